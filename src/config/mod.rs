@@ -1,0 +1,200 @@
+//! Settings: what the command line and the file say, checked, in the shape that the rest of the program uses.
+//!
+//! Nothing is checked again later: a [`Config`] that exists is one that faild can run with.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Everything that can be set, with its default (faild.toml(5)).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// `-r`: send INQs of our own accord; without it only answer.
+    pub requestor: bool,
+    /// `-t`: time between two INQs on a LAN, 10 ms to 60 s. Default 200 ms.
+    pub interval: Duration,
+    /// `-f`: slots missed in a row until a path is down, 1 to 100. Default 2.
+    pub missed: NonZeroU32,
+    /// `-s`: clean slots in a row until a path is up again, 1 to 10,000. Default 10.
+    pub good: NonZeroU32,
+    /// `-p`: UDP port. Default 64029.
+    pub port: u16,
+    /// `-l`: the log file; standard error if there is none.
+    pub log: Option<PathBuf>,
+    /// `-v`: 0 info, 1 debug, 2 and more trace.
+    pub verbosity: u8,
+    /// `-i` and `[[lan]]`: the LANs; if there are none, every fitting interface is one.
+    pub lans: Vec<LanConfig>,
+    /// `-x`: interfaces that are left alone.
+    pub exclude: Vec<String>,
+    /// `[[peer]]`: hosts that broadcasts do not reach, or whose addresses are to be known before they are heard.
+    pub peers: Vec<PeerConfig>,
+    /// Keys; empty: probes are not authenticated.
+    pub keys: KeyRing,
+    /// Flap damping.
+    pub damping: Damping,
+    /// When traffic may go home.
+    pub failback: Failback,
+    /// Protocol numbers (rtnetlink(7)) of the routes that follow their gateway: by default boot 3, static 4,
+    /// ra 9, dhcp 16.
+    pub route_protocols: Vec<u8>,
+    /// Most packets sent and received in a second, all LANs together. Default 10,000.
+    pub packet_budget: NonZeroU32,
+    /// What becomes of overlays when faild is told to end.
+    pub exit: Exit,
+    /// Directory of what must survive a reboot (node id, penalties, known peers). Default /var/lib/faild.
+    pub state_dir: PathBuf,
+    /// Directory of what must survive only the process (journal). Default /run/faild.
+    pub runtime_dir: PathBuf,
+    /// `-d`: detach when ready.
+    pub daemon: bool,
+    /// `--pid-file`.
+    pub pid_file: Option<PathBuf>,
+    /// `--dry-run`: decide and log, change nothing.
+    pub dry_run: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            requestor: false,
+            interval: Duration::from_millis(200),
+            missed: NonZeroU32::MIN.saturating_add(1),
+            good: NonZeroU32::MIN.saturating_add(9),
+            port: 64029,
+            log: None,
+            verbosity: 0,
+            lans: Vec::new(),
+            exclude: Vec::new(),
+            peers: Vec::new(),
+            keys: KeyRing::default(),
+            damping: Damping::default(),
+            failback: Failback::Auto,
+            route_protocols: vec![3, 4, 9, 16],
+            packet_budget: NonZeroU32::MIN.saturating_add(9_999),
+            exit: Exit::Lift,
+            state_dir: PathBuf::from("/var/lib/faild"),
+            runtime_dir: PathBuf::from("/run/faild"),
+            daemon: false,
+            pid_file: None,
+            dry_run: false,
+        }
+    }
+}
+
+/// One LAN that was named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LanConfig {
+    /// The interface; it may be absent and come later.
+    pub interface: String,
+    /// Probe by IPv4. Default true.
+    pub ipv4: bool,
+    /// Probe by IPv6. Default true.
+    pub ipv6: bool,
+    /// Destination of IPv6 INQs, a link-local multicast group. Default ff02::1.
+    pub multicast_group: Ipv6Addr,
+    /// Send broadcast or multicast INQs. False: only configured peers are asked, by unicast. Default true.
+    pub broadcast: bool,
+}
+
+impl LanConfig {
+    /// A LAN with the defaults.
+    pub fn new(interface: &str) -> Self {
+        Self {
+            interface: interface.to_owned(),
+            ipv4: true,
+            ipv6: true,
+            multicast_group: Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1),
+            broadcast: true,
+        }
+    }
+}
+
+/// A host that is known before it is heard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerConfig {
+    /// For the log.
+    pub name: String,
+    /// Its addresses on all LANs; asked by unicast, and taken to belong to one node (rule 3 of the protocol).
+    pub addresses: Vec<IpAddr>,
+}
+
+/// Keys by id. The first signs, all are accepted: add the new one last everywhere, then move it to the front
+/// everywhere, then remove the old one.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct KeyRing {
+    /// The keys, the signing one first.
+    pub keys: Vec<Key>,
+}
+
+/// A shared secret.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Key {
+    /// Tells the receiver which key it is.
+    pub id: u32,
+    /// 16 to 64 bytes.
+    pub secret: Vec<u8>,
+}
+
+impl std::fmt::Debug for Key {
+    /// Never shows the secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Key").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// Flap damping: each failure of a path adds to its penalty, which decays; a path above `suppress` is not gone home
+/// to until its penalty is below `reuse`. It never keeps traffic on a way that is dead.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Damping {
+    /// Added for each failure. Default 1000.
+    pub penalty: f64,
+    /// Suppressed from here on. Default 2500 (the third failure in a short time).
+    pub suppress: f64,
+    /// Free again from here on down. Default 1000.
+    pub reuse: f64,
+    /// The penalty halves in this time. Default 60 s.
+    pub half_life: Duration,
+    /// Longest time that a path is suppressed after its last failure; caps the penalty. Default 10 min.
+    pub maximum: Duration,
+}
+
+impl Default for Damping {
+    fn default() -> Self {
+        Self {
+            penalty: 1000.0,
+            suppress: 2500.0,
+            reuse: 1000.0,
+            half_life: Duration::from_secs(60),
+            maximum: Duration::from_secs(600),
+        }
+    }
+}
+
+/// When traffic may leave a detour that works for a home that works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failback {
+    /// As soon as home has proven itself.
+    Auto,
+    /// When told (SIGUSR2).
+    Manual,
+    /// When home has been up for this long without a break.
+    Delay(Duration),
+    /// In this part of the day, local time, in seconds since midnight; `from` may be after `until`.
+    Window {
+        /// Start.
+        from: u32,
+        /// End.
+        until: u32,
+    },
+}
+
+/// What becomes of overlays when faild ends by SIGTERM or SIGINT.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Those whose home works are lifted, the others stay.
+    Lift,
+    /// All stay.
+    Keep,
+}

@@ -1,0 +1,133 @@
+//! What goes into the engine and what comes out.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use super::{NextHop, Notice, Outcome, Subject};
+use crate::interface::{Family, Interface, InterfaceIndex};
+use crate::time::Instant;
+use crate::wire::{LanIndex, NodeId};
+
+/// One thing that happened.
+#[derive(Debug, Clone, Copy)]
+pub enum Input<'a> {
+    /// All interfaces of the host as the last dump (or a fresh link query) shows them. Levels, not edges: handing in
+    /// the same again changes nothing.
+    Interfaces(&'a [Interface]),
+    /// A datagram arrived on the probe port.
+    Datagram(Datagram<'a>),
+    /// A host answered an ARP or neighbour request that [`Output::Solicit`] asked for.
+    NeighbourAnswered {
+        /// Where the answer came in.
+        interface: InterfaceIndex,
+        /// Whose address it is.
+        address: IpAddr,
+    },
+    /// The receive queue of an interface's sockets overflowed: silence on it is our fault.
+    Overflow(InterfaceIndex),
+    /// What became of a subject in the kernel.
+    Outcome(&'a Subject, &'a Outcome),
+    /// A host overlay was found in the kernel at the start.
+    Adopted {
+        /// The address that it leads to.
+        address: IpAddr,
+        /// The way that it uses.
+        way: &'a NextHop,
+    },
+    /// Local time of day in seconds since midnight; wanted each minute if failback has a time window.
+    TimeOfDay(u32),
+    /// The administrator wants traffic home (failback policy `manual`).
+    FailBack,
+    /// The daemon is about to end: say goodbye.
+    Stop,
+    /// The deadline passed.
+    DeadlinePassed,
+}
+
+/// A datagram with what the kernel says of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Datagram<'a> {
+    /// The interface that it came in by.
+    pub interface: InterfaceIndex,
+    /// Who sent it.
+    pub source: IpAddr,
+    /// Where it was sent to: one of our addresses, a broadcast or a group.
+    pub destination: IpAddr,
+    /// TTL or hop limit on arrival.
+    pub hop_limit: u8,
+    /// When the kernel received it; not after `now`.
+    pub arrived: Instant,
+    /// The UDP payload.
+    pub payload: &'a [u8],
+}
+
+/// What the engine wants done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// Send a datagram.
+    Send(Transmit),
+    /// Send an ARP request (IPv4) or neighbour solicitation (IPv6) for an address; an answer is handed in as
+    /// [`Input::NeighbourAnswered`].
+    Solicit {
+        /// By this interface.
+        interface: InterfaceIndex,
+        /// From this address of ours.
+        source: IpAddr,
+        /// Who has this?
+        target: IpAddr,
+    },
+    /// Read the carrier of the interfaces afresh and hand them in: probes are being missed.
+    QueryLinks,
+    /// [`super::Engine::plan`] differs from before.
+    PlanChanged,
+    /// Write this down where it survives a reboot.
+    Remember(Memory),
+    /// Tell people.
+    Notice(Notice),
+}
+
+/// A datagram to send, with hop limit 255, by exactly this interface whatever the routing table says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transmit {
+    /// The interface.
+    pub interface: InterfaceIndex,
+    /// The source address, one of ours.
+    pub source: IpAddr,
+    /// The destination: unicast, IPv4 broadcast, or IPv6 link-local or multicast (scope: the interface).
+    pub destination: IpAddr,
+    /// The UDP payload.
+    pub payload: Vec<u8>,
+}
+
+/// What survives a reboot.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Memory {
+    /// Our node id; absent before the first start.
+    pub node: Option<NodeId>,
+    /// Our LAN indices by interface name: they must not change, peers know our LANs by them.
+    pub lans: Vec<(String, LanIndex)>,
+    /// Paths that were proven.
+    pub paths: Vec<RememberedPath>,
+}
+
+impl Eq for Memory {}
+
+/// A path that was proven before.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RememberedPath {
+    /// Name of our interface.
+    pub interface: String,
+    /// The peer.
+    pub node: NodeId,
+    /// The peer's number of the LAN.
+    pub lan: LanIndex,
+    /// The family.
+    pub family: Family,
+    /// The peer's addresses on it.
+    pub addresses: Vec<IpAddr>,
+    /// Damping penalty at the time of writing (decays from when it is read).
+    pub penalty: f64,
+    /// The failback policy holds it away from home (manual).
+    pub held: bool,
+}

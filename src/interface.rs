@@ -1,0 +1,152 @@
+//! An interface as the kernel describes it: what a dump of links and addresses says, nothing that faild thinks of it.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+/// IPv4 or IPv6: the two are probed and judged apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Family {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+impl Family {
+    /// The family of an address.
+    pub const fn of(address: &IpAddr) -> Self {
+        match address {
+            IpAddr::V4(_) => Family::V4,
+            IpAddr::V6(_) => Family::V6,
+        }
+    }
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Family::V4 => "ipv4",
+            Family::V6 => "ipv6",
+        })
+    }
+}
+
+/// The kernel's number of an interface; another one after it was deleted and made again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct InterfaceIndex(pub u32);
+
+impl fmt::Display for InterfaceIndex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A hardware address of Ethernet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MacAddress(pub [u8; 6]);
+
+impl fmt::Display for MacAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d, e, g] = self.0;
+        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+    }
+}
+
+/// What sort of device it is, as far as the choice of LANs needs to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InterfaceKind {
+    /// Broadcast-capable Ethernet, physical or virtual (also VLAN, bond, macvlan, veth).
+    Ethernet,
+    /// A bridge; `has_physical_port` tells whether any port of it is a device with hardware behind it.
+    Bridge {
+        /// Whether a port is a device with hardware behind it (`/sys/class/net/PORT/device` exists).
+        has_physical_port: bool,
+    },
+    /// The loopback interface.
+    Loopback,
+    /// Tunnels, tun, wireguard, ppp and all else that has no Ethernet broadcast.
+    Tunnel,
+}
+
+/// One address of an interface.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InterfaceAddress {
+    /// The address with its prefix length.
+    pub prefix: IpNet,
+    /// IFA_F_SECONDARY (IPv4 only).
+    pub secondary: bool,
+    /// IFA_F_TENTATIVE or IFA_F_DADFAILED: cannot be used as a source yet, or ever.
+    pub tentative: bool,
+    /// IFA_F_DEPRECATED.
+    pub deprecated: bool,
+    /// IFA_F_PERMANENT: has no lifetime (set by hand, not by DHCP or a router advertisement).
+    pub permanent: bool,
+    /// IFA_PROTO (Linux 5.18), 0 if unspecified. Addresses that faild put somewhere bear 250.
+    pub protocol: u8,
+    /// RT_SCOPE of the address: 0 global, 253 link, 254 host.
+    pub scope: u8,
+    /// IFA_F_NOPREFIXROUTE.
+    pub no_prefix_route: bool,
+    /// IFA_BROADCAST (IPv4 only).
+    pub broadcast: Option<Ipv4Addr>,
+}
+
+impl InterfaceAddress {
+    /// The address without its prefix length.
+    pub fn address(&self) -> IpAddr {
+        self.prefix.addr()
+    }
+}
+
+/// A link and its addresses as the last dump showed them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Interface {
+    /// The kernel's number.
+    pub index: InterfaceIndex,
+    /// The name, at most 15 bytes.
+    pub name: String,
+    /// What sort of device.
+    pub kind: InterfaceKind,
+    /// IFF_UP: set up by the administrator.
+    pub up: bool,
+    /// IFLA_CARRIER, with IFF_UP; a fresh query shows it while notifications are held back.
+    pub carrier: bool,
+    /// Enslaved to a bridge or bond: carries no addresses of its own.
+    pub master: Option<InterfaceIndex>,
+    /// Hardware address, if it has one of six bytes.
+    pub mac: Option<MacAddress>,
+    /// Addresses in the kernel's order (IPv4 primaries before their secondaries).
+    pub addresses: Vec<InterfaceAddress>,
+}
+
+impl Interface {
+    /// Whether packets can pass: administratively up and with carrier.
+    pub fn is_running(&self) -> bool {
+        self.up && self.carrier
+    }
+
+    /// Our address whose prefix holds `neighbour` (usable as a source), the longest prefix first.
+    pub fn source_for(&self, neighbour: &IpAddr) -> Option<IpAddr> {
+        self.addresses
+            .iter()
+            .filter(|a| !a.tentative && a.prefix.contains(neighbour) && !is_point(&a.prefix))
+            .max_by_key(|a| (a.prefix.prefix_len(), !a.secondary, !a.deprecated))
+            .map(InterfaceAddress::address)
+    }
+
+    /// The link-local IPv6 address, once it can be used.
+    pub fn link_local(&self) -> Option<Ipv6Addr> {
+        self.addresses.iter().filter(|a| !a.tentative).find_map(|a| match a.address() {
+            IpAddr::V6(v6) if v6.is_unicast_link_local() => Some(v6),
+            _ => None,
+        })
+    }
+}
+
+/// Whether a prefix holds a single address, so that nothing is on-link by it.
+fn is_point(prefix: &IpNet) -> bool {
+    prefix.prefix_len() == prefix.max_prefix_len()
+}

@@ -1,0 +1,25 @@
+//! faild keeps every host reachable over redundant LANs.
+//!
+//! It probes its peers over every LAN, notices within a fraction of a second that one way is dead, lays routes in
+//! front of those that use it, and takes them away again when the way has proven itself.
+//!
+//! The map of the modules; arrows of dependency point down only:
+//!
+//! ```text
+//! cli         the command line                    config   TOML text -> checked Config
+//! daemon      the loop: one thread, one mio poll; signals, timers, log, state files
+//!   net         UDP, ARP and ND sockets           kernel   netlink: dump, monitor, apply; sysctls
+//!     reconcile   plan against mirror of the kernel -> operations
+//!       engine      packets, interfaces, time -> plan: each subject home, detour or undecided
+//!         wire        bytes <-> probe packets
+//!           interface, time           words that all of them share
+//! ```
+//!
+//! `engine` and `reconcile` are pure: no clock, socket, log or random source, same input, same output.
+
+pub mod config;
+pub mod engine;
+pub mod interface;
+pub mod reconcile;
+pub mod time;
+pub mod wire;

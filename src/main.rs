@@ -1,0 +1,2 @@
+//! faild.
+fn main() {}

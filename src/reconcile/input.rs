@@ -1,0 +1,66 @@
+//! What goes into the reconciler and what comes out.
+
+use std::net::IpAddr;
+
+use super::{Notice, Operation, Refusal, Route};
+use crate::engine::{NextHop, Outcome, Plan, Subject};
+use crate::interface::Interface;
+
+/// One thing that happened.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// The engine's plan, whole, whenever it changed.
+    Plan(&'a Plan),
+    /// All interfaces, whole, after any link or address event.
+    Interfaces(&'a [Interface]),
+    /// Answer to [`Dump::OwnRoutes`]: all routes with our protocol number, both families, all tables.
+    OwnRoutes(Vec<Route>),
+    /// Answer to [`Dump::LanRoutes`]: all unicast routes of the main table over the interfaces of the plan's LANs,
+    /// both families, all protocols (the kernel's own connected routes and ours included).
+    LanRoutes(Vec<Route>),
+    /// A notification: this route was added or replaced. A hint; state is what a dump says.
+    RouteAdded(Route),
+    /// A notification: this route was deleted by somebody.
+    RouteDeleted(Route),
+    /// Notifications were lost: look at everything again.
+    Overrun,
+    /// What became of the operations of one [`Output::Apply`], in order.
+    Results(Vec<(Operation, Result<(), Refusal>)>),
+    /// faild ends: lift what may be lifted, say what stays and how to undo it.
+    Stop,
+    /// The deadline passed.
+    DeadlinePassed,
+}
+
+/// What the reconciler wants to see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Dump {
+    /// Links and addresses.
+    Interfaces,
+    /// Routes with our protocol number.
+    OwnRoutes,
+    /// Routes over the LANs' interfaces.
+    LanRoutes,
+}
+
+/// What the reconciler wants done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// Carry out these, at most 64, in order; hand in [`Input::Results`].
+    Apply(Vec<Operation>),
+    /// Read this from the kernel and hand it in.
+    Dump(Dump),
+    /// Write the journal durably before the operations that come after it.
+    Journal(String),
+    /// For the engine.
+    Outcome(Subject, Outcome),
+    /// For the engine: a host overlay was found at the start.
+    Adopted {
+        /// The address that it leads to.
+        address: IpAddr,
+        /// The way that it uses.
+        way: NextHop,
+    },
+    /// Tell people.
+    Notice(Notice),
+}

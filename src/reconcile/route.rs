@@ -1,0 +1,107 @@
+//! A route as the kernel keeps it, and the operations that faild asks of the kernel.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use crate::interface::{InterfaceAddress, InterfaceIndex};
+
+/// The protocol number that marks a route or address as faild's.
+pub const PROTOCOL: u8 = 250;
+
+/// Number of the main routing table.
+pub const MAIN_TABLE: u32 = 254;
+
+/// What the kernel tells routes apart by: not gateway, device or protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RouteKey {
+    /// The routing table.
+    pub table: u32,
+    /// Destination prefix.
+    pub destination: IpNet,
+    /// Type of service (IPv4 only, 0 in IPv6).
+    pub tos: u8,
+    /// RTA_PRIORITY, 0 if absent (IPv6: never 0, 1024 if not given).
+    pub metric: u32,
+}
+
+/// One leg of a multipath route, or the only next hop of an ordinary one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leg {
+    /// Next hop address; absent: on-link. May be IPv6 for an IPv4 route (RTA_VIA).
+    pub gateway: Option<IpAddr>,
+    /// The interface that it leaves by.
+    pub interface: InterfaceIndex,
+}
+
+/// A unicast route, typed as far as decisions and the log need it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// The kernel's key.
+    pub key: RouteKey,
+    /// Who made it: rtm_protocol.
+    pub protocol: u8,
+    /// rtm_scope.
+    pub scope: u8,
+    /// RTA_PREFSRC.
+    pub source: Option<IpAddr>,
+    /// One leg, or several if it is a multipath route. Never empty.
+    pub legs: Vec<Leg>,
+    /// Uses a nexthop object (RTA_NH_ID).
+    pub nexthop_id: Option<u32>,
+    /// Has RTA_ENCAP: never emitted again (one kernel dies of it).
+    pub encapsulated: bool,
+    /// RTM_F_CLONED, blackhole and other routes are not kept at all; this says RTNH_F_DEAD or RTNH_F_LINKDOWN on a leg.
+    pub linkdown: bool,
+    /// The attributes as the kernel sent them (after `rtmsg`), for emitting the route again with none lost.
+    pub attributes: Vec<u8>,
+    /// rtm_flags as the kernel sent them.
+    pub flags: u32,
+}
+
+/// One thing that the kernel is asked to do. Each is complete in itself and does not depend on what the kernel is
+/// believed to hold: a delete names everything, an add never takes over a stranger's route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Operation {
+    /// Add a route. CREATE|EXCL; with `prepend`, CREATE alone (IPv4 at metric 0: stands before an equal key).
+    AddRoute {
+        /// The route, with `protocol` saying whose it shall be. If `attributes` is not empty it is the template that
+        /// is patched (legs, source, metric); else the message is built from the typed fields.
+        route: Route,
+        /// IPv4 metric 0 only.
+        prepend: bool,
+    },
+    /// Delete exactly this route: key, protocol, gateway and interface are all named.
+    DeleteRoute(Route),
+    /// Add an address to an interface; IPv6 with nodad.
+    AddAddress {
+        /// The interface.
+        interface: InterfaceIndex,
+        /// The address; `protocol` says whose it shall be.
+        address: InterfaceAddress,
+    },
+    /// Delete an address.
+    DeleteAddress {
+        /// The interface.
+        interface: InterfaceIndex,
+        /// The address.
+        address: InterfaceAddress,
+    },
+    /// Delete a neighbour entry, unless it is permanent. That there is none is no error.
+    DeleteNeighbour {
+        /// The interface.
+        interface: InterfaceIndex,
+        /// The neighbour.
+        address: IpAddr,
+    },
+}
+
+/// The kernel's refusal.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text} (errno {errno})")]
+pub struct Refusal {
+    /// The error number, positive.
+    pub errno: i32,
+    /// The kernel's extended message if it gave one, else the name of the error.
+    pub text: String,
+}
