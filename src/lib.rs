@@ -20,6 +20,7 @@
 pub mod config;
 pub mod engine;
 pub mod interface;
+pub mod kernel;
 pub mod reconcile;
 pub mod time;
 pub mod wire;

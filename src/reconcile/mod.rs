@@ -5,10 +5,12 @@
 //!
 //! Calling contract: as the engine's.
 
+mod describe;
 mod input;
 mod notice;
 mod route;
 
+pub use describe::describe;
 pub use input::{Dump, Input, Output};
 pub use notice::Notice;
 pub use route::{Leg, MAIN_TABLE, Operation, PROTOCOL, Refusal, Route, RouteKey};

@@ -1,0 +1,1 @@
+//! The parts that need no kernel: reading hostile bytes, patching templates.
