@@ -129,6 +129,9 @@ fn is_same_route(one: &Route, other: &Route) -> bool {
     one.key == other.key && one.protocol == other.protocol && one.legs == other.legs
 }
 
-fn is_same_address(one: &(InterfaceIndex, InterfaceAddress), other: &(InterfaceIndex, InterfaceAddress)) -> bool {
+fn is_same_address(
+    one: &(InterfaceIndex, InterfaceAddress),
+    other: &(InterfaceIndex, InterfaceAddress),
+) -> bool {
     one.0 == other.0 && one.1.prefix == other.1.prefix
 }

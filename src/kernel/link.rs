@@ -121,9 +121,8 @@ impl Link {
 
     /// Whether a port (or a port of a bond that is a port, or the device below a VLAN that is one) is hardware.
     fn has_hardware_below(&self, all: &[Link], depth: u8) -> bool {
-        let is_below = |other: &&Link| {
-            other.master == Some(self.state.index) || self.lower == Some(other.state.index)
-        };
+        let is_below =
+            |other: &&Link| other.master == Some(self.state.index) || self.lower == Some(other.state.index);
         depth > 0
             && all
                 .iter()
@@ -149,8 +148,18 @@ pub(super) fn interfaces(links: &[Link]) -> Vec<Interface> {
 
 /// Kinds of devices (rtnetlink's IFLA_INFO_KIND) that carry Ethernet frames over a network of a higher layer.
 const TUNNELS: [&str; 12] = [
-    "batadv", "bareudp", "erspan", "geneve", "gretap", "ip6erspan", "ip6gretap", "l2tpeth", "ovpn", "tun",
-    "vxlan", "wireguard",
+    "batadv",
+    "bareudp",
+    "erspan",
+    "geneve",
+    "gretap",
+    "ip6erspan",
+    "ip6gretap",
+    "l2tpeth",
+    "ovpn",
+    "tun",
+    "vxlan",
+    "wireguard",
 ];
 
 /// How deep devices are stacked below a bridge: port, VLAN, bond, its slave; and some more.

@@ -1,7 +1,6 @@
 //! Netlink messages: the walk over a datagram, a batch of requests, and what the kernel answers to one.
 
 use nix::errno::Errno;
-use nix::libc;
 use rtnetlink::packet_core::{Emitable, NLM_F_ACK, NLM_F_REQUEST};
 
 use super::attributes::{Attributes, Malformed, aligned, pad, read_u16, read_u32};
@@ -70,7 +69,8 @@ impl Request {
 /// in order and always reports errors, so that this one proves all earlier ones.
 pub(super) fn batch(requests: &[Request], first: u32) -> Vec<u8> {
     let mut out = Vec::with_capacity(requests.iter().map(|r| HEADER + aligned(r.body.len())).sum());
-    for (sequence, (request, left)) in (first..).zip(requests.iter().zip((0..requests.len()).rev())) {
+    let mut sequence = first;
+    for (request, left) in requests.iter().zip((0..requests.len()).rev()) {
         let fence = if left == 0 { NLM_F_ACK } else { 0 };
         let length = u32::try_from(HEADER + request.body.len()).unwrap_or(u32::MAX);
         out.extend_from_slice(&length.to_ne_bytes());
@@ -80,6 +80,7 @@ pub(super) fn batch(requests: &[Request], first: u32) -> Vec<u8> {
         out.extend_from_slice(&[0; 4]);
         out.extend_from_slice(&request.body);
         pad(&mut out);
+        sequence = sequence.wrapping_add(1);
     }
     out
 }
@@ -123,10 +124,10 @@ pub(super) fn refusal(errno: i32) -> Refusal {
 }
 
 /// NLMSG_ERROR: an answer to a request.
-pub(super) const ERROR: u16 = libc::NLMSG_ERROR as u16;
+pub(super) const ERROR: u16 = 2;
 
 /// NLMSG_DONE: the end of a listing.
-pub(super) const DONE: u16 = libc::NLMSG_DONE as u16;
+pub(super) const DONE: u16 = 3;
 
 /// Length of a message's header.
 const HEADER: usize = 16;

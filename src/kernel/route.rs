@@ -288,10 +288,11 @@ fn family_of(prefix: &IpNet) -> Family {
     Family::of(&prefix.addr())
 }
 
+/// AF_INET, AF_INET6.
 const fn family_number(family: Family) -> u8 {
     match family {
-        Family::V4 => libc::AF_INET as u8,
-        Family::V6 => libc::AF_INET6 as u8,
+        Family::V4 => 2,
+        Family::V6 => 10,
     }
 }
 

@@ -286,7 +286,10 @@ mod tests {
         let tree = Tree::new("dotted");
         tree.set("ipv6", "eth0.10", "addr_gen_mode", 1);
         let found = tree.check(&[&interface(1, "eth0.10", "fd00::1/64")]);
-        assert_eq!(found, [("addr_gen_mode", 1, "sysctl -w net.ipv6.conf.eth0/10.addr_gen_mode=0".to_owned())]);
+        assert_eq!(
+            found,
+            [("addr_gen_mode", 1, "sysctl -w net.ipv6.conf.eth0/10.addr_gen_mode=0".to_owned())]
+        );
     }
 
     #[test]

@@ -159,7 +159,8 @@ mod tests {
     #[test]
     fn multipath_route_names_each_hop() {
         let route = route("fd00:1::/64", &[("fe80::1", 1), ("fe80::2", 2)]);
-        let text = "ip -6 route del fd00:1::/64 proto 250 nexthop via fe80::1 dev if1 nexthop via fe80::2 dev if2";
+        let text =
+            "ip -6 route del fd00:1::/64 proto 250 nexthop via fe80::1 dev if1 nexthop via fe80::2 dev if2";
         assert_eq!(text_of(&Operation::DeleteRoute(route)), text);
     }
 

@@ -41,8 +41,13 @@ fn results_stand_where_their_operations_stand() {
         let refused: Vec<(usize, i32)> =
             results.iter().enumerate().filter_map(|(n, r)| Some((n, r.as_ref().err()?.errno))).collect();
         let unreachable = libc::ENETUNREACH;
-        let expected =
-            [(0, unreachable), (33, unreachable), (40, libc::EOPNOTSUPP), (63, unreachable), (64, unreachable)];
+        let expected = [
+            (0, unreachable),
+            (33, unreachable),
+            (40, libc::EOPNOTSUPP),
+            (63, unreachable),
+            (64, unreachable),
+        ];
         assert_eq!(refused[..5], expected);
         assert_eq!(refused[5..], [(149, unreachable)]);
         assert_eq!(world.kernel.own_routes().unwrap().len(), 144);

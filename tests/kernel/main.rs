@@ -11,6 +11,8 @@
 //!
 //! Root is needed, and its absence is a failure. No test adds a route with encapsulation: some kernels die of it.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod changes;
 mod listings;
 mod notifications;

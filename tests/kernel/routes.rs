@@ -20,7 +20,10 @@ fn routes_over_an_interface_include_second_legs_and_come_once() {
         let mut all = world.kernel.routes_over(&both).unwrap();
         all.retain(|route| route.protocol == boot);
         assert_eq!(destinations(&all), ["10.50.0.0/24", "10.51.0.0/24", "fd50::/64"]);
-        assert!(all.iter().all(|r| r.legs.len() == if r.key.destination.to_string().contains("50") { 2 } else { 1 }));
+        assert!(
+            all.iter()
+                .all(|r| r.legs.len() == if r.key.destination.to_string().contains("50") { 2 } else { 1 })
+        );
         assert!(world.kernel.routes_over(&[faild::interface::InterfaceIndex(4711)]).unwrap().is_empty());
     });
 }
@@ -83,14 +86,16 @@ const IPV6: [&str; 9] = [
 fn each_kind_of_route_is_deleted_and_added_again_without_loss() {
     in_world(|world| {
         for text in IPV4.iter().chain(&IPV6) {
-            ip(&format!("{}route add {text} proto {PROTOCOL}", family_flag(text)));
+            let (destination, way) = text.split_once(' ').unwrap();
+            ip(&format!("{}route add {destination} proto {PROTOCOL} {way}", family_flag(text)));
         }
         let own = world.kernel.own_routes().unwrap();
         assert_eq!(own.len(), IPV4.len() + IPV6.len());
         for route in &own {
             let before = everything();
             world.apply(Operation::DeleteRoute(route.clone())).unwrap();
-            assert_eq!(everything().len() + lines_of(route), before.len(), "{route:?}");
+            let without = everything();
+            assert_eq!(without.len() + lines_of(route), before.len(), "{route:?}");
             world.apply(add(route)).unwrap_or_else(|refusal| panic!("{refusal}: {route:?}"));
             assert_eq!(everything(), before, "{route:?}");
         }
@@ -119,7 +124,9 @@ fn deleting_spares_the_neighbours_of_a_route() {
 #[test]
 fn overlay_keeps_what_its_template_has_and_changes_the_way() {
     in_world(|world| {
-        ip("route add 10.72.0.0/24 via 10.1.0.2 dev lanA proto static metric 100 mtu lock 1400 realms 3/4 tos 0x10");
+        ip(
+            "route add 10.72.0.0/24 via 10.1.0.2 dev lanA proto static metric 100 mtu lock 1400 realms 3/4 tos 0x10",
+        );
         let mut overlay = world.routes_over("lanA", 4).remove(0);
         overlay.protocol = PROTOCOL;
         overlay.key.metric = 99;
@@ -127,7 +134,8 @@ fn overlay_keeps_what_its_template_has_and_changes_the_way() {
         overlay.legs = route("10.72.0.0/24", Some("10.2.0.2"), world.index("lanB")).legs;
         world.apply(add(&overlay)).unwrap();
         let shown = ip("route show 10.72.0.0/24 proto 250");
-        let expected = "10.72.0.0/24 tos lowdelay via 10.2.0.2 dev lanB src 10.1.0.1 metric 99 realms 3/4 mtu lock 1400";
+        let expected =
+            "10.72.0.0/24 tos lowdelay via 10.2.0.2 dev lanB src 10.1.0.1 metric 99 realms 3/4 mtu lock 1400";
         assert_eq!(words(&shown), words(&expected.replace("tos lowdelay", shown_tos(&shown))));
         assert!(ip("route show 10.72.0.0/24 proto static").contains("via 10.1.0.2 dev lanA"));
     });
@@ -275,7 +283,7 @@ fn destinations(routes: &[Route]) -> Vec<String> {
 
 /// All our routes as `ip` shows them.
 fn everything() -> Vec<String> {
-    let text = ip("-details route show table all proto 250") + &ip("-6 -details route show table all proto 250");
+    let text = ip("-details route show table all proto 250");
     text.lines().map(str::to_owned).collect()
 }
 
@@ -285,7 +293,11 @@ fn lines_of(route: &Route) -> usize {
 }
 
 fn family_flag(text: &str) -> &'static str {
-    if text.starts_with("fd") || text.contains("via fe80") && text.starts_with("default") { "-6 " } else { "" }
+    if text.starts_with("fd") || text.contains("via fe80") && text.starts_with("default") {
+        "-6 "
+    } else {
+        ""
+    }
 }
 
 fn words(text: &str) -> Vec<&str> {

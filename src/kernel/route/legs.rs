@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use nix::libc;
 
-use super::{KEPT_FLAGS, encapsulation, family_of};
+use super::{encapsulation, family_of};
 use crate::interface::{Family, InterfaceIndex};
 use crate::kernel::attributes::{
     Attributes, Malformed, aligned, copy, pad, put, put_address, put_with, read_u16, read_u32, set_length,
@@ -165,4 +165,4 @@ fn template(route: &Route) -> Result<Vec<RawLeg<'_>>, Refusal> {
 const HEADER: usize = 8;
 
 /// RTNH_F_PERVASIVE and RTNH_F_ONLINK.
-const KEPT_LEG_FLAGS: u8 = KEPT_FLAGS as u8;
+const KEPT_LEG_FLAGS: u8 = 2 | 4;
