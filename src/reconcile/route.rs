@@ -59,6 +59,18 @@ pub struct Route {
     pub flags: u32,
 }
 
+impl Route {
+    /// Whether the kernel would call the two the same route: all but flags, link state and raw attributes.
+    pub fn is_same(&self, other: &Route) -> bool {
+        self.key == other.key
+            && self.protocol == other.protocol
+            && self.scope == other.scope
+            && self.source == other.source
+            && self.legs == other.legs
+            && self.nexthop_id == other.nexthop_id
+    }
+}
+
 /// One thing that the kernel is asked to do. Each is complete in itself and does not depend on what the kernel is
 /// believed to hold: a delete names everything, an add never takes over a stranger's route.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,4 +116,11 @@ pub struct Refusal {
     pub errno: i32,
     /// The kernel's extended message if it gave one, else the name of the error.
     pub text: String,
+}
+
+impl Refusal {
+    /// A refusal with the kernel's words.
+    pub fn new(errno: nix::errno::Errno, text: &str) -> Self {
+        Self { errno: errno as i32, text: text.to_owned() }
+    }
 }
