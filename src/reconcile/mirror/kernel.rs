@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use nix::errno::Errno;
 
-use super::super::route::{Leg, Operation, Refusal, Route, RouteKey};
+use super::super::route::{Leg, Operation, Place, Refusal, Route, RouteKey};
 use super::{Mirror, Notification};
 use crate::interface::{Family, InterfaceIndex};
 
@@ -22,6 +22,16 @@ pub enum Insert {
     Replace,
 }
 
+impl From<Place> for Insert {
+    fn from(place: Place) -> Self {
+        match place {
+            Place::Alone => Insert::Exclusive,
+            Place::Before => Insert::Prepend,
+            Place::Behind => Insert::Append,
+        }
+    }
+}
+
 /// RTNH_F_ONLINK.
 const ONLINK: u32 = 4;
 
@@ -36,8 +46,7 @@ impl Mirror {
     /// The kernel's error number, and its extended message where it has one.
     pub fn execute(&mut self, operation: &Operation) -> Result<Vec<Notification>, Refusal> {
         match operation {
-            Operation::AddRoute { route, prepend: false } => self.add_route(route, Insert::Exclusive),
-            Operation::AddRoute { route, prepend: true } => self.add_route(route, Insert::Prepend),
+            Operation::AddRoute { route, place } => self.add_route(route, Insert::from(*place)),
             Operation::DeleteRoute(route) => self.delete_route(route),
             Operation::AddAddress { interface, address } => self.add_address(*interface, address.clone()),
             Operation::DeleteAddress { interface, address } => {
