@@ -5,7 +5,7 @@ use nix::libc;
 use super::message::refusal;
 use super::{Error, Kernel, LinkState};
 use crate::interface::{Interface, InterfaceAddress, InterfaceIndex};
-use crate::reconcile::{Operation, Refusal, Route};
+use crate::reconcile::{Operation, Place, Refusal, Route};
 
 /// Reads from `kernel` and writes nothing to it. What was applied shows in later listings, so that who compares plan
 /// and kernel finds the work done; what others do to the kernel shows as well.
@@ -24,8 +24,8 @@ impl<K: Kernel> DryRun<K> {
 
     fn pretend(&mut self, operation: &Operation) -> Result<(), Refusal> {
         match operation {
-            Operation::AddRoute { route, prepend } => {
-                let is_taken = |other: &Route| other.key == route.key && !prepend;
+            Operation::AddRoute { route, place } => {
+                let is_taken = |other: &Route| other.key == route.key && *place == Place::Alone;
                 self.routes.add(route.clone(), is_taken, is_same_route)
             }
             Operation::DeleteRoute(route) => {

@@ -36,7 +36,7 @@ use std::io;
 pub use dry_run::DryRun;
 pub use link::LinkState;
 pub use monitor::{Event, Monitor, Rest};
-pub use netlink::{Netlink, RECEIVE_BUFFER, is_unknown};
+pub use netlink::{Netlink, RECEIVE_BUFFER};
 
 use crate::interface::{Interface, InterfaceIndex};
 use crate::reconcile::{Operation, Refusal, Route};
@@ -70,7 +70,7 @@ pub trait Kernel {
     fn routes_over(&mut self, interfaces: &[InterfaceIndex]) -> Result<Vec<Route>, Error>;
 
     /// Carries out operations in their order, whatever becomes of single ones. The results are aligned with the
-    /// operations; see [`is_unknown`] for those whose outcome nobody can tell.
+    /// operations; see [`Refusal::is_unknown`] for those whose outcome nobody can tell.
     fn apply(&mut self, operations: &[Operation]) -> Vec<Result<(), Refusal>>;
 }
 

@@ -10,7 +10,8 @@ use rtnetlink::MulticastGroup;
 
 use super::message::{Header, Messages};
 use super::socket::Socket;
-use super::{Error, route};
+use super::{Error, link, route};
+use crate::interface::InterfaceIndex;
 use crate::reconcile::Route;
 
 /// Something changed.
@@ -18,6 +19,9 @@ use crate::reconcile::Route;
 pub enum Event {
     /// A link: at most once in a read.
     Links,
+    /// This interface was down when something about it was told, or was deleted: at most once in a read. It may be up
+    /// again by now.
+    WentDown(InterfaceIndex),
     /// An address, also one that faild itself changed: at most once in a read.
     Addresses,
     /// Somebody else added or replaced this route.
@@ -66,6 +70,7 @@ impl Monitor {
                 Ok(datagram) => {
                     for (header, body) in Messages(datagram) {
                         push(events, start, event(&header, body, self.own_port));
+                        push(events, start, went_down(&header, body));
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Rest::Nothing),
@@ -116,6 +121,16 @@ fn event(header: &Header, body: &[u8], own_port: u32) -> Option<Event> {
         libc::RTM_DELROUTE if !is_own => route::read(body).ok().flatten().map(Event::RouteDeleted),
         _ => None,
     }
+}
+
+/// What else a notification of a link means. A bridge tells of its ports as links too, but of another family.
+fn went_down(header: &Header, body: &[u8]) -> Option<Event> {
+    let is_deleted = header.kind == libc::RTM_DELLINK;
+    if (!is_deleted && header.kind != libc::RTM_NEWLINK) || i32::from(*body.first()?) != libc::AF_UNSPEC {
+        return None;
+    }
+    let state = link::read(body).ok()??.state;
+    (is_deleted || !state.up).then_some(Event::WentDown(state.index))
 }
 
 /// ENOBUFS: the queue overflowed. EMSGSIZE: a message was larger than our buffer.

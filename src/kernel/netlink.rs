@@ -262,11 +262,6 @@ impl Kernel for Netlink {
     }
 }
 
-/// Whether nobody knows if the operation was carried out: the kernel must be listed to find out.
-pub fn is_unknown(refusal: &Refusal) -> bool {
-    matches!(refusal.errno, libc::ENOBUFS | libc::ETIMEDOUT)
-}
-
 /// A listing while it is read.
 #[derive(Debug)]
 struct Listing<T> {
@@ -313,7 +308,7 @@ fn request(
     learned: &BTreeSet<(InterfaceIndex, IpAddr)>,
 ) -> Result<Option<Request>, Refusal> {
     match operation {
-        Operation::AddRoute { route, prepend } => route::add(route, *prepend).map(Some),
+        Operation::AddRoute { route, place } => route::add(route, *place).map(Some),
         Operation::DeleteRoute(route) => route::delete(route).map(Some),
         Operation::AddAddress { interface, address } => Ok(Some(address::add(*interface, address))),
         Operation::DeleteAddress { interface, address } => Ok(Some(address::delete(*interface, address))),

@@ -9,12 +9,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 use nix::libc;
-use rtnetlink::packet_core::{NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL};
+use rtnetlink::packet_core::{NLM_F_APPEND, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL};
 
 use super::attributes::{Attribute, Attributes, Malformed, copy, put, put_address, read_u32};
 use super::message::{Request, refusal};
 use crate::interface::{Family, InterfaceIndex};
-use crate::reconcile::{Leg, PROTOCOL, Refusal, Route, RouteKey};
+use crate::reconcile::{Leg, PROTOCOL, Place, Refusal, Route, RouteKey};
 
 /// What a listing shall hold; the kernel filters it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,11 +142,11 @@ impl Found {
     }
 }
 
-/// The request that adds a route: CREATE|EXCL, or CREATE alone, by which IPv4 lays it in front of an equal key.
+/// The request that adds a route; its flags tell the kernel the place among equal keys.
 ///
 /// Errors: EOPNOTSUPP for a route with encapsulation, which is never emitted (Linux 6.18 dies of some); EINVAL for a
 /// template that is malformed.
-pub(super) fn add(route: &Route, prepend: bool) -> Result<Request, Refusal> {
+pub(super) fn add(route: &Route, place: Place) -> Result<Request, Refusal> {
     if route.encapsulated {
         return Err(encapsulation());
     }
@@ -158,11 +158,16 @@ pub(super) fn add(route: &Route, prepend: bool) -> Result<Request, Refusal> {
         put_address(&mut body, libc::RTA_PREFSRC, source);
     }
     legs::put_legs(&mut body, route)?;
-    Ok(Request {
-        kind: libc::RTM_NEWROUTE,
-        flags: if prepend { NLM_F_CREATE } else { NLM_F_CREATE | NLM_F_EXCL },
-        body,
-    })
+    Ok(Request { kind: libc::RTM_NEWROUTE, flags: place_flags(place), body })
+}
+
+fn place_flags(place: Place) -> u16 {
+    NLM_F_CREATE
+        | match place {
+            Place::Alone => NLM_F_EXCL,
+            Place::Before => 0,
+            Place::Behind => NLM_F_APPEND,
+        }
 }
 
 /// The request that deletes exactly this route. The kernel takes what is not named for a wildcard and removes the

@@ -7,7 +7,7 @@ use super::attributes::{Attributes, put, put_with};
 use super::message::{self, Header, Messages, Request};
 use super::{address, link, neighbour, route};
 use crate::interface::InterfaceIndex;
-use crate::reconcile::{Leg, MAIN_TABLE, PROTOCOL, Refusal, Route, RouteKey};
+use crate::reconcile::{Leg, MAIN_TABLE, PROTOCOL, Place, Refusal, Route, RouteKey};
 
 #[test]
 fn batch_asks_for_one_acknowledgement_at_its_end() {
@@ -66,14 +66,14 @@ fn unknown_attributes_are_copied_as_they_stood() {
     put_with(&mut expected, 0x8000 | 77, |out| out.extend([1, 2, 3]));
     put(&mut expected, 99, b"xy");
     overlay.attributes.extend(&expected);
-    let body = route::add(&overlay, false).unwrap().body;
+    let body = route::add(&overlay, Place::Alone).unwrap().body;
     assert!(body.windows(expected.len()).any(|window| window == expected));
 }
 
 #[test]
 fn message_that_was_built_is_read_as_what_it_was_built_from() {
     for wanted in [sample(), with_two_legs()] {
-        let request = route::add(&wanted, true).unwrap();
+        let request = route::add(&wanted, Place::Before).unwrap();
         assert_eq!((request.kind, request.flags), (libc::RTM_NEWROUTE, 0x400));
         let read = route::read(&request.body).unwrap().unwrap();
         assert_eq!(Route { attributes: Vec::new(), ..read }, wanted);
@@ -84,7 +84,7 @@ fn message_that_was_built_is_read_as_what_it_was_built_from() {
 fn template_gives_flags_that_are_the_administrators_only() {
     let mut overlay = sample();
     overlay.flags = 1 | 2 | 4 | 16 | 0x4000;
-    let body = route::add(&overlay, false).unwrap().body;
+    let body = route::add(&overlay, Place::Alone).unwrap().body;
     assert_eq!(body[8..12], 6_u32.to_ne_bytes());
 }
 
@@ -101,7 +101,7 @@ fn encapsulation_is_never_emitted() {
         }
     });
     for route in [typed, raw, leg] {
-        assert_eq!(route::add(&route, false).unwrap_err().errno, libc::EOPNOTSUPP);
+        assert_eq!(route::add(&route, Place::Alone).unwrap_err().errno, libc::EOPNOTSUPP);
     }
 }
 
@@ -110,13 +110,13 @@ fn malformed_template_and_route_without_legs_are_refused() {
     let malformed = Route { attributes: vec![200, 0, 1, 0], ..sample() };
     let nowhere = Route { legs: Vec::new(), ..sample() };
     for route in [malformed, nowhere] {
-        assert_eq!(route::add(&route, false).unwrap_err().errno, libc::EINVAL);
+        assert_eq!(route::add(&route, Place::Alone).unwrap_err().errno, libc::EINVAL);
     }
 }
 
 #[test]
 fn routes_of_other_kinds_are_passed_over() {
-    let body = route::add(&sample(), false).unwrap().body;
+    let body = route::add(&sample(), Place::Alone).unwrap().body;
     for (at, value) in [(7, libc::RTN_LOCAL), (7, libc::RTN_BLACKHOLE), (9, 2), (2, 64), (0, 28)] {
         let mut other = body.clone();
         other[at] = value;
@@ -137,7 +137,7 @@ proptest! {
         two in any::<bool>(),
     ) {
         let wanted = if two { with_two_legs() } else { sample() };
-        let mut body = route::add(&wanted, false).unwrap().body;
+        let mut body = route::add(&wanted, Place::Alone).unwrap().body;
         for (at, value) in damage {
             let at = at.index(body.len());
             body[at] = value;
@@ -147,7 +147,7 @@ proptest! {
         // What was read can be written again, or is refused.
         if let Ok(Some(route)) = route::read(&body) {
             let _ = route::delete(&route);
-            if let Ok(request) = route::add(&route, false) {
+            if let Ok(request) = route::add(&route, Place::Alone) {
                 read_all(&request.body);
             }
         }

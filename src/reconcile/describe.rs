@@ -4,15 +4,16 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::route::{Leg, MAIN_TABLE, Operation, Route};
+use super::route::{Leg, MAIN_TABLE, Operation, Place, Route};
 use crate::interface::{Family, InterfaceAddress, InterfaceIndex};
 
 /// The command line; `names` tells an interface's name. Attributes that only a template holds (metrics, realms) are
 /// not shown: nobody decides by them.
 pub fn describe(operation: &Operation, names: &dyn Fn(InterfaceIndex) -> String) -> String {
     match operation {
-        Operation::AddRoute { route, prepend: false } => add_route("add", route, names),
-        Operation::AddRoute { route, prepend: true } => add_route("prepend", route, names),
+        Operation::AddRoute { route, place: Place::Alone } => add_route("add", route, names),
+        Operation::AddRoute { route, place: Place::Before } => add_route("prepend", route, names),
+        Operation::AddRoute { route, place: Place::Behind } => add_route("append", route, names),
         Operation::DeleteRoute(route) => delete_route(route, names),
         Operation::AddAddress { interface, address } => add_address(address, &names(*interface)),
         Operation::DeleteAddress { interface, address } => {
@@ -145,7 +146,7 @@ mod tests {
         route.source = Some("10.1.1.1".parse().unwrap());
         route.key.metric = 5;
         let text = "ip route add 10.1.1.2/32 via 10.2.2.2 dev if2 proto 250 src 10.1.1.1 metric 5";
-        assert_eq!(text_of(&Operation::AddRoute { route, prepend: false }), text);
+        assert_eq!(text_of(&Operation::AddRoute { route, place: Place::Alone }), text);
     }
 
     #[test]
@@ -153,7 +154,7 @@ mod tests {
         let mut route = route("0.0.0.0/0", &[("fe80::1", 2)]);
         (route.key.table, route.key.tos, route.flags) = (100, 0x10, ONLINK);
         let text = "ip route prepend default tos 0x10 table 100 via inet6 fe80::1 dev if2 proto 250 onlink";
-        assert_eq!(text_of(&Operation::AddRoute { route, prepend: true }), text);
+        assert_eq!(text_of(&Operation::AddRoute { route, place: Place::Before }), text);
     }
 
     #[test]

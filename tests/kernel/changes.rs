@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use faild::interface::InterfaceIndex;
-use faild::kernel::{Kernel, Netlink, is_unknown};
+use faild::kernel::{Kernel, Netlink};
 use faild::reconcile::{Operation, Refusal, Route};
 use nix::libc;
 
@@ -89,7 +89,7 @@ fn lost_answers_make_the_outcome_unknown() {
         let results = small.apply(&vec![add(&unreachable); 64]);
         assert_eq!(results.len(), 64);
         assert!(results.iter().all(Result::is_err));
-        assert!(results.iter().flat_map(|r| r.as_ref().err()).any(is_unknown), "{results:?}");
+        assert!(results.iter().flat_map(|r| r.as_ref().err()).any(Refusal::is_unknown), "{results:?}");
         // The socket was opened anew under its number, and what comes after is not taken for what was.
         assert_eq!(small.port(), port);
         let good = world.route("10.82.1.0/24", "10.2.0.2", "lanB");

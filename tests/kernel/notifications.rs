@@ -30,6 +30,26 @@ fn changes_of_others_are_heard() {
 }
 
 #[test]
+fn interface_that_went_down_is_told_though_it_is_up_again() {
+    in_world(|world| {
+        let [a, b, far_a, far_b] = ["lanA", "lanB", "farA", "farB"].map(|name| world.index(name));
+        ip("link add br0 type bridge");
+        ip("link set farB master br0");
+        let mut monitor = monitor(world);
+        ip("link set lanA down");
+        ip("link set lanA up");
+        assert!(read(&mut monitor).contains(&Event::WentDown(a)));
+        ip("link set farB nomaster");
+        ip("link set farA down");
+        let heard = read(&mut monitor);
+        assert!(heard.contains(&Event::WentDown(far_a)), "{heard:?}");
+        assert!(!heard.contains(&Event::WentDown(far_b)), "{heard:?}");
+        ip("link del farB");
+        assert!(read(&mut monitor).contains(&Event::WentDown(b)));
+    });
+}
+
+#[test]
 fn own_route_changes_are_left_out_and_own_addresses_are_not() {
     in_world(|world| {
         let mut monitor = monitor(world);

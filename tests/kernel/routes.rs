@@ -1,7 +1,7 @@
 //! Listing routes, and emitting them again with nothing lost.
 
 use faild::kernel::{DryRun, Kernel};
-use faild::reconcile::{Operation, PROTOCOL, Route};
+use faild::reconcile::{Operation, PROTOCOL, Place, Route};
 
 use crate::world::{World, add, in_world, ip, route};
 
@@ -198,7 +198,7 @@ fn prepended_overlay_stands_in_front_and_leaves_the_original() {
         ip("route add 10.76.0.0/24 via 10.1.0.2 dev lanA");
         let mut overlay = world.route("10.76.0.0/24", "10.2.0.2", "lanB");
         overlay.key.metric = 0;
-        world.apply(Operation::AddRoute { route: overlay.clone(), prepend: true }).unwrap();
+        world.apply(Operation::AddRoute { route: overlay.clone(), place: Place::Before }).unwrap();
         assert!(ip("route get 10.76.0.9").contains("via 10.2.0.2 dev lanB"));
         world.apply(Operation::DeleteRoute(overlay)).unwrap();
         assert!(ip("route get 10.76.0.9").contains("via 10.1.0.2 dev lanA"));

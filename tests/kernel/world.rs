@@ -5,7 +5,7 @@ use std::process::Command;
 
 use faild::interface::{Interface, InterfaceAddress, InterfaceIndex};
 use faild::kernel::{Kernel, Netlink, RECEIVE_BUFFER};
-use faild::reconcile::{Leg, MAIN_TABLE, Operation, PROTOCOL, Route, RouteKey};
+use faild::reconcile::{Leg, MAIN_TABLE, Operation, PROTOCOL, Place, Route, RouteKey};
 use nix::sched::{CloneFlags, unshare};
 
 /// Runs a test in a thread with a new network namespace and the two LANs.
@@ -83,7 +83,7 @@ pub(crate) fn route(destination: &str, gateway: Option<&str>, interface: Interfa
 
 /// The operation that adds a route.
 pub(crate) fn add(route: &Route) -> Operation {
-    Operation::AddRoute { route: route.clone(), prepend: false }
+    Operation::AddRoute { route: route.clone(), place: Place::Alone }
 }
 
 /// An address as faild would lay it.
