@@ -113,7 +113,7 @@ fn sysctls_are_those_of_the_namespace() {
         std::fs::write("/proc/sys/net/ipv4/conf/lanA/rp_filter", "1").unwrap();
         std::fs::write("/proc/sys/net/ipv4/conf/lanA/arp_announce", "2").unwrap();
         std::fs::write("/proc/sys/net/ipv4/conf/lanB/rp_filter", "2").unwrap();
-        std::fs::write("/proc/sys/net/ipv6/conf/lanB/addr_gen_mode", "1").unwrap();
+        std::fs::write("/proc/sys/net/ipv6/conf/lanA/addr_gen_mode", "0").unwrap();
         let (a, b) = (world.interface("lanA"), world.interface("lanB"));
         let found = Sysctls::default().check(&[&a, &b]);
         let warnings: Vec<(&str, &str)> = found

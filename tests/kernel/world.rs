@@ -29,7 +29,9 @@ impl World {
         ip("link set lo up");
         for (lan, number) in [("A", 1), ("B", 2)] {
             ip(&format!("link add lan{lan} type veth peer name far{lan}"));
-            ip(&format!("link set far{lan} up"));
+            // Link-local addresses would come late and be heard in the midst of a test.
+            ip(&format!("link set lan{lan} addrgenmode none"));
+            ip(&format!("link set far{lan} addrgenmode none up"));
             ip(&format!("link set lan{lan} up"));
             ip(&format!("addr add 10.{number}.0.1/24 broadcast + dev lan{lan}"));
             ip(&format!("-6 addr add fd00:{number}::1/64 dev lan{lan} nodad"));
