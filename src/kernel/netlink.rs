@@ -1,10 +1,10 @@
 //! The socket of commands: listings, link queries and batches of changes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::IpAddr;
 
-use log::debug;
+use log::{debug, warn};
 use nix::libc;
 use rtnetlink::packet_core::{NLM_F_DUMP, NLM_F_DUMP_INTR};
 
@@ -96,9 +96,25 @@ impl Netlink {
         }
     }
 
-    /// Sends requests in one datagram and collects what became of each; `reply` sees what else the kernel sends, with
-    /// the position of the request.
+    /// Sends requests and collects what became of each; `reply` sees what else the kernel sends, with the position of
+    /// the request.
     fn exchange(
+        &mut self,
+        requests: &[Request],
+        mut reply: impl FnMut(usize, &Header, &[u8]),
+    ) -> Vec<Result<(), Refusal>> {
+        let mut answers = Vec::with_capacity(requests.len());
+        while answers.len() < requests.len() {
+            let start = answers.len();
+            let left = &requests[start..];
+            let batch = &left[..message::batch_size(left)];
+            answers.extend(self.exchange_batch(batch, |at, header, body| reply(start + at, header, body)));
+        }
+        answers
+    }
+
+    /// As [`Self::exchange`], in one datagram.
+    fn exchange_batch(
         &mut self,
         requests: &[Request],
         mut reply: impl FnMut(usize, &Header, &[u8]),
@@ -140,7 +156,7 @@ impl Netlink {
             text: format!("outcome unknown, the kernel's answer was lost: {error}"),
         };
         if let Err(error) = self.reopen() {
-            debug!("netlink-reopen-failed error={error}");
+            warn!("netlink-reopen-failed error={error}");
         }
         answers.into_iter().map(|answer| answer.unwrap_or_else(|| Err(lost.clone()))).collect()
     }
@@ -168,26 +184,6 @@ impl Netlink {
         }
     }
 
-    fn apply_batch(&mut self, operations: &[Operation]) -> Vec<Result<(), Refusal>> {
-        let learned = self.learned_neighbours(operations);
-        let mut results = vec![Ok(()); operations.len()];
-        let (mut requests, mut positions) = (Vec::new(), Vec::new());
-        for (position, operation) in operations.iter().enumerate() {
-            match request(operation, &learned) {
-                Ok(Some(request)) => {
-                    requests.push(request);
-                    positions.push(position);
-                }
-                Ok(None) => {}
-                Err(refusal) => results[position] = Err(refusal),
-            }
-        }
-        for (position, answer) in positions.into_iter().zip(self.exchange(&requests, |_, _, _| {})) {
-            results[position] = answer.or_else(|refusal| forgive(&operations[position], refusal));
-        }
-        results
-    }
-
     /// Which of the neighbours that shall be deleted are there and were learned by the kernel: one datagram for all.
     fn learned_neighbours(&mut self, operations: &[Operation]) -> BTreeSet<(InterfaceIndex, IpAddr)> {
         let asked: Vec<(InterfaceIndex, IpAddr)> = operations.iter().filter_map(neighbour_of).collect();
@@ -208,8 +204,10 @@ impl Kernel for Netlink {
         let links = self.list("links", &link::query(None, NLM_F_DUMP), link::read)?;
         let addresses = self.list("addresses", &address::query(NLM_F_DUMP), address::read)?;
         let mut interfaces = link::interfaces(&links);
+        let mut by_index: BTreeMap<InterfaceIndex, &mut Interface> =
+            interfaces.iter_mut().map(|interface| (interface.index, interface)).collect();
         for (index, address) in addresses {
-            if let Some(interface) = interfaces.iter_mut().find(|interface| interface.index == index) {
+            if let Some(interface) = by_index.get_mut(&index) {
                 interface.addresses.push(address);
             }
         }
@@ -218,19 +216,16 @@ impl Kernel for Netlink {
 
     fn links(&mut self, wanted: &[InterfaceIndex]) -> Result<Vec<LinkState>, Error> {
         let mut states = Vec::with_capacity(wanted.len());
-        for some in wanted.chunks(BATCH) {
-            let requests: Vec<Request> = some.iter().map(|index| link::query(Some(*index), 0)).collect();
-            let answers = self.exchange(&requests, |_, header, body| {
-                if let (libc::RTM_NEWLINK, Ok(Some(link))) = (header.kind, link::read(body)) {
-                    states.push(link.state);
-                }
-            });
-            let failed = answers.into_iter().filter_map(Result::err).find(|e| e.errno != libc::ENODEV);
-            if let Some(source) = failed {
-                return Err(Error::Refused { what: "single links", source });
+        let requests: Vec<Request> = wanted.iter().map(|index| link::query(Some(*index), 0)).collect();
+        let answers = self.exchange(&requests, |_, header, body| {
+            if let (libc::RTM_NEWLINK, Ok(Some(link))) = (header.kind, link::read(body)) {
+                states.push(link.state);
             }
+        });
+        match answers.into_iter().filter_map(Result::err).find(|refusal| refusal.errno != libc::ENODEV) {
+            Some(source) => Err(Error::Refused { what: "single links", source }),
+            None => Ok(states),
         }
-        Ok(states)
     }
 
     fn own_routes(&mut self) -> Result<Vec<Route>, Error> {
@@ -258,7 +253,23 @@ impl Kernel for Netlink {
     }
 
     fn apply(&mut self, operations: &[Operation]) -> Vec<Result<(), Refusal>> {
-        operations.chunks(BATCH).flat_map(|batch| self.apply_batch(batch)).collect()
+        let learned = self.learned_neighbours(operations);
+        let mut results = vec![Ok(()); operations.len()];
+        let (mut requests, mut positions) = (Vec::new(), Vec::new());
+        for (position, operation) in operations.iter().enumerate() {
+            match request(operation, &learned) {
+                Ok(Some(request)) => {
+                    requests.push(request);
+                    positions.push(position);
+                }
+                Ok(None) => {}
+                Err(refusal) => results[position] = Err(refusal),
+            }
+        }
+        for (position, answer) in positions.into_iter().zip(self.exchange(&requests, |_, _, _| {})) {
+            results[position] = answer.or_else(|refusal| forgive(&operations[position], refusal));
+        }
+        results
     }
 }
 
@@ -342,9 +353,6 @@ fn uses(route: &Route, interfaces: &[InterfaceIndex]) -> bool {
 /// Bytes of the receive buffers of both sockets: 4 MiB hold some 5,000 route notifications, where the default holds
 /// 277 (Linux 6.18).
 pub const RECEIVE_BUFFER: usize = 4 * 1024 * 1024;
-
-/// Most requests in one datagram: 64 take 0.25 ms, and several ms on a loaded machine, in which no probe is answered.
-const BATCH: usize = 64;
 
 /// How often a listing is begun that changes while it is read.
 const ATTEMPTS: u8 = 5;
