@@ -14,7 +14,7 @@ use super::route::Filter;
 use super::socket::Socket;
 use super::{Error, Kernel, LinkState, address, link, neighbour, route};
 use crate::interface::{Family, Interface, InterfaceIndex};
-use crate::reconcile::{MAIN_TABLE, Operation, PROTOCOL, Refusal, Route};
+use crate::reconcile::{MAIN_TABLE, Operation, PROTOCOL, Refusal, Route, RouteKey};
 
 /// The kernel, by netlink, in the network namespace of the thread that opened it.
 #[derive(Debug)]
@@ -94,6 +94,33 @@ impl Netlink {
             Err(Error::Refused { source, .. }) if NOTHING_THERE.contains(&source.errno) => Ok(Vec::new()),
             other => other,
         }
+    }
+
+    /// The routes of one family in the main table over any of the interfaces: a listing for each, which the kernel
+    /// filters, so that a full table of a routing daemon costs little.
+    fn main_routes_over(
+        &mut self,
+        family: Family,
+        interfaces: &[InterfaceIndex],
+    ) -> Result<Vec<Route>, Error> {
+        let mut filter = Filter { family, table: Some(MAIN_TABLE), protocol: None, interface: None };
+        let mut routes = Vec::new();
+        for (position, interface) in interfaces.iter().enumerate() {
+            filter.interface = Some(*interface);
+            let mut found = self.list_routes(filter)?;
+            // A multipath route comes once for each of its interfaces: the first one's listing has it.
+            found.retain(|route| !uses(route, &interfaces[..position]));
+            routes.append(&mut found);
+        }
+        let shared = shared_keys(&routes);
+        if !shared.is_empty() {
+            // Only a listing of all tells in which order the kernel tries equal keys of different interfaces.
+            filter.interface = None;
+            let all = self.list_routes(filter)?.into_iter();
+            routes.retain(|route| !shared.contains(&route.key));
+            routes.extend(all.filter(|route| shared.contains(&route.key) && uses(route, interfaces)));
+        }
+        Ok(routes)
     }
 
     /// Sends requests and collects what became of each; `reply` sees what else the kernel sends, with the position of
@@ -238,17 +265,8 @@ impl Kernel for Netlink {
     }
 
     fn routes_over(&mut self, interfaces: &[InterfaceIndex]) -> Result<Vec<Route>, Error> {
-        let mut routes = Vec::new();
-        for family in [Family::V4, Family::V6] {
-            for (position, interface) in interfaces.iter().enumerate() {
-                let filter =
-                    Filter { family, table: Some(MAIN_TABLE), protocol: None, interface: Some(*interface) };
-                let mut found = self.list_routes(filter)?;
-                // A multipath route comes once for each of its interfaces: the first one's listing has it.
-                found.retain(|route| !uses(route, &interfaces[..position]));
-                routes.append(&mut found);
-            }
-        }
+        let mut routes = self.main_routes_over(Family::V4, interfaces)?;
+        routes.append(&mut self.main_routes_over(Family::V6, interfaces)?);
         Ok(routes)
     }
 
@@ -344,6 +362,16 @@ fn neighbour_of(operation: &Operation) -> Option<(InterfaceIndex, IpAddr)> {
         | Operation::AddAddress { .. }
         | Operation::DeleteAddress { .. } => None,
     }
+}
+
+/// Keys that several routes have. Link-local prefixes are left out: each interface has one, and sees its own only.
+fn shared_keys(routes: &[Route]) -> BTreeSet<RouteKey> {
+    let mut seen = BTreeSet::new();
+    let keys = routes.iter().map(|route| route.key).filter(|key| match key.destination.addr() {
+        IpAddr::V4(_) => true,
+        IpAddr::V6(v6) => !v6.is_unicast_link_local(),
+    });
+    keys.filter(|key| !seen.insert(*key)).collect()
 }
 
 fn uses(route: &Route, interfaces: &[InterfaceIndex]) -> bool {
