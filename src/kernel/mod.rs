@@ -21,6 +21,7 @@ mod address;
 mod attributes;
 mod dry_run;
 mod link;
+mod listing;
 mod message;
 mod monitor;
 mod neighbour;

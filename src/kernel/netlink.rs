@@ -6,10 +6,11 @@ use std::net::IpAddr;
 
 use log::{debug, warn};
 use nix::libc;
-use rtnetlink::packet_core::{NLM_F_DUMP, NLM_F_DUMP_INTR};
+use rtnetlink::packet_core::NLM_F_DUMP;
 
 use super::attributes::Malformed;
-use super::message::{self, DONE, ERROR, Header, Messages, Request, refusal};
+use super::listing::Listing;
+use super::message::{self, ERROR, Header, Messages, Request, refusal};
 use super::route::Filter;
 use super::socket::Socket;
 use super::{Error, Kernel, LinkState, address, link, neighbour, route};
@@ -70,7 +71,7 @@ impl Netlink {
         let sequence = self.number(1);
         let datagram = message::batch(std::slice::from_ref(request), sequence);
         self.socket.send(&datagram).map_err(|source| Error::Send { what, source })?;
-        let mut listing = Listing { port: self.port(), sequence, entries: Vec::new(), ..Listing::default() };
+        let mut listing = Listing::new(self.port(), sequence);
         while listing.end.is_none() {
             match self.socket.receive() {
                 Ok(datagram) => listing.take(datagram, &read),
@@ -83,7 +84,7 @@ impl Netlink {
         self.count_malformed(what, listing.malformed);
         match listing.end {
             Some(Err(source)) => Err(Error::Refused { what, source }),
-            _ => Ok((!listing.is_interrupted).then_some(listing.entries)),
+            Some(Ok(())) | None => Ok((!listing.is_interrupted).then_some(listing.entries)),
         }
     }
 
@@ -288,46 +289,6 @@ impl Kernel for Netlink {
             results[position] = answer.or_else(|refusal| forgive(&operations[position], refusal));
         }
         results
-    }
-}
-
-/// A listing while it is read.
-#[derive(Debug)]
-struct Listing<T> {
-    port: u32,
-    sequence: u32,
-    entries: Vec<T>,
-    is_interrupted: bool,
-    malformed: u64,
-    end: Option<Result<(), Refusal>>,
-}
-
-impl<T> Default for Listing<T> {
-    fn default() -> Self {
-        Self { port: 0, sequence: 0, entries: Vec::new(), is_interrupted: false, malformed: 0, end: None }
-    }
-}
-
-impl<T> Listing<T> {
-    fn take(&mut self, datagram: &[u8], read: impl Fn(&[u8]) -> Result<Option<T>, Malformed>) {
-        for (header, body) in Messages(datagram) {
-            if header.sequence != self.sequence || header.port != self.port || self.end.is_some() {
-                continue;
-            }
-            self.is_interrupted |= header.flags & NLM_F_DUMP_INTR != 0;
-            match header.kind {
-                DONE => self.end = Some(message::end_of_dump(&header, body)),
-                ERROR => self.end = Some(message::answer(&header, body)),
-                _ => self.add(read(body)),
-            }
-        }
-    }
-
-    fn add(&mut self, entry: Result<Option<T>, Malformed>) {
-        match entry {
-            Ok(found) => self.entries.extend(found),
-            Err(Malformed) => self.malformed = self.malformed.saturating_add(1),
-        }
     }
 }
 
