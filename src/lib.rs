@@ -21,6 +21,7 @@ pub mod cli;
 pub mod config;
 pub mod engine;
 pub mod interface;
+pub mod kernel;
 pub mod reconcile;
 pub mod time;
 pub mod wire;
