@@ -18,8 +18,10 @@
 //! `engine` and `reconcile` are pure: no clock, socket, log or random source, same input, same output.
 
 pub mod config;
+pub mod daemon;
 pub mod engine;
 pub mod interface;
+pub mod net;
 pub mod reconcile;
 pub mod time;
 pub mod wire;
