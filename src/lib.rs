@@ -22,6 +22,7 @@ pub mod config;
 pub mod daemon;
 pub mod engine;
 pub mod interface;
+pub mod kernel;
 pub mod net;
 pub mod reconcile;
 pub mod time;

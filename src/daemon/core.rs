@@ -16,25 +16,27 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
-use log::{Level, debug, error, info, log, warn};
+use log::{Level, debug, error, info, log, log_enabled, warn};
 
 use super::agenda::{Agenda, Task};
 use super::local_time::time_of_day;
-use super::shim::{Engine, Event, Kernel, LinkState, Reconciler, Sysctls, Weight};
+use super::shim::Reconciler;
 use super::state::{Journal, State};
 use crate::config::{Config, Failback, LanConfig};
-use crate::engine::{Input, Output};
+use crate::engine::{Engine, Input, Output};
 use crate::interface::{Interface, InterfaceIndex};
+use crate::kernel::sysctl::{Sysctls, Weight};
+use crate::kernel::{Event, Kernel, LinkState};
 use crate::net::{Endpoint, Moment, Sockets};
-use crate::reconcile::{self, Dump, Operation};
+use crate::reconcile::{self, Dump, Operation, describe};
 use crate::time::Instant;
 
 /// Everything but the poll.
-pub(super) struct Core<K> {
+pub(super) struct Core {
     pub(super) config: Config,
     pub(super) engine: Engine,
     pub(super) reconciler: Reconciler,
-    pub(super) kernel: K,
+    pub(super) kernel: Box<dyn Kernel>,
     pub(super) sockets: Sockets,
     pub(super) state: State,
     pub(super) journal: Journal,
@@ -66,7 +68,7 @@ pub(super) enum Errand {
     Journal(String),
 }
 
-impl<K: Kernel> Core<K> {
+impl Core {
     /// The first look at the kernel; after it the daemon is ready.
     pub(super) fn start(&mut self, moment: Moment) {
         self.list_interfaces(moment.now);
@@ -90,6 +92,7 @@ impl<K: Kernel> Core<K> {
         for event in events {
             match event {
                 Event::Links | Event::Addresses => is_listing_needed = true,
+                Event::WentDown(interface) => self.inform(now, reconcile::Input::WentDown(interface)),
                 Event::RouteAdded(route) => self.inform(now, reconcile::Input::RouteAdded(route)),
                 Event::RouteDeleted(route) => self.inform(now, reconcile::Input::RouteDeleted(route)),
                 Event::Overrun => {
@@ -136,6 +139,7 @@ impl<K: Kernel> Core<K> {
                 Errand::Journal(text) => self.journal.write(&text),
                 Errand::Dump(dump) => self.dump(now, dump),
                 Errand::Apply(operations) => {
+                    self.show(&operations);
                     let results = self.kernel.apply(&operations);
                     debug_assert_eq!(results.len(), operations.len());
                     let results = operations.into_iter().zip(results).collect();
@@ -170,13 +174,29 @@ impl<K: Kernel> Core<K> {
     }
 
     /// Writes the whole state to the log, a line an item.
-    pub(super) fn report(&self, loop_words: &str) {
+    pub(super) fn report(&self, now: Instant, loop_words: &str) {
         info!("state loop {loop_words} errands={}", self.errands.len());
         info!("state sockets {}", self.sockets.counters());
-        let words = format!("{}\n{}", self.engine.snapshot(), self.reconciler.snapshot());
+        let words = format!("{}\n{}", self.engine.snapshot(now), self.reconciler.snapshot(now));
         for line in words.lines().filter(|line| !line.trim().is_empty()) {
             info!("state {line}");
         }
+    }
+
+    /// What the kernel is about to be asked for, as commands: all that a dry run has to show.
+    fn show(&self, operations: &[Operation]) {
+        let level = if self.config.dry_run { Level::Info } else { Level::Debug };
+        if log_enabled!(level) {
+            for operation in operations {
+                log!(level, "kernel command=\"{}\"", describe(operation, &|index| self.name(index)));
+            }
+        }
+    }
+
+    /// An interface's name, or its number once it is gone.
+    fn name(&self, index: InterfaceIndex) -> String {
+        let found = self.interfaces.iter().find(|interface| interface.index == index);
+        found.map_or_else(|| format!("if{index}"), |interface| interface.name.clone())
     }
 
     fn drain_engine(&mut self, now: Instant) {

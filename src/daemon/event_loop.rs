@@ -14,16 +14,16 @@ use super::clock;
 use super::core::Core;
 use super::lag::Lag;
 use super::log::Log;
-use super::shim::{Event, Kernel, Monitor, Rest};
 use super::signals::{Request, Signals};
 use super::timer::Timer;
 use crate::engine::Input;
+use crate::kernel::{Event, Monitor, Rest};
 use crate::net::{Moment, Sockets};
 use crate::time::Instant;
 
 /// The loop.
-pub(super) struct EventLoop<K> {
-    pub(super) core: Core<K>,
+pub(super) struct EventLoop {
+    pub(super) core: Core,
     poll: Poll,
     timer: Timer,
     signals: Signals,
@@ -36,14 +36,14 @@ pub(super) struct EventLoop<K> {
     lag: Lag,
 }
 
-impl<K: Kernel> EventLoop<K> {
+impl EventLoop {
     /// A loop over these; `poll` is the one that the core's sockets are registered with.
     ///
     /// # Errors
     ///
     /// Out of file descriptors or memory.
     pub(super) fn new(
-        core: Core<K>,
+        core: Core,
         poll: Poll,
         signals: Signals,
         monitor: Monitor,
@@ -149,7 +149,7 @@ impl<K: Kernel> EventLoop<K> {
             match request {
                 Request::Stop(signal) => return Some(signal),
                 Request::ReopenLog => self.log.reopen(),
-                Request::Report => self.core.report(&self.lag.to_string()),
+                Request::Report => self.core.report(moment.now, &self.lag.to_string()),
                 Request::FailBack => {
                     info!("failback-requested signal=SIGUSR2");
                     self.core.tell(moment.now, Input::FailBack);

@@ -35,10 +35,13 @@ use self::event_loop::EventLoop;
 use self::instance::Instance;
 use self::log::Log;
 use self::pid_file::PidFile;
-use self::shim::{Engine, Kernel, Monitor, Netlink, RECEIVE_BUFFER, Reconciler};
+use self::shim::Reconciler;
 use self::signals::Signals;
 use self::state::{Journal, State};
-use crate::config::Config;
+use crate::config::{Config, Faults, absent_lans, check_against_interfaces};
+use crate::engine::Engine;
+use crate::interface::Interface;
+use crate::kernel::{DryRun, Kernel, Monitor, Netlink, RECEIVE_BUFFER};
 use crate::net::Sockets;
 
 /// Runs the daemon with these settings until a signal ends it; `warnings` go to the log first. The status to end with
@@ -59,6 +62,11 @@ pub fn run(config: Config, warnings: &[String]) -> anyhow::Result<u8> {
     Ok(0)
 }
 
+/// The interfaces of this host, if they can be read; for checks that change nothing.
+pub fn interfaces() -> Option<Vec<Interface>> {
+    Netlink::open(RECEIVE_BUFFER).and_then(|mut netlink| netlink.interfaces()).ok()
+}
+
 fn serve(config: Config, warnings: &[String], readiness: Readiness) -> anyhow::Result<()> {
     let signals = Signals::open().context("cannot block signals")?;
     privileges::check()?;
@@ -75,7 +83,8 @@ fn serve(config: Config, warnings: &[String], readiness: Readiness) -> anyhow::R
     let netlink = Netlink::open(RECEIVE_BUFFER).context("cannot talk to the kernel")?;
     let monitor = Monitor::open(netlink.port(), RECEIVE_BUFFER).context("cannot listen to the kernel")?;
     let poll = Poll::new().context("cannot poll")?;
-    let core = core(config, netlink, &poll)?;
+    let kernel = open_kernel(netlink, &config)?;
+    let core = core(config, kernel, &poll)?;
     let mut event_loop = EventLoop::new(core, poll, signals, monitor, log.clone())?;
     event_loop.core.start(clock::read());
     let _pid_file = pid_file.as_deref().map(PidFile::write).transpose()?;
@@ -87,7 +96,18 @@ fn serve(config: Config, warnings: &[String], readiness: Readiness) -> anyhow::R
     event_loop.run()
 }
 
-fn core<K: Kernel>(config: Config, kernel: K, poll: &Poll) -> anyhow::Result<Core<K>> {
+/// The kernel, or in a dry run one that is only looked at; refused if the settings do not go with what the host has.
+fn open_kernel(mut netlink: Netlink, config: &Config) -> anyhow::Result<Box<dyn Kernel>> {
+    let interfaces = netlink.interfaces().context("cannot read the interfaces")?;
+    let list = check_against_interfaces(config, &interfaces);
+    if !list.is_empty() {
+        return Err(Faults { list }.into());
+    }
+    absent_lans(config, &interfaces).iter().for_each(|warning| warn!("configuration {warning}"));
+    Ok(if config.dry_run { Box::new(DryRun::new(netlink)) } else { Box::new(netlink) })
+}
+
+fn core(config: Config, kernel: Box<dyn Kernel>, poll: &Poll) -> anyhow::Result<Core> {
     let (state, memory) = State::open(&config.state_dir, config.dry_run)?;
     let (journal, journalled) = Journal::open(&config.runtime_dir, config.dry_run)?;
     let registry = poll.registry().try_clone().context("cannot poll")?;
