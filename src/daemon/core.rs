@@ -175,11 +175,11 @@ impl Core {
 
     /// Writes the whole state to the log, a line an item.
     pub(super) fn report(&self, now: Instant, loop_words: &str) {
-        info!("state loop {loop_words} errands={}", self.errands.len());
-        info!("state sockets {}", self.sockets.counters());
+        info!("state-loop {loop_words} errands={}", self.errands.len());
+        info!("state-sockets {}", self.sockets.counters());
         let words = format!("{}\n{}", self.engine.snapshot(now), self.reconciler.snapshot(now));
         for line in words.lines().filter(|line| !line.trim().is_empty()) {
-            info!("state {line}");
+            info!("{line}");
         }
     }
 
@@ -450,3 +450,6 @@ const SLOW_LOOK: Duration = Duration::from_secs(60);
 const RETRY: Duration = Duration::from_secs(1);
 
 const MINUTE: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests;
