@@ -16,7 +16,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 
 use anyhow::Context;
-use nix::unistd::{ForkResult, chdir, dup2_stderr, dup2_stdin, dup2_stdout, fork, setsid};
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::{ForkResult, Pid, chdir, dup2_stderr, dup2_stdin, dup2_stdout, fork, setsid};
 
 /// Which process this is after [`detach`].
 #[derive(Debug)]
@@ -42,9 +43,9 @@ pub(super) fn detach() -> anyhow::Result<Side> {
     let (reader, writer) = io::pipe().context("cannot make a pipe")?;
     // SAFETY: this process has one thread, so that the child may do all that the parent could.
     match unsafe { fork() }.context("cannot detach")? {
-        ForkResult::Parent { .. } => {
+        ForkResult::Parent { child } => {
             drop(writer);
-            Ok(Side::Parent(wait(reader)))
+            Ok(Side::Parent(if is_told_ready(reader) { 0 } else { status(child) }))
         }
         ForkResult::Child => {
             drop(reader);
@@ -91,11 +92,17 @@ pub(super) fn notify(message: &str) {
     }
 }
 
-/// What the child says; if it says nothing it has ended, after it complained on our common standard error.
-fn wait(mut reader: PipeReader) -> u8 {
+/// Waits for the word. The pipe ends without one when the child has ended, after it complained on our common standard
+/// error.
+fn is_told_ready(mut reader: PipeReader) -> bool {
     let mut word = [0];
-    match reader.read_exact(&mut word) {
-        Ok(()) if word == [READY] => 0,
+    reader.read_exact(&mut word).is_ok() && word == [READY]
+}
+
+/// The status that the child ended with; 1 if a signal ended it.
+fn status(child: Pid) -> u8 {
+    match waitpid(child, None) {
+        Ok(WaitStatus::Exited(_, status)) => u8::try_from(status).unwrap_or(1),
         _ => 1,
     }
 }
@@ -116,11 +123,11 @@ mod tests {
 
     #[test]
     fn the_parent_believes_only_the_word() {
-        for (word, status) in [(&b"+"[..], 0), (b"", 1), (b"-", 1)] {
+        for (word, is_ready) in [(&b"+"[..], true), (b"", false), (b"-", false)] {
             let (reader, mut writer) = io::pipe().unwrap();
             writer.write_all(word).unwrap();
             drop(writer);
-            assert_eq!(wait(reader), status);
+            assert_eq!(is_told_ready(reader), is_ready);
         }
     }
 }

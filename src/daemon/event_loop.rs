@@ -30,6 +30,7 @@ pub(super) struct EventLoop {
     monitor: Monitor,
     /// The kernel's notifications may have more to tell than was read.
     is_monitor_readable: bool,
+    is_signalled: bool,
     /// Turns in a row in which the sockets were not emptied.
     backlogged: u32,
     log: Log,
@@ -57,10 +58,18 @@ impl EventLoop {
                 .register(&mut SourceFd(&descriptor), token, Interest::READABLE)
                 .context("cannot poll")?;
         }
-        // What was told between the opening of the monitor and this is no edge.
-        let is_monitor_readable = true;
-        let lag = Lag::default();
-        Ok(Self { core, poll, timer, signals, monitor, is_monitor_readable, backlogged: 0, log, lag })
+        Ok(Self {
+            core,
+            poll,
+            timer,
+            signals,
+            monitor,
+            is_monitor_readable: false,
+            is_signalled: false,
+            backlogged: 0,
+            log,
+            lag: Lag::default(),
+        })
     }
 
     /// Turns until a signal says stop, then says goodbye.
@@ -102,8 +111,7 @@ impl EventLoop {
             match event.token() {
                 TIMER => self.timer.handle_expired(),
                 MONITOR => self.is_monitor_readable = true,
-                // Signals are looked for in every turn.
-                SIGNALS => {}
+                SIGNALS => self.is_signalled = true,
                 token => {
                     self.core.sockets.handle_readable(token);
                 }
@@ -145,6 +153,9 @@ impl EventLoop {
 
     /// Does what signals ask for; the name of one that says stop.
     fn take_signals(&mut self, moment: Moment) -> Option<&'static str> {
+        if !std::mem::take(&mut self.is_signalled) {
+            return None;
+        }
         while let Some(request) = self.signals.next() {
             match request {
                 Request::Stop(signal) => return Some(signal),

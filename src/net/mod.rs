@@ -23,7 +23,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::os::fd::{AsRawFd, RawFd};
 use std::time::Duration;
 
-use log::{debug, info, warn};
+use log::{debug, info, trace, warn};
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 use nix::libc;
@@ -185,6 +185,8 @@ impl Sockets {
                 }
                 Received::Datagram(arrival) => {
                     self.readable.push_back(key);
+                    let (from, to) = (arrival.source, arrival.destination);
+                    trace!("received {} from={from} to={to} bytes={}", self.words(key), arrival.length);
                     return Some(Input::Datagram(self.datagram(key.interface, &arrival, moment)));
                 }
             }
@@ -200,7 +202,11 @@ impl Sockets {
             _ => Err(io::ErrorKind::NotConnected.into()),
         };
         match result {
-            Ok(()) => self.counters.sent += 1,
+            Ok(()) => {
+                self.counters.sent += 1;
+                let (from, to) = (transmit.source, transmit.destination);
+                trace!("sent {} from={from} to={to} bytes={}", self.words(key), transmit.payload.len());
+            }
             Err(error) => self.on_send_failed(key, &transmit.destination, &error),
         }
     }
