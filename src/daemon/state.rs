@@ -118,7 +118,7 @@ impl Journal {
     ///
     /// # Errors
     ///
-    /// The directory cannot be made, or what is there cannot be read.
+    /// The directory cannot be made.
     pub(super) fn open(directory: &Path, is_dry_run: bool) -> anyhow::Result<(Self, Option<String>)> {
         let path = directory.join("journal");
         if !is_dry_run {
@@ -126,9 +126,12 @@ impl Journal {
         }
         let text = match read(&path) {
             Ok(text) => Some(text),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(_) if is_dry_run => None,
-            Err(error) => return Err(error).context(format!("cannot read {}", path.display())),
+            Err(error) => {
+                if error.kind() != io::ErrorKind::NotFound && !is_dry_run {
+                    set_journal_aside(&path, &error);
+                }
+                None
+            }
         };
         Ok((Self { path: Some(path).filter(|_| !is_dry_run), failing: false }, text))
     }
@@ -148,6 +151,17 @@ impl Journal {
         }
         self.failing = result.is_err();
     }
+}
+
+/// Without the journal what a crash left open cannot be finished, but without a daemon there is no failover at all.
+fn set_journal_aside(path: &Path, error: &io::Error) {
+    let aside = path.with_extension("bad");
+    let kept =
+        fs::rename(path, &aside).map_or_else(|_| "nothing".to_owned(), |()| aside.display().to_string());
+    error!(
+        "journal-unreadable file={} error=\"{error}\" kept-as={kept} consequence=\"routes and addresses that a crash left to be put back are not\"",
+        path.display()
+    );
 }
 
 /// Bytes that nobody can guess: since Linux 5.6 this waits until the generator is seeded and never again.

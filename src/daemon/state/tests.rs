@@ -136,3 +136,14 @@ fn the_journal_is_there_for_the_next_run() {
     assert_eq!(read.as_deref(), Some("two"));
     assert_eq!(fs::read_to_string(directory.0.join("run/journal")).unwrap(), "two");
 }
+
+#[test]
+fn a_journal_that_cannot_be_read_is_no_obstacle() {
+    let directory = Directory::new("bad-journal");
+    fs::write(directory.0.join("journal"), b"\xff\xfe").unwrap();
+    let (mut journal, read) = Journal::open(&directory.0, false).unwrap();
+    assert_eq!(read, None);
+    journal.write("new");
+    assert_eq!(fs::read(directory.0.join("journal.bad")).unwrap(), b"\xff\xfe");
+    assert_eq!(Journal::open(&directory.0, false).unwrap().1.as_deref(), Some("new"));
+}
