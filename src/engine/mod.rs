@@ -91,6 +91,8 @@ pub struct Engine {
     timers: Timers,
     outputs: VecDeque<Output>,
     plan: Plan,
+    /// Whose the subjects of the plan are.
+    subject_nodes: BTreeMap<Subject, NodeId>,
     counters: Counters,
     /// What people were told last, so that they are told once.
     told: Told,
@@ -138,6 +140,7 @@ impl Engine {
             timers: Timers::default(),
             outputs: VecDeque::new(),
             plan: Plan::default(),
+            subject_nodes: BTreeMap::new(),
             counters: Counters::default(),
             told: Told::default(),
             left_out: BTreeMap::new(),
