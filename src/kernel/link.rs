@@ -1,5 +1,7 @@
 //! Links: what RTM_NEWLINK says of one, and what sort of interface it is.
 
+use std::collections::BTreeSet;
+
 use nix::libc;
 use rtnetlink::packet_route::link::{LinkAttribute, LinkExtentMask, LinkMessage};
 
@@ -87,11 +89,11 @@ impl Link {
         Ok(())
     }
 
-    fn interface(&self, all: &[Link]) -> Interface {
+    fn interface(&self, on_hardware: &BTreeSet<InterfaceIndex>) -> Interface {
         Interface {
             index: self.state.index,
             name: self.name.clone(),
-            kind: self.interface_kind(all),
+            kind: self.interface_kind(on_hardware),
             up: self.state.up,
             carrier: self.state.carrier,
             master: self.master,
@@ -100,12 +102,12 @@ impl Link {
         }
     }
 
-    fn interface_kind(&self, all: &[Link]) -> InterfaceKind {
+    fn interface_kind(&self, on_hardware: &BTreeSet<InterfaceIndex>) -> InterfaceKind {
         if self.flags & IFF_LOOPBACK != 0 {
             return InterfaceKind::Loopback;
         }
         if self.kind == "bridge" {
-            return InterfaceKind::Bridge { has_physical_port: self.has_hardware_below(all, DEPTH) };
+            return InterfaceKind::Bridge { has_physical_port: on_hardware.contains(&self.state.index) };
         }
         let has_broadcast = self.flags & (IFF_BROADCAST | IFF_NOARP) == IFF_BROADCAST;
         match self.device_type == libc::ARPHRD_ETHER && has_broadcast && !self.is_tunnel() {
@@ -117,17 +119,6 @@ impl Link {
     /// Ethernet frames inside something else: there is no LAN behind it that we could judge.
     fn is_tunnel(&self) -> bool {
         TUNNELS.contains(&self.kind.as_str())
-    }
-
-    /// Whether a port (or a port of a bond that is a port, or the device below a VLAN that is one) is hardware.
-    fn has_hardware_below(&self, all: &[Link], depth: u8) -> bool {
-        let is_below =
-            |other: &&Link| other.master == Some(self.state.index) || self.lower == Some(other.state.index);
-        depth > 0
-            && all
-                .iter()
-                .filter(is_below)
-                .any(|other| other.has_hardware || other.has_hardware_below(all, depth - 1))
     }
 }
 
@@ -143,7 +134,27 @@ fn kind_of(info: &Attribute<'_>) -> Result<String, Malformed> {
 
 /// The links as interfaces that have no addresses yet.
 pub(super) fn interfaces(links: &[Link]) -> Vec<Interface> {
-    links.iter().map(|link| link.interface(links)).collect()
+    let on_hardware = on_hardware(links);
+    links.iter().map(|link| link.interface(&on_hardware)).collect()
+}
+
+/// The links that are hardware or stand on it: bridges and bonds by their ports, VLANs by the device below, stacked
+/// as they may be.
+fn on_hardware(links: &[Link]) -> BTreeSet<InterfaceIndex> {
+    let mut known: BTreeSet<InterfaceIndex> =
+        links.iter().filter(|link| link.has_hardware).map(|link| link.state.index).collect();
+    loop {
+        let before = known.len();
+        for link in links {
+            if known.contains(&link.state.index) || link.lower.is_some_and(|lower| known.contains(&lower)) {
+                known.insert(link.state.index);
+                known.extend(link.master);
+            }
+        }
+        if known.len() == before {
+            return known;
+        }
+    }
 }
 
 /// Kinds of devices (rtnetlink's IFLA_INFO_KIND) that carry Ethernet frames over a network of a higher layer.
@@ -162,9 +173,6 @@ const TUNNELS: [&str; 12] = [
     "wireguard",
 ];
 
-/// How deep devices are stacked below a bridge: port, VLAN, bond, its slave; and some more.
-const DEPTH: u8 = 6;
-
 /// Length of `ifinfomsg`.
 const HEADER: usize = 16;
 
@@ -173,3 +181,45 @@ const IFF_BROADCAST: u32 = libc::IFF_BROADCAST as u32;
 const IFF_LOOPBACK: u32 = libc::IFF_LOOPBACK as u32;
 const IFF_NOARP: u32 = libc::IFF_NOARP as u32;
 const IFF_LOWER_UP: u32 = libc::IFF_LOWER_UP as u32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bridge_finds_the_hardware_below_a_vlan_on_a_bond() {
+        let links = [
+            link(1, "", Some(2), None, true),
+            link(2, "bond", None, None, false),
+            link(3, "vlan", Some(4), Some(2), false),
+            link(4, "bridge", None, None, false),
+            link(5, "bridge", None, None, false),
+            link(6, "veth", Some(5), None, false),
+        ];
+        let kinds: Vec<InterfaceKind> = interfaces(&links).into_iter().map(|i| i.kind).collect();
+        assert_eq!(kinds[3], InterfaceKind::Bridge { has_physical_port: true });
+        assert_eq!(kinds[4], InterfaceKind::Bridge { has_physical_port: false });
+        assert_eq!(kinds[2], InterfaceKind::Ethernet);
+    }
+
+    #[test]
+    fn frames_inside_something_else_are_no_lan() {
+        for kind in TUNNELS {
+            assert_eq!(interfaces(&[link(1, kind, None, None, false)])[0].kind, InterfaceKind::Tunnel);
+        }
+    }
+
+    fn link(index: u32, kind: &str, master: Option<u32>, lower: Option<u32>, has_hardware: bool) -> Link {
+        Link {
+            state: LinkState { index: InterfaceIndex(index), up: true, carrier: true },
+            name: format!("x{index}"),
+            device_type: libc::ARPHRD_ETHER,
+            flags: IFF_UP | IFF_BROADCAST,
+            kind: kind.to_owned(),
+            master: master.map(InterfaceIndex),
+            mac: None,
+            has_hardware,
+            lower: lower.map(InterfaceIndex),
+        }
+    }
+}

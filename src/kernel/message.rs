@@ -65,6 +65,16 @@ impl Request {
     }
 }
 
+/// How many of the requests, at least one, go into one datagram.
+pub(super) fn batch_size(requests: &[Request]) -> usize {
+    let mut bytes = 0;
+    let fitting = requests.iter().take(BATCH).take_while(|request| {
+        bytes += HEADER + aligned(request.body.len());
+        bytes <= BATCH_BYTES
+    });
+    fitting.count().clamp(1, BATCH)
+}
+
 /// The requests as one datagram, numbered from `first`. Only the last asks for an acknowledgement: the kernel works
 /// in order and always reports errors, so that this one proves all earlier ones.
 pub(super) fn batch(requests: &[Request], first: u32) -> Vec<u8> {
@@ -128,6 +138,13 @@ pub(super) const ERROR: u16 = 2;
 
 /// NLMSG_DONE: the end of a listing.
 pub(super) const DONE: u16 = 3;
+
+/// Most requests in one datagram: 64 take 0.25 ms, and several ms on a loaded machine, in which no probe is answered.
+const BATCH: usize = 64;
+
+/// Most bytes in one datagram of several requests: well below the send buffer's 208 KiB, beyond which the kernel takes
+/// none of them (routes with hundreds of legs).
+const BATCH_BYTES: usize = 64 * 1024;
 
 /// Length of a message's header.
 const HEADER: usize = 16;

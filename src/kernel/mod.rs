@@ -21,6 +21,7 @@ mod address;
 mod attributes;
 mod dry_run;
 mod link;
+mod listing;
 mod message;
 mod monitor;
 mod neighbour;
@@ -63,7 +64,8 @@ pub trait Kernel {
     fn own_routes(&mut self) -> Result<Vec<Route>, Error>;
 
     /// All unicast routes of the main table that use one of these interfaces, be it by one leg of several; both
-    /// families. Each route comes once.
+    /// families. Each route comes once, equal keys in the order in which the kernel tries them. Routes that the kernel
+    /// tells by a nexthop object alone (`nexthop_compat_mode` 0) are left out.
     ///
     /// # Errors
     /// As [`Kernel::interfaces`].

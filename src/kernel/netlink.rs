@@ -1,20 +1,21 @@
 //! The socket of commands: listings, link queries and batches of changes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::IpAddr;
 
-use log::debug;
+use log::{debug, warn};
 use nix::libc;
-use rtnetlink::packet_core::{NLM_F_DUMP, NLM_F_DUMP_INTR};
+use rtnetlink::packet_core::NLM_F_DUMP;
 
 use super::attributes::Malformed;
-use super::message::{self, DONE, ERROR, Header, Messages, Request, refusal};
+use super::listing::Listing;
+use super::message::{self, ERROR, Header, Messages, Request, refusal};
 use super::route::Filter;
 use super::socket::Socket;
 use super::{Error, Kernel, LinkState, address, link, neighbour, route};
 use crate::interface::{Family, Interface, InterfaceIndex};
-use crate::reconcile::{MAIN_TABLE, Operation, PROTOCOL, Refusal, Route};
+use crate::reconcile::{MAIN_TABLE, Operation, PROTOCOL, Refusal, Route, RouteKey};
 
 /// The kernel, by netlink, in the network namespace of the thread that opened it.
 #[derive(Debug)]
@@ -70,7 +71,7 @@ impl Netlink {
         let sequence = self.number(1);
         let datagram = message::batch(std::slice::from_ref(request), sequence);
         self.socket.send(&datagram).map_err(|source| Error::Send { what, source })?;
-        let mut listing = Listing { port: self.port(), sequence, entries: Vec::new(), ..Listing::default() };
+        let mut listing = Listing::new(self.port(), sequence);
         while listing.end.is_none() {
             match self.socket.receive() {
                 Ok(datagram) => listing.take(datagram, &read),
@@ -83,7 +84,7 @@ impl Netlink {
         self.count_malformed(what, listing.malformed);
         match listing.end {
             Some(Err(source)) => Err(Error::Refused { what, source }),
-            _ => Ok((!listing.is_interrupted).then_some(listing.entries)),
+            Some(Ok(())) | None => Ok((!listing.is_interrupted).then_some(listing.entries)),
         }
     }
 
@@ -96,9 +97,52 @@ impl Netlink {
         }
     }
 
-    /// Sends requests in one datagram and collects what became of each; `reply` sees what else the kernel sends, with
-    /// the position of the request.
+    /// The routes of one family in the main table over any of the interfaces: a listing for each, which the kernel
+    /// filters, so that a full table of a routing daemon costs little.
+    fn main_routes_over(
+        &mut self,
+        family: Family,
+        interfaces: &[InterfaceIndex],
+    ) -> Result<Vec<Route>, Error> {
+        let mut filter = Filter { family, table: Some(MAIN_TABLE), protocol: None, interface: None };
+        let mut routes = Vec::new();
+        for (position, interface) in interfaces.iter().enumerate() {
+            filter.interface = Some(*interface);
+            let mut found = self.list_routes(filter)?;
+            // A multipath route comes once for each of its interfaces: the first one's listing has it.
+            found.retain(|route| !uses(route, &interfaces[..position]));
+            routes.append(&mut found);
+        }
+        let shared = shared_keys(&routes);
+        if !shared.is_empty() {
+            // Only a listing of all tells in which order the kernel tries equal keys of different interfaces.
+            filter.interface = None;
+            let all = self.list_routes(filter)?.into_iter();
+            routes.retain(|route| !shared.contains(&route.key));
+            routes.extend(all.filter(|route| shared.contains(&route.key) && uses(route, interfaces)));
+        }
+        Ok(routes)
+    }
+
+    /// Sends requests and collects what became of each; `reply` sees what else the kernel sends, with the position of
+    /// the request.
     fn exchange(
+        &mut self,
+        requests: &[Request],
+        mut reply: impl FnMut(usize, &Header, &[u8]),
+    ) -> Vec<Result<(), Refusal>> {
+        let mut answers = Vec::with_capacity(requests.len());
+        while answers.len() < requests.len() {
+            let start = answers.len();
+            let left = &requests[start..];
+            let batch = &left[..message::batch_size(left)];
+            answers.extend(self.exchange_batch(batch, |at, header, body| reply(start + at, header, body)));
+        }
+        answers
+    }
+
+    /// As [`Self::exchange`], in one datagram.
+    fn exchange_batch(
         &mut self,
         requests: &[Request],
         mut reply: impl FnMut(usize, &Header, &[u8]),
@@ -140,7 +184,7 @@ impl Netlink {
             text: format!("outcome unknown, the kernel's answer was lost: {error}"),
         };
         if let Err(error) = self.reopen() {
-            debug!("netlink-reopen-failed error={error}");
+            warn!("netlink-reopen-failed error={error}");
         }
         answers.into_iter().map(|answer| answer.unwrap_or_else(|| Err(lost.clone()))).collect()
     }
@@ -168,26 +212,6 @@ impl Netlink {
         }
     }
 
-    fn apply_batch(&mut self, operations: &[Operation]) -> Vec<Result<(), Refusal>> {
-        let learned = self.learned_neighbours(operations);
-        let mut results = vec![Ok(()); operations.len()];
-        let (mut requests, mut positions) = (Vec::new(), Vec::new());
-        for (position, operation) in operations.iter().enumerate() {
-            match request(operation, &learned) {
-                Ok(Some(request)) => {
-                    requests.push(request);
-                    positions.push(position);
-                }
-                Ok(None) => {}
-                Err(refusal) => results[position] = Err(refusal),
-            }
-        }
-        for (position, answer) in positions.into_iter().zip(self.exchange(&requests, |_, _, _| {})) {
-            results[position] = answer.or_else(|refusal| forgive(&operations[position], refusal));
-        }
-        results
-    }
-
     /// Which of the neighbours that shall be deleted are there and were learned by the kernel: one datagram for all.
     fn learned_neighbours(&mut self, operations: &[Operation]) -> BTreeSet<(InterfaceIndex, IpAddr)> {
         let asked: Vec<(InterfaceIndex, IpAddr)> = operations.iter().filter_map(neighbour_of).collect();
@@ -208,8 +232,10 @@ impl Kernel for Netlink {
         let links = self.list("links", &link::query(None, NLM_F_DUMP), link::read)?;
         let addresses = self.list("addresses", &address::query(NLM_F_DUMP), address::read)?;
         let mut interfaces = link::interfaces(&links);
+        let mut by_index: BTreeMap<InterfaceIndex, &mut Interface> =
+            interfaces.iter_mut().map(|interface| (interface.index, interface)).collect();
         for (index, address) in addresses {
-            if let Some(interface) = interfaces.iter_mut().find(|interface| interface.index == index) {
+            if let Some(interface) = by_index.get_mut(&index) {
                 interface.addresses.push(address);
             }
         }
@@ -218,19 +244,16 @@ impl Kernel for Netlink {
 
     fn links(&mut self, wanted: &[InterfaceIndex]) -> Result<Vec<LinkState>, Error> {
         let mut states = Vec::with_capacity(wanted.len());
-        for some in wanted.chunks(BATCH) {
-            let requests: Vec<Request> = some.iter().map(|index| link::query(Some(*index), 0)).collect();
-            let answers = self.exchange(&requests, |_, header, body| {
-                if let (libc::RTM_NEWLINK, Ok(Some(link))) = (header.kind, link::read(body)) {
-                    states.push(link.state);
-                }
-            });
-            let failed = answers.into_iter().filter_map(Result::err).find(|e| e.errno != libc::ENODEV);
-            if let Some(source) = failed {
-                return Err(Error::Refused { what: "single links", source });
+        let requests: Vec<Request> = wanted.iter().map(|index| link::query(Some(*index), 0)).collect();
+        let answers = self.exchange(&requests, |_, header, body| {
+            if let (libc::RTM_NEWLINK, Ok(Some(link))) = (header.kind, link::read(body)) {
+                states.push(link.state);
             }
+        });
+        match answers.into_iter().filter_map(Result::err).find(|refusal| refusal.errno != libc::ENODEV) {
+            Some(source) => Err(Error::Refused { what: "single links", source }),
+            None => Ok(states),
         }
-        Ok(states)
     }
 
     fn own_routes(&mut self) -> Result<Vec<Route>, Error> {
@@ -243,62 +266,29 @@ impl Kernel for Netlink {
     }
 
     fn routes_over(&mut self, interfaces: &[InterfaceIndex]) -> Result<Vec<Route>, Error> {
-        let mut routes = Vec::new();
-        for family in [Family::V4, Family::V6] {
-            for (position, interface) in interfaces.iter().enumerate() {
-                let filter =
-                    Filter { family, table: Some(MAIN_TABLE), protocol: None, interface: Some(*interface) };
-                let mut found = self.list_routes(filter)?;
-                // A multipath route comes once for each of its interfaces: the first one's listing has it.
-                found.retain(|route| !uses(route, &interfaces[..position]));
-                routes.append(&mut found);
-            }
-        }
+        let mut routes = self.main_routes_over(Family::V4, interfaces)?;
+        routes.append(&mut self.main_routes_over(Family::V6, interfaces)?);
         Ok(routes)
     }
 
     fn apply(&mut self, operations: &[Operation]) -> Vec<Result<(), Refusal>> {
-        operations.chunks(BATCH).flat_map(|batch| self.apply_batch(batch)).collect()
-    }
-}
-
-/// A listing while it is read.
-#[derive(Debug)]
-struct Listing<T> {
-    port: u32,
-    sequence: u32,
-    entries: Vec<T>,
-    is_interrupted: bool,
-    malformed: u64,
-    end: Option<Result<(), Refusal>>,
-}
-
-impl<T> Default for Listing<T> {
-    fn default() -> Self {
-        Self { port: 0, sequence: 0, entries: Vec::new(), is_interrupted: false, malformed: 0, end: None }
-    }
-}
-
-impl<T> Listing<T> {
-    fn take(&mut self, datagram: &[u8], read: impl Fn(&[u8]) -> Result<Option<T>, Malformed>) {
-        for (header, body) in Messages(datagram) {
-            if header.sequence != self.sequence || header.port != self.port || self.end.is_some() {
-                continue;
-            }
-            self.is_interrupted |= header.flags & NLM_F_DUMP_INTR != 0;
-            match header.kind {
-                DONE => self.end = Some(message::end_of_dump(&header, body)),
-                ERROR => self.end = Some(message::answer(&header, body)),
-                _ => self.add(read(body)),
+        let learned = self.learned_neighbours(operations);
+        let mut results = vec![Ok(()); operations.len()];
+        let (mut requests, mut positions) = (Vec::new(), Vec::new());
+        for (position, operation) in operations.iter().enumerate() {
+            match request(operation, &learned) {
+                Ok(Some(request)) => {
+                    requests.push(request);
+                    positions.push(position);
+                }
+                Ok(None) => {}
+                Err(refusal) => results[position] = Err(refusal),
             }
         }
-    }
-
-    fn add(&mut self, entry: Result<Option<T>, Malformed>) {
-        match entry {
-            Ok(found) => self.entries.extend(found),
-            Err(Malformed) => self.malformed = self.malformed.saturating_add(1),
+        for (position, answer) in positions.into_iter().zip(self.exchange(&requests, |_, _, _| {})) {
+            results[position] = answer.or_else(|refusal| forgive(&operations[position], refusal));
         }
+        results
     }
 }
 
@@ -335,6 +325,16 @@ fn neighbour_of(operation: &Operation) -> Option<(InterfaceIndex, IpAddr)> {
     }
 }
 
+/// Keys that several routes have. Link-local prefixes are left out: each interface has one, and sees its own only.
+fn shared_keys(routes: &[Route]) -> BTreeSet<RouteKey> {
+    let mut seen = BTreeSet::new();
+    let keys = routes.iter().map(|route| route.key).filter(|key| match key.destination.addr() {
+        IpAddr::V4(_) => true,
+        IpAddr::V6(v6) => !v6.is_unicast_link_local(),
+    });
+    keys.filter(|key| !seen.insert(*key)).collect()
+}
+
 fn uses(route: &Route, interfaces: &[InterfaceIndex]) -> bool {
     route.legs.iter().any(|leg| interfaces.contains(&leg.interface))
 }
@@ -342,9 +342,6 @@ fn uses(route: &Route, interfaces: &[InterfaceIndex]) -> bool {
 /// Bytes of the receive buffers of both sockets: 4 MiB hold some 5,000 route notifications, where the default holds
 /// 277 (Linux 6.18).
 pub const RECEIVE_BUFFER: usize = 4 * 1024 * 1024;
-
-/// Most requests in one datagram: 64 take 0.25 ms, and several ms on a loaded machine, in which no probe is answered.
-const BATCH: usize = 64;
 
 /// How often a listing is begun that changes while it is read.
 const ATTEMPTS: u8 = 5;

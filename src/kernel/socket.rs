@@ -28,7 +28,8 @@ impl Socket {
         let socket = Self::open(port, receive_buffer)?;
         socket.raw.set_cap_ack(true)?;
         socket.raw.set_ext_ack(true)?;
-        socket.raw.set_netlink_get_strict_chk(true)?;
+        // Linux before 4.20 cannot filter listings; whoever reads them filters again.
+        let _ = socket.raw.set_netlink_get_strict_chk(true);
         setsockopt(&socket.raw, sockopt::ReceiveTimeout, &TimeVal::new(ANSWER_TIME_S, 0))?;
         Ok(socket)
     }

@@ -22,6 +22,15 @@ fn batch_asks_for_one_acknowledgement_at_its_end() {
 }
 
 #[test]
+fn batches_are_bounded_in_number_and_bytes_but_never_empty() {
+    let sized = |bytes| Request { kind: 0, flags: 0, body: vec![0; bytes] };
+    assert_eq!(message::batch_size(&vec![sized(100); 200]), 64);
+    assert_eq!(message::batch_size(&vec![sized(30_000); 64]), 2);
+    assert_eq!(message::batch_size(&[sized(70_000), sized(1)]), 1);
+    assert_eq!(message::batch_size(&vec![sized(1); 3]), 3);
+}
+
+#[test]
 fn refusal_bears_the_extended_text() {
     let mut body = (-101_i32).to_ne_bytes().to_vec();
     body.extend([0; 16]);

@@ -96,7 +96,8 @@ fn budget_bounds_a_read_and_the_rest_is_told() {
 #[test]
 fn overrun_is_told_and_survived() {
     in_world(|world| {
-        let mut monitor = Monitor::open(0, 0).unwrap();
+        // Room for some 80 messages.
+        let mut monitor = Monitor::open(0, 32 * 1024).unwrap();
         let pattern = world.route("10.94.0.0/24", "10.2.0.2", "lanB");
         let adds: Vec<Operation> = (0..200)
             .map(|n| {

@@ -206,6 +206,29 @@ fn prepended_overlay_stands_in_front_and_leaves_the_original() {
 }
 
 #[test]
+fn equal_keys_are_listed_in_the_kernels_order() {
+    in_world(|world| {
+        let lans = [world.index("lanA"), world.index("lanB")];
+        ip("route add 10.76.1.0/24 via 10.1.0.2 dev lanA");
+        ip("-6 route add fd76::/64 via fd00:1::2 dev lanA proto ra");
+        let mut overlay = world.route("10.76.1.0/24", "10.2.0.2", "lanB");
+        overlay.key.metric = 0;
+        let before = |place| Operation::AddRoute { route: overlay.clone(), place };
+        assert_eq!(world.apply(before(Place::Alone)).unwrap_err().errno, nix::libc::EEXIST);
+        for (place, expected) in [(Place::Before, [250, 3]), (Place::Behind, [3, 250])] {
+            world.apply(before(place)).unwrap();
+            for lans in [lans, [lans[1], lans[0]]] {
+                let routes = world.kernel.routes_over(&lans).unwrap();
+                let equal = routes.iter().filter(|route| route.key == overlay.key);
+                assert_eq!(equal.map(|route| route.protocol).collect::<Vec<u8>>(), expected);
+                assert_eq!(destinations(&routes).iter().filter(|text| *text == "fd76::/64").count(), 1);
+            }
+            world.apply(Operation::DeleteRoute(overlay.clone())).unwrap();
+        }
+    });
+}
+
+#[test]
 fn routes_built_from_typed_fields() {
     in_world(|world| {
         let (a, b) = (world.index("lanA"), world.index("lanB"));
