@@ -26,7 +26,7 @@ const THREADS: u64 = 2;
 const SHOWN: usize = 5;
 
 /// What a story was like.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Stats {
     /// Faults that struck.
     pub faults: u64,
@@ -191,4 +191,13 @@ fn thousand_seeds() {
     }
     let seeds: Vec<_> = failures.iter().map(|f| f.seed).collect();
     assert!(failures.is_empty(), "{} of {count} seeds failed: {seeds:?}", failures.len());
+}
+
+/// The same seed is the same story; else no failure could be replayed.
+#[test]
+fn same_seed_same_story() {
+    for seed in 1..=4 {
+        let tell = || run(seed, false).map_err(|failure| failure.to_string());
+        assert_eq!(tell(), tell(), "seed {seed}");
+    }
 }

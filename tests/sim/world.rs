@@ -89,8 +89,8 @@ pub enum Happening {
     },
     /// A node asked its kernel for something.
     Applied(NodeNumber, Box<Applied>),
-    /// Something was done to a host, or it did something of its own, that may cost it time: started, killed, ...
-    Disturbed(NodeNumber, &'static str),
+    /// Something was done to a host that may cost it time: started, killed, ...
+    Disturbed(NodeNumber),
     /// Which ways work may be different from before.
     NetworkChanged,
     /// A node logged something.
@@ -558,7 +558,7 @@ impl World {
 
     fn on_disturbed(&mut self, number: NodeNumber, what: &'static str) {
         self.note(format_args!("{number} {what}"));
-        self.happened(Happening::Disturbed(number, what));
+        self.happened(Happening::Disturbed(number));
     }
 
     /// After any change of a kernel: who owns which address, and the news for the daemon.

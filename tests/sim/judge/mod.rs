@@ -14,6 +14,7 @@ use faild::time::Instant;
 
 use crate::network::NodeNumber;
 use crate::world::{Happening, World};
+pub use promises::is_overlaid;
 use records::Records;
 
 /// A broken promise.
@@ -75,7 +76,7 @@ impl Judge {
                 promises::no_promise_is_said_to_be_broken(&self.records, world, *node, *level, text)
             }
             Happening::Heard { .. }
-            | Happening::Disturbed(..)
+            | Happening::Disturbed(_)
             | Happening::NetworkChanged
             | Happening::ForeignAdded(..)
             | Happening::ForeignDeleted(..) => Ok(()),

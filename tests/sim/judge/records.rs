@@ -115,7 +115,7 @@ impl Records {
     pub fn take_in(&mut self, world: &World, happening: &Happening) {
         match happening {
             Happening::Heard { by, from, family } => self.note_heard(world.now, *by, *from, *family),
-            Happening::Disturbed(node, _) => self.disturbed[node.index()] = world.now,
+            Happening::Disturbed(node) => self.disturbed[node.index()] = world.now,
             Happening::NetworkChanged => self.survey(world),
             Happening::ForeignDeleted(node, plan) => {
                 let is_noticed = self.is_undisturbed(world, *node);
