@@ -6,9 +6,13 @@
 //! Calling contract: as the engine's.
 
 mod input;
+pub mod mirror;
 mod notice;
 mod route;
+mod table;
 
 pub use input::{Dump, Input, Output};
+pub use mirror::{Mirror, Notification};
 pub use notice::Notice;
-pub use route::{Leg, MAIN_TABLE, Operation, PROTOCOL, Refusal, Route, RouteKey};
+pub use route::{Leg, MAIN_TABLE, Operation, PROTOCOL, Place, Refusal, Route, RouteKey};
+pub use table::{Group, RouteTable};
