@@ -8,16 +8,16 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use faild::config::Config;
-use faild::engine::{self, Datagram, Memory, Subject};
+use faild::engine::{self, Datagram, Engine, Memory, Subject};
 use faild::interface::{Interface, InterfaceIndex};
-use faild::reconcile::{self, Dump};
+use faild::reconcile::{self, Dump, Route};
 use faild::time::Instant;
 use log::Level;
 
-use crate::kernel::{Applied, Blueprint, Kernel};
+use crate::kernel::{Applied, Blueprint, Kernel, News};
 use crate::network::{Frame, LanNumber, NodeNumber, Port};
 use crate::random::Random;
-use crate::standin::{Engine, Notification, Reconciler};
+use crate::standin::Reconciler;
 
 /// Datagrams that an interface's socket holds: 4 MiB of receive buffer at 2 KiB of kernel memory each.
 const RECEIVE_BUFFER: usize = 2048;
@@ -55,7 +55,7 @@ pub struct Node {
     pub waking: bool,
     inbox: VecDeque<Arrival>,
     overflown: BTreeSet<LanNumber>,
-    news: VecDeque<Notification>,
+    news: VecDeque<News>,
     answers: VecDeque<(InterfaceIndex, IpAddr)>,
     /// For delays and seeds of this host.
     pub random: Random,
@@ -245,9 +245,9 @@ impl Node {
     }
 
     /// The kernel has news for the daemon.
-    pub fn notify(&mut self, notification: Notification) {
+    pub fn notify(&mut self, news: News) {
         if self.daemon.is_some() {
-            self.news.push_back(notification);
+            self.news.push_back(news);
         }
     }
 
@@ -315,14 +315,13 @@ impl Node {
     fn read_news(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         let Some(daemon) = &mut self.daemon else { return };
         let mut links_changed = false;
-        for notification in self.news.drain(..) {
-            daemon.feedback.push_back(Feedback::Reconcile(match notification {
-                Notification::RouteAdded(route) => reconcile::Input::RouteAdded(route),
-                Notification::RouteDeleted(route) => reconcile::Input::RouteDeleted(route),
-                Notification::Link(_) | Notification::Address(_) => {
-                    links_changed = true;
-                    continue;
-                }
+        for news in self.news.drain(..) {
+            links_changed |= matches!(news, News::Carrier | News::Interfaces | News::WentDown(_));
+            daemon.feedback.push_back(Feedback::Reconcile(match news {
+                News::RouteAdded(route) => reconcile::Input::RouteAdded(Route::clone(&route)),
+                News::RouteDeleted(route) => reconcile::Input::RouteDeleted(Route::clone(&route)),
+                News::WentDown(index) => reconcile::Input::WentDown(index),
+                News::Carrier | News::Interfaces => continue,
             }));
         }
         if links_changed {
@@ -447,9 +446,9 @@ impl Daemon {
     fn dump(&self, what: Dump, kernel: &Kernel) -> Feedback {
         match what {
             Dump::Interfaces => Feedback::Interfaces,
-            Dump::OwnRoutes => {
-                Feedback::Reconcile(reconcile::Input::OwnRoutes(kernel.own_routes().cloned().collect()))
-            }
+            Dump::OwnRoutes => Feedback::Reconcile(reconcile::Input::OwnRoutes(
+                kernel.own_routes().map(|r| Route::clone(r)).collect(),
+            )),
             Dump::LanRoutes => {
                 let lans = &self.engine.plan().lans;
                 Feedback::Reconcile(reconcile::Input::LanRoutes(kernel.routes_over(lans)))

@@ -6,7 +6,6 @@
 use std::net::IpAddr;
 
 use faild::interface::InterfaceIndex;
-use faild::reconcile::Route;
 
 use crate::kernel::{Kernel, has};
 use crate::network::{NodeNumber, Port};
@@ -68,22 +67,15 @@ pub struct Choice {
     pub source: Option<IpAddr>,
 }
 
-/// A routing lookup: the longest prefix, then the lowest metric, then the first; a link without carrier is chosen all
-/// the same (Linux without ignore_routes_with_linkdown).
+/// A routing lookup, and what follows from it for the packet.
 pub fn choose(kernel: &Kernel, destination: &IpAddr) -> Option<Choice> {
-    let fits = |r: &&Route| r.key.destination.contains(destination) && is_usable(kernel, r);
-    let rank = |r: &Route| (u8::MAX - r.key.destination.prefix_len(), r.key.metric);
-    let route = kernel.routes().iter().filter(fits).min_by_key(|r| rank(r))?;
+    let route = kernel.lookup(destination)?;
     let leg = route.legs.first()?;
     let interface = kernel.interface_at(leg.interface)?;
     let next_hop = leg.gateway.unwrap_or(*destination);
     // A source that is gone: IPv6 packets leave all the same, with an address that no reply finds.
     let source = route.source.or_else(|| interface.source_for(&next_hop));
     Some(Choice { interface: leg.interface, next_hop, source })
-}
-
-fn is_usable(kernel: &Kernel, route: &Route) -> bool {
-    route.legs.first().and_then(|leg| kernel.interface_at(leg.interface)).is_some_and(|i| i.up)
 }
 
 /// Whether a node could exchange packets with another over a LAN, in the family of this address, chance aside.

@@ -13,18 +13,20 @@ use faild::time::Instant;
 use ipnet::IpNet;
 use log::Level;
 
-use crate::kernel::{Applied, Blueprint, InterfacePlan, RoutePlan};
+use crate::kernel::{Applied, Blueprint, InterfacePlan, News, RoutePlan};
 use crate::network::{Frame, LanNumber, Network, NodeNumber, Port, Weather, is_for_all};
 use crate::node::{Arrival, Effect, Node};
 use crate::queue::Queue;
 use crate::random::Random;
-use crate::standin::Notification;
 
 /// From a packet's arrival to the daemon's wake-up: a scheduler that is not idle.
 const WAKE_DELAY: (Duration, Duration) = (Duration::from_micros(5), Duration::from_micros(60));
 
 /// Linux tells of a second carrier change within a second up to this much later (observed on 6.18).
 const CARRIER_NEWS_DELAY: Duration = Duration::from_secs(1);
+
+/// All other news take at most so long.
+const NEWS_DELAY: Duration = Duration::from_micros(200);
 
 /// Lines that a failure shows.
 const RECENT_LINES: usize = 400;
@@ -109,7 +111,7 @@ enum Event {
     Deliver(Rc<Frame>, Port),
     Wake(NodeNumber),
     Timer(NodeNumber),
-    News(NodeNumber, Box<Notification>),
+    News(NodeNumber, News),
     Answer(NodeNumber, faild::interface::InterfaceIndex, IpAddr),
     Do(Deed),
 }
@@ -211,8 +213,8 @@ impl World {
                     self.wake(number);
                 }
             }
-            Event::News(number, notification) => {
-                self.nodes[number.index()].notify(*notification);
+            Event::News(number, item) => {
+                self.nodes[number.index()].notify(item);
                 self.plan_wake(number);
             }
             Event::Answer(number, interface, address) => {
@@ -475,7 +477,6 @@ impl World {
         let what = if up { "interface set up" } else { "interface set down" };
         self.meddle(port.node, what, |node| {
             node.kernel.set_up(&name, up);
-            node.configure(&name);
         });
         self.renew_leases(port.node);
     }
@@ -567,16 +568,15 @@ impl World {
         let before = node.ports.clone();
         node.refresh_ports();
         let changed = before.iter().zip(&node.ports).any(|(b, a)| b.addresses != a.addresses);
-        let news = node.kernel.notifications();
+        let news = node.kernel.news();
         if changed {
             self.learn_owner(number);
         }
-        for notification in news {
-            let delay = match notification {
-                Notification::Link(_) => self.random.between(Duration::ZERO, CARRIER_NEWS_DELAY),
-                _ => Duration::from_micros(20),
-            };
-            self.queue.push(self.now + delay, Event::News(number, Box::new(notification)));
+        for item in news {
+            let is_held_back = item == News::Carrier && self.random.chance(0.5);
+            let most = if is_held_back { CARRIER_NEWS_DELAY } else { NEWS_DELAY };
+            let delay = self.random.between(NEWS_DELAY / 10, most);
+            self.queue.push(self.now + delay, Event::News(number, item));
         }
         self.happened(Happening::NetworkChanged);
     }
@@ -595,17 +595,6 @@ impl World {
 }
 
 impl Node {
-    /// The administrator's scripts give an interface that is up the addresses that it lacks.
-    fn configure(&mut self, name: &str) {
-        if !self.kernel.interface(name).is_some_and(|i| i.up) {
-            return;
-        }
-        let plans = self.blueprint.interfaces.iter().filter(|p| p.name == name);
-        for prefix in plans.flat_map(|p| &p.addresses).filter(|p| is_link_local(&p.addr())) {
-            self.kernel.add_address(name, *prefix);
-        }
-    }
-
     fn renew_leases(&mut self) {
         for plan in self.blueprint.routes.iter().filter(|r| r.protocol == DHCP) {
             if self.kernel.interface(&plan.interface).is_some_and(|i| i.up) {
@@ -687,11 +676,19 @@ fn host(setup: &Setup, at: usize, random: Random) -> Node {
     let routes = if setup.routes { route_plans(setup, at) } else { Vec::new() };
     let mut config = Config {
         requestor: setup.config.requestor && !setup.responders.contains(&at),
-        lans: interfaces.iter().map(|i| LanConfig::new(&i.name)).collect(),
+        lans: interfaces.iter().map(|i| lan_config(setup, i)).collect(),
         ..setup.config.clone()
     };
     (setup.adjust)(at, &mut config);
     Node::new(number, config, Blueprint { interfaces, routes }, random)
+}
+
+fn lan_config(setup: &Setup, interface: &InterfacePlan) -> LanConfig {
+    LanConfig {
+        ipv4: setup.families.contains(&Family::V4),
+        ipv6: setup.families.contains(&Family::V6),
+        ..LanConfig::new(&interface.name)
+    }
 }
 
 fn interface_plan(setup: &Setup, node: usize, lan: usize) -> InterfacePlan {

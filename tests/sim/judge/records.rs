@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use faild::interface::Family;
@@ -62,7 +63,7 @@ pub struct Records {
     /// Ways that a host's overlays use (interface, next hop), from the first overlay laid to the last one deleted by it.
     pub used: Vec<BTreeSet<(String, IpAddr)>>,
     /// Foreign routes that stood at some time.
-    pub stood: Vec<Vec<Route>>,
+    pub stood: Vec<Vec<Arc<Route>>>,
     /// Configured routes that a foreign actor took away.
     pub taken_away: Vec<Vec<TakenAway>>,
     /// Since when the two ends differ.

@@ -90,7 +90,7 @@ impl Reconciler {
             .collect();
         for (route, subject, way) in wanted.into_values() {
             if !self.own.contains(&route) {
-                operations.push(Operation::AddRoute { route, prepend: false });
+                operations.push(Operation::AddRoute { route, place: Place::Alone });
                 self.outputs.push_back(Output::Outcome(subject, Outcome::Applied(way)));
             }
         }
