@@ -250,7 +250,11 @@ impl Fault {
             Fault::Down(port) => world.set_up(*port, true),
             Fault::Deleted(port) => world.create_interface(*port),
             Fault::Renumber(port) => renumber(world, *port, false),
-            Fault::Kill(node) | Fault::KillAmid(node, _) | Fault::Stop(node) => world.start(*node),
+            Fault::Kill(node) | Fault::Stop(node) => world.start(*node),
+            Fault::KillAmid(node, _) => {
+                world.nodes[node.index()].dies_after = None;
+                world.start(*node);
+            }
             Fault::Moods(node, _) => {
                 world.meddle(*node, "the kernel is well again", |n| n.kernel.moods = Moods::default());
             }

@@ -36,8 +36,16 @@ fn restart_on_a_detour_keeps_the_overlays() {
 fn killed_amid_failover() {
     for operations in 1..=8 {
         let mut story = Story::of(3).begin();
-        story.strikes(Fault::KillAmid(Y, operations)).strikes(Fault::Silence(A)).pass(4.0);
-        story.act(|world| world.start(Y)).pass(8.0).both_moved(X, Y, A).talk(X, Y, A).talk(Y, Z, A);
+        let kill = Fault::KillAmid(Y, operations);
+        story
+            .strikes(kill.clone())
+            .strikes(Fault::Silence(A))
+            .pass(4.0)
+            .ends(kill)
+            .pass(8.0)
+            .both_moved(X, Y, A)
+            .talk(X, Y, A)
+            .talk(Y, Z, A);
         story.ends(Fault::Silence(A)).all_home_within(30.0);
     }
 }

@@ -61,7 +61,7 @@ fn withdrawn_address_lifts_its_overlay() {
     story.strikes(Fault::Silence(A)).after(2.75).both_moved(X, Y, A);
     let is_moved = crate::judge::is_overlaid(story.world(), X, &address);
     story.expect(is_moved, format_args!("the second address did not move"));
-    story.act(|w| w.meddle(Y, "address deleted", |n| n.kernel.delete_address("lan0", extra))).pass(2.0);
+    story.act(|w| w.meddle(Y, "address deleted", |n| n.kernel.delete_address("lan0", extra))).pass(2.2);
     let is_moved = crate::judge::is_overlaid(story.world(), X, &address);
     story.expect(!is_moved, format_args!("the second address is still moved")).both_moved(X, Y, A);
 }
