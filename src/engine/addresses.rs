@@ -45,7 +45,11 @@ impl Engine {
             .collect();
         self.unindex_claims(node);
         for address in claims {
-            self.claimants.entry(address).or_default().insert(node);
+            let nodes = self.claimants.entry(address).or_default();
+            nodes.insert(node);
+            if nodes.len() > 1 {
+                self.claimants_differ.insert(address);
+            }
             if self.is_floating(now, node, &address) && self.told.floating.insert(address) {
                 self.notice(Notice::AddressFloats { address });
             }
@@ -58,7 +62,9 @@ impl Engine {
             !nodes.is_empty()
         });
         let claimants = &self.claimants;
-        self.told.floating.retain(|address| claimants.get(address).is_some_and(|nodes| nodes.len() > 1));
+        self.claimants_differ.retain(|address| claimants.get(address).is_some_and(|nodes| nodes.len() > 1));
+        let differ = &self.claimants_differ;
+        self.told.floating.retain(|address| differ.contains(address));
     }
 
     /// Makes an entry for each claimed address on a LAN of ours, to be proven there by its own answer. Under a key the

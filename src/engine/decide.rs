@@ -9,7 +9,7 @@ use super::peer_address::{PeerAddress, Position};
 use super::{Engine, NextHop, Outcome, Output, Subject, Verdict};
 use crate::config::Failback;
 use crate::time::Instant;
-use crate::wire::{Level, NodeId};
+use crate::wire::{LanIndex, Level, NodeId};
 
 /// How good a way to leave for is; the best first (rule 11).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -246,17 +246,19 @@ impl Engine {
 
     /// Two nodes that live claim it: it floats between them (VRRP, DHCP), and is nobody's to move.
     pub(super) fn is_floating(&self, now: Instant, node: NodeId, address: &IpAddr) -> bool {
-        self.claimants.get(address).is_some_and(|nodes| {
-            nodes.iter().any(|other| {
-                *other != node
-                    && self.peers.get(other).is_some_and(|peer| {
-                        !peer.absent
-                            && peer.heard.is_some_and(|heard| {
-                                now.since(heard) <= peer.interval * (self.config.missed.get() + 2)
-                            })
-                    })
+        let several = self.claimants_differ.contains(address);
+        several
+            && self.claimants.get(address).is_some_and(|nodes| {
+                nodes.iter().any(|other| {
+                    *other != node
+                        && self.peers.get(other).is_some_and(|peer| {
+                            !peer.absent
+                                && peer.heard.is_some_and(|heard| {
+                                    now.since(heard) <= peer.interval * (self.config.missed.get() + 2)
+                                })
+                        })
+                })
             })
-        })
     }
 
     /// Whether an address waits for a way out and has none: its path is down, or its detour is.
@@ -300,21 +302,32 @@ impl Engine {
     /// Brings the plan in line with the positions of a peer's addresses.
     pub(super) fn update_plan(&mut self, node: NodeId) {
         let Some(peer) = self.peers.get(&node) else { return };
-        let mut subjects = Vec::new();
-        for (key, path) in &peer.paths {
-            let home = self.lan_name(key.lan);
-            for a in path.addresses.values().filter(|a| a.answered.is_some() || a.trusted) {
-                let verdict = match a.position {
-                    Position::Home => Verdict::Home,
-                    Position::Undecided => Verdict::Undecided,
-                    Position::Detour(way, via) => {
-                        Verdict::Detour(NextHop { interface: self.lan_name(way.lan), via })
-                    }
-                };
-                subjects.push((Subject { home: home.clone(), address: a.address }, verdict));
-            }
+        let positions = || {
+            peer.paths.iter().flat_map(|(key, path)| {
+                let counts = |a: &&PeerAddress| a.answered.is_some() || a.trusted;
+                path.addresses.values().filter(counts).map(|a| (key.lan, a.address, a.position))
+            })
+        };
+        if positions().eq(peer.planned.iter().copied()) {
+            return;
+        }
+        let planned: Vec<_> = positions().collect();
+        let subjects = planned.iter().map(|planned| self.subject(planned)).collect();
+        if let Some(peer) = self.peers.get_mut(&node) {
+            peer.planned = planned;
         }
         self.replace_subjects(node, subjects);
+    }
+
+    fn subject(&self, (lan, address, position): &(LanIndex, IpAddr, Position)) -> (Subject, Verdict) {
+        let verdict = match position {
+            Position::Home => Verdict::Home,
+            Position::Undecided => Verdict::Undecided,
+            Position::Detour(way, via) => {
+                Verdict::Detour(NextHop { interface: self.lan_name(way.lan), via: *via })
+            }
+        };
+        (Subject { home: self.lan_name(*lan), address: *address }, verdict)
     }
 
     /// Puts a peer's subjects into the plan in place of those that it had there.
@@ -327,9 +340,11 @@ impl Engine {
             .map(|p| std::mem::replace(&mut p.subjects, new.clone()))
             .unwrap_or_default();
         for gone in old.iter().filter(|subject| !new.contains(subject)) {
+            self.subject_nodes.remove(gone);
             changed |= self.plan.subjects.remove(gone).is_some();
         }
         for (subject, verdict) in subjects {
+            self.subject_nodes.insert(subject.clone(), node);
             if self.plan.subjects.get(&subject) != Some(&verdict) {
                 self.plan.subjects.insert(subject, verdict);
                 changed = true;
@@ -342,14 +357,12 @@ impl Engine {
 
     /// What became of a subject in the kernel.
     pub(super) fn on_outcome(&mut self, now: Instant, subject: &Subject, outcome: &Outcome) {
+        let Some(node) = self.subject_nodes.get(subject).copied() else { return };
         let Some(lan) = self.lans.iter().find(|(_, lan)| lan.name() == subject.home).map(|(index, _)| *index)
         else {
             return;
         };
-        let Some((node, key)) = self
-            .peers
-            .values()
-            .find_map(|peer| Some((peer.node, peer.path_by_address(lan, &subject.address)?)))
+        let Some(key) = self.peers.get(&node).and_then(|peer| peer.path_by_address(lan, &subject.address))
         else {
             return;
         };

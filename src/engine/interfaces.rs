@@ -36,6 +36,7 @@ impl Engine {
         if !self.config.lans.is_empty() {
             return;
         }
+        let mut renames = false;
         for (index, lan) in &mut self.lans {
             let Some(known) = lan.interface.as_ref() else { continue };
             if interfaces.iter().any(|i| i.name == known.name) {
@@ -47,7 +48,13 @@ impl Engine {
                 lan.settings.interface.clone_from(&renamed.name);
                 self.indices.retain(|(name, i)| i != index && *name != renamed.name);
                 self.indices.push((renamed.name.clone(), *index));
+                renames = true;
             }
+        }
+        if renames {
+            self.peers.values_mut().for_each(|peer| peer.planned.clear());
+            self.plan.lans = self.lans.values().map(|lan| lan.name().to_owned()).collect();
+            self.outputs.push_back(Output::PlanChanged);
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::Subject;
 use super::path::{Path, PathKey};
+use super::peer_address::Position;
 use crate::time::Instant;
 use crate::wire::{BootId, LanIndex, Level, NodeId};
 
@@ -42,6 +43,8 @@ pub(super) struct Peer {
     pub(super) held_generation: u32,
     /// The `[[peer]]` that it was configured as.
     pub(super) configured: Option<usize>,
+    /// Where its addresses are in the plan, and as what.
+    pub(super) planned: Vec<(LanIndex, IpAddr, Position)>,
     /// What it has in the plan.
     pub(super) subjects: Vec<Subject>,
 }
@@ -66,6 +69,7 @@ impl Peer {
             reported: Vec::new(),
             held_generation: 0,
             configured: None,
+            planned: Vec::new(),
             subjects: Vec::new(),
         }
     }

@@ -261,8 +261,11 @@ impl Engine {
         if eighths == 1 && self.config.requestor {
             self.choose_retried(index);
         }
-        let open =
-            self.retry_silent(now, index) | self.pursue_doubts(now, index) | self.pursue_proofs(now, index);
+        let silent = self.retry_silent(now, index);
+        if silent && eighths == 1 {
+            self.outputs.push_back(Output::QueryLinks);
+        }
+        let open = silent | self.pursue_doubts(now, index) | self.pursue_proofs(now, index);
         if open && eighths < 7 {
             let next = begin + length * (eighths + 1) / 8;
             self.timers.set(Reason::Retry(index), next.max(now + length / 16));

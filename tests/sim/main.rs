@@ -22,7 +22,6 @@ mod random;
 mod runner;
 mod scenarios;
 mod simulation;
-mod standin;
 mod statistics;
 mod story;
 mod traffic;

@@ -10,14 +10,13 @@ use std::rc::Rc;
 use faild::config::Config;
 use faild::engine::{self, Datagram, Engine, Memory, Subject};
 use faild::interface::{Interface, InterfaceIndex};
-use faild::reconcile::{self, Dump, Route};
+use faild::reconcile::{self, Dump, Reconciler, Route, Settings};
 use faild::time::Instant;
 use log::Level;
 
 use crate::kernel::{Applied, Blueprint, Kernel, News};
 use crate::network::{Frame, LanNumber, NodeNumber, Port};
 use crate::random::Random;
-use crate::standin::Reconciler;
 
 /// Datagrams that an interface's socket holds: 4 MiB of receive buffer at 2 KiB of kernel memory each.
 const RECEIVE_BUFFER: usize = 2048;
@@ -192,7 +191,7 @@ impl Node {
     /// Starts the daemon.
     pub fn start(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         let engine = Engine::new(&self.config, self.memory.clone(), self.random.bytes());
-        let reconciler = Reconciler::new(&self.config, self.journal.as_deref());
+        let reconciler = Reconciler::new(Settings::from(&self.config), self.journal.as_deref());
         let feedback = VecDeque::from([Feedback::Interfaces]);
         self.daemon = Some(Daemon { engine, reconciler, plan_changed: true, feedback });
         self.settle(now, effects);
