@@ -6,11 +6,12 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::time::Duration;
 
 use faild::config::Config;
 use faild::engine::{self, Datagram, Engine, Memory, Subject};
 use faild::interface::{Interface, InterfaceIndex};
-use faild::reconcile::{self, Dump, Reconciler, Route, Settings};
+use faild::reconcile::{self, Dump, Operation, Reconciler, Route, Settings};
 use faild::time::Instant;
 use log::Level;
 
@@ -20,6 +21,9 @@ use crate::random::Random;
 
 /// Datagrams that an interface's socket holds: 4 MiB of receive buffer at 2 KiB of kernel memory each.
 const RECEIVE_BUFFER: usize = 2048;
+
+/// The links are looked at once an interval, but not more often than so.
+const LOOK_PAUSE: Duration = Duration::from_millis(100);
 
 /// Inputs that may follow from one wake-up; more means that the core feeds itself for ever.
 const RESTLESS: u32 = 100_000;
@@ -50,8 +54,12 @@ pub struct Node {
     pub counters: Counters,
     /// The timer that is set.
     pub timer: Option<Instant>,
+    /// When the latest news of the kernel reach the daemon.
+    pub told: Instant,
     /// A wake-up is planned.
     pub waking: bool,
+    /// What a dry run would have laid.
+    shadow: Vec<Route>,
     inbox: VecDeque<Arrival>,
     overflown: BTreeSet<LanNumber>,
     news: VecDeque<News>,
@@ -68,6 +76,10 @@ pub struct Daemon {
     pub reconciler: Reconciler,
     plan_changed: bool,
     feedback: VecDeque<Feedback>,
+    /// What was last handed in.
+    interfaces: Vec<Interface>,
+    /// When the links are looked at next, news or no news.
+    next_look: Instant,
 }
 
 /// What one half, or the kernel, has for the other.
@@ -159,7 +171,9 @@ impl Node {
             ports,
             counters: Counters::default(),
             timer: None,
+            told: Instant::default(),
             waking: false,
+            shadow: Vec::new(),
             inbox: VecDeque::new(),
             overflown: BTreeSet::new(),
             news: VecDeque::new(),
@@ -193,7 +207,10 @@ impl Node {
         let engine = Engine::new(&self.config, self.memory.clone(), self.random.bytes());
         let reconciler = Reconciler::new(Settings::from(&self.config), self.journal.as_deref());
         let feedback = VecDeque::from([Feedback::Interfaces]);
-        self.daemon = Some(Daemon { engine, reconciler, plan_changed: true, feedback });
+        let interfaces = Vec::new();
+        self.daemon =
+            Some(Daemon { engine, reconciler, plan_changed: true, feedback, interfaces, next_look: now });
+        self.shadow.clear();
         self.settle(now, effects);
     }
 
@@ -272,7 +289,7 @@ impl Node {
         let daemon = self.daemon.as_ref()?;
         let decides = daemon.engine.deadline().map(|d| d.0);
         let compares = daemon.reconciler.deadline().map(|d| d.0);
-        decides.into_iter().chain(compares).min()
+        decides.into_iter().chain(compares).chain([daemon.next_look]).min()
     }
 
     /// The daemon wakes up and does all there is to do.
@@ -324,6 +341,8 @@ impl Node {
             }));
         }
         if links_changed {
+            // What is seen right after an event may not be all of it.
+            daemon.next_look = daemon.next_look.min(now + LOOK_PAUSE);
             daemon.feedback.push_back(Feedback::Interfaces);
         }
         self.settle(now, effects);
@@ -335,7 +354,10 @@ impl Node {
                 return;
             }
             let Some(daemon) = &mut self.daemon else { return };
-            if daemon.engine.deadline().is_some_and(|d| d.0 <= now) {
+            if daemon.next_look <= now {
+                daemon.next_look = now + self.config.interval.max(LOOK_PAUSE);
+                daemon.feedback.push_back(Feedback::Interfaces);
+            } else if daemon.engine.deadline().is_some_and(|d| d.0 <= now) {
                 daemon.engine.handle(now, engine::Input::DeadlinePassed);
             } else {
                 daemon.feedback.push_back(Feedback::Reconcile(reconcile::Input::DeadlinePassed));
@@ -361,7 +383,13 @@ impl Node {
             }
             let mut operations = Vec::new();
             while let Some(output) = daemon.reconciler.next_output() {
-                operations.extend(daemon.on_reconciler(output, &self.kernel, &mut self.journal, effects));
+                operations.extend(daemon.on_reconciler(
+                    output,
+                    &self.kernel,
+                    &self.shadow,
+                    &mut self.journal,
+                    effects,
+                ));
             }
             for batch in operations {
                 self.carry_out(batch, effects);
@@ -377,11 +405,16 @@ impl Node {
 
 impl Node {
     /// The kernel carries out a batch; the daemon may die amid it.
-    fn carry_out(&mut self, operations: Vec<reconcile::Operation>, effects: &mut Vec<Effect>) {
+    fn carry_out(&mut self, operations: Vec<Operation>, effects: &mut Vec<Effect>) {
         let mut results = Vec::with_capacity(operations.len());
         for operation in operations {
             if self.daemon.is_none() {
                 return;
+            }
+            if self.config.dry_run {
+                self.imagine(&operation);
+                results.push((operation, Ok(())));
+                continue;
             }
             self.counters.operations += 1;
             let applied = self.kernel.apply(operation);
@@ -398,6 +431,19 @@ impl Node {
         }
         if let Some(daemon) = &mut self.daemon {
             daemon.feedback.push_back(Feedback::Reconcile(reconcile::Input::Results(results)));
+        }
+    }
+}
+
+impl Node {
+    /// A dry run remembers what it would have done.
+    fn imagine(&mut self, operation: &Operation) {
+        match operation {
+            Operation::AddRoute { route, .. } => self.shadow.push(route.clone()),
+            Operation::DeleteRoute(route) => self.shadow.retain(|r| !r.is_same(route)),
+            Operation::AddAddress { .. }
+            | Operation::DeleteAddress { .. }
+            | Operation::DeleteNeighbour { .. } => {}
         }
     }
 }
@@ -424,12 +470,16 @@ impl Daemon {
         &mut self,
         output: reconcile::Output,
         kernel: &Kernel,
+        shadow: &[Route],
         journal: &mut Option<String>,
         effects: &mut Vec<Effect>,
-    ) -> Option<Vec<reconcile::Operation>> {
+    ) -> Option<Vec<Operation>> {
         match output {
             reconcile::Output::Apply(operations) => return Some(operations),
-            reconcile::Output::Dump(what) => self.feedback.push_back(self.dump(what, kernel)),
+            reconcile::Output::Dump(what) => {
+                let answer = self.dump(what, kernel, shadow);
+                self.feedback.push_back(answer);
+            }
             reconcile::Output::Journal(text) => *journal = Some(text),
             reconcile::Output::Outcome(subject, outcome) => {
                 self.feedback.push_back(Feedback::Outcome(subject, outcome));
@@ -442,15 +492,22 @@ impl Daemon {
         None
     }
 
-    fn dump(&self, what: Dump, kernel: &Kernel) -> Feedback {
+    fn dump(&mut self, what: Dump, kernel: &Kernel, shadow: &[Route]) -> Feedback {
+        let shadow = shadow.iter().cloned();
         match what {
-            Dump::Interfaces => Feedback::Interfaces,
-            Dump::OwnRoutes => Feedback::Reconcile(reconcile::Input::OwnRoutes(
-                kernel.own_routes().map(|r| Route::clone(r)).collect(),
-            )),
+            Dump::Interfaces => {
+                // Who asks is answered, whether anything has changed or not.
+                self.interfaces.clear();
+                Feedback::Interfaces
+            }
+            Dump::OwnRoutes => {
+                let own = kernel.own_routes().map(|r| Route::clone(r));
+                Feedback::Reconcile(reconcile::Input::OwnRoutes(own.chain(shadow).collect()))
+            }
             Dump::LanRoutes => {
-                let lans = &self.engine.plan().lans;
-                Feedback::Reconcile(reconcile::Input::LanRoutes(kernel.routes_over(lans)))
+                let mut routes = kernel.routes_over(&self.engine.plan().lans);
+                routes.extend(shadow);
+                Feedback::Reconcile(reconcile::Input::LanRoutes(routes))
             }
         }
     }
@@ -467,8 +524,11 @@ impl Daemon {
             Some(Feedback::Reconcile(input)) => self.reconciler.handle(now, input),
             Some(Feedback::Interfaces) => {
                 let interfaces = kernel.interfaces();
-                self.engine.handle(now, engine::Input::Interfaces(&interfaces));
-                self.reconciler.handle(now, reconcile::Input::Interfaces(&interfaces));
+                if interfaces != self.interfaces {
+                    self.engine.handle(now, engine::Input::Interfaces(&interfaces));
+                    self.reconciler.handle(now, reconcile::Input::Interfaces(&interfaces));
+                    self.interfaces = interfaces;
+                }
             }
             None if self.plan_changed => {
                 self.plan_changed = false;

@@ -572,11 +572,18 @@ impl World {
         if changed {
             self.learn_owner(number);
         }
+        // A socket keeps the order; only the news of a carrier may be held back by the kernel itself.
+        let at = (self.now + self.random.between(NEWS_DELAY / 10, NEWS_DELAY))
+            .max(self.nodes[number.index()].told);
+        self.nodes[number.index()].told = at;
         for item in news {
             let is_held_back = item == News::Carrier && self.random.chance(0.5);
-            let most = if is_held_back { CARRIER_NEWS_DELAY } else { NEWS_DELAY };
-            let delay = self.random.between(NEWS_DELAY / 10, most);
-            self.queue.push(self.now + delay, Event::News(number, item));
+            let extra = if is_held_back {
+                CARRIER_NEWS_DELAY.mul_f64(self.random.fraction())
+            } else {
+                Duration::ZERO
+            };
+            self.queue.push(at + extra, Event::News(number, item));
         }
         self.happened(Happening::NetworkChanged);
     }
