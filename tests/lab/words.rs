@@ -1,0 +1,40 @@
+//! All that the tests know of the wording of faild's log: kernel routes and traffic are what counts, and where the log
+//! must be asked, this is where its words stand.
+
+use std::collections::BTreeSet;
+
+/// Values of `key=` in a line.
+pub(super) fn value<'a>(line: &'a str, key: &str) -> Option<&'a str> {
+    line.split_whitespace().find_map(|word| word.strip_prefix(key)?.strip_prefix('='))
+}
+
+/// Paths that came up and did not go down since: (interface, peer, family).
+pub(super) fn paths_up(log: &str) -> usize {
+    let mut up = BTreeSet::new();
+    for line in log.lines() {
+        let path = ["interface", "peer", "family"].map(|key| value(line, key).unwrap_or_default().to_owned());
+        if line.contains("path-up ") {
+            up.insert(path);
+        } else if line.contains("path-down ") {
+            up.remove(&path);
+        }
+    }
+    up.len()
+}
+
+/// Times that a path was found dead.
+pub(super) fn paths_lost(log: &str) -> usize {
+    log.lines().filter(|line| line.contains("path-down ")).count()
+}
+
+/// The last line of a state dump (SIGUSR1).
+pub(super) const STATE_END: &str = "state-end";
+
+/// Packets dropped, all reasons together, as the last state dump in the log counts them.
+pub(super) fn dropped(log: &str) -> u64 {
+    let lines = log.lines().rev().skip_while(|line| !line.contains(STATE_END));
+    let dump = lines.take_while(|line| !line.contains("state-begin"));
+    dump.filter(|line| line.contains("dropped"))
+        .filter_map(|line| value(line, "packets")?.parse::<u64>().ok())
+        .sum()
+}
