@@ -20,7 +20,8 @@ mod measure;
 mod traffic;
 mod words;
 
-use std::fs;
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -33,36 +34,50 @@ use host::On;
 pub(crate) use host::{Family, Host};
 pub(crate) use measure::{Meter, Transfer};
 
+/// Every host speaks both, where a test does not say otherwise.
+const BOTH: &[Family] = &[Family::V4, Family::V6];
+
 /// A switch and its hosts.
 pub(crate) struct Lab {
     switch: Host,
     hosts: Vec<Host>,
     directory: PathBuf,
+    /// Held as long as the lab stands: see [`Lab::alone`].
+    _turn: File,
 }
 
 impl Lab {
     /// `hosts` hosts on the LANs named by the letters of `lans`, "AB" for two.
     pub(crate) fn new(hosts: u8, lans: &str) -> Self {
-        Self::build(hosts, lans, &[Family::V4, Family::V6])
+        Self::build(hosts, lans, BOTH, File::lock_shared)
+    }
+
+    /// The same, while no other lab stands: for what times the loss of a carrier, since the kernel holds back news of
+    /// it when any interface of the machine has had some within a second.
+    pub(crate) fn alone(hosts: u8, lans: &str) -> Self {
+        Self::build(hosts, lans, BOTH, File::lock)
     }
 
     /// The same with IPv6 addresses only.
     pub(crate) fn ipv6_only(hosts: u8, lans: &str) -> Self {
-        Self::build(hosts, lans, &[Family::V6])
+        Self::build(hosts, lans, &[Family::V6], File::lock_shared)
     }
 
-    fn build(hosts: u8, lans: &str, families: &'static [Family]) -> Self {
+    fn build(hosts: u8, lans: &str, families: &'static [Family], lock: fn(&File) -> io::Result<()>) -> Self {
         assert!(
             nix::unistd::geteuid().is_root(),
             "the end-to-end tests make network namespaces: run them as root"
         );
+        let turn =
+            File::create(std::env::temp_dir().join("faild-lab.lock")).expect("cannot make the lock file");
+        lock(&turn).expect("cannot wait for the other labs");
         sweep();
         let prefix = prefix();
         let directory = std::env::temp_dir().join(&prefix);
         fs::create_dir_all(&directory).expect("cannot make the lab's directory");
         let switch = Host::new(&prefix, "sw", 0, On { lans: "", families }, &directory);
         // From here on a panic drops what was made so far.
-        let mut lab = Self { switch, hosts: Vec::new(), directory };
+        let mut lab = Self { switch, hosts: Vec::new(), directory, _turn: turn };
         for lan in lans.chars() {
             lab.switch.ip(&format!("link add lan{lan} type bridge forward_delay 0 mcast_snooping 0"));
             lab.switch.ip(&format!("link set lan{lan} up"));
