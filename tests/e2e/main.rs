@@ -5,4 +5,31 @@
 #[path = "../lab/mod.rs"]
 mod lab;
 
+mod address_changed;
+mod admin_down;
+mod boot;
+mod both_lans_down;
+mod carrier;
+mod crash;
+mod dry_run;
+mod flapping;
+mod foreign_flush;
+mod hostile;
+mod instance;
+mod interface_recreated;
+mod ipv6_only;
+mod keyed;
 mod lab_itself;
+mod lan_silent;
+mod log_file;
+mod loss;
+mod one_way;
+mod peer_dies;
+mod responder;
+mod routes;
+mod stall;
+mod start;
+mod static_peer;
+mod stopping;
+mod three_lans;
+mod transfer;

@@ -27,19 +27,7 @@ pub(crate) fn wait_until(what: &str, limit: Duration, mut holds: impl FnMut() ->
     }
 }
 
-/// Watches that a condition holds all the time.
-#[track_caller]
-pub(crate) fn stays(what: &str, duration: Duration, mut holds: impl FnMut() -> bool) {
-    let start = now();
-    while now() - start < duration {
-        assert!(holds(), "did not stay so for {duration:?}, but {:?}: {what}", now() - start);
-        pause(LOOK);
-    }
-}
-
-/// How long something takes.
-pub(crate) fn timed(action: impl FnOnce()) -> Duration {
-    let start = now();
-    action();
-    now() - start
+/// [`pause`] for so many milliseconds.
+pub(crate) fn pause_ms(milliseconds: u64) {
+    pause(Duration::from_millis(milliseconds));
 }

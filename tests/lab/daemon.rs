@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ExitStatus};
+use std::process::{Child, ExitStatus, Stdio};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
@@ -11,13 +11,25 @@ use nix::unistd::Pid;
 use super::{Host, wait_until, words};
 
 /// Interval of the probes in the tests: quick, and still ten times what a busy machine delays a process by.
-pub(crate) const INTERVAL: Duration = Duration::from_millis(50);
+const INTERVAL: Duration = Duration::from_millis(50);
 
 /// Missed slots until a path is down in the tests.
-pub(crate) const MISSED: u32 = 2;
+const MISSED: u32 = 2;
+
+/// Longest outage that a failover may show in a test: some times what it takes on an idle machine
+/// ((missed + 0.75) intervals), and well below what people notice or connections end by.
+pub(crate) const OUTAGE: Duration = Duration::from_millis(6 * 50 * MISSED as u64);
 
 /// Longest that anything may take that is not measured: start, stop, failback. Busy machines are slow.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How a run to the end went.
+pub(crate) struct Ended {
+    /// Exit code; 124 if it did not end in time.
+    pub(crate) code: Option<i32>,
+    /// What it said.
+    pub(crate) errors: String,
+}
 
 /// A daemon and its log; killed when dropped.
 pub(crate) struct Daemon<'a> {
@@ -43,6 +55,14 @@ impl Host {
         Daemon { host: self, arguments, log, child }
     }
 
+    /// Runs `faild` with these flags to its end, which must come soon.
+    pub(crate) fn run_faild(&self, flags: &str) -> Ended {
+        let mut command = self.command("timeout");
+        let output = command.args(["20", FAILD]).args(flags.split_whitespace()).stdin(Stdio::null()).output();
+        let output = output.expect("cannot start ip netns exec");
+        Ended { code: output.status.code(), errors: String::from_utf8_lossy(&output.stderr).into_owned() }
+    }
+
     /// Where the host's daemon keeps its state.
     pub(crate) fn state_dir(&self) -> PathBuf {
         self.file("state")
@@ -50,7 +70,7 @@ impl Host {
 }
 
 /// The program under test.
-pub(crate) const FAILD: &str = env!("CARGO_BIN_EXE_faild");
+const FAILD: &str = env!("CARGO_BIN_EXE_faild");
 
 impl Daemon<'_> {
     /// Where it runs.
@@ -144,6 +164,11 @@ impl Daemon<'_> {
         dump
     }
 
+    /// The commands that it has named to undo what it leaves behind.
+    pub(crate) fn undo_commands(&self) -> Vec<String> {
+        words::undo_commands(&self.log())
+    }
+
     /// Packets that it has dropped so far, all reasons together.
     pub(crate) fn dropped(&self) -> u64 {
         words::dropped(&self.dump_state())
@@ -169,6 +194,6 @@ const LINES_SHOWN: usize = 60;
 fn spawn(host: &Host, arguments: &[String], log: &Path) -> Child {
     let file = || File::options().create(true).append(true).open(log).expect("cannot open the log");
     let mut command = host.command(FAILD);
-    command.args(arguments).stdin(std::process::Stdio::null()).stdout(file()).stderr(file());
+    command.args(arguments).stdin(Stdio::null()).stdout(file()).stderr(file());
     command.spawn().expect("cannot start ip netns exec")
 }

@@ -91,6 +91,11 @@ impl Host {
         &self.lans
     }
 
+    /// What it has addresses of.
+    pub(crate) fn families(&self) -> &'static [Family] {
+        self.families
+    }
+
     /// Paths that it has to each other host: LANs times families.
     pub(super) fn paths(&self) -> usize {
         self.lans.len() * self.families.len()

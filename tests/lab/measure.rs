@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::Host;
 use super::traffic::{Background, Echoes, Received, download, echo, measure, upload};
+use super::{Host, OUTAGE};
 
 /// Ports of the traffic; a lab has its own namespaces, so they are always free.
 const ECHO: u16 = 7007;
@@ -33,6 +33,21 @@ impl Meter {
     /// The same between the addresses of the two on a LAN.
     pub(crate) fn on_lan(lan: char, from: &Host, to: &Host) -> Self {
         Self::start(from, from.v4(lan), to, to.v4(lan))
+    }
+
+    /// Ends it; a failover must not have shown more than a brief outage.
+    #[track_caller]
+    pub(crate) fn finish_after_failover(self) -> Echoes {
+        let echoes = self.finish();
+        assert!(echoes.longest_outage() < OUTAGE, "an outage of more than {OUTAGE:?}: {echoes:?}");
+        echoes
+    }
+
+    /// Ends it; nothing may have been lost. (The kernel itself loses one in a million while routes change.)
+    #[track_caller]
+    pub(crate) fn finish_unharmed(self) {
+        let echoes = self.finish();
+        assert!(echoes.lost() <= 1, "traffic was harmed: {echoes:?}");
     }
 
     /// Ends it and tells what it saw.

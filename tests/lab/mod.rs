@@ -17,7 +17,9 @@ mod fault;
 mod forge;
 mod host;
 mod measure;
+mod settings;
 mod traffic;
+mod watch;
 mod words;
 
 use std::fs::{self, File};
@@ -26,13 +28,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-pub(crate) use clock::{pause, stays, timed, wait_until};
-pub(crate) use daemon::{Daemon, FAILD, INTERVAL, MISSED};
+pub(crate) use clock::{pause, pause_ms, wait_until};
+pub(crate) use daemon::{Daemon, OUTAGE};
 pub(crate) use fault::Loss;
 pub(crate) use forge::{Probe, record};
 use host::On;
 pub(crate) use host::{Family, Host};
 pub(crate) use measure::{Meter, Transfer};
+pub(crate) use watch::Watch;
 
 /// Every host speaks both, where a test does not say otherwise.
 const BOTH: &[Family] = &[Family::V4, Family::V6];
@@ -122,10 +125,32 @@ impl Lab {
         }
     }
 
-    /// The hosts' traffic goes where it should when everything works: no overlays, no address lost.
-    pub(crate) fn assert_home(&self) {
+    /// Waits until nothing is overlaid on any host.
+    #[track_caller]
+    pub(crate) fn wait_home(&self) {
         for host in &self.hosts {
             host.wait_home();
+        }
+    }
+
+    /// Every host with every other.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&Host, &Host)> {
+        let pairs = self.hosts.iter().flat_map(|here| self.hosts.iter().map(move |there| (here, there)));
+        pairs.filter(|(here, there)| here.name() != there.name())
+    }
+
+    /// Begins to record all changes of routes on all hosts.
+    pub(crate) fn watch(&self) -> Vec<Watch> {
+        self.hosts.iter().map(Host::watch).collect()
+    }
+
+    /// Waits until traffic between two hosts for their addresses on LAN `home` goes by LAN `by`, both ways and in both
+    /// families.
+    #[track_caller]
+    pub(crate) fn wait_moved(&self, one: &Host, other: &Host, home: char, by: char) {
+        for family in one.families() {
+            one.wait_way(by, other.address(home, *family));
+            other.wait_way(by, one.address(home, *family));
         }
     }
 }

@@ -38,3 +38,11 @@ pub(super) fn dropped(log: &str) -> u64 {
         .filter_map(|line| value(line, "packets")?.parse::<u64>().ok())
         .sum()
 }
+
+/// The commands in the log that undo what a daemon leaves behind.
+pub(super) fn undo_commands(log: &str) -> Vec<String> {
+    let quoted =
+        |line: &str| line.split_once("undo=\"")?.1.split_once('"').map(|(commands, _)| commands.to_owned());
+    let all: Vec<String> = log.lines().filter_map(quoted).collect();
+    all.iter().flat_map(|commands| commands.split(';')).map(|command| command.trim().to_owned()).collect()
+}
