@@ -11,6 +11,7 @@ mod boot;
 mod both_lans_down;
 mod carrier;
 mod crash;
+mod demo;
 mod dry_run;
 mod flapping;
 mod foreign_flush;

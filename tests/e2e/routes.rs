@@ -138,7 +138,7 @@ fn assert_follows(lab: &Lab, route: &str, beyond: std::net::IpAddr) {
 
 fn static_routes(host: &Host) -> Vec<String> {
     let mut routes = host.foreign_routes();
-    routes.retain(|line| !line.contains("proto kernel"));
+    routes.retain(|line| !line.contains("proto 2 "));
     routes.sort();
     routes
 }

@@ -70,7 +70,7 @@ impl Host {
 }
 
 /// The program under test.
-const FAILD: &str = env!("CARGO_BIN_EXE_faild");
+pub(crate) const FAILD: &str = env!("CARGO_BIN_EXE_faild");
 
 impl Daemon<'_> {
     /// Where it runs.

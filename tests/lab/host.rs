@@ -200,8 +200,11 @@ impl Host {
 
     /// All routes that are not faild's, both families, as `ip` shows them.
     pub(crate) fn foreign_routes(&self) -> Vec<String> {
-        let list =
-            format!("{}{}", self.ip("-4 -d route show table main"), self.ip("-6 -d route show table main"));
+        let list = format!(
+            "{}{}",
+            self.ip("-N -4 -d route show table main"),
+            self.ip("-N -6 -d route show table main")
+        );
         list.lines().filter(|line| !line.contains("proto 250")).map(|line| line.trim().to_owned()).collect()
     }
 

@@ -72,7 +72,8 @@ impl Transfer {
         let address = SocketAddr::new(destination, STREAM);
         let progress = Arc::new(AtomicU64::new(0));
         let seen = Arc::clone(&progress);
-        let receiver = background(to, move |_| download(address, &seen));
+        let receiver =
+            background(to, move |_| download(address, |bytes, _| seen.store(bytes, Ordering::Relaxed)));
         let sender =
             background(from, move |stop| upload(source, address, 1024, Duration::from_millis(2), &stop));
         Self { sender, receiver, progress }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -138,17 +138,19 @@ pub(crate) struct Received {
     pub(crate) longest_stall: Duration,
 }
 
-/// Takes one connection and checks that what arrives is the pattern of [`upload`], until its end.
-pub(crate) fn download(address: SocketAddr, progress: &AtomicU64) -> io::Result<Received> {
+/// Takes one connection and checks that what arrives is the pattern of [`upload`], until its end. `arrived` is told of
+/// each arrival how much has come so far, and how long nothing had.
+pub(crate) fn download(address: SocketAddr, mut arrived: impl FnMut(u64, Duration)) -> io::Result<Received> {
     let (mut stream, _) = TcpListener::bind(address)?.accept()?;
     let mut received = Received::default();
     let mut buffer = [0; 4096];
     let mut last = now();
     loop {
         let length = stream.read(&mut buffer)?;
-        let arrived = now();
-        received.longest_stall = received.longest_stall.max(arrived - last);
-        last = arrived;
+        let moment = now();
+        let silence = moment - last;
+        last = moment;
+        received.longest_stall = received.longest_stall.max(silence);
         if length == 0 {
             return Ok(received);
         }
@@ -161,7 +163,7 @@ pub(crate) fn download(address: SocketAddr, progress: &AtomicU64) -> io::Result<
             }
             received.bytes += 1;
         }
-        progress.store(received.bytes, Ordering::Relaxed);
+        arrived(received.bytes, silence);
     }
 }
 

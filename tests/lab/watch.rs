@@ -19,7 +19,7 @@ impl Host {
         let record = self.file("routes");
         let output = File::create(&record).expect("cannot write the record");
         let mut command = self.command("ip");
-        command.args(["monitor", "route"]).stdin(Stdio::null()).stdout(output);
+        command.args(["-N", "monitor", "route"]).stdin(Stdio::null()).stdout(output);
         let watch = Watch { monitor: command.spawn().expect("cannot start ip monitor"), record };
         // A route of our own tells when the recorder listens; the address is for documentation (RFC 5737).
         wait_until("ip monitor listens", Duration::from_secs(10), || {
