@@ -12,6 +12,7 @@ mod both_lans_down;
 mod carrier;
 mod crash;
 mod demo;
+mod deployment;
 mod dry_run;
 mod flapping;
 mod foreign_flush;
