@@ -141,7 +141,7 @@ impl Interface {
     pub fn link_local(&self) -> Option<Ipv6Addr> {
         self.addresses.iter().filter(|a| !a.tentative).find_map(|a| match a.address() {
             IpAddr::V6(v6) if v6.is_unicast_link_local() => Some(v6),
-            _ => None,
+            IpAddr::V4(_) | IpAddr::V6(_) => None,
         })
     }
 }

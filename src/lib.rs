@@ -17,6 +17,7 @@
 //!
 //! `engine` and `reconcile` are pure: no clock, socket, log or random source, same input, same output.
 
+pub mod cli;
 pub mod config;
 pub mod engine;
 pub mod interface;
