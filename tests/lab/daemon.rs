@@ -152,14 +152,16 @@ impl Daemon<'_> {
         words::paths_lost(&self.log())
     }
 
-    /// Has it write down its state; returns when that is done.
+    /// Has it write down its state, all of it: until nothing more of it comes.
     pub(crate) fn dump_state(&self) -> String {
         let before = self.log().len();
         self.signal(Signal::SIGUSR1);
-        let mut dump = String::new();
+        let (mut dump, mut length) = (String::new(), 0);
         wait_until(&format!("{} writes its state", self.host.name()), PATIENCE, || {
             dump = self.log().split_off(before);
-            dump.contains(words::STATE_END)
+            let complete = dump.len() == length && dump.lines().any(words::is_state);
+            length = dump.len();
+            complete
         });
         dump
     }

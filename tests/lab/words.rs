@@ -27,16 +27,16 @@ pub(super) fn paths_lost(log: &str) -> usize {
     log.lines().filter(|line| line.contains("path-down ")).count()
 }
 
-/// The last line of a state dump (SIGUSR1).
-pub(super) const STATE_END: &str = "state-end";
+/// Whether a line belongs to a state dump (SIGUSR1).
+pub(super) fn is_state(line: &str) -> bool {
+    line.split_whitespace().any(|word| word == "state" || word.starts_with("state-"))
+}
 
-/// Packets dropped, all reasons together, as the last state dump in the log counts them.
-pub(super) fn dropped(log: &str) -> u64 {
-    let lines = log.lines().rev().skip_while(|line| !line.contains(STATE_END));
-    let dump = lines.take_while(|line| !line.contains("state-begin"));
-    dump.filter(|line| line.contains("dropped"))
-        .filter_map(|line| value(line, "packets")?.parse::<u64>().ok())
-        .sum()
+/// Packets dropped, all reasons together, as a state dump counts them.
+pub(super) fn dropped(dump: &str) -> u64 {
+    let counts =
+        dump.lines().filter(|line| line.contains("state-dropped ")).filter_map(|line| value(line, "count"));
+    counts.filter_map(|count| count.parse::<u64>().ok()).sum()
 }
 
 /// The commands in the log that undo what a daemon leaves behind.
