@@ -8,7 +8,7 @@ fn nothing_moves_when_both_lans_fall_silent_and_return() {
     let _daemons = lab.faild_everywhere("-r");
     let watches = lab.watch();
     // One rule: the LANs die in the same instant.
-    lab.filter_switch("all", "drop");
+    lab.filter_switch("all", "drop;");
     pause_ms(2000);
     lab.heal_rules("all");
     pause_ms(2000);

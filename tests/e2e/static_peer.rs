@@ -3,7 +3,7 @@
 use crate::lab::{Lab, Loss, Meter, Watch, pause_ms};
 
 /// What a switch with storm control does to probes: no broadcast, no multicast, but neighbour discovery.
-const NO_BROADCASTS: &str = "ether daddr & 01:00:00:00:00:00 != 0 udp dport 64029 drop";
+const NO_BROADCASTS: &str = "ether daddr & 01:00:00:00:00:00 != 0 udp dport 64029 drop;";
 
 #[test]
 fn configured_peers_need_no_broadcast() {

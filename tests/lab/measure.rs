@@ -47,7 +47,7 @@ impl Meter {
     #[track_caller]
     pub(crate) fn finish_unharmed(self) {
         let echoes = self.finish();
-        assert!(echoes.lost() <= 1, "traffic was harmed: {echoes:?}");
+        assert!(echoes.sent() > 0 && echoes.lost() <= 1, "traffic was harmed: {echoes:?}");
     }
 
     /// Ends it and tells what it saw.

@@ -33,7 +33,8 @@ pub(crate) fn echo(address: SocketAddr, stop: &AtomicBool) -> io::Result<()> {
     Ok(())
 }
 
-/// What a stream of numbered datagrams saw: when each was sent, and how long its echo took.
+/// What a stream of numbered datagrams saw: when each was sent, and how long its echo took. It begins with the first
+/// that was echoed: before that, the other end may not have listened yet.
 #[derive(Clone, Default)]
 pub(crate) struct Echoes {
     rows: Vec<(Instant, Option<Duration>)>,
@@ -101,7 +102,8 @@ pub(crate) fn measure(
             took.get_or_insert(at - *sent);
         }
     }
-    Ok(Echoes { rows })
+    let begin = rows.iter().position(|(_, took)| took.is_some()).unwrap_or_default();
+    Ok(Echoes { rows: rows.split_off(begin) })
 }
 
 fn send(socket: &UdpSocket, to: SocketAddr, gap: Duration, stop: &AtomicBool) -> Vec<Instant> {
