@@ -19,8 +19,11 @@
 
 pub mod cli;
 pub mod config;
+pub mod daemon;
 pub mod engine;
 pub mod interface;
+pub mod kernel;
+pub mod net;
 pub mod reconcile;
 pub mod time;
 pub mod wire;

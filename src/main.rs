@@ -3,17 +3,27 @@
 use std::process::ExitCode;
 
 use faild::cli::{Arguments, ExitStatus, refuse};
+use faild::config::Faults;
+use faild::daemon;
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::parse_from_env() {
-        Ok(arguments) => arguments,
-        Err(status) => return status.into(),
-    };
-    if arguments.check {
-        return arguments.check(None).into();
+    match Arguments::parse_from_env() {
+        Ok(arguments) if arguments.check => arguments.check(daemon::interfaces().as_deref()).into(),
+        Ok(arguments) => run(&arguments),
+        Err(status) => status.into(),
     }
-    match arguments.load() {
-        Ok(_loaded) => ExitStatus::Done.into(),
-        Err(faults) => refuse(&faults, ExitStatus::from(&faults)).into(),
+}
+
+fn run(arguments: &Arguments) -> ExitCode {
+    let loaded = match arguments.load() {
+        Ok(loaded) => loaded,
+        Err(faults) => return refuse(&faults, ExitStatus::from(&faults)).into(),
+    };
+    match daemon::run(loaded.config, &loaded.warnings) {
+        Ok(status) => ExitCode::from(status),
+        Err(error) => {
+            let status = error.downcast_ref::<Faults>().map_or(ExitStatus::Failed, ExitStatus::from);
+            refuse(&format_args!("{error:#}"), status).into()
+        }
     }
 }

@@ -45,7 +45,11 @@ impl Engine {
             .collect();
         self.unindex_claims(node);
         for address in claims {
-            self.claimants.entry(address).or_default().insert(node);
+            let nodes = self.claimants.entry(address).or_default();
+            nodes.insert(node);
+            if nodes.len() > 1 {
+                self.claimants_differ.insert(address);
+            }
             if self.is_floating(now, node, &address) && self.told.floating.insert(address) {
                 self.notice(Notice::AddressFloats { address });
             }
@@ -58,7 +62,9 @@ impl Engine {
             !nodes.is_empty()
         });
         let claimants = &self.claimants;
-        self.told.floating.retain(|address| claimants.get(address).is_some_and(|nodes| nodes.len() > 1));
+        self.claimants_differ.retain(|address| claimants.get(address).is_some_and(|nodes| nodes.len() > 1));
+        let differ = &self.claimants_differ;
+        self.told.floating.retain(|address| differ.contains(address));
     }
 
     /// Makes an entry for each claimed address on a LAN of ours, to be proven there by its own answer. Under a key the
@@ -72,7 +78,8 @@ impl Engine {
         }
     }
 
-    /// Enters an address under the path of the LAN that it lies on. A trusted one needs no path that was heard.
+    /// Enters an address under the path of the LAN that it lies on, or under one that is yet to be heard: asked there
+    /// too, so that people learn of a LAN that is dead from the start, or a port that is filtered.
     pub(super) fn note_on_its_lan(&mut self, now: Instant, node: NodeId, address: IpAddr, trusted: bool) {
         if is_link_local(&address) || !self.is_plausible(&address) {
             return;
@@ -83,7 +90,7 @@ impl Engine {
         };
         let family = Family::of(&address);
         let Some(peer) = self.peers.get(&node) else { return };
-        if peer.path_by_address(lan, &address).is_some_and(|key| key.peer_lan != UNHEARD || trusted) {
+        if peer.path_by_address(lan, &address).is_some() {
             if let Some(record) = self.peers.get_mut(&node).and_then(|peer| record_of(peer, lan, &address)) {
                 record.trusted |= trusted;
             }
@@ -91,11 +98,7 @@ impl Engine {
         }
         let heard =
             peer.paths.keys().find(|k| k.lan == lan && k.family == family && k.peer_lan != UNHEARD).copied();
-        let key = match heard {
-            Some(key) => key,
-            None if trusted => PathKey { lan, family, peer_lan: UNHEARD },
-            None => return,
-        };
+        let key = heard.unwrap_or(PathKey { lan, family, peer_lan: UNHEARD });
         let fresh = Path::new(now, &mut self.random, 0.0, &self.config.damping);
         let Some(peer) = self.peers.get_mut(&node) else { return };
         let path = peer.paths.entry(key).or_insert(fresh);

@@ -246,17 +246,19 @@ impl Engine {
 
     /// Two nodes that live claim it: it floats between them (VRRP, DHCP), and is nobody's to move.
     pub(super) fn is_floating(&self, now: Instant, node: NodeId, address: &IpAddr) -> bool {
-        self.claimants.get(address).is_some_and(|nodes| {
-            nodes.iter().any(|other| {
-                *other != node
-                    && self.peers.get(other).is_some_and(|peer| {
-                        !peer.absent
-                            && peer.heard.is_some_and(|heard| {
-                                now.since(heard) <= peer.interval * (self.config.missed.get() + 2)
-                            })
-                    })
+        let several = self.claimants_differ.contains(address);
+        several
+            && self.claimants.get(address).is_some_and(|nodes| {
+                nodes.iter().any(|other| {
+                    *other != node
+                        && self.peers.get(other).is_some_and(|peer| {
+                            !peer.absent
+                                && peer.heard.is_some_and(|heard| {
+                                    now.since(heard) <= peer.interval * (self.config.missed.get() + 2)
+                                })
+                        })
+                })
             })
-        })
     }
 
     /// Whether an address waits for a way out and has none: its path is down, or its detour is.

@@ -80,6 +80,8 @@ pub struct Engine {
     peers: BTreeMap<NodeId, Peer>,
     /// Which nodes claim an address: one claimed by two that live is nobody's (rule 4).
     claimants: BTreeMap<IpAddr, BTreeSet<NodeId>>,
+    /// Those of them that more than one node claims.
+    claimants_differ: BTreeSet<IpAddr>,
     /// Unicast INQs to configured addresses that nobody has answered from yet.
     unmet: BTreeMap<(LanIndex, IpAddr), slot::Unmet>,
     /// Host overlays that were found at the start.
@@ -131,6 +133,7 @@ impl Engine {
             indices: memory.lans.clone(),
             peers: BTreeMap::new(),
             claimants: BTreeMap::new(),
+            claimants_differ: BTreeSet::new(),
             unmet: BTreeMap::new(),
             adopted: BTreeMap::new(),
             address_generation: 1,

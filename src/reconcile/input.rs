@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::{Notice, Operation, Refusal, Route};
 use crate::engine::{NextHop, Outcome, Plan, Subject};
-use crate::interface::Interface;
+use crate::interface::{Interface, InterfaceIndex};
 
 /// One thing that happened.
 #[derive(Debug)]
@@ -22,6 +22,9 @@ pub enum Input<'a> {
     RouteAdded(Route),
     /// A notification: this route was deleted by somebody.
     RouteDeleted(Route),
+    /// A notification: this interface was set down (RTM_NEWLINK without IFF_UP) or deleted. A hint as well; it tells a
+    /// bounce that is over before anybody could look from routes that somebody deleted.
+    WentDown(InterfaceIndex),
     /// Notifications were lost: look at everything again.
     Overrun,
     /// What became of the operations of one [`Output::Apply`], in order.

@@ -5,10 +5,16 @@
 //!
 //! Calling contract: as the engine's.
 
+mod describe;
 mod input;
+pub mod mirror;
 mod notice;
 mod route;
+mod table;
 
+pub use describe::describe;
 pub use input::{Dump, Input, Output};
+pub use mirror::{Mirror, Notification};
 pub use notice::Notice;
-pub use route::{Leg, MAIN_TABLE, Operation, PROTOCOL, Refusal, Route, RouteKey};
+pub use route::{Leg, MAIN_TABLE, Operation, PROTOCOL, Place, Refusal, Route, RouteKey};
+pub use table::{Group, RouteTable};

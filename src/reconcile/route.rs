@@ -59,17 +59,44 @@ pub struct Route {
     pub flags: u32,
 }
 
+impl Route {
+    /// Whether the kernel would call the two the same route: all but flags, link state and raw attributes.
+    pub fn is_same(&self, other: &Route) -> bool {
+        self.key == other.key
+            && self.protocol == other.protocol
+            && self.scope == other.scope
+            && self.source == other.source
+            && self.legs == other.legs
+            && self.nexthop_id == other.nexthop_id
+    }
+}
+
+/// Where a new route stands among routes with the same key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// There shall be no other: NLM_F_CREATE and NLM_F_EXCL.
+    Alone,
+    /// Before all others: NLM_F_CREATE alone. IPv4 at metric 0 only; IPv6 would merge the two.
+    Before,
+    /// Behind all others: NLM_F_CREATE and NLM_F_APPEND. IPv4 only: an original comes back behind its overlay.
+    Behind,
+}
+
 /// One thing that the kernel is asked to do. Each is complete in itself and does not depend on what the kernel is
 /// believed to hold: a delete names everything, an add never takes over a stranger's route.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Operation {
-    /// Add a route. CREATE|EXCL; with `prepend`, CREATE alone (IPv4 at metric 0: stands before an equal key).
+    /// Add a route.
     AddRoute {
-        /// The route, with `protocol` saying whose it shall be. If `attributes` is not empty it is the template that
-        /// is patched (legs, source, metric); else the message is built from the typed fields.
+        /// The route, with `protocol` saying whose it shall be.
+        ///
+        /// If `attributes` is not empty it is the template that is patched: priority, source and legs. As many legs as
+        /// the template has take their places one by one and keep the weights; any other number is written plainly. A
+        /// route with our protocol number gets no lifetime and no nexthop object, whatever the template has; of
+        /// `flags` only ONLINK and PERVASIVE are sent. Without `attributes` the message is built from the typed fields.
         route: Route,
-        /// IPv4 metric 0 only.
-        prepend: bool,
+        /// Where it shall stand among routes with its key.
+        place: Place,
     },
     /// Delete exactly this route: key, protocol, gateway and interface are all named.
     DeleteRoute(Route),
@@ -104,4 +131,18 @@ pub struct Refusal {
     pub errno: i32,
     /// The kernel's extended message if it gave one, else the name of the error.
     pub text: String,
+}
+
+impl Refusal {
+    /// A refusal with the kernel's words.
+    pub fn new(errno: nix::errno::Errno, text: &str) -> Self {
+        Self { errno: errno as i32, text: text.to_owned() }
+    }
+
+    /// Whether nobody knows if the operation was carried out, because the kernel's answer was lost (ENOBUFS) or never
+    /// came (ETIMEDOUT): only a dump can tell.
+    pub fn is_unknown(&self) -> bool {
+        use nix::errno::Errno::{ENOBUFS, ETIMEDOUT};
+        [ENOBUFS, ETIMEDOUT].into_iter().any(|errno| errno as i32 == self.errno)
+    }
 }

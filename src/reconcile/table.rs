@@ -1,0 +1,161 @@
+//! A routing table: routes by the kernel's key, equal keys in the kernel's order, found again by their gateway.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+
+use super::route::{MAIN_TABLE, Route, RouteKey};
+use crate::interface::InterfaceIndex;
+
+/// All routes to one destination with one type of service: the kernel uses the first of them that it can, by metric
+/// and, among equal metrics, by order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Group {
+    /// Destination prefix.
+    pub destination: IpNet,
+    /// Type of service (IPv4 only, 0 in IPv6).
+    pub tos: u8,
+}
+
+impl Group {
+    /// The group that a key of the main table belongs to.
+    pub const fn of(key: &RouteKey) -> Self {
+        Self { destination: key.destination, tos: key.tos }
+    }
+
+    /// The group of the host route to an address.
+    pub fn host(address: IpAddr) -> Self {
+        Self { destination: IpNet::from(address), tos: 0 }
+    }
+
+    /// The key in the main table with this metric.
+    pub const fn key(&self, metric: u32) -> RouteKey {
+        RouteKey { table: MAIN_TABLE, destination: self.destination, tos: self.tos, metric }
+    }
+}
+
+/// Routes of any number of tables. Clones share the routes themselves.
+#[derive(Debug, Clone, Default)]
+pub struct RouteTable {
+    routes: BTreeMap<RouteKey, Vec<Arc<Route>>>,
+    by_gateway: BTreeMap<(InterfaceIndex, IpAddr), BTreeSet<RouteKey>>,
+    count: usize,
+}
+
+impl RouteTable {
+    /// How many routes there are.
+    pub const fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Whether there is none.
+    pub const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// All routes, by key, equal keys in the kernel's order.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Route>> {
+        self.routes.values().flatten()
+    }
+
+    /// The routes with exactly this key, the one that the kernel uses first.
+    pub fn at(&self, key: &RouteKey) -> &[Arc<Route>] {
+        self.routes.get(key).map_or(&[], Vec::as_slice)
+    }
+
+    /// The routes of a group of the main table, in the order in which the kernel prefers them.
+    pub fn group(&self, group: Group) -> impl Iterator<Item = &Arc<Route>> {
+        self.range(group.key(0), group.key(u32::MAX))
+    }
+
+    /// The routes with keys from `first` to `last`, both included.
+    pub fn range(&self, first: RouteKey, last: RouteKey) -> impl Iterator<Item = &Arc<Route>> {
+        self.routes.range(first..=last).flat_map(|(_, routes)| routes)
+    }
+
+    /// Keys of the routes that have a leg with this gateway on this interface.
+    pub fn by_gateway(&self, interface: InterfaceIndex, gateway: IpAddr) -> impl Iterator<Item = &RouteKey> {
+        self.by_gateway.get(&(interface, gateway)).into_iter().flatten()
+    }
+
+    /// Inserts before all routes with the same key.
+    pub fn prepend(&mut self, route: Arc<Route>) {
+        self.insert(0, route);
+    }
+
+    /// Inserts behind all routes with the same key.
+    pub fn append(&mut self, route: Arc<Route>) {
+        self.insert(usize::MAX, route);
+    }
+
+    /// Puts `route` in the place of the first route with the same key, or simply in if there is none.
+    pub fn replace_first(&mut self, route: Arc<Route>) {
+        if let Some(old) = self.at(&route.key).first().cloned() {
+            self.remove(&old);
+        }
+        self.prepend(route);
+    }
+
+    /// Removes the first route that is the same as this one ([`Route::is_same`]).
+    pub fn remove(&mut self, route: &Route) -> Option<Arc<Route>> {
+        let routes = self.routes.get_mut(&route.key)?;
+        let position = routes.iter().position(|r| r.is_same(route))?;
+        let removed = routes.remove(position);
+        if routes.is_empty() {
+            self.routes.remove(&route.key);
+        }
+        self.count -= 1;
+        self.unindex(&removed);
+        Some(removed)
+    }
+
+    /// Puts another route with the same key where this one stands.
+    pub fn substitute(&mut self, old: &Route, new: Route) {
+        let position = self.at(&old.key).iter().position(|r| r.is_same(old));
+        if let Some(position) = position {
+            self.remove(old);
+            self.insert(position, Arc::new(new));
+        }
+    }
+
+    fn insert(&mut self, position: usize, route: Arc<Route>) {
+        for leg in &route.legs {
+            if let Some(gateway) = leg.gateway {
+                self.by_gateway.entry((leg.interface, gateway)).or_default().insert(route.key);
+            }
+        }
+        let routes = self.routes.entry(route.key).or_default();
+        routes.insert(position.min(routes.len()), route);
+        self.count += 1;
+    }
+
+    /// Takes a removed route out of the index, but for gateways that another route with its key uses, too.
+    fn unindex(&mut self, removed: &Route) {
+        for leg in &removed.legs {
+            let Some(gateway) = leg.gateway else { continue };
+            let place = (leg.interface, gateway);
+            if self.at(&removed.key).iter().any(|r| r.legs.contains(leg)) {
+                continue;
+            }
+            if let Some(keys) = self.by_gateway.get_mut(&place) {
+                keys.remove(&removed.key);
+                if keys.is_empty() {
+                    self.by_gateway.remove(&place);
+                }
+            }
+        }
+    }
+}
+
+impl FromIterator<Route> for RouteTable {
+    /// Keeps the order of equal keys.
+    fn from_iter<T: IntoIterator<Item = Route>>(routes: T) -> Self {
+        let mut table = Self::default();
+        for route in routes {
+            table.append(Arc::new(route));
+        }
+        table
+    }
+}
