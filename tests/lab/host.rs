@@ -54,6 +54,7 @@ impl Host {
         };
         host.ip("link set lo up");
         host.sysctl("net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0");
+        host.sysctl("net.ipv4.conf.all.arp_announce=2 net.ipv4.conf.all.promote_secondaries=1");
         host.sysctl("net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0");
         host.sysctl("net.ipv6.conf.default.accept_ra=0 net.ipv4.icmp_ratelimit=0");
         host
