@@ -3,18 +3,254 @@
 //! A detour of a subject becomes a host overlay and an overlay for each route whose gateway the subject is. Nothing
 //! that faild did not make is changed or deleted.
 //!
-//! Calling contract: as the engine's.
+//! ```text
+//! Plan ----------> subjects --+
+//! Interfaces ----> lans ------+--> groups of routes  --> wanted  --diff--> Apply (64 at most, one at a time)
+//! dumps, hints --> mirror ----+    that may differ       (overlay)              |
+//!                  originals -+                                                 |
+//!        mirror, troubles, outcomes for the engine <--------- Results ----------+
+//! ```
+//!
+//! Work is kept as a set of groups to look at, never as a queue of operations: what is to be done is computed when it
+//! can be done, from what is known then. So the memory is bounded by the routes, and nothing stale is carried out.
+//!
+//! Calling contract: as the engine's; after [`Reconciler::new`] drain the outputs as well.
 
 mod describe;
+mod diff;
+mod dumps;
 mod input;
+mod inputs;
+mod journal;
+mod keeping;
+mod lan;
 pub mod mirror;
 mod notice;
+mod originals;
+mod overlay;
+mod report;
 mod route;
+mod state;
 mod table;
+#[cfg(test)]
+mod tests;
+mod trouble;
+mod waiting;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub use describe::describe;
 pub use input::{Dump, Input, Output};
 pub use mirror::{Mirror, Notification};
 pub use notice::Notice;
 pub use route::{Leg, MAIN_TABLE, Operation, PROTOCOL, Place, Refusal, Route, RouteKey};
+pub use state::{Trouble, Waiting};
 pub use table::{Group, RouteTable};
+
+use crate::config::{Config, Exit};
+use crate::interface::InterfaceIndex;
+use crate::time::Instant;
+
+use diff::Task;
+use dumps::Dumps;
+use lan::{Choice, Lans, SubjectId};
+use originals::Originals;
+use overlay::View;
+use report::Reports;
+use trouble::Troubles;
+
+/// What of the configuration concerns routes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Protocol numbers (rtnetlink(7)) of the routes that follow their gateway.
+    pub protocols: BTreeSet<u8>,
+    /// What becomes of overlays at the end.
+    pub exit: Exit,
+}
+
+impl From<&Config> for Settings {
+    fn from(config: &Config) -> Self {
+        let protocols = config.route_protocols.iter().copied().filter(|p| *p != PROTOCOL).collect();
+        Self { protocols, exit: config.exit }
+    }
+}
+
+/// Why [`Reconciler::deadline`] wants to be heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reason {
+    /// Time for a look at our routes.
+    OwnRoutes,
+    /// Time for a look at all routes of the LANs.
+    LanRoutes,
+    /// A link event was 100 ms ago: dumps no longer show routes that are about to go.
+    SecondLook,
+    /// An answer to a dump is overdue.
+    Overdue,
+    /// A removed or refused overlay may be tried again.
+    Retry,
+    /// A route or address may be put back, or given up.
+    PutBack,
+    /// The journal is to be written.
+    Journal,
+}
+
+/// The reconciler. Cheap enough to clone for a dry run: routes are shared.
+#[derive(Debug, Clone)]
+pub struct Reconciler {
+    settings: Settings,
+    mirror: Mirror,
+    lans: Lans,
+    subjects: BTreeMap<SubjectId, Choice>,
+    originals: Originals,
+    /// Groups whose overlay is known to stand in for a route by a gateway.
+    known: BTreeSet<Group>,
+    troubles: Troubles,
+    keeping: keeping::Keeping,
+    /// Groups to look at, those that matter most first.
+    dirty: BTreeSet<(Urgency, Group)>,
+    /// Subjects whose dead neighbour entry is to be deleted.
+    neighbours: BTreeSet<SubjectId>,
+    in_flight: Option<Vec<Task>>,
+    dumps: Dumps,
+    reports: Reports,
+    waiting: waiting::WaitingAddresses,
+    outputs: VecDeque<Output>,
+    has_plan: bool,
+    adopted: bool,
+    started: bool,
+    stopping: bool,
+    left_behind_told: bool,
+}
+
+/// In what order groups are looked at: hosts and default routes carry most of the traffic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Urgency {
+    First,
+    Then,
+}
+
+impl Reconciler {
+    /// A reconciler that knows nothing of the kernel yet: its first outputs ask for dumps. `journal` is the text that
+    /// the last run wrote, if there is one; what cannot be read is ignored with a notice.
+    pub fn new(settings: Settings, journal: Option<&str>) -> Self {
+        let (keeping, fault) = keeping::Keeping::read(journal);
+        let mut reconciler = Self {
+            settings,
+            mirror: Mirror::default(),
+            lans: Lans::default(),
+            subjects: BTreeMap::new(),
+            originals: Originals::default(),
+            known: BTreeSet::new(),
+            troubles: Troubles::default(),
+            keeping,
+            dirty: BTreeSet::new(),
+            neighbours: BTreeSet::new(),
+            in_flight: None,
+            dumps: Dumps::default(),
+            reports: Reports::default(),
+            waiting: waiting::WaitingAddresses::default(),
+            outputs: VecDeque::new(),
+            has_plan: false,
+            adopted: false,
+            started: false,
+            stopping: false,
+            left_behind_told: false,
+        };
+        reconciler.outputs.extend(fault.map(Output::Notice));
+        reconciler.recall_addresses();
+        reconciler.dumps.want(Dump::Interfaces);
+        reconciler.dumps.want(Dump::OwnRoutes);
+        reconciler
+    }
+
+    /// One thing happened, or the deadline passed.
+    pub fn handle(&mut self, now: Instant, input: Input<'_>) {
+        match input {
+            Input::Plan(plan) => self.on_plan(plan),
+            Input::Interfaces(interfaces) => self.on_interfaces(now, interfaces),
+            Input::OwnRoutes(routes) => self.on_own_routes(now, routes),
+            Input::LanRoutes(routes) => self.on_lan_routes(now, routes),
+            Input::RouteAdded(route) => self.on_route_added(route),
+            Input::RouteDeleted(route) => self.on_route_deleted(now, &route),
+            Input::WentDown(index) => self.on_went_down(now, index),
+            Input::Overrun => self.on_overrun(now),
+            Input::Results(results) => self.on_results(now, results),
+            Input::Stop => self.on_stop(),
+            Input::DeadlinePassed => {}
+        }
+        self.on_time(now);
+        self.advance(now);
+    }
+
+    /// What is to be done next; drain to `None` before the next [`Self::handle`].
+    pub fn next_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When to hand in [`Input::DeadlinePassed`], and why.
+    pub fn deadline(&self) -> Option<(Instant, Reason)> {
+        if self.stopping {
+            return None;
+        }
+        let journal = self.keeping.due().map(|at| (at, Reason::Journal));
+        let retry = self.troubles.next_retry().map(|at| (at, Reason::Retry));
+        let judgement = self.originals.next_judgement().map(|at| (at, Reason::PutBack));
+        let put_back = self.waiting.next().map(|at| (at, Reason::PutBack));
+        [self.dumps.deadline(), journal, retry, judgement, put_back].into_iter().flatten().min()
+    }
+
+    fn view(&self) -> View<'_> {
+        View {
+            mirror: &self.mirror,
+            lans: &self.lans,
+            subjects: &self.subjects,
+            originals: &self.originals,
+            known: &self.known,
+            protocols: &self.settings.protocols,
+        }
+    }
+
+    /// Whether enough of the kernel has been seen to act.
+    fn is_ready(&self) -> bool {
+        self.has_plan && self.dumps.seen_all()
+    }
+
+    fn mark(&mut self, group: Group) {
+        let host = group.destination.prefix_len() == group.destination.max_prefix_len();
+        let first = host || group.destination.prefix_len() == 0;
+        self.dirty.insert((if first { Urgency::First } else { Urgency::Then }, group));
+    }
+
+    /// All groups that a subject's verdict bears upon are to be looked at.
+    fn mark_subject(&mut self, subject: SubjectId) {
+        for group in self.groups_of(subject) {
+            self.mark(group);
+        }
+        self.reports.touch(subject);
+    }
+
+    fn mark_all(&mut self) {
+        let own = self.own_routes().map(|r| Group::of(&r.key));
+        let groups: Vec<Group> = own.chain(self.originals.groups()).collect();
+        for group in groups {
+            self.mark(group);
+        }
+        let away = |(s, choice): (&SubjectId, &Choice)| (*choice != Choice::Undecided).then_some(*s);
+        for subject in self.subjects.iter().filter_map(away).collect::<Vec<_>>() {
+            self.mark_subject(subject);
+        }
+    }
+
+    fn groups_of(&self, subject: SubjectId) -> Vec<Group> {
+        let host = Group::host(subject.address);
+        let host = overlay::host_of(host).map(|_| host);
+        let by_gateway = |index: InterfaceIndex| self.mirror.routes().by_gateway(index, subject.address);
+        let standing = self.lans.index(subject.lan).into_iter().flat_map(by_gateway);
+        let standing = standing.filter(|key| key.table == MAIN_TABLE).map(Group::of);
+        host.into_iter().chain(standing).chain(self.originals.groups_of(&subject)).collect()
+    }
+
+    fn own_routes(&self) -> impl Iterator<Item = &std::sync::Arc<Route>> {
+        self.mirror.routes().iter().filter(|r| r.protocol == PROTOCOL)
+    }
+}

@@ -1,24 +1,217 @@
 //! What reconcile has to say to people: every event as a value, worded here.
+//!
+//! Ten thousand routes do not write ten thousand lines: each event counts what it stands for and shows one of them.
 
 use std::fmt;
+use std::net::IpAddr;
 
+use ipnet::IpNet;
 use log::Level;
+
+use super::route::Refusal;
+use crate::engine::{NextHop, Subject};
 
 /// One event.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Notice {}
+pub enum Notice {
+    /// The routes of a subject take a detour.
+    OverlayLaid {
+        /// Whose.
+        subject: Subject,
+        /// The detour.
+        way: NextHop,
+        /// How many overlays were laid.
+        routes: usize,
+    },
+    /// The routes of a subject are home.
+    OverlayLifted {
+        /// Whose; absent: the routes that they stood in front of were deleted by somebody.
+        subject: Option<Subject>,
+        /// How many overlays were lifted.
+        routes: usize,
+        /// One of them.
+        route: String,
+    },
+    /// Overlays vanished and it was neither faild nor an interface that fell. They will be laid again.
+    OverlayRemovedByOthers {
+        /// Whose.
+        subject: Subject,
+        /// How many.
+        routes: usize,
+        /// One of them.
+        route: String,
+    },
+    /// An overlay was removed again and again; attempts get rarer.
+    Contested {
+        /// Whose.
+        subject: Subject,
+        /// What is removed.
+        route: String,
+        /// How often it was.
+        removals: u32,
+    },
+    /// The kernel refused operations; they will be tried again.
+    OperationRefused {
+        /// How many.
+        operations: usize,
+        /// One of them.
+        operation: String,
+        /// What the kernel said.
+        refusal: Refusal,
+    },
+    /// Nothing can stand in front of a route.
+    CannotOverlay {
+        /// Whose.
+        subject: Subject,
+        /// The route.
+        route: String,
+    },
+    /// Routes that the kernel flushed with their interface were put back.
+    RoutePutBack {
+        /// How many.
+        routes: usize,
+        /// One of them.
+        route: String,
+    },
+    /// A static IPv6 address that the kernel flushed with its interface was put back.
+    AddressPutBack {
+        /// The interface.
+        interface: String,
+        /// The address.
+        address: IpNet,
+    },
+    /// An address whose interface is down waits on `lo`, so that sessions go on.
+    AddressWaits {
+        /// The interface that it belongs to.
+        interface: String,
+        /// The address.
+        address: IpAddr,
+    },
+    /// An address waits no longer.
+    AddressReturned {
+        /// The interface that has it again; absent: it is not coming back.
+        interface: Option<String>,
+        /// The address.
+        address: IpAddr,
+    },
+    /// faild ends and leaves overlays in place.
+    LeftBehind {
+        /// IPv4 overlays.
+        ipv4: usize,
+        /// IPv6 overlays.
+        ipv6: usize,
+        /// Addresses that wait on `lo`.
+        addresses: Vec<IpNet>,
+    },
+    /// The journal of the last run cannot be read; what it knew is lost, what stands in the kernel is not.
+    JournalIgnored {
+        /// Number of the line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        fault: String,
+    },
+    /// More routes lie over the LANs than are looked at.
+    TooManyRoutes {
+        /// How many there are.
+        routes: usize,
+        /// How many are looked at.
+        limit: usize,
+    },
+}
 
 impl Notice {
     /// How loud: error, a promise is broken and a person is needed; warn, still served, redundancy or configuration is
     /// not as wished; info, a state that people notice changed; debug, why a decision went so.
-    pub fn level(&self) -> Level {
-        match *self {}
+    pub const fn level(&self) -> Level {
+        match self {
+            Notice::OverlayLaid { .. }
+            | Notice::OverlayLifted { .. }
+            | Notice::RoutePutBack { .. }
+            | Notice::AddressPutBack { .. }
+            | Notice::AddressWaits { .. }
+            | Notice::AddressReturned { .. } => Level::Info,
+            Notice::OverlayRemovedByOthers { .. }
+            | Notice::Contested { .. }
+            | Notice::OperationRefused { .. }
+            | Notice::CannotOverlay { .. }
+            | Notice::LeftBehind { .. }
+            | Notice::JournalIgnored { .. }
+            | Notice::TooManyRoutes { .. } => Level::Warn,
+        }
     }
 }
 
 impl fmt::Display for Notice {
     /// `event-name key=value ...`, one line.
-    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {}
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Notice::OverlayLaid { subject: Subject { home, address }, way, routes } => write!(
+                f,
+                "overlay-laid address={address} home={home} interface={} via={} routes={routes}",
+                way.interface, way.via
+            ),
+            Notice::OverlayLifted { subject: Some(Subject { home, address }), routes, .. } => {
+                write!(f, "overlay-lifted address={address} home={home} routes={routes}")
+            }
+            Notice::OverlayLifted { subject: None, routes, route } => {
+                write!(f, "overlay-lifted cause=original-deleted routes={routes} route=\"{route}\"")
+            }
+            Notice::OverlayRemovedByOthers { subject: Subject { home, address }, routes, route } => write!(
+                f,
+                "overlay-removed-by-others address={address} home={home} routes={routes} route=\"{route}\""
+            ),
+            Notice::Contested { subject: Subject { home, address }, route, removals } => write!(
+                f,
+                "contested address={address} home={home} removals={removals} route=\"{route}\" \
+                 hint=\"another program removes it; attempts go on, at most one a minute\""
+            ),
+            Notice::OperationRefused { operations, operation, refusal } => write!(
+                f,
+                "operation-refused operations={operations} operation=\"{operation}\" errno={} text=\"{}\"",
+                refusal.errno, refusal.text
+            ),
+            Notice::CannotOverlay { subject: Subject { home, address }, route } => write!(
+                f,
+                "cannot-overlay address={address} home={home} route=\"{route}\" \
+                 hint=\"no lower metric is free; give the route a higher one\""
+            ),
+            Notice::RoutePutBack { routes, route } => {
+                write!(f, "route-put-back routes={routes} route=\"{route}\"")
+            }
+            Notice::AddressPutBack { interface, address } => {
+                write!(f, "address-put-back interface={interface} address={address}")
+            }
+            Notice::AddressWaits { interface, address } => {
+                write!(f, "address-waits interface={interface} address={address} on=lo")
+            }
+            Notice::AddressReturned { interface: Some(interface), address } => {
+                write!(f, "address-returned interface={interface} address={address}")
+            }
+            Notice::AddressReturned { interface: None, address } => {
+                write!(f, "address-returned address={address} cause=gone-for-good")
+            }
+            Notice::LeftBehind { ipv4, ipv6, addresses } => {
+                write!(f, "left-behind ipv4={ipv4} ipv6={ipv6} addresses={}", addresses.len())?;
+                write!(f, " undo=\"{}\"", undo_commands(*ipv4, *ipv6, addresses).join("; "))
+            }
+            Notice::JournalIgnored { line, fault } => {
+                write!(f, "journal-ignored line={line} fault=\"{fault}\"")
+            }
+            Notice::TooManyRoutes { routes, limit } => {
+                write!(f, "too-many-routes routes={routes} limit={limit}")
+            }
+        }
     }
+}
+
+/// The commands that remove what faild left.
+fn undo_commands(ipv4: usize, ipv6: usize, addresses: &[IpNet]) -> Vec<String> {
+    let flush = |family: &str| format!("ip{family} route flush proto {}", super::PROTOCOL);
+    let v4 = (ipv4 > 0).then(|| flush(""));
+    let v6 = (ipv6 > 0).then(|| flush(" -6"));
+    let delete = |prefix: &IpNet| match prefix {
+        IpNet::V4(_) => format!("ip addr del {prefix} dev lo"),
+        IpNet::V6(_) => format!("ip -6 addr del {prefix} dev lo"),
+    };
+    v4.into_iter().chain(v6).chain(addresses.iter().map(delete)).collect()
 }

@@ -79,6 +79,21 @@ impl Mirror {
         self.interfaces = interfaces.iter().map(|i| (i.index, i.clone())).collect();
     }
 
+    /// An address that a result says has been added.
+    pub fn load_address(&mut self, index: InterfaceIndex, address: InterfaceAddress) {
+        if let Some(interface) = self.interfaces.get_mut(&index) {
+            interface.addresses.retain(|a| a.prefix != address.prefix);
+            interface.addresses.push(address);
+        }
+    }
+
+    /// An address that a result says has been deleted; routes are left alone.
+    pub fn unload_address(&mut self, index: InterfaceIndex, prefix: &IpNet) {
+        if let Some(interface) = self.interfaces.get_mut(&index) {
+            interface.addresses.retain(|a| a.prefix != *prefix);
+        }
+    }
+
     /// Whether an address is ours, so that a route may have it as its source. An IPv4 address stays so while its
     /// interface is down, an IPv6 one does not (Linux 6.1, 6.18).
     pub fn is_local(&self, address: &IpAddr) -> bool {

@@ -1,0 +1,431 @@
+//! From what is wanted to operations: at most [`BATCH`] at a time, addresses before the routes that use them, new
+//! overlays before old ones are lifted, neighbours when the overlay stands.
+
+use std::sync::Arc;
+
+use nix::errno::Errno;
+
+use super::Reconciler;
+use super::input::{Dump, Output};
+use super::lan::{LanId, SubjectId};
+use super::notice::Notice;
+use super::overlay::{Overlay, Wanted, host_of, is_link_local};
+use super::route::{Operation, PROTOCOL, Place, Refusal, Route, RouteKey};
+use super::table::Group;
+use crate::config::Exit;
+use crate::interface::InterfaceIndex;
+use crate::time::Instant;
+
+/// Most operations in one go: the loop must get back to the wire in time (64 take less than a millisecond).
+const BATCH: usize = 64;
+
+/// Metric of the host overlays of IPv6: what the kernel gives a route without one.
+const IPV6_METRIC: u32 = 1024;
+
+/// Why an operation was asked for; kept until its result comes.
+#[derive(Debug, Clone)]
+pub(super) enum Task {
+    /// An overlay is laid.
+    Lay {
+        group: Group,
+        subject: SubjectId,
+        others: Vec<SubjectId>,
+        /// It stands in for a route by a gateway.
+        gateway: bool,
+        /// There are older ones to lift then.
+        again: bool,
+    },
+    /// An overlay is lifted.
+    Lift { group: Group, subject: Option<SubjectId> },
+    /// A route that the kernel flushed is put back.
+    PutRoute { key: RouteKey },
+    /// An address is laid on `lo`.
+    Wait { lan: LanId, address: std::net::IpAddr },
+    /// An address is lifted from `lo`.
+    Return { address: std::net::IpAddr },
+    /// An address that the kernel flushed is put back.
+    PutAddress { lan: LanId, address: std::net::IpAddr },
+    /// The dead neighbour entry of a subject is deleted.
+    Neighbour,
+}
+
+/// Operations with their reasons.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    operations: Vec<Operation>,
+    tasks: Vec<Task>,
+}
+
+impl Batch {
+    pub(super) fn push(&mut self, task: Task, operation: Operation) {
+        self.tasks.push(task);
+        self.operations.push(operation);
+    }
+
+    pub(super) const fn is_full(&self) -> bool {
+        self.tasks.len() >= BATCH
+    }
+
+    pub(super) const fn room(&self) -> usize {
+        BATCH.saturating_sub(self.tasks.len())
+    }
+
+    const fn is_empty(&self) -> bool {
+        self.tasks.is_empty()
+    }
+}
+
+impl Reconciler {
+    /// Goes on as far as is possible without hearing from the kernel.
+    pub(super) fn advance(&mut self, now: Instant) {
+        if self.in_flight.is_none() && self.is_ready() {
+            self.recall_originals(now);
+            let batch = self.next_batch(now);
+            if batch.is_empty() { self.settle(now) } else { self.submit(batch) }
+        }
+        let idle = self.in_flight.is_none();
+        while let Some(dump) = self.dumps.next(now, idle, self.has_plan) {
+            self.outputs.push_back(Output::Dump(dump));
+        }
+    }
+
+    fn submit(&mut self, batch: Batch) {
+        self.dumps.spoil();
+        self.in_flight = Some(batch.tasks);
+        self.outputs.push_back(Output::Apply(batch.operations));
+    }
+
+    fn next_batch(&mut self, now: Instant) -> Batch {
+        let mut batch = Batch::default();
+        if !self.stopping && self.waiting.is_due(now) {
+            self.address_tasks(now, &mut batch);
+            if !batch.is_empty() {
+                self.write_journal(now);
+                return batch;
+            }
+        }
+        while !batch.is_full()
+            && let Some((_, group)) = self.dirty.pop_first()
+        {
+            self.plan_group(now, group, &mut batch);
+        }
+        if !self.stopping {
+            self.neighbour_tasks(&mut batch);
+            self.put_back_tasks(now, &mut batch);
+        }
+        batch
+    }
+
+    fn plan_group(&mut self, now: Instant, group: Group, batch: &mut Batch) {
+        match self.view().wanted(group) {
+            Wanted::Nothing => self.lift_all(now, group, batch),
+            Wanted::Overlay(overlay) if !self.stopping => self.lay(now, group, overlay, batch),
+            Wanted::Blocked(subject) if !self.stopping => {
+                self.troubles.waits(now, group, Errno::ENODEV as i32);
+                self.reports.touch(subject);
+            }
+            Wanted::Keep | Wanted::Overlay(_) | Wanted::Blocked(_) => {}
+        }
+    }
+
+    fn lift_all(&mut self, now: Instant, group: Group, batch: &mut Batch) {
+        if self.stopping && self.settings.exit == Exit::Keep {
+            return;
+        }
+        let own = self.own_of(group);
+        if own.is_empty() {
+            self.known.remove(&group);
+            self.troubles.forget(&group);
+            return;
+        }
+        if self.troubles.may_try(now, &group) {
+            let subject = self.subject_of(group);
+            self.lift(group, subject, own.iter(), batch);
+        }
+    }
+
+    fn lift<'r>(
+        &mut self,
+        group: Group,
+        subject: Option<SubjectId>,
+        routes: impl Iterator<Item = &'r Arc<Route>>,
+        batch: &mut Batch,
+    ) {
+        for route in routes {
+            if batch.is_full() {
+                self.mark(group);
+                return;
+            }
+            batch.push(Task::Lift { group, subject }, Operation::DeleteRoute(Route::clone(route)));
+        }
+    }
+
+    /// Whose overlay it is that goes: for the log.
+    fn subject_of(&self, group: Group) -> Option<SubjectId> {
+        let host = host_of(group).and_then(|address| self.view().choice_of(address)).map(|(s, _)| s);
+        let subject = |leg: &super::route::Leg| {
+            let id = SubjectId { lan: self.lans.of(leg.interface)?, address: leg.gateway? };
+            self.subjects.contains_key(&id).then_some(id)
+        };
+        let foreign = self.mirror.routes().group(group).filter(|r| r.protocol != PROTOCOL);
+        host.or_else(|| foreign.flat_map(|r| &r.legs).find_map(subject))
+    }
+
+    fn own_of(&self, group: Group) -> Vec<Arc<Route>> {
+        self.mirror.routes().group(group).filter(|r| r.protocol == PROTOCOL).cloned().collect()
+    }
+
+    fn lay(&mut self, now: Instant, group: Group, overlay: Overlay, batch: &mut Batch) {
+        let gateway = overlay.subject.address != group.destination.addr() || host_of(group).is_none();
+        let own = self.own_of(group);
+        if let Some(served) = own.iter().position(|o| overlay.is_served_by(&self.mirror, o)) {
+            if gateway {
+                self.known.insert(group);
+            }
+            self.troubles.succeeded(&group);
+            let surplus = own.iter().enumerate().filter(|(i, _)| *i != served).map(|(_, route)| route);
+            self.lift(group, None, surplus, batch);
+            return;
+        }
+        if !self.troubles.may_try(now, &group) {
+            return;
+        }
+        let Some((metric, place)) = self.position(group, overlay.front.as_ref().map(|r| r.key.metric)) else {
+            self.cannot_lay(now, group, &overlay);
+            return;
+        };
+        let Overlay { mut route, subject, others, .. } = overlay;
+        route.key.metric = metric;
+        let task = Task::Lay { group, subject, others, gateway, again: !own.is_empty() };
+        batch.push(task, Operation::AddRoute { route, place });
+    }
+
+    fn cannot_lay(&mut self, now: Instant, group: Group, overlay: &Overlay) {
+        if self.troubles.impossible(now, group) {
+            let route = overlay.front.as_ref().map_or_else(String::new, |r| self.text_of(r));
+            let subject = self.subject_named(overlay.subject);
+            self.notice(Notice::CannotOverlay { subject, route });
+        }
+    }
+
+    /// The next free metric below that of the original. IPv4 can always stand in front: at metric 0 by coming first.
+    fn position(&self, group: Group, front: Option<u32>) -> Option<(u32, Place)> {
+        let taken = self.troubles.get(&group).map(|t| &t.taken);
+        let is_free = |metric: &u32| {
+            self.mirror.routes().at(&group.key(*metric)).is_empty()
+                && taken.is_none_or(|t| !t.contains(metric))
+        };
+        if group.destination.addr().is_ipv6() {
+            let below = front.unwrap_or(IPV6_METRIC + 1);
+            return (1..below).rev().find(is_free).map(|metric| (metric, Place::Alone));
+        }
+        let below = front.map_or(1, |metric| metric.max(1));
+        match (0..below).rev().find(is_free) {
+            Some(metric) => Some((metric, Place::Alone)),
+            None => Some((0, Place::Before)),
+        }
+    }
+
+    fn neighbour_tasks(&mut self, batch: &mut Batch) {
+        while !batch.is_full()
+            && let Some(subject) = self.neighbours.pop_first()
+        {
+            // When an interface goes down the kernel drops its neighbours itself.
+            if let Some(lan) = self.lans.get(subject.lan).filter(|lan| lan.up)
+                && let Some(interface) = lan.index
+            {
+                let operation = Operation::DeleteNeighbour { interface, address: subject.address };
+                batch.push(Task::Neighbour, operation);
+            }
+        }
+    }
+
+    fn put_back_tasks(&mut self, now: Instant, batch: &mut Batch) {
+        if !self.waiting.takes_routes() {
+            return;
+        }
+        for route in self.originals.due(now, &self.lans, &self.mirror, batch.room()) {
+            let key = route.key;
+            let ours = self.mirror.routes().at(&key).iter().any(|r| r.protocol == PROTOCOL);
+            let place = if ours { Place::Behind } else { Place::Alone };
+            batch.push(Task::PutRoute { key }, Operation::AddRoute { route, place });
+        }
+        if batch.is_full() {
+            self.waiting.recheck();
+        }
+    }
+
+    /// What became of the operations in flight.
+    pub(super) fn on_results(&mut self, now: Instant, results: Vec<(Operation, Result<(), Refusal>)>) {
+        let mut tasks = self.in_flight.take().unwrap_or_default().into_iter();
+        for ((operation, result), task) in results.into_iter().zip(tasks.by_ref()) {
+            match result {
+                Ok(()) => self.on_done(task, operation),
+                Err(refusal) => self.on_refused(now, task, operation, refusal),
+            }
+        }
+        // Results that never came: look at what happened.
+        for task in tasks {
+            self.dumps.want_all();
+            if let Task::Lay { group, .. } | Task::Lift { group, .. } = task {
+                self.mark(group);
+            }
+        }
+    }
+
+    fn on_done(&mut self, task: Task, operation: Operation) {
+        match (task, operation) {
+            (Task::Lay { group, subject, others, gateway, again }, Operation::AddRoute { route, place }) => {
+                self.insert(route, place);
+                self.troubles.succeeded(&group);
+                self.reports.laid(subject);
+                self.neighbours.extend(others.into_iter().chain([subject]));
+                if gateway {
+                    self.known.insert(group);
+                }
+                if again {
+                    self.mark(group);
+                }
+                self.keeping.change();
+            }
+            (Task::Lift { group, subject }, Operation::DeleteRoute(route)) => {
+                self.on_lifted(group, subject, &route);
+            }
+            (Task::PutRoute { key }, Operation::AddRoute { route, place }) => {
+                self.originals.forget(&key);
+                let text = self.text_of(&route);
+                self.reports.put_back(text);
+                self.insert(route, place);
+                self.mark(Group::of(&key));
+                self.keeping.change();
+            }
+            (task, operation) => self.on_address_done(task, operation),
+        }
+    }
+
+    fn insert(&mut self, route: Route, place: Place) {
+        let table = self.mirror.routes_mut();
+        match place {
+            Place::Alone | Place::Before => table.prepend(Arc::new(route)),
+            Place::Behind => table.append(Arc::new(route)),
+        }
+    }
+
+    fn on_lifted(&mut self, group: Group, subject: Option<SubjectId>, route: &Route) {
+        self.mirror.routes_mut().remove(route);
+        let text = if subject.is_none() { self.text_of(route) } else { String::new() };
+        let left = self.mirror.routes().group(group).any(|r| r.protocol == PROTOCOL);
+        if !left {
+            self.known.remove(&group);
+            self.troubles.succeeded(&group);
+            self.reports.lifted(subject, text);
+        }
+        self.keeping.change();
+    }
+
+    fn on_refused(&mut self, now: Instant, task: Task, operation: Operation, refusal: Refusal) {
+        let errno = Errno::from_raw(refusal.errno);
+        match (task, operation) {
+            (Task::Lay { group, subject, .. }, Operation::AddRoute { route, place }) => {
+                self.on_lay_refused(now, (group, subject), &route, place, refusal);
+            }
+            (Task::Lift { group, subject }, Operation::DeleteRoute(route)) => {
+                if matches!(errno, Errno::ESRCH | Errno::ENOENT | Errno::ENODEV) {
+                    self.on_lifted(group, subject, &route);
+                } else {
+                    self.troubles.refused(now, group, refusal.errno);
+                    self.report_refused("del", &route, refusal);
+                }
+            }
+            (Task::PutRoute { key }, Operation::AddRoute { route, .. }) => {
+                self.on_put_back_refused(now, &key, &route, refusal);
+            }
+            (task, operation) => self.on_address_refused(now, task, &operation, refusal),
+        }
+    }
+
+    fn on_lay_refused(
+        &mut self,
+        now: Instant,
+        (group, subject): (Group, SubjectId),
+        route: &Route,
+        place: Place,
+        refusal: Refusal,
+    ) {
+        self.reports.touch(subject);
+        let errno = Errno::from_raw(refusal.errno);
+        if errno == Errno::EEXIST {
+            // Dumps show only the routes of the LANs; some other route has this key.
+            self.dumps.want(Dump::OwnRoutes);
+            self.dumps.want(Dump::LanRoutes);
+            if place == Place::Alone && self.troubles.taken(now, group, route.key.metric) {
+                return self.mark(group);
+            }
+            return self.troubles.refused(now, group, refusal.errno);
+        }
+        self.dumps.want(Dump::Interfaces);
+        if matches!(errno, Errno::ENODEV | Errno::ENETDOWN) {
+            self.troubles.waits(now, group, refusal.errno);
+        } else {
+            self.troubles.refused(now, group, refusal.errno);
+            self.report_refused("add", route, refusal);
+        }
+    }
+
+    fn on_put_back_refused(&mut self, now: Instant, key: &RouteKey, route: &Route, refusal: Refusal) {
+        self.waiting.recheck();
+        self.dumps.want(Dump::LanRoutes);
+        if Errno::from_raw(refusal.errno) == Errno::EEXIST {
+            // Somebody was quicker.
+            self.originals.forget(key);
+            self.mark(Group::of(key));
+        } else {
+            self.originals.refused(now, key);
+            self.report_refused("add", route, refusal);
+        }
+    }
+
+    fn report_refused(&mut self, verb: &str, route: &Route, refusal: Refusal) {
+        let text = self.text_of(route);
+        self.reports.refused(format!("route {verb} {text}"), refusal);
+    }
+
+    /// faild ends. Overlays whose home works go, the others stay.
+    pub(super) fn on_stop(&mut self) {
+        self.stopping = true;
+        self.dirty.clear();
+        self.mark_all();
+    }
+
+    /// A route as `ip route` writes it, shortened.
+    pub(super) fn text_of(&self, route: &Route) -> String {
+        let key = &route.key;
+        let mut text = if key.destination.prefix_len() == 0 {
+            if key.destination.addr().is_ipv4() { "default" } else { "default6" }.to_owned()
+        } else {
+            key.destination.to_string()
+        };
+        for leg in &route.legs {
+            if let Some(gateway) = leg.gateway {
+                text.push_str(&format!(" via {gateway}"));
+            }
+            text.push_str(&format!(" dev {}", self.interface_name(leg.interface)));
+        }
+        if key.metric != 0 {
+            text.push_str(&format!(" metric {}", key.metric));
+        }
+        if let Some(source) = route.source {
+            text.push_str(&format!(" src {source}"));
+        }
+        text
+    }
+
+    fn interface_name(&self, index: InterfaceIndex) -> String {
+        self.mirror.interface(index).map_or_else(|| format!("if{index}"), |i| i.name.clone())
+    }
+}
+
+/// Whether it is about an address that only has a meaning on its link.
+pub(super) fn is_routable(address: &std::net::IpAddr) -> bool {
+    !is_link_local(address) && !address.is_loopback()
+}

@@ -1,0 +1,303 @@
+//! The LANs' interfaces over time: which names there are, what state each is in, and which addresses stood on it when
+//! it last was up. A bounce takes addresses away that nobody wanted gone; they are remembered here as absent.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::interface::{Interface, InterfaceAddress, InterfaceIndex};
+use crate::time::Instant;
+
+/// How long after an interface fell a loss is still put down to that.
+const AFTERMATH: Duration = Duration::from_secs(3);
+
+/// Most names in the life of a process: LAN numbers on the wire are a byte.
+const NAMES: usize = 256;
+
+/// An interface name, as a number: comparing names for each of ten thousand routes would cost more than moving them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct LanId(u8);
+
+/// A subject of the plan: an address on its home LAN.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct SubjectId {
+    pub(super) lan: LanId,
+    pub(super) address: IpAddr,
+}
+
+/// A next hop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Way {
+    pub(super) lan: LanId,
+    pub(super) via: IpAddr,
+}
+
+/// The engine's verdict on a subject.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Choice {
+    Home,
+    Detour(Way),
+    Undecided,
+}
+
+/// What the verdicts on all subjects of a LAN amount to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Stance {
+    /// At least one detour is in force.
+    Detoured,
+    /// No detour, and something undecided or nothing known.
+    #[default]
+    Unclear,
+    /// All are home.
+    Home,
+}
+
+/// An address of a LAN's interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct HomeAddress {
+    pub(super) address: InterfaceAddress,
+    /// False: it was there until the interface fell, and is not back.
+    pub(super) present: bool,
+}
+
+/// One interface, existing or not.
+#[derive(Debug, Clone)]
+pub(super) struct Lan {
+    pub(super) name: String,
+    pub(super) in_plan: bool,
+    pub(super) index: Option<InterfaceIndex>,
+    pub(super) up: bool,
+    pub(super) carrier: bool,
+    pub(super) addresses: Vec<HomeAddress>,
+    /// Since when it has been up with the addresses that it has.
+    pub(super) settled_since: Instant,
+    pub(super) stance: Stance,
+    fell_at: Option<Instant>,
+    bounced: bool,
+    observed: bool,
+}
+
+/// What changed at an interface from one look to the next.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Change {
+    /// State, number or addresses: all routes over it are to be looked at.
+    pub(super) any: bool,
+    /// Addresses that came back to where they belong.
+    pub(super) returned: Vec<IpAddr>,
+}
+
+impl Lan {
+    fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            in_plan: false,
+            index: None,
+            up: false,
+            carrier: false,
+            addresses: Vec::new(),
+            settled_since: Instant::default(),
+            stance: Stance::default(),
+            fell_at: None,
+            bounced: false,
+            observed: false,
+        }
+    }
+
+    /// Whether what vanishes from this interface at this moment went with it, and not by somebody's will.
+    pub(super) fn is_falling(&self, now: Instant) -> bool {
+        !self.up || self.fell_at.is_some_and(|at| now.since(at) <= AFTERMATH)
+    }
+
+    /// Whether its addresses and routes may be put back: up, and nothing has changed for `pause`.
+    pub(super) fn is_settled(&self, now: Instant, pause: Duration) -> bool {
+        self.up && now.since(self.settled_since) >= pause
+    }
+
+    /// Our address, present or remembered, whose prefix holds `neighbour`; the longest prefix first.
+    pub(super) fn source_for(&self, neighbour: &IpAddr) -> Option<IpAddr> {
+        let fits = |a: &&InterfaceAddress| {
+            !a.tentative && a.prefix.contains(neighbour) && a.prefix.prefix_len() < a.prefix.max_prefix_len()
+        };
+        let best = |a: &&InterfaceAddress| (a.prefix.prefix_len(), !a.secondary, !a.deprecated);
+        self.addresses.iter().map(|h| &h.address).filter(fits).max_by_key(best).map(InterfaceAddress::address)
+    }
+
+    /// An address that packets to anywhere may bear: for a gateway with a link-local address, in whose subnet we have
+    /// nothing that routers would forward.
+    pub(super) fn global_source(&self, v4: bool) -> Option<IpAddr> {
+        let fits = |a: &&InterfaceAddress| a.address().is_ipv4() == v4 && !a.tentative && is_global(a);
+        let best = |a: &&InterfaceAddress| (!a.deprecated, a.permanent);
+        self.addresses.iter().map(|h| &h.address).filter(fits).max_by_key(best).map(InterfaceAddress::address)
+    }
+
+    /// Addresses that the interface lost when it fell.
+    pub(super) fn absent(&self) -> impl Iterator<Item = &InterfaceAddress> {
+        self.addresses.iter().filter(|h| !h.present).map(|h| &h.address)
+    }
+
+    /// An absent address is not to be waited for any longer.
+    pub(super) fn forget(&mut self, address: &IpAddr) {
+        self.addresses.retain(|h| h.present || h.address.address() != *address);
+    }
+
+    /// Notes that our own operation put an address back: that is no change to wait for.
+    pub(super) fn restored(&mut self, address: &IpAddr) {
+        for home in self.addresses.iter_mut().filter(|h| h.address.address() == *address) {
+            home.present = true;
+        }
+    }
+
+    fn fell(&mut self, now: Instant) {
+        self.fell_at = Some(now);
+        self.bounced = true;
+    }
+
+    /// Compares with a fresh look.
+    fn observe(&mut self, now: Instant, seen: Option<&Interface>) -> Change {
+        let first = !std::mem::replace(&mut self.observed, true);
+        let up = seen.is_some_and(|i| i.up);
+        let index = seen.map(|i| i.index);
+        let carrier = seen.is_some_and(Interface::is_running);
+        let fell =
+            !up || (self.index != index && !first) || (!self.up && !first) || self.lost_link_local(seen);
+        let fell = fell || std::mem::take(&mut self.bounced);
+        if fell && (self.up || index != self.index) {
+            self.fell_at = Some(now);
+        }
+        let change = self.compare_addresses(seen.map_or(&[], |i| &i.addresses), fell);
+        let any = first || change.any || up != self.up || index != self.index || carrier != self.carrier;
+        if change.any || (up && (!self.up || index != self.index)) {
+            self.settled_since = now;
+        }
+        (self.up, self.index, self.carrier) = (up, index, carrier);
+        Change { any, ..change }
+    }
+
+    /// A link-local address that was usable and now is not shows a bounce that nobody saw.
+    fn lost_link_local(&self, seen: Option<&Interface>) -> bool {
+        let had =
+            self.addresses.iter().any(|h| h.present && !h.address.tentative && is_link_local(&h.address));
+        had && seen.is_none_or(|i| i.link_local().is_none())
+    }
+
+    /// Takes the addresses in; those that are gone are kept as absent if the interface fell, else forgotten.
+    fn compare_addresses(&mut self, seen: &[InterfaceAddress], fell: bool) -> Change {
+        let mut change = Change::default();
+        let before = self.addresses.len();
+        let is_seen = |h: &HomeAddress| seen.iter().any(|a| a.prefix == h.address.prefix);
+        self.addresses.retain(|h| fell || !h.present || is_seen(h));
+        change.any |= self.addresses.len() != before;
+        for home in &mut self.addresses {
+            let found = seen.iter().find(|a| a.prefix == home.address.prefix);
+            change.any |= home.present != found.is_some();
+            if !home.present && found.is_some() {
+                change.returned.push(home.address.address());
+            }
+            home.present = found.is_some();
+            if let Some(found) = found {
+                change.any |= home.address.tentative != found.tentative;
+                home.address = found.clone();
+            }
+        }
+        for address in seen.iter().filter(|a| a.protocol != super::PROTOCOL) {
+            if !self.addresses.iter().any(|h| h.address.prefix == address.prefix) {
+                self.addresses.push(HomeAddress { address: address.clone(), present: true });
+                change.any = true;
+            }
+        }
+        change
+    }
+}
+
+/// All LANs that ever were named.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Lans {
+    lans: Vec<Lan>,
+}
+
+impl Lans {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (LanId, &Lan)> {
+        self.lans.iter().enumerate().filter_map(|(i, lan)| Some((LanId(u8::try_from(i).ok()?), lan)))
+    }
+
+    pub(super) fn get(&self, id: LanId) -> Option<&Lan> {
+        self.lans.get(usize::from(id.0))
+    }
+
+    pub(super) fn get_mut(&mut self, id: LanId) -> Option<&mut Lan> {
+        self.lans.get_mut(usize::from(id.0))
+    }
+
+    /// The number of a name; `None` when there have been too many names.
+    pub(super) fn intern(&mut self, name: &str) -> Option<LanId> {
+        if let Some((id, _)) = self.iter().find(|(_, lan)| lan.name == name) {
+            return Some(id);
+        }
+        if self.lans.len() == NAMES {
+            return None;
+        }
+        self.lans.push(Lan::new(name));
+        u8::try_from(self.lans.len() - 1).ok().map(LanId)
+    }
+
+    /// The LAN that an interface is.
+    pub(super) fn of(&self, index: InterfaceIndex) -> Option<LanId> {
+        self.iter().find(|(_, lan)| lan.index == Some(index)).map(|(id, _)| id)
+    }
+
+    pub(super) fn name(&self, id: LanId) -> &str {
+        self.get(id).map_or("?", |lan| &lan.name)
+    }
+
+    pub(super) fn index(&self, id: LanId) -> Option<InterfaceIndex> {
+        self.get(id)?.index
+    }
+
+    /// Which LANs the plan has.
+    pub(super) fn set_plan(&mut self, names: &[String]) {
+        for lan in &mut self.lans {
+            lan.in_plan = false;
+        }
+        for name in names {
+            if let Some(lan) = self.intern(name).and_then(|id| self.get_mut(id)) {
+                lan.in_plan = true;
+            }
+        }
+    }
+
+    /// A notification said that an interface fell; the next look may find it standing again.
+    pub(super) fn fell(&mut self, now: Instant, index: InterfaceIndex) {
+        for lan in self.lans.iter_mut().filter(|lan| lan.index == Some(index)) {
+            lan.fell(now);
+        }
+    }
+
+    /// Compares all with a fresh look; returns those that changed.
+    pub(super) fn observe(&mut self, now: Instant, interfaces: &[Interface]) -> Vec<(LanId, Change)> {
+        let look = |(i, lan): (usize, &mut Lan)| {
+            let change = lan.observe(now, interfaces.iter().find(|i| i.name == lan.name));
+            let id = LanId(u8::try_from(i).ok()?);
+            change.any.then_some((id, change))
+        };
+        self.lans.iter_mut().enumerate().filter_map(look).collect()
+    }
+
+    /// What the journal knows of an interface, before the first look.
+    pub(super) fn remember(&mut self, name: &str, home: HomeAddress) {
+        if let Some(lan) = self.intern(name).and_then(|id| self.get_mut(id)) {
+            lan.up = true;
+            lan.addresses.push(home);
+        }
+    }
+}
+
+/// Whether packets to anywhere may bear it.
+pub(super) fn is_global(address: &InterfaceAddress) -> bool {
+    !is_link_local(address) && address.scope < LINK_SCOPE && !address.address().is_loopback()
+}
+
+fn is_link_local(address: &InterfaceAddress) -> bool {
+    matches!(address.address(), IpAddr::V6(v6) if v6.is_unicast_link_local())
+}
+
+/// RT_SCOPE_LINK.
+const LINK_SCOPE: u8 = 253;

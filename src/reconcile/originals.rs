@@ -1,0 +1,302 @@
+//! Routes of others that went with their interface. The kernel never brings gateway, static and default routes back
+//! (Linux 6.1, 6.18); those of the protocols boot and static have no keeper, so they are put back from here. All are
+//! remembered, dhcp and ra ones too, as long as an overlay stands in for them.
+//!
+//! The art is to tell a flush from a deletion. IPv4 routes are flushed without a word, IPv6 ones with the same word as
+//! a deletion; so what vanished is a suspect until a fresh look at the interfaces tells whether one of them fell.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::lan::{Lan, LanId, Lans, SubjectId};
+use super::mirror::Mirror;
+use super::route::{Leg, PROTOCOL, Route, RouteKey};
+use super::table::Group;
+use crate::time::Instant;
+
+/// How long after its interface settled a route is put back, if nobody else did.
+pub(super) const PUT_BACK_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long a suspect waits for the fresh look.
+pub(super) const DOUBT: Duration = Duration::from_millis(100);
+
+/// A route with a keeper of its own that has not come back in this time after its interface settled is given up.
+const GIVEN_UP: Duration = Duration::from_secs(600);
+
+/// Longest pause between two attempts to put a route back.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// How long a loss of messages, or a change of addresses, may explain what vanished.
+const DEAFNESS: Duration = Duration::from_secs(3);
+
+/// Most routes remembered: a host with more static routes has a routing daemon.
+const CAPACITY: usize = 65_536;
+
+/// A route that is gone.
+#[derive(Debug, Clone)]
+pub(super) struct Missing {
+    /// As it stood; interface numbers may have changed since.
+    pub(super) route: Arc<Route>,
+    /// The LANs of its legs, where they are LANs.
+    pub(super) lans: Vec<Option<LanId>>,
+    /// Not yet known whether somebody wanted it gone.
+    suspect_since: Option<Instant>,
+    /// The kernel told of the deletion.
+    announced: bool,
+    not_before: Instant,
+    refusals: u32,
+}
+
+/// All routes that are gone and not forgotten.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Originals {
+    missing: BTreeMap<Group, Vec<Missing>>,
+    by_subject: BTreeMap<SubjectId, BTreeSet<Group>>,
+    count: usize,
+    deaf_at: Option<Instant>,
+}
+
+impl Missing {
+    fn new(route: Arc<Route>, lans: Vec<Option<LanId>>, suspect_since: Option<Instant>) -> Self {
+        Self { route, lans, suspect_since, announced: false, not_before: Instant::default(), refusals: 0 }
+    }
+
+    /// Its legs, each with its LAN.
+    pub(super) fn legs(&self) -> impl Iterator<Item = (&Leg, Option<LanId>)> {
+        self.route.legs.iter().zip(self.lans.iter().copied())
+    }
+
+    /// Whether faild puts it back, and not a DHCP client or a router.
+    pub(super) fn has_no_keeper(&self) -> bool {
+        has_no_keeper(&self.route)
+    }
+
+    /// Whether somebody may have wanted it gone.
+    pub(super) const fn is_suspect(&self) -> bool {
+        self.suspect_since.is_some()
+    }
+
+    /// The route with the numbers that its interfaces have by now.
+    fn renumbered(&self, lans: &Lans) -> Option<Route> {
+        let mut route = Route::clone(&self.route);
+        for (leg, lan) in route.legs.iter_mut().zip(&self.lans) {
+            if let Some(lan) = lan {
+                leg.interface = lans.index(*lan)?;
+            }
+        }
+        Some(route)
+    }
+
+    fn subjects(&self) -> impl Iterator<Item = SubjectId> {
+        self.legs().filter_map(|(leg, lan)| Some(SubjectId { lan: lan?, address: leg.gateway? }))
+    }
+
+    fn all_lans(&self, lans: &Lans, holds: impl Fn(&Lan) -> bool) -> bool {
+        self.lans.iter().flatten().filter_map(|id| lans.get(*id)).all(holds)
+    }
+}
+
+impl Originals {
+    /// The missing routes of a group, best first.
+    pub(super) fn group(&self, group: &Group) -> &[Missing] {
+        self.missing.get(group).map_or(&[], Vec::as_slice)
+    }
+
+    /// The groups in which a missing route has a subject for gateway.
+    pub(super) fn groups_of(&self, subject: &SubjectId) -> impl Iterator<Item = Group> {
+        self.by_subject.get(subject).into_iter().flatten().copied()
+    }
+
+    /// All groups with missing routes.
+    pub(super) fn groups(&self) -> impl Iterator<Item = Group> {
+        self.missing.keys().copied()
+    }
+
+    /// All missing routes.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Missing> {
+        self.missing.values().flatten()
+    }
+
+    /// A route is gone, by the kernel's or somebody's doing. `announced`: there was a message.
+    pub(super) fn suspect(&mut self, now: Instant, lans: &Lans, route: Arc<Route>, announced: bool) {
+        let suspect = Missing::new(Arc::clone(&route), lans_of(lans, &route), Some(now));
+        self.insert(Missing { announced, ..suspect });
+    }
+
+    /// The message about a route that was already found gone has come. Returns whether there is such a route.
+    pub(super) fn announced(&mut self, now: Instant, route: &Route) -> bool {
+        let all = self.missing.get_mut(&Group::of(&route.key)).into_iter().flatten();
+        let mut found = false;
+        for missing in all.filter(|m| m.route.is_same(route)) {
+            missing.announced = true;
+            missing.suspect_since = Some(now);
+            found = true;
+        }
+        found
+    }
+
+    /// Messages were lost: silence proves nothing.
+    pub(super) fn overrun(&mut self, now: Instant) {
+        self.deaf_at = Some(now);
+    }
+
+    /// The journal says that a route was flushed; its interfaces are known by name.
+    pub(super) fn recall(&mut self, route: Arc<Route>, lans: Vec<Option<LanId>>) {
+        self.insert(Missing::new(route, lans, None));
+    }
+
+    /// A route with this key stands: whoever put it there has decided.
+    pub(super) fn forget(&mut self, key: &RouteKey) {
+        self.retain(Group::of(key), |m| m.route.key != *key);
+    }
+
+    /// Makes up its mind on suspects; returns the groups that this concerns.
+    pub(super) fn judge(&mut self, now: Instant, lans: &Lans) -> Vec<Group> {
+        let ripe = |m: &Missing| m.suspect_since.is_some_and(|since| now.since(since) >= DOUBT);
+        let groups: Vec<Group> =
+            self.missing.iter().filter(|(_, all)| all.iter().any(ripe)).map(|(g, _)| *g).collect();
+        let heard_all = self.deaf_at.is_none_or(|at| now.since(at) > DEAFNESS);
+        for group in &groups {
+            self.retain(*group, |m| !ripe(m) || was_flushed(now, lans, m, heard_all));
+            for missing in self.missing.get_mut(group).into_iter().flatten().filter(|m| ripe(m)) {
+                missing.suspect_since = None;
+            }
+        }
+        groups
+    }
+
+    /// Gives up routes whose keeper has not brought them back; returns the groups that this concerns.
+    pub(super) fn give_up(&mut self, now: Instant, lans: &Lans) -> Vec<Group> {
+        let lost = |m: &Missing| !m.has_no_keeper() && m.all_lans(lans, |lan| lan.is_settled(now, GIVEN_UP));
+        let groups: Vec<Group> =
+            self.missing.iter().filter(|(_, all)| all.iter().any(lost)).map(|(g, _)| *g).collect();
+        for group in &groups {
+            self.retain(*group, |m| !lost(m));
+        }
+        groups
+    }
+
+    /// When the next suspect is ripe for judgement.
+    pub(super) fn next_judgement(&self) -> Option<Instant> {
+        self.iter().filter_map(|m| m.suspect_since).min().map(|since| since + DOUBT)
+    }
+
+    /// The routes to put back at this moment, at most `most`.
+    pub(super) fn due(&self, now: Instant, lans: &Lans, mirror: &Mirror, most: usize) -> Vec<Route> {
+        let due = |m: &&Missing| m.not_before <= now && is_ready(m, now, lans, mirror);
+        self.iter().filter(due).filter_map(|m| m.renumbered(lans)).take(most).collect()
+    }
+
+    /// When the next route may have to be put back, if interfaces stay as they are.
+    pub(super) fn next_due(&self, now: Instant, lans: &Lans) -> Option<Instant> {
+        let at = |m: &Missing| {
+            let settled =
+                m.lans.iter().flatten().filter_map(|id| lans.get(*id)).map(|l| l.settled_since).max()?;
+            Some((settled + PUT_BACK_PAUSE).max(m.not_before))
+        };
+        let waits = |m: &&Missing| m.has_no_keeper() && !m.is_suspect() && m.all_lans(lans, |lan| lan.up);
+        self.iter().filter(waits).filter_map(at).filter(|at| *at > now).min()
+    }
+
+    /// The kernel refused a route that was put back.
+    pub(super) fn refused(&mut self, now: Instant, key: &RouteKey) {
+        for missing in self.missing.get_mut(&Group::of(key)).into_iter().flatten() {
+            if missing.route.key == *key {
+                missing.refusals += 1;
+                let pause = Duration::from_secs(1 << missing.refusals.min(6)).min(LONGEST_PAUSE);
+                missing.not_before = now + pause;
+            }
+        }
+    }
+
+    fn insert(&mut self, missing: Missing) {
+        if self.count >= CAPACITY || missing.lans.iter().all(Option::is_none) {
+            return;
+        }
+        let group = Group::of(&missing.route.key);
+        self.forget_same(group, &missing.route);
+        for subject in missing.subjects() {
+            self.by_subject.entry(subject).or_default().insert(group);
+        }
+        let all = self.missing.entry(group).or_default();
+        all.push(missing);
+        all.sort_by_key(|m| m.route.key.metric);
+        self.count += 1;
+    }
+
+    fn forget_same(&mut self, group: Group, route: &Route) {
+        self.retain(group, |m| !m.route.is_same(route));
+    }
+
+    fn retain(&mut self, group: Group, keep: impl Fn(&Missing) -> bool) {
+        let Some(all) = self.missing.get_mut(&group) else { return };
+        let dropped: Vec<Missing> = all.extract_if(.., |m| !keep(m)).collect();
+        let left: BTreeSet<SubjectId> = all.iter().flat_map(Missing::subjects).collect();
+        if all.is_empty() {
+            self.missing.remove(&group);
+        }
+        self.count -= dropped.len();
+        for subject in dropped.iter().flat_map(Missing::subjects).filter(|s| !left.contains(s)) {
+            if let Some(groups) = self.by_subject.get_mut(&subject) {
+                groups.remove(&group);
+                if groups.is_empty() {
+                    self.by_subject.remove(&subject);
+                }
+            }
+        }
+    }
+}
+
+/// Whether the kernel flushed a route. It does so silently in IPv4; somebody who deletes a route is always heard,
+/// and who removes the last address of an interface is seen to.
+fn was_flushed(now: Instant, lans: &Lans, missing: &Missing, heard_all: bool) -> bool {
+    let silent = heard_all && !missing.announced && missing.route.key.destination.addr().is_ipv4();
+    let unchanged = missing.all_lans(lans, |lan| now.since(lan.settled_since) > DEAFNESS);
+    went_with_interface(now, lans, &missing.route, &missing.lans) || (silent && unchanged)
+}
+
+/// Whether a route that vanished did so because an interface of its legs, or that of its source, fell.
+fn went_with_interface(now: Instant, lans: &Lans, route: &Route, legs: &[Option<LanId>]) -> bool {
+    let by_leg = legs.iter().flatten().filter_map(|id| lans.get(*id)).any(|lan| lan.is_falling(now));
+    let holds_source = |lan: &Lan| lan.absent().any(|a| Some(a.address()) == route.source);
+    by_leg || lans.iter().any(|(_, lan)| lan.is_falling(now) && holds_source(lan))
+}
+
+/// The LANs that a route's legs leave by.
+fn lans_of(lans: &Lans, route: &Route) -> Vec<Option<LanId>> {
+    route.legs.iter().map(|leg| lans.of(leg.interface)).collect()
+}
+
+/// Protocols boot and static, and nothing in it that faild does not emit.
+fn has_no_keeper(route: &Route) -> bool {
+    matches!(route.protocol, BOOT | STATIC)
+        && route.protocol != PROTOCOL
+        && route.nexthop_id.is_none()
+        && !route.encapsulated
+}
+
+fn is_ready(missing: &Missing, now: Instant, lans: &Lans, mirror: &Mirror) -> bool {
+    missing.has_no_keeper()
+        && !missing.is_suspect()
+        && missing.all_lans(lans, |lan| lan.is_settled(now, PUT_BACK_PAUSE))
+        && missing.route.source.is_none_or(|source| mirror.is_local(&source))
+        && missing.legs().all(|(leg, lan)| is_reachable(&missing.route, leg, lan.and_then(|id| lans.get(id))))
+}
+
+/// Whether the kernel will accept the leg's gateway.
+fn is_reachable(route: &Route, leg: &Leg, lan: Option<&Lan>) -> bool {
+    let (Some(gateway), Some(lan)) = (leg.gateway, lan) else { return true };
+    let link_local = matches!(gateway, std::net::IpAddr::V6(v6) if v6.is_unicast_link_local());
+    let on_link = |h: &super::lan::HomeAddress| h.present && h.address.prefix.contains(&gateway);
+    link_local || route.flags & ONLINK != 0 || lan.addresses.iter().any(on_link)
+}
+
+/// RTPROT_BOOT: `ip route` without `proto`.
+const BOOT: u8 = 3;
+
+/// RTPROT_STATIC.
+const STATIC: u8 = 4;
+
+/// RTNH_F_ONLINK.
+const ONLINK: u32 = 4;

@@ -1,0 +1,312 @@
+//! What shall stand in front of what: from verdicts, routes and remembered originals to overlays. Pure functions.
+//!
+//! Of each group of routes (one prefix, one type of service) the kernel uses the best. If its gateway is dead, one
+//! overlay in front of it suffices; if it lives, nothing is needed, whatever stands behind it.
+//!
+//! ```text
+//! metric 99    overlay via b dev j           <- laid in front of the best route, whose gateway a is dead
+//! metric 100   original via a dev i             untouched
+//! metric 200   another via c dev k              shadowed: left alone, dead or not
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::lan::{Choice, LanId, Lans, SubjectId, Way};
+use super::mirror::Mirror;
+use super::originals::{Missing, Originals};
+use super::route::{Leg, PROTOCOL, Route};
+use super::table::Group;
+
+/// All that the decision on a group depends on.
+#[derive(Clone, Copy)]
+pub(super) struct View<'a> {
+    pub(super) mirror: &'a Mirror,
+    pub(super) lans: &'a Lans,
+    pub(super) subjects: &'a BTreeMap<SubjectId, Choice>,
+    pub(super) originals: &'a Originals,
+    /// Groups whose overlay is known to stand in for a route by a gateway.
+    pub(super) known: &'a BTreeSet<Group>,
+    pub(super) protocols: &'a BTreeSet<u8>,
+}
+
+/// What a group of routes needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// What of ours is there stays, nothing is added.
+    Keep,
+    /// Nothing of ours.
+    Nothing,
+    /// One overlay.
+    Overlay(Overlay),
+    /// An overlay by an interface that is not there.
+    Blocked(SubjectId),
+}
+
+/// One overlay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Overlay {
+    /// The route; its metric is yet to be chosen.
+    pub(super) route: Route,
+    /// Why it is laid: the (first) subject that is not reached at home.
+    pub(super) subject: SubjectId,
+    /// Further subjects, of other legs.
+    pub(super) others: Vec<SubjectId>,
+    /// What it must stand in front of.
+    pub(super) front: Option<Arc<Route>>,
+}
+
+/// What one route of a group says about the need for an overlay.
+enum Finding {
+    /// It works: no overlay.
+    Serves,
+    /// It is out of the question; look at the next.
+    Passes,
+    /// The rest is for another time.
+    Decided(Wanted),
+}
+
+/// How a leg fares.
+enum Fate {
+    Lives,
+    Unclear,
+    Dead(SubjectId, Way),
+}
+
+impl View<'_> {
+    /// What this group needs.
+    pub(super) fn wanted(&self, group: Group) -> Wanted {
+        let Some(address) = host_of(group) else { return self.wanted_by_gateway(group, Wanted::Keep) };
+        match self.choice_of(address) {
+            Some((subject, Choice::Detour(way))) => self.host(group, subject, way),
+            Some((_, Choice::Home)) => self.wanted_by_gateway(group, Wanted::Nothing),
+            Some((_, Choice::Undecided)) | None => {
+                let wanted = self.wanted_by_gateway(group, Wanted::Keep);
+                let unowned = wanted == Wanted::Nothing && !self.known.contains(&group);
+                if unowned { Wanted::Keep } else { wanted }
+            }
+        }
+    }
+
+    /// The verdict on an address on whichever LAN it is a subject; a detour before others.
+    pub(super) fn choice_of(&self, address: IpAddr) -> Option<(SubjectId, Choice)> {
+        let subjects = self.lans.iter().map(|(lan, _)| SubjectId { lan, address });
+        let choices = subjects.filter_map(|s| self.subjects.get(&s).map(|choice| (s, *choice)));
+        choices.max_by_key(|(_, choice)| match choice {
+            Choice::Detour(_) => 2,
+            Choice::Undecided => 1,
+            Choice::Home => 0,
+        })
+    }
+
+    /// The host overlay of a subject that takes a detour.
+    fn host(&self, group: Group, subject: SubjectId, way: Way) -> Wanted {
+        let home = self.lans.index(subject.lan);
+        let is_dead = |leg: &Leg| {
+            let fate = || self.fate(leg, self.lans.of(leg.interface));
+            Some(leg.interface) == home || matches!(fate(), Fate::Dead(..))
+        };
+        let front = self.mirror.routes().group(group).find(|r| r.protocol != PROTOCOL).cloned();
+        if front.as_ref().is_some_and(|r| !r.legs.iter().any(is_dead)) {
+            return Wanted::Nothing;
+        }
+        let Some(interface) = self.usable(way.lan) else { return Wanted::Blocked(subject) };
+        let source = self.lans.get(subject.lan).and_then(|lan| lan.source_for(&subject.address));
+        let route = Route {
+            key: group.key(0),
+            protocol: PROTOCOL,
+            scope: 0,
+            source: source.filter(|s| self.mirror.is_local(s)),
+            legs: vec![Leg { gateway: Some(way.via), interface }],
+            nexthop_id: None,
+            encapsulated: false,
+            linkdown: false,
+            attributes: Vec::new(),
+            flags: 0,
+        };
+        Wanted::Overlay(Overlay { route, subject, others: Vec::new(), front })
+    }
+
+    /// What the routes by gateways need. `alone` is for an overlay of which nobody knows what it stands in front of.
+    fn wanted_by_gateway(&self, group: Group, alone: Wanted) -> Wanted {
+        let mut missing = self.originals.group(&group).iter().peekable();
+        for route in self.mirror.routes().group(group).filter(|r| r.protocol != PROTOCOL) {
+            while let Some(m) = missing.next_if(|m| m.route.key.metric < route.key.metric) {
+                if let Finding::Decided(wanted) = self.consider_missing(group, m) {
+                    return wanted;
+                }
+            }
+            match self.consider(group, route) {
+                Finding::Serves => return Wanted::Nothing,
+                Finding::Decided(wanted) => return wanted,
+                Finding::Passes => {}
+            }
+        }
+        for m in missing {
+            if let Finding::Decided(wanted) = self.consider_missing(group, m) {
+                return wanted;
+            }
+        }
+        if self.known.contains(&group) || !self.has_own(group) { Wanted::Nothing } else { alone }
+    }
+
+    fn consider(&self, group: Group, route: &Arc<Route>) -> Finding {
+        let fates = || route.legs.iter().map(|leg| self.fate(leg, self.lans.of(leg.interface)));
+        if fates().any(|fate| matches!(fate, Fate::Dead(..))) {
+            if self.is_managed(route) {
+                let legs = route.legs.iter().map(|leg| (leg, self.lans.of(leg.interface)));
+                return Finding::Decided(self.in_front_of(route, legs));
+            }
+            let all_dead = fates().all(|fate| matches!(fate, Fate::Dead(..)));
+            return if all_dead { Finding::Passes } else { Finding::Serves };
+        }
+        let unclear = |leg: &&Leg| matches!(self.fate(leg, self.lans.of(leg.interface)), Fate::Unclear);
+        if self.is_managed(route)
+            && route.legs.iter().filter(unclear).any(|leg| self.replaced(group, route, leg))
+        {
+            return Finding::Decided(Wanted::Keep);
+        }
+        Finding::Serves
+    }
+
+    fn consider_missing(&self, group: Group, missing: &Missing) -> Finding {
+        let dead = |(leg, lan): (&Leg, Option<LanId>)| matches!(self.fate(leg, lan), Fate::Dead(..));
+        if missing.is_suspect() {
+            Finding::Decided(Wanted::Keep)
+        } else if missing.legs().any(dead) && self.is_managed(&missing.route) {
+            Finding::Decided(self.in_front_of(&missing.route, missing.legs()))
+        } else if self.has_own(group) {
+            Finding::Decided(Wanted::Keep)
+        } else {
+            Finding::Passes
+        }
+    }
+
+    /// The overlay in front of a route by a dead gateway: the same, with the detour in the place of each dead leg.
+    fn in_front_of<'r>(
+        &self,
+        original: &Arc<Route>,
+        legs: impl Iterator<Item = (&'r Leg, Option<LanId>)>,
+    ) -> Wanted {
+        let mut dead = Vec::with_capacity(1);
+        let mut kept = Vec::with_capacity(1);
+        let mut alive = false;
+        for (leg, lan) in legs {
+            let leg = match self.fate(leg, lan) {
+                Fate::Dead(subject, way) => {
+                    dead.push(subject);
+                    let Some(interface) = self.usable(way.lan) else { return Wanted::Blocked(subject) };
+                    Leg { gateway: Some(way.via), interface }
+                }
+                Fate::Lives | Fate::Unclear => {
+                    let interface = lan.map_or(Some(leg.interface), |lan| self.usable(lan));
+                    let Some(interface) = interface else { continue };
+                    alive = true;
+                    Leg { gateway: leg.gateway, interface }
+                }
+            };
+            if !kept.contains(&leg) {
+                kept.push(leg);
+            }
+        }
+        let Some((&subject, others)) = dead.split_first() else { return Wanted::Keep };
+        let source = self.source(original, subject, alive);
+        let route = Route {
+            key: original.key,
+            protocol: PROTOCOL,
+            scope: 0,
+            source: source.filter(|s| self.mirror.is_local(s)),
+            legs: kept,
+            nexthop_id: None,
+            encapsulated: false,
+            linkdown: false,
+            attributes: original.attributes.clone(),
+            flags: 0,
+        };
+        Wanted::Overlay(Overlay {
+            route,
+            subject,
+            others: others.to_vec(),
+            front: Some(Arc::clone(original)),
+        })
+    }
+
+    /// The source that packets by the original have borne: its own, else what the kernel chose for its gateway. If
+    /// some legs live on, the kernel goes on choosing.
+    fn source(&self, original: &Route, subject: SubjectId, alive: bool) -> Option<IpAddr> {
+        if original.source.is_some() || alive {
+            return original.source;
+        }
+        let v4 = original.key.destination.addr().is_ipv4();
+        let lan = self.lans.get(subject.lan)?;
+        let of_subnet = lan.source_for(&subject.address).filter(|s| s.is_ipv4() == v4 && !is_link_local(s));
+        of_subnet.or_else(|| lan.global_source(v4))
+    }
+
+    fn fate(&self, leg: &Leg, lan: Option<LanId>) -> Fate {
+        let (Some(address), Some(lan)) = (leg.gateway, lan) else { return Fate::Lives };
+        let subject = SubjectId { lan, address };
+        match self.subjects.get(&subject) {
+            Some(Choice::Home) => Fate::Lives,
+            Some(Choice::Detour(way)) => Fate::Dead(subject, *way),
+            Some(Choice::Undecided) | None => Fate::Unclear,
+        }
+    }
+
+    /// Whether an overlay of ours stands in front of the route and has something else in the place of this leg: then
+    /// it was laid when that leg was dead, and stays until the leg's subject is home.
+    fn replaced(&self, group: Group, route: &Arc<Route>, leg: &Leg) -> bool {
+        let own = self.mirror.routes().group(group).filter(|r| r.protocol == PROTOCOL);
+        let mut in_front = own.filter(|o| stands_before(self.mirror, o, route)).peekable();
+        in_front.peek().is_some() && in_front.all(|o| !o.legs.contains(leg))
+    }
+
+    fn has_own(&self, group: Group) -> bool {
+        self.mirror.routes().group(group).any(|r| r.protocol == PROTOCOL)
+    }
+
+    fn is_managed(&self, route: &Route) -> bool {
+        self.protocols.contains(&route.protocol) && !route.encapsulated
+    }
+
+    /// The number of a LAN's interface, if routes over it can be laid.
+    fn usable(&self, lan: LanId) -> Option<crate::interface::InterfaceIndex> {
+        self.lans.get(lan).filter(|lan| lan.up)?.index
+    }
+}
+
+impl Overlay {
+    /// Whether a route of ours already does what this overlay is for.
+    pub(super) fn is_served_by(&self, mirror: &Mirror, own: &Arc<Route>) -> bool {
+        own.legs == self.route.legs
+            && own.source == self.route.source
+            && self.front.as_ref().is_none_or(|front| stands_before(mirror, own, front))
+    }
+}
+
+/// Whether the kernel prefers `own` to `other`, both of one group. A route that is gone is behind everything.
+fn stands_before(mirror: &Mirror, own: &Arc<Route>, other: &Arc<Route>) -> bool {
+    if own.key.metric != other.key.metric {
+        return own.key.metric < other.key.metric;
+    }
+    let equals = mirror.routes().at(&own.key);
+    let place = |route: &Arc<Route>| equals.iter().position(|r| r.is_same(route));
+    match (place(own), place(other)) {
+        (Some(own), Some(other)) => own < other,
+        (Some(_), None) => true,
+        (None, _) => false,
+    }
+}
+
+/// The address that a group of host routes leads to, unless it is link-local.
+pub(super) fn host_of(group: Group) -> Option<IpAddr> {
+    let prefix = group.destination;
+    let whole = prefix.prefix_len() == prefix.max_prefix_len();
+    Some(prefix.addr()).filter(|a| whole && group.tos == 0 && !is_link_local(a))
+}
+
+/// Whether an address is IPv6 link-local.
+pub(super) fn is_link_local(address: &IpAddr) -> bool {
+    matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local())
+}

@@ -1,0 +1,109 @@
+//! Read access for the state dump.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::route::Route;
+use super::table::Group;
+use super::{Mirror, Reconciler, waiting};
+
+/// An address that waits on `lo`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// The interface that it belongs to; absent if nobody remembers.
+    pub interface: Option<String>,
+    /// The address.
+    pub address: IpAddr,
+}
+
+/// What does not go smoothly with the overlay of one group of routes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// The routes.
+    pub group: Group,
+    /// How often others removed the overlay lately.
+    pub removals: u32,
+    /// Errno of the last operation, if it was refused.
+    pub refused: Option<i32>,
+    /// Nothing can stand in front of the route.
+    pub impossible: bool,
+}
+
+impl Reconciler {
+    /// The kernel as far as it is known.
+    pub const fn mirror(&self) -> &Mirror {
+        &self.mirror
+    }
+
+    /// The overlays that stand.
+    pub fn overlays(&self) -> impl Iterator<Item = &Arc<Route>> {
+        self.own_routes()
+    }
+
+    /// Routes that are gone and remembered; true: they will be put back.
+    pub fn remembered(&self) -> impl Iterator<Item = (&Arc<Route>, bool)> {
+        self.originals.iter().map(|m| (&m.route, m.has_no_keeper()))
+    }
+
+    /// Addresses that wait on `lo`.
+    pub fn waiting_addresses(&self) -> Vec<Waiting> {
+        let lo = waiting::loopback(&self.mirror);
+        let waiting = lo.into_iter().flat_map(|lo| &lo.addresses).filter(|a| self.is_waiting(a));
+        let owner =
+            |address: &IpAddr| waiting::owner(&self.lans, address).map(|id| self.lans.name(id).to_owned());
+        waiting.map(|a| Waiting { interface: owner(&a.address()), address: a.address() }).collect()
+    }
+
+    /// What does not go smoothly.
+    pub fn troubles(&self) -> Vec<Trouble> {
+        let trouble = |(group, t): (&Group, &super::trouble::Trouble)| Trouble {
+            group: *group,
+            removals: t.removals,
+            refused: t.refused,
+            impossible: t.impossible,
+        };
+        self.troubles.iter().map(trouble).collect()
+    }
+
+    /// Whether operations are being carried out, or wait to be. After [`super::Input::Stop`]: whether to wait still.
+    pub fn is_busy(&self) -> bool {
+        self.in_flight.is_some() || !self.dirty.is_empty() || !self.outputs.is_empty()
+    }
+
+    /// Everything in lines of key=value, for the log.
+    pub fn report(&self) -> Vec<String> {
+        let mut lines = vec![format!(
+            "state-kernel overlays={} remembered={} waiting={} busy={}",
+            self.overlays().count(),
+            self.remembered().count(),
+            self.waiting_addresses().len(),
+            self.is_busy()
+        )];
+        let overlay = |route: &Arc<Route>| format!("state-overlay route=\"{}\"", self.text_of(route));
+        lines.extend(self.overlays().take(REPORTED).map(overlay));
+        let remembered = |(route, kept): (&Arc<Route>, bool)| {
+            format!("state-remembered route=\"{}\" put-back={kept}", self.text_of(route))
+        };
+        lines.extend(self.remembered().take(REPORTED).map(remembered));
+        for Waiting { interface, address } in self.waiting_addresses() {
+            let interface = interface.unwrap_or_else(|| "unknown".to_owned());
+            lines.push(format!("state-waiting address={address} interface={interface} on=lo"));
+        }
+        for Trouble { group, removals, refused, impossible } in self.troubles().into_iter().take(REPORTED) {
+            let refused = refused.map_or_else(|| "no".to_owned(), |errno| format!("errno:{errno}"));
+            lines.push(format!(
+                "state-trouble destination={} removals={removals} refused={refused} impossible={impossible}",
+                group.destination
+            ));
+        }
+        lines
+    }
+
+    /// A route as `ip route` writes it, shortened, with the interfaces by name.
+    pub fn describe_route(&self, route: &Route) -> String {
+        self.text_of(route)
+    }
+}
+
+/// Most routes of a kind that a report lists; the counts tell of all.
+const REPORTED: usize = 1000;

@@ -1,0 +1,173 @@
+//! What does not go smoothly: overlays that others remove, operations that the kernel refuses. Each gets longer and
+//! longer pauses, so that nobody is fought in a loop, and is forgotten after a time of peace.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::table::Group;
+use crate::time::Instant;
+
+/// Removals after which it is said to be contested.
+pub(super) const CONTESTED: u32 = 5;
+
+/// Longest pause between two attempts.
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// After this time without trouble all is forgotten.
+const PEACE: Duration = Duration::from_secs(600);
+
+/// Metrics tried in a row before pausing: more than a few strangers at neighbouring metrics are unheard of.
+const METRICS_TRIED: usize = 8;
+
+/// What happened to the overlay of one group.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Trouble {
+    pub(super) removals: u32,
+    pub(super) refusals: u32,
+    /// Errno of the last refusal, as long as nothing has succeeded since.
+    pub(super) refused: Option<i32>,
+    /// No overlay can stand in front of the original.
+    pub(super) impossible: bool,
+    /// Waits for an interface, not for time.
+    pub(super) waits: bool,
+    /// Metrics at which something stands that the dumps do not show us.
+    pub(super) taken: BTreeSet<u32>,
+    not_before: Instant,
+    last: Instant,
+}
+
+/// Trouble by group: as many as there are overlays, at most.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Troubles {
+    groups: BTreeMap<Group, Trouble>,
+    retries: BTreeSet<(Instant, Group)>,
+}
+
+impl Troubles {
+    pub(super) fn get(&self, group: &Group) -> Option<&Trouble> {
+        self.groups.get(group)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.groups.is_empty()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Group, &Trouble)> {
+        self.groups.iter()
+    }
+
+    /// Whether an attempt may be made.
+    pub(super) fn may_try(&self, now: Instant, group: &Group) -> bool {
+        self.groups.get(group).is_none_or(|t| t.not_before <= now && !t.waits)
+    }
+
+    /// Somebody removed the overlay. It comes back at once the first time, then after longer and longer pauses.
+    pub(super) fn removed(&mut self, now: Instant, group: Group) {
+        let trouble = self.fresh(now, group);
+        let pause = pause(trouble.removals);
+        trouble.removals += 1;
+        trouble.not_before = now + pause;
+        let at = trouble.not_before;
+        self.retries.insert((at, group));
+    }
+
+    /// The kernel refused the overlay.
+    pub(super) fn refused(&mut self, now: Instant, group: Group, errno: i32) {
+        let trouble = self.fresh(now, group);
+        trouble.refusals += 1;
+        trouble.refused = Some(errno);
+        trouble.not_before = now + pause(trouble.refusals);
+        let at = trouble.not_before;
+        self.retries.insert((at, group));
+    }
+
+    /// An interface that the overlay needs is not there; the next look at the interfaces ends the wait.
+    pub(super) fn waits(&mut self, now: Instant, group: Group, errno: i32) {
+        let trouble = self.fresh(now, group);
+        trouble.refused = Some(errno);
+        trouble.waits = true;
+    }
+
+    /// Something that the dumps do not show stands at this metric. Returns whether another may be tried at once.
+    pub(super) fn taken(&mut self, now: Instant, group: Group, metric: u32) -> bool {
+        let trouble = self.fresh(now, group);
+        trouble.taken.insert(metric) && trouble.taken.len() < METRICS_TRIED
+    }
+
+    /// Nothing can be laid in front. Returns whether that is news.
+    pub(super) fn impossible(&mut self, now: Instant, group: Group) -> bool {
+        !std::mem::replace(&mut self.fresh(now, group).impossible, true)
+    }
+
+    /// An attempt succeeded. That others removed the overlay is not forgotten so quickly.
+    pub(super) fn succeeded(&mut self, group: &Group) {
+        let Some(trouble) = self.groups.get_mut(group) else { return };
+        *trouble = Trouble {
+            removals: trouble.removals,
+            not_before: trouble.not_before,
+            last: trouble.last,
+            ..Trouble::default()
+        };
+        if trouble.removals == 0 {
+            self.groups.remove(group);
+        }
+    }
+
+    /// The group needs nothing any more.
+    pub(super) fn forget(&mut self, group: &Group) {
+        if self.groups.get(group).is_some_and(|t| t.removals == 0) {
+            self.groups.remove(group);
+        }
+    }
+
+    /// The interfaces changed: those that wait for that may try again.
+    pub(super) fn links_changed(&mut self) -> Vec<Group> {
+        let waiting: Vec<_> = self.groups.iter().filter(|(_, t)| t.waits).map(|(g, _)| *g).collect();
+        for group in &waiting {
+            if let Some(trouble) = self.groups.get_mut(group) {
+                trouble.waits = false;
+            }
+        }
+        waiting
+    }
+
+    /// The groups whose pause is over.
+    pub(super) fn due(&mut self, now: Instant) -> Vec<Group> {
+        let mut due = Vec::new();
+        while let Some(&(at, group)) = self.retries.first()
+            && at <= now
+        {
+            self.retries.pop_first();
+            due.push(group);
+        }
+        due
+    }
+
+    /// When the next pause is over.
+    pub(super) fn next_retry(&self) -> Option<Instant> {
+        self.retries.first().map(|(at, _)| *at)
+    }
+
+    /// Drops what has been quiet for long.
+    pub(super) fn expire(&mut self, now: Instant) {
+        self.groups.retain(|_, t| now.since(t.last) < PEACE || t.refused.is_some() || t.impossible);
+    }
+
+    fn fresh(&mut self, now: Instant, group: Group) -> &mut Trouble {
+        let trouble = self.groups.entry(group).or_default();
+        if now.since(trouble.last) >= PEACE {
+            trouble.removals = 0;
+            trouble.refusals = 0;
+        }
+        trouble.last = now;
+        trouble
+    }
+}
+
+/// 0, 1, 2, 4 ... 60 s.
+fn pause(earlier: u32) -> Duration {
+    match earlier {
+        0 => Duration::ZERO,
+        n => Duration::from_secs(1 << (n - 1).min(6)).min(LONGEST),
+    }
+}

@@ -1,0 +1,269 @@
+//! Addresses of interfaces that fell. An IPv6 address dies with its interface going down, any address with its
+//! deletion; sessions that go by a detour need it still. So it waits on `lo`, marked as ours, until it is back. Static
+//! IPv6 addresses have nobody to bring them back but the program that set them once: that is done here as well.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use nix::errno::Errno;
+
+use super::Reconciler;
+use super::diff::{Batch, Task, is_routable};
+use super::input::Dump;
+use super::lan::{LanId, Lans, Stance, is_global};
+use super::mirror::Mirror;
+use super::notice::Notice;
+use super::originals::PUT_BACK_PAUSE;
+use super::route::{Operation, PROTOCOL, Refusal};
+use crate::interface::{Interface, InterfaceAddress, InterfaceIndex, InterfaceKind};
+use crate::time::Instant;
+
+/// How often routes and addresses that do not come back are looked at, to give them up in the end.
+const REVIEW: Duration = Duration::from_secs(60);
+
+/// When there is something to do about addresses, and what was refused.
+#[derive(Debug, Clone, Default)]
+pub(super) struct WaitingAddresses {
+    due: bool,
+    routes_due: bool,
+    next: Option<Instant>,
+    refused: BTreeMap<IpAddr, Refused>,
+    /// Which interface had an address again, for the log.
+    returned: BTreeMap<IpAddr, LanId>,
+    /// Addresses that were laid in this run: kernels before 5.18 do not keep the mark.
+    laid: BTreeMap<IpAddr, LanId>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Refused {
+    times: u32,
+    not_before: Instant,
+}
+
+impl WaitingAddresses {
+    /// Something changed that addresses or routes to be put back may depend on.
+    pub(super) fn recheck(&mut self) {
+        self.due = true;
+        self.routes_due = true;
+    }
+
+    pub(super) fn is_due(&mut self, now: Instant) -> bool {
+        if self.next.is_some_and(|at| at <= now) {
+            self.recheck();
+        }
+        std::mem::take(&mut self.due)
+    }
+
+    pub(super) fn takes_routes(&mut self) -> bool {
+        std::mem::take(&mut self.routes_due)
+    }
+
+    /// When time alone will give something to do.
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.next
+    }
+
+    pub(super) fn returned(&mut self, lan: LanId, address: IpAddr) {
+        self.returned.insert(address, lan);
+    }
+
+    fn may_try(&self, now: Instant, address: &IpAddr) -> bool {
+        self.refused.get(address).is_none_or(|r| r.not_before <= now)
+    }
+
+    fn refuse(&mut self, now: Instant, address: IpAddr) {
+        let refused = self.refused.entry(address).or_insert(Refused { times: 0, not_before: now });
+        refused.times += 1;
+        refused.not_before = now + Duration::from_secs(1 << refused.times.min(6)).min(REVIEW);
+    }
+}
+
+impl Reconciler {
+    /// What is to be done about addresses.
+    pub(super) fn address_tasks(&mut self, now: Instant, batch: &mut Batch) {
+        self.put_back_addresses(now, batch);
+        if let Some(lo) = loopback(&self.mirror).cloned() {
+            self.lay_addresses(now, lo.index, batch);
+            self.lift_addresses(now, &lo, batch);
+        }
+        self.waiting.next = self.next_review(now);
+    }
+
+    /// Those that sessions over a detour need.
+    fn lay_addresses(&mut self, now: Instant, lo: InterfaceIndex, batch: &mut Batch) {
+        for (id, lan) in self.lans.iter().filter(|(_, lan)| lan.stance == Stance::Detoured) {
+            for address in lan.absent().filter(|a| is_global(a)).map(InterfaceAddress::address) {
+                let needed = !self.mirror.is_local(&address) && is_routable(&address);
+                if needed && self.waiting.may_try(now, &address) && !batch.is_full() {
+                    let operation = Operation::AddAddress { interface: lo, address: on_lo(address) };
+                    batch.push(Task::Wait { lan: id, address }, operation);
+                }
+            }
+        }
+    }
+
+    /// Those that another interface has again, or that nobody waits for any more.
+    fn lift_addresses(&mut self, now: Instant, lo: &Interface, batch: &mut Batch) {
+        let mut forgotten = Vec::new();
+        for waiting in lo.addresses.iter().filter(|a| self.is_waiting(a)) {
+            let address = waiting.address();
+            let elsewhere = is_elsewhere(&self.mirror, lo.index, &address);
+            let owner = owner(&self.lans, &address);
+            let given_up = match owner.and_then(|id| self.lans.get(id)) {
+                // Home works without it: it has been changed, and is not coming back.
+                Some(lan) => lan.stance == Stance::Home && lan.is_settled(now, 2 * PUT_BACK_PAUSE),
+                None => self.waiting.laid.contains_key(&address),
+            };
+            if (elsewhere || given_up) && self.waiting.may_try(now, &address) && !batch.is_full() {
+                let operation = Operation::DeleteAddress { interface: lo.index, address: waiting.clone() };
+                batch.push(Task::Return { address }, operation);
+                forgotten.extend(owner.filter(|_| !elsewhere).map(|id| (id, address)));
+            }
+        }
+        for (id, address) in forgotten {
+            if let Some(lan) = self.lans.get_mut(id) {
+                lan.forget(&address);
+            }
+        }
+    }
+
+    /// Static IPv6 addresses whose interface is up again.
+    fn put_back_addresses(&mut self, now: Instant, batch: &mut Batch) {
+        for (id, lan) in self.lans.iter().filter(|(_, lan)| lan.is_settled(now, PUT_BACK_PAUSE)) {
+            let Some(interface) = lan.index else { continue };
+            for address in lan.absent().filter(|a| is_static_v6(a)) {
+                if self.waiting.may_try(now, &address.address()) && !batch.is_full() {
+                    let task = Task::PutAddress { lan: id, address: address.address() };
+                    let address = InterfaceAddress { tentative: false, ..address.clone() };
+                    batch.push(task, Operation::AddAddress { interface, address });
+                }
+            }
+        }
+    }
+
+    pub(super) fn on_address_done(&mut self, task: Task, operation: Operation) {
+        self.waiting.recheck();
+        match (task, operation) {
+            (Task::Wait { lan, address }, Operation::AddAddress { interface, address: on_lo }) => {
+                self.load_address(interface, on_lo);
+                self.waiting.refused.remove(&address);
+                self.waiting.laid.insert(address, lan);
+                let interface = self.lans.name(lan).to_owned();
+                self.notice(Notice::AddressWaits { interface, address });
+                self.mark_all();
+            }
+            (Task::PutAddress { lan, address }, Operation::AddAddress { interface, address: added }) => {
+                let prefix = added.prefix;
+                self.load_address(interface, added);
+                self.waiting.refused.remove(&address);
+                self.waiting.returned.insert(address, lan);
+                if let Some(lan) = self.lans.get_mut(lan) {
+                    lan.restored(&address);
+                }
+                let interface = self.lans.name(lan).to_owned();
+                self.notice(Notice::AddressPutBack { interface, address: prefix });
+                self.mark_all();
+            }
+            (Task::Return { address }, Operation::DeleteAddress { interface, address: on_lo }) => {
+                self.on_address_lifted(interface, address, &on_lo);
+            }
+            _ => {}
+        }
+    }
+
+    fn on_address_lifted(&mut self, lo: InterfaceIndex, address: IpAddr, on_lo: &InterfaceAddress) {
+        self.mirror.unload_address(lo, &on_lo.prefix);
+        self.waiting.refused.remove(&address);
+        self.waiting.laid.remove(&address);
+        let returned = self.waiting.returned.remove(&address);
+        let back = returned.filter(|_| self.mirror.is_local(&address));
+        let interface = back.map(|id| self.lans.name(id).to_owned());
+        self.notice(Notice::AddressReturned { interface, address });
+        self.mark_all();
+    }
+
+    pub(super) fn on_address_refused(
+        &mut self,
+        now: Instant,
+        task: Task,
+        operation: &Operation,
+        refusal: Refusal,
+    ) {
+        self.waiting.recheck();
+        let errno = Errno::from_raw(refusal.errno);
+        let (verb, address) = match task {
+            Task::Wait { address, .. } | Task::PutAddress { address, .. } => ("add", address),
+            Task::Return { address } => ("del", address),
+            Task::Neighbour | Task::Lay { .. } | Task::Lift { .. } | Task::PutRoute { .. } => return,
+        };
+        self.waiting.refuse(now, address);
+        self.dumps.want(Dump::Interfaces);
+        if let Operation::DeleteAddress { interface, address: on_lo } = operation
+            && matches!(errno, Errno::EADDRNOTAVAIL | Errno::ENODEV)
+        {
+            return self.on_address_lifted(*interface, address, on_lo);
+        }
+        if !matches!(errno, Errno::EEXIST | Errno::ENODEV) {
+            self.reports.refused(format!("address {verb} {address}"), refusal);
+        }
+    }
+
+    fn load_address(&mut self, interface: InterfaceIndex, address: InterfaceAddress) {
+        self.mirror.load_address(interface, address);
+    }
+
+    /// Whether an address of `lo` is one that faild laid there.
+    pub(super) fn is_waiting(&self, address: &InterfaceAddress) -> bool {
+        address.protocol == PROTOCOL || self.waiting.laid.contains_key(&address.address())
+    }
+
+    fn next_review(&self, now: Instant) -> Option<Instant> {
+        let lans = || self.lans.iter().filter(|(_, lan)| lan.up && lan.absent().next().is_some());
+        let settled = lans().flat_map(|(_, lan)| [1, 2].map(|n| lan.settled_since + n * PUT_BACK_PAUSE));
+        let retries = self.waiting.refused.values().map(|r| r.not_before);
+        let routes = self.originals.next_due(now, &self.lans);
+        let review =
+            (lans().next().is_some() || self.originals.groups().next().is_some()).then(|| now + REVIEW);
+        settled.chain(retries).chain(routes).chain(review).filter(|at| *at > now).min()
+    }
+}
+
+/// An address as it waits.
+fn on_lo(address: IpAddr) -> InterfaceAddress {
+    InterfaceAddress {
+        prefix: IpNet::from(address),
+        secondary: false,
+        tentative: false,
+        deprecated: false,
+        permanent: true,
+        protocol: PROTOCOL,
+        scope: 0,
+        no_prefix_route: true,
+        broadcast: None,
+    }
+}
+
+fn is_static_v6(address: &InterfaceAddress) -> bool {
+    let by_kernel = (KERNEL_LOOPBACK..=KERNEL_LINK_LOCAL).contains(&address.protocol);
+    address.address().is_ipv6() && address.permanent && is_global(address) && !by_kernel
+}
+
+pub(super) fn loopback(mirror: &Mirror) -> Option<&Interface> {
+    mirror.interfaces().find(|i| i.kind == InterfaceKind::Loopback)
+}
+
+fn is_elsewhere(mirror: &Mirror, lo: InterfaceIndex, address: &IpAddr) -> bool {
+    let others = mirror.interfaces().filter(|i| i.index != lo && (i.up || address.is_ipv4()));
+    others.flat_map(|i| &i.addresses).any(|a| a.address() == *address && !a.tentative)
+}
+
+/// The LAN whose interface lost the address.
+pub(super) fn owner(lans: &Lans, address: &IpAddr) -> Option<LanId> {
+    lans.iter().find(|(_, lan)| lan.absent().any(|a| a.address() == *address)).map(|(id, _)| id)
+}
+
+/// IFAPROT_KERNEL_LO, IFAPROT_KERNEL_RA and IFAPROT_KERNEL_LL are 1 to 3: the kernel makes these itself.
+const KERNEL_LOOPBACK: u8 = 1;
+const KERNEL_LINK_LOCAL: u8 = 3;
