@@ -16,7 +16,7 @@ const BROADCASTS: usize = 64;
 
 /// An interface that has run for this long has got back what the kernel flushed on its bounce: what vanishes from it
 /// later was somebody's will, and is withdrawn.
-const SETTLED_AFTER: Duration = Duration::from_secs(10);
+const SETTLED_AFTER: Duration = Duration::from_secs(5);
 
 /// An address must be missing for this long: a dump right after a link event can show the link as it was and its
 /// addresses as they will be.
