@@ -20,7 +20,6 @@ use log::{Level, debug, error, info, log, log_enabled, warn};
 
 use super::agenda::{Agenda, Task};
 use super::local_time::time_of_day;
-use super::shim::Reconciler;
 use super::state::{Journal, State};
 use crate::config::{Config, Failback, LanConfig};
 use crate::engine::{Engine, Input, Output};
@@ -28,7 +27,7 @@ use crate::interface::{Interface, InterfaceIndex};
 use crate::kernel::sysctl::{Sysctls, Weight};
 use crate::kernel::{Event, Kernel, LinkState};
 use crate::net::{Endpoint, Moment, Sockets};
-use crate::reconcile::{self, Dump, Operation, describe};
+use crate::reconcile::{self, Dump, Operation, Reconciler, describe};
 use crate::time::Instant;
 
 /// Everything but the poll.
@@ -71,6 +70,7 @@ pub(super) enum Errand {
 impl Core {
     /// The first look at the kernel; after it the daemon is ready.
     pub(super) fn start(&mut self, moment: Moment) {
+        self.drain_reconciler(moment.now);
         self.list_interfaces(moment.now);
         self.tell_time_of_day(moment);
         self.hand_over_plan(moment.now);
@@ -177,8 +177,10 @@ impl Core {
     pub(super) fn report(&self, now: Instant, loop_words: &str) {
         info!("state-loop {loop_words} errands={}", self.errands.len());
         info!("state-sockets {}", self.sockets.counters());
-        let words = format!("{}\n{}", self.engine.snapshot(now), self.reconciler.snapshot(now));
-        for line in words.lines().filter(|line| !line.trim().is_empty()) {
+        for line in self.engine.snapshot(now).to_string().lines() {
+            info!("{line}");
+        }
+        for line in self.reconciler.report() {
             info!("{line}");
         }
     }

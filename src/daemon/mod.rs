@@ -17,7 +17,6 @@ mod local_time;
 mod log;
 mod pid_file;
 mod privileges;
-mod shim;
 mod signals;
 mod state;
 mod timer;
@@ -35,7 +34,6 @@ use self::event_loop::EventLoop;
 use self::instance::Instance;
 use self::log::Log;
 use self::pid_file::PidFile;
-use self::shim::Reconciler;
 use self::signals::Signals;
 use self::state::{Journal, State};
 use crate::config::{Config, Faults, absent_lans, check_against_interfaces};
@@ -43,6 +41,7 @@ use crate::engine::Engine;
 use crate::interface::Interface;
 use crate::kernel::{DryRun, Kernel, Monitor, Netlink, RECEIVE_BUFFER};
 use crate::net::Sockets;
+use crate::reconcile::{Reconciler, Settings};
 
 /// Runs the daemon with these settings until a signal ends it; `warnings` go to the log first. The status to end with
 /// is that of this process, which is the one that was started if the daemon detaches.
@@ -113,7 +112,7 @@ fn core(config: Config, kernel: Box<dyn Kernel>, poll: &Poll) -> anyhow::Result<
     let registry = poll.registry().try_clone().context("cannot poll")?;
     Ok(Core {
         engine: Engine::new(&config, memory, state::random()?),
-        reconciler: Reconciler::new(&config, journalled.as_deref()),
+        reconciler: Reconciler::new(Settings::from(&config), journalled.as_deref()),
         kernel,
         sockets: Sockets::new(registry, config.port),
         state,

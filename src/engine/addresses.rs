@@ -78,7 +78,8 @@ impl Engine {
         }
     }
 
-    /// Enters an address under the path of the LAN that it lies on. A trusted one needs no path that was heard.
+    /// Enters an address under the path of the LAN that it lies on, or under one that is yet to be heard: asked there
+    /// too, so that people learn of a LAN that is dead from the start, or a port that is filtered.
     pub(super) fn note_on_its_lan(&mut self, now: Instant, node: NodeId, address: IpAddr, trusted: bool) {
         if is_link_local(&address) || !self.is_plausible(&address) {
             return;
@@ -89,7 +90,7 @@ impl Engine {
         };
         let family = Family::of(&address);
         let Some(peer) = self.peers.get(&node) else { return };
-        if peer.path_by_address(lan, &address).is_some_and(|key| key.peer_lan != UNHEARD || trusted) {
+        if peer.path_by_address(lan, &address).is_some() {
             if let Some(record) = self.peers.get_mut(&node).and_then(|peer| record_of(peer, lan, &address)) {
                 record.trusted |= trusted;
             }
@@ -97,11 +98,7 @@ impl Engine {
         }
         let heard =
             peer.paths.keys().find(|k| k.lan == lan && k.family == family && k.peer_lan != UNHEARD).copied();
-        let key = match heard {
-            Some(key) => key,
-            None if trusted => PathKey { lan, family, peer_lan: UNHEARD },
-            None => return,
-        };
+        let key = heard.unwrap_or(PathKey { lan, family, peer_lan: UNHEARD });
         let fresh = Path::new(now, &mut self.random, 0.0, &self.config.damping);
         let Some(peer) = self.peers.get_mut(&node) else { return };
         let path = peer.paths.entry(key).or_insert(fresh);

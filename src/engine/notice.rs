@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use log::Level as Loudness;
 
+use super::path::is_link_local;
 use super::{LeftOut, NextHop};
 use crate::interface::{Family, InterfaceIndex, MacAddress};
 use crate::wire::{Level, NodeId};
@@ -114,6 +115,12 @@ impl Notice {
     pub fn level(&self) -> Loudness {
         match self {
             Notice::AllSilent { .. } => Loudness::Error,
+            // Link-local addresses only serve as gateways: the address beside them tells people enough.
+            Notice::FailedOver { address, .. } | Notice::FailedBack { address, .. }
+                if is_link_local(address) =>
+            {
+                Loudness::Debug
+            }
             Notice::PathChanged { level: Level::Down, .. }
             | Notice::InterfaceAbsent { .. }
             | Notice::InterfaceDown { .. }

@@ -207,6 +207,7 @@ impl Path {
         self.remote = Level::Unknown;
         self.remote_ready = false;
         self.remote_moved = false;
+        self.answered = Answered::No;
         self.fresh_slots();
         self.up_since = None;
         self.doubt = None;

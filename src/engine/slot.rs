@@ -274,6 +274,7 @@ impl Engine {
 
     /// Those that have not answered, the ones that are up first, the rest in turns.
     fn choose_retried(&mut self, index: LanIndex) {
+        let hopeful = self.config.missed.get().saturating_add(2);
         let silent: Vec<(NodeId, PathKey, bool)> = self
             .paths_on(index)
             .into_iter()
@@ -282,6 +283,7 @@ impl Engine {
                 let path = peer.paths.get(&key)?;
                 let matters = match path.local {
                     Level::Up => true,
+                    Level::Unknown if key.peer_lan == UNHEARD => !peer.absent && path.slots <= hopeful,
                     Level::Unknown => !peer.absent,
                     Level::Down => !peer.absent && peer.is_nothing_else_up(key),
                 };

@@ -97,3 +97,30 @@ fn a_responder_and_a_requestor_move_together() {
         assert_eq!(world.verdict(host, 0, 1 - host), Some(Verdict::Home), "{}", world.state(host));
     }
 }
+
+#[test]
+fn a_goodbye_lifts_nothing_and_judges_nothing() {
+    let mut world = World::new(2, 2);
+    world.run(ms(2000));
+    world.cut(0, |_, _| true);
+    world.run(ms(1000));
+    world.stop(1);
+    let before = world.hosts[0].notices.len();
+    world.run(ms(3000));
+    assert!(matches!(world.verdict(0, 0, 1), Some(Verdict::Detour(_))), "{}", world.state(0));
+    let after: Vec<_> = world.hosts[0].notices[before..].iter().map(|(_, text)| text.clone()).collect();
+    assert!(after.iter().all(|text| !text.starts_with("path-")), "{after:#?}");
+}
+
+#[test]
+fn a_goodbye_in_the_middle_of_a_slot_that_was_answered_is_no_silence() {
+    for wait in 0..20 {
+        let mut world = World::new(2, 2);
+        world.run(ms(2000 + wait * 10));
+        world.stop(1);
+        let before = world.hosts[0].notices.len();
+        world.run(ms(2000));
+        let after: Vec<_> = world.hosts[0].notices[before..].iter().map(|(_, text)| text.clone()).collect();
+        assert!(after.iter().all(|text| !text.starts_with("path-")), "{after:#?}");
+    }
+}

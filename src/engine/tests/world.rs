@@ -91,6 +91,15 @@ impl World {
         self.start(host, &Config::default(), Memory::default());
     }
 
+    pub(super) fn stop(&mut self, host: usize) {
+        let now = self.now;
+        if let Some(engine) = &mut self.hosts[host].engine {
+            engine.handle(now, Input::Stop);
+        }
+        self.drain(host);
+        self.kill(host);
+    }
+
     pub(super) fn kill(&mut self, host: usize) {
         self.hosts[host].engine = None;
     }

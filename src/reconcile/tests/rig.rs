@@ -1,0 +1,371 @@
+//! A reconciler and a mirror that plays the kernel, tied together as the daemon ties them.
+//!
+//! ```text
+//!          eth0 10.0.0.1/24 fd00::1/64   (home)      peers 10.0.0.2, fd00::2, gateway 10.0.0.9
+//!  host ---eth1 10.1.0.1/24 fd01::1/64               the same peers as 10.1.0.2 ...
+//!          eth2 10.2.0.1/24 fd02::1/64
+//! ```
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::config::{Config, Exit};
+use crate::engine::{NextHop, Outcome, Plan, Subject, Verdict};
+use crate::interface::{Interface, InterfaceAddress, InterfaceIndex, InterfaceKind, MacAddress};
+use crate::reconcile::mirror::Insert;
+use crate::reconcile::{
+    Dump, Input, Leg, MAIN_TABLE, Mirror, Notification, Operation, Output, PROTOCOL, Reconciler, Refusal,
+    Route, RouteKey, Settings,
+};
+use crate::time::Instant;
+
+pub(super) const STATIC: u8 = 4;
+pub(super) const DHCP: u8 = 16;
+pub(super) const LO: InterfaceIndex = InterfaceIndex(1);
+pub(super) const ETH0: InterfaceIndex = InterfaceIndex(2);
+pub(super) const ETH1: InterfaceIndex = InterfaceIndex(3);
+pub(super) const ETH2: InterfaceIndex = InterfaceIndex(4);
+
+enum Pending {
+    Results(Vec<(Operation, Result<(), Refusal>)>),
+    Dump(Dump),
+    Told(Notification),
+}
+
+pub(super) struct Rig {
+    pub(super) kernel: Mirror,
+    pub(super) core: Reconciler,
+    pub(super) now: Instant,
+    pub(super) plan: Plan,
+    /// All operations as text, in order.
+    pub(super) operations: Vec<String>,
+    /// All operations as they were.
+    pub(super) asked: Vec<Operation>,
+    pub(super) notices: Vec<String>,
+    pub(super) outcomes: Vec<(Subject, Outcome)>,
+    pub(super) adopted: Vec<(IpAddr, NextHop)>,
+    pub(super) journal: String,
+    /// The kernel refuses everything with this, while it is set.
+    pub(super) refuses: Option<Refusal>,
+    /// Notifications are lost.
+    pub(super) deaf: bool,
+    pub(super) batches: usize,
+    pending: VecDeque<Pending>,
+}
+
+impl Rig {
+    pub(super) fn new() -> Self {
+        Self::with_kernel(kernel())
+    }
+
+    pub(super) fn with_kernel(kernel: Mirror) -> Self {
+        let lans = ["eth0", "eth1", "eth2"].map(str::to_owned).to_vec();
+        let mut rig = Self {
+            kernel,
+            core: Reconciler::new(settings(), None),
+            now: Instant::from_nanos(1_000_000_000_000),
+            plan: Plan { subjects: std::collections::BTreeMap::new(), lans },
+            operations: Vec::new(),
+            asked: Vec::new(),
+            notices: Vec::new(),
+            outcomes: Vec::new(),
+            adopted: Vec::new(),
+            journal: String::new(),
+            refuses: None,
+            deaf: false,
+            batches: 0,
+            pending: VecDeque::new(),
+        };
+        rig.settle();
+        rig.hand_in_plan();
+        rig
+    }
+
+    /// kill -9, and a new start with or without the journal.
+    pub(super) fn restart(&mut self, with_journal: bool) {
+        let journal = with_journal.then_some(self.journal.as_str());
+        self.core = Reconciler::new(settings(), journal);
+        self.pending.clear();
+        for verdict in self.plan.subjects.values_mut() {
+            *verdict = Verdict::Undecided;
+        }
+        self.settle();
+        self.hand_in_plan();
+    }
+
+    pub(super) fn detour(&mut self, home: &str, address: &str, interface: &str, via: &str) {
+        let way = NextHop { interface: interface.to_owned(), via: ip(via) };
+        self.decide(home, address, Verdict::Detour(way));
+    }
+
+    pub(super) fn home(&mut self, home: &str, address: &str) {
+        self.decide(home, address, Verdict::Home);
+    }
+
+    pub(super) fn decide(&mut self, home: &str, address: &str, verdict: Verdict) {
+        self.plan.subjects.insert(subject(home, address), verdict);
+        self.hand_in_plan();
+    }
+
+    pub(super) fn hand_in_plan(&mut self) {
+        let plan = self.plan.clone();
+        self.core.handle(self.now, Input::Plan(&plan));
+        self.settle();
+    }
+
+    /// Something happens to the kernel; everybody hears of it.
+    pub(super) fn event(&mut self, event: impl FnOnce(&mut Mirror) -> Vec<Notification>) {
+        let told = event(&mut self.kernel);
+        if !self.deaf {
+            self.pending.extend(told.into_iter().map(Pending::Told));
+        }
+        self.settle();
+    }
+
+    pub(super) fn add(&mut self, route: &Route) {
+        self.event(|k| k.add_route(route, Insert::Exclusive).expect("a route of others is accepted"));
+    }
+
+    pub(super) fn delete(&mut self, route: &Route) {
+        self.event(|k| k.delete_route(route).expect("a route of others is there"));
+    }
+
+    /// Time passes; all deadlines are kept.
+    pub(super) fn wait(&mut self, duration: Duration) {
+        let until = self.now + duration;
+        while let Some((at, _)) = self.core.deadline()
+            && at <= until
+        {
+            self.now = self.now.max(at);
+            self.core.handle(self.now, Input::DeadlinePassed);
+            self.settle();
+        }
+        self.now = until;
+    }
+
+    pub(super) fn stop(&mut self) {
+        self.core.handle(self.now, Input::Stop);
+        self.settle();
+    }
+
+    fn settle(&mut self) {
+        for _ in 0..100_000 {
+            while let Some(output) = self.core.next_output() {
+                self.carry_out(output);
+            }
+            let Some(pending) = self.pending.pop_front() else { return };
+            self.hand_in(pending);
+        }
+        panic!("it never comes to rest; last operations: {:?}", self.operations.last_chunk::<8>());
+    }
+
+    fn carry_out(&mut self, output: Output) {
+        match output {
+            Output::Apply(operations) => self.apply(operations),
+            Output::Dump(dump) => self.pending.push_back(Pending::Dump(dump)),
+            Output::Journal(text) => self.journal = text,
+            Output::Outcome(subject, outcome) => self.outcomes.push((subject, outcome)),
+            Output::Adopted { address, way } => self.adopted.push((address, way)),
+            Output::Notice(notice) => self.notices.push(notice.to_string()),
+        }
+    }
+
+    fn apply(&mut self, operations: Vec<Operation>) {
+        assert!(operations.len() <= 64, "a batch has at most 64 operations");
+        self.batches += 1;
+        let mut results = Vec::new();
+        let mut told = Vec::new();
+        for operation in operations {
+            self.operations.push(text_of(&operation));
+            self.asked.push(operation.clone());
+            let result = match &self.refuses {
+                Some(refusal) => Err(refusal.clone()),
+                None => self.kernel.execute(&operation),
+            };
+            results.push((operation, result.map(|t| told.extend(t))));
+        }
+        self.pending.push_back(Pending::Results(results));
+        if !self.deaf {
+            self.pending.extend(told.into_iter().map(Pending::Told));
+        }
+    }
+
+    fn hand_in(&mut self, pending: Pending) {
+        let now = self.now;
+        match pending {
+            Pending::Results(results) => self.core.handle(now, Input::Results(results)),
+            Pending::Dump(Dump::Interfaces) => self.hand_in_interfaces(),
+            Pending::Dump(Dump::OwnRoutes) => {
+                let routes = self.dump(|r| r.protocol == PROTOCOL);
+                self.core.handle(now, Input::OwnRoutes(routes));
+            }
+            Pending::Dump(Dump::LanRoutes) => {
+                let lans = &self.plan.lans;
+                let is_lan =
+                    |i: InterfaceIndex| self.kernel.interface(i).is_some_and(|i| lans.contains(&i.name));
+                let routes = self.dump(|r| r.legs.iter().any(|leg| is_lan(leg.interface)));
+                self.core.handle(now, Input::LanRoutes(routes));
+            }
+            Pending::Told(Notification::RouteAdded(route)) => {
+                self.core.handle(now, Input::RouteAdded(Route::clone(&route)));
+            }
+            Pending::Told(Notification::RouteDeleted(route)) => {
+                self.core.handle(now, Input::RouteDeleted(Route::clone(&route)));
+            }
+            Pending::Told(Notification::Link(index)) => {
+                if self.kernel.interface(index).is_none_or(|i| !i.up) {
+                    self.core.handle(now, Input::WentDown(index));
+                }
+                self.pending.push_back(Pending::Dump(Dump::Interfaces));
+            }
+            Pending::Told(Notification::Address(_)) => {
+                self.pending.push_back(Pending::Dump(Dump::Interfaces))
+            }
+        }
+    }
+
+    fn hand_in_interfaces(&mut self) {
+        let interfaces: Vec<Interface> = self.kernel.interfaces().cloned().collect();
+        self.core.handle(self.now, Input::Interfaces(&interfaces));
+    }
+
+    fn dump(&self, wanted: impl Fn(&Route) -> bool) -> Vec<Route> {
+        self.kernel.routes().iter().filter(|r| wanted(r)).map(|r| Route::clone(r)).collect()
+    }
+
+    /// The operations since the last call.
+    pub(super) fn take_operations(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.operations)
+    }
+
+    /// The notices since the last call.
+    pub(super) fn take_notices(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notices)
+    }
+
+    pub(super) fn last_outcome(&self, home: &str, address: &str) -> Option<&Outcome> {
+        let subject = subject(home, address);
+        self.outcomes.iter().rev().find(|(s, _)| *s == subject).map(|(_, outcome)| outcome)
+    }
+
+    /// All routes of the kernel with our mark.
+    pub(super) fn own(&self) -> Vec<String> {
+        let own = self.kernel.routes().iter().filter(|r| r.protocol == PROTOCOL);
+        own.map(|r| route_text(r)).collect()
+    }
+
+    /// All routes of others but the kernel's own.
+    pub(super) fn foreign(&self) -> Vec<String> {
+        let foreign = self.kernel.routes().iter().filter(|r| r.protocol != PROTOCOL && r.protocol != 2);
+        foreign.map(|r| route_text(r)).collect()
+    }
+
+    pub(super) fn gateway_to(&self, address: &str) -> Option<IpAddr> {
+        self.kernel.lookup(&ip(address)).and_then(|r| r.legs.first()?.gateway)
+    }
+
+    pub(super) fn on_lo(&self) -> Vec<String> {
+        let lo = self.kernel.interface(LO).expect("lo is always there");
+        lo.addresses.iter().filter(|a| a.protocol == PROTOCOL).map(|a| a.prefix.to_string()).collect()
+    }
+}
+
+pub(super) fn settings() -> Settings {
+    Settings { exit: Exit::Lift, ..Settings::from(&Config::default()) }
+}
+
+pub(super) fn ip(text: &str) -> IpAddr {
+    text.parse().expect("a literal address")
+}
+
+pub(super) fn subject(home: &str, address: &str) -> Subject {
+    Subject { home: home.to_owned(), address: ip(address) }
+}
+
+pub(super) fn address(prefix: &str) -> InterfaceAddress {
+    InterfaceAddress {
+        prefix: prefix.parse().expect("a literal prefix"),
+        secondary: false,
+        tentative: false,
+        deprecated: false,
+        permanent: true,
+        protocol: 0,
+        scope: 0,
+        no_prefix_route: false,
+        broadcast: None,
+    }
+}
+
+pub(super) fn interface(index: InterfaceIndex, name: &str, addresses: &[&str]) -> Interface {
+    Interface {
+        index,
+        name: name.to_owned(),
+        kind: if name == "lo" { InterfaceKind::Loopback } else { InterfaceKind::Ethernet },
+        up: true,
+        carrier: true,
+        master: None,
+        mac: (name != "lo").then(|| MacAddress([2, 0, 0, 0, 0, name.as_bytes()[3]])),
+        addresses: addresses.iter().map(|a| address(a)).collect(),
+    }
+}
+
+/// Interfaces `lo`, `eth0`, `eth1` and `eth2`.
+pub(super) fn kernel() -> Mirror {
+    let mut kernel = Mirror::default();
+    kernel.add_interface(interface(LO, "lo", &[]));
+    kernel.add_interface(interface(ETH0, "eth0", &["10.0.0.1/24", "fd00::1/64"]));
+    kernel.add_interface(interface(ETH1, "eth1", &["10.1.0.1/24", "fd01::1/64"]));
+    kernel.add_interface(interface(ETH2, "eth2", &["10.2.0.1/24", "fd02::1/64"]));
+    kernel
+}
+
+/// A static route with one leg.
+pub(super) fn route(destination: &str, gateway: &str, interface: InterfaceIndex, metric: u32) -> Route {
+    let destination: ipnet::IpNet = destination.parse().expect("a literal prefix");
+    let legs = vec![Leg { gateway: (gateway != "-").then(|| ip(gateway)), interface }];
+    Route {
+        key: RouteKey { table: MAIN_TABLE, destination, tos: 0, metric },
+        protocol: STATIC,
+        scope: 0,
+        source: None,
+        legs,
+        nexthop_id: None,
+        encapsulated: false,
+        linkdown: false,
+        attributes: Vec::new(),
+        flags: 0,
+    }
+}
+
+pub(super) fn route_text(route: &Route) -> String {
+    let mut text = format!("{}", route.key.destination);
+    if route.key.tos != 0 {
+        text += &format!(" tos {}", route.key.tos);
+    }
+    for leg in &route.legs {
+        if let Some(gateway) = leg.gateway {
+            text += &format!(" via {gateway}");
+        }
+        text += &format!(" dev {}", leg.interface);
+    }
+    text += &format!(" metric {}", route.key.metric);
+    if let Some(source) = route.source {
+        text += &format!(" src {source}");
+    }
+    text
+}
+
+pub(super) fn text_of(operation: &Operation) -> String {
+    match operation {
+        Operation::AddRoute { route, place } => format!("add {place:?} {}", route_text(route)),
+        Operation::DeleteRoute(route) => format!("del {}", route_text(route)),
+        Operation::AddAddress { interface, address } => {
+            format!("addr add {} dev {interface}", address.prefix)
+        }
+        Operation::DeleteAddress { interface, address } => {
+            format!("addr del {} dev {interface}", address.prefix)
+        }
+        Operation::DeleteNeighbour { interface, address } => format!("neigh del {address} dev {interface}"),
+    }
+}
