@@ -282,8 +282,8 @@ fn flap(world: &mut World, port: Port, times: u32, phase: Duration) {
     }
 }
 
-/// Gives a port another address of each family, or its own back. The last IPv4 address takes all routes along, which
-/// DHCP clients mend on their own.
+/// Gives a port another address of each family, or its own back. The last IPv4 address takes all routes along; who
+/// changes it puts his routes there again.
 fn renumber(world: &mut World, port: Port, away: bool) {
     let name = world.interface_name(port).to_owned();
     for family in [Family::V4, Family::V6] {
@@ -293,9 +293,11 @@ fn renumber(world: &mut World, port: Port, away: bool) {
         world.meddle(port.node, "address changed", |node| {
             node.kernel.delete_address(&name, leaves);
             node.kernel.add_address(&name, comes);
+            for plan in node.blueprint.routes.iter().filter(|plan| plan.interface == name) {
+                node.kernel.add_route(plan);
+            }
         });
     }
-    world.renew_leases(port.node);
 }
 
 fn prefix_of(address: IpAddr) -> IpNet {

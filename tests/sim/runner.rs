@@ -23,7 +23,7 @@ const SEEDS: u64 = 1000;
 const THREADS: u64 = 2;
 
 /// Broken promises that are shown; the first one is mostly enough.
-const SHOWN: usize = 5;
+const SHOWN: usize = 40;
 
 /// What a story was like.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -117,7 +117,7 @@ fn scale() {
     let nodes = setting("FAILD_SIM_NODES").and_then(|n| usize::try_from(n).ok()).unwrap_or(60);
     let interval = Duration::from_secs(1);
     let config = Config { interval, ..requestor() };
-    let budget = u64::from(config.packet_budget.get());
+    let budget = f64::from(config.packet_budget.get());
     let before = resident_kib();
     let mut simulation =
         Simulation::new(Setup { nodes, config, routes: false, watched: false, ..Setup::default() });
@@ -125,11 +125,11 @@ fn scale() {
     let memory = resident_kib().saturating_sub(before) / nodes as u64;
     let rest = measure(&mut simulation, interval, 5);
     eprintln!("{nodes} nodes at rest: {rest}, {memory} KiB a node (with its packets on the wire)");
-    assert!(rest.packets <= budget, "{} packets a node and second", rest.packets);
+    assert!(rest.packets <= budget, "{:.0} packets a node and second", rest.packets);
     Fault::Silence(A).begin(&mut simulation.world, Duration::ZERO);
     let death = measure(&mut simulation, interval, 5);
     eprintln!("{nodes} nodes through the death of a LAN: {death}");
-    assert!(death.packets <= budget, "{} packets a node and second", death.packets);
+    assert!(death.packets <= budget, "{:.0} packets a node and second", death.packets);
     let numbers = simulation.world.numbers();
     let is_moved = |x: &NodeNumber, y: &NodeNumber| x == y || has_moved(&simulation.world, *x, *y);
     let missing =
@@ -139,14 +139,20 @@ fn scale() {
 
 /// What a node costs.
 struct Cost {
-    packets: u64,
+    /// Sent and read by a node in a second.
+    packets: f64,
+    /// Of a second.
     processor: Duration,
 }
 
 impl std::fmt::Display for Cost {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let permille = self.processor.as_secs_f64() * 1000.0;
-        write!(f, "a node sends and reads {} packets a second, costs {permille:.2} ms a second", self.packets)
+        write!(
+            f,
+            "a node sends and reads {:.0} packets a second, costs {permille:.2} ms a second",
+            self.packets
+        )
     }
 }
 
@@ -161,7 +167,7 @@ fn measure(simulation: &mut Simulation, interval: Duration, intervals: u32) -> C
     let seconds = (interval * intervals).as_secs_f64();
     let sum = packets(&simulation.world) - before;
     Cost {
-        packets: sum / nodes * 1000 / (seconds * 1000.0).round().max(1.0) as u64,
+        packets: sum as f64 / nodes as f64 / seconds,
         processor: started.elapsed().div_f64(seconds) / u32::try_from(nodes).unwrap_or(u32::MAX),
     }
 }

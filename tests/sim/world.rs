@@ -499,7 +499,7 @@ impl World {
     }
 
     /// DHCP clients and the like look after their own routes, half a second after the interface returned.
-    pub fn renew_leases(&mut self, number: NodeNumber) {
+    fn renew_leases(&mut self, number: NodeNumber) {
         self.after(Duration::from_millis(500), move |w| {
             w.nodes[number.index()].renew_leases();
             w.follow_kernel(number);

@@ -68,7 +68,7 @@ impl Judge {
         match happening {
             Happening::Applied(node, applied) => {
                 promises::foreign_routes_are_untouched(&self.records, world, *node, applied)?;
-                promises::foreign_addresses_are_untouched(world, *node, applied)?;
+                promises::foreign_addresses_are_untouched(&self.records, world, *node, applied)?;
                 promises::overlays_have_proof(&self.records, world, *node, applied)
             }
             Happening::Restless(node) => promises::core_comes_to_rest(*node),

@@ -6,7 +6,6 @@ use std::time::Duration;
 use faild::engine::Verdict;
 use faild::interface::Family;
 use faild::reconcile::{Operation, PROTOCOL, Place, Route};
-use ipnet::IpNet;
 use log::Level;
 
 use super::Violation;
@@ -61,8 +60,9 @@ fn is_put_back(world: &World, node: NodeNumber, before: &Route, after: &Route) -
             && exists(after))
 }
 
-/// Addresses of others are not deleted; only configured ones are put back, and only on `lo` are others laid.
+/// Addresses of others are not deleted; those that stood somewhere may be put back there, and ours are laid on `lo`.
 pub fn foreign_addresses_are_untouched(
+    records: &Records,
     world: &World,
     node: NodeNumber,
     applied: &Applied,
@@ -75,11 +75,9 @@ pub fn foreign_addresses_are_untouched(
         }
         Operation::AddAddress { interface, address } => {
             let name = host.kernel.interface_at(*interface).map_or("", |i| i.name.as_str());
-            let is_configured = |prefix: &IpNet| {
-                host.blueprint.interfaces.iter().any(|i| i.name == name && i.addresses.contains(prefix))
-            };
+            let stood = records.borne[node.index()].contains(&(name.to_owned(), address.prefix));
             let is_overlay = address.protocol == PROTOCOL && name == "lo";
-            let is_fine = is_overlay || (address.protocol != PROTOCOL && is_configured(&address.prefix));
+            let is_fine = is_overlay || (address.protocol != PROTOCOL && stood);
             // The interface may have gone since faild looked; then nothing happened.
             require(is_fine || applied.result.is_err(), node, PROMISE, || format!("{address:?} on {name:?}"))
         }
@@ -88,8 +86,8 @@ pub fn foreign_addresses_are_untouched(
 }
 
 /// No overlay leads onto a way on which the two hosts did not hear each other within (f+2) intervals, except one that
-/// replaces another by the same way (which somebody flushed, or another route by it). After the loss of an own
-/// interface twice that: nothing was asked afresh.
+/// replaces another by the same way (which somebody flushed, or another route by it). Once an interface of its own does
+/// not run, a host may try anything else; just after it came back, nothing was asked afresh, so twice the time.
 pub fn overlays_have_proof(
     records: &Records,
     world: &World,
@@ -99,7 +97,8 @@ pub fn overlays_have_proof(
     let Operation::AddRoute { route, .. } = &applied.operation else { return Ok(()) };
     let Some((interface, via)) = way_of(world, node, route) else { return Ok(()) };
     let is_known = records.used[node.index()].contains(&(interface.clone(), via));
-    if route.protocol != PROTOCOL || applied.result.is_err() || is_known {
+    let fled_own_loss = world.node(node).ports.iter().any(|port| !port.running);
+    if route.protocol != PROTOCOL || applied.result.is_err() || is_known || fled_own_loss {
         return Ok(());
     }
     let detail = |what: &str| format!("{} by {via} on {interface}: {what}", route.key.destination);

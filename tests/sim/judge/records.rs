@@ -8,6 +8,7 @@ use std::time::Duration;
 use faild::interface::Family;
 use faild::reconcile::{Operation, PROTOCOL, Route};
 use faild::time::Instant;
+use ipnet::IpNet;
 
 use crate::kernel::RoutePlan;
 use crate::network::{LanNumber, NodeNumber, Port};
@@ -64,6 +65,8 @@ pub struct Records {
     pub used: Vec<BTreeSet<(String, IpAddr)>>,
     /// Foreign routes that stood at some time.
     pub stood: Vec<Vec<Arc<Route>>>,
+    /// Addresses that an interface of a host bore at some time, by its name.
+    pub borne: Vec<BTreeSet<(String, IpNet)>>,
     /// Configured routes that a foreign actor took away.
     pub taken_away: Vec<Vec<TakenAway>>,
     /// Since when the two ends differ.
@@ -104,6 +107,7 @@ impl Records {
             lost_interface: vec![Instant::default(); n],
             used: vec![BTreeSet::new(); n],
             stood: world.nodes.iter().map(|n| n.kernel.foreign()).collect(),
+            borne: vec![BTreeSet::new(); n],
             taken_away: world.nodes.iter().map(|_| Vec::new()).collect(),
             differ: BTreeMap::new(),
             rates: vec![Rate { since: world.now, ..Rate::default() }; n],
@@ -169,6 +173,11 @@ impl Records {
         for node in &world.nodes {
             if node.ports.iter().any(|p| !p.running) {
                 self.lost_interface[node.number.index()] = world.now;
+            }
+            for interface in node.kernel.interfaces() {
+                let foreign = interface.addresses.iter().filter(|a| a.protocol != PROTOCOL);
+                let borne = foreign.map(|a| (interface.name.clone(), a.prefix));
+                self.borne[node.number.index()].extend(borne);
             }
         }
     }

@@ -51,7 +51,8 @@ fn address_changes_under_it() {
     story.ends(Fault::Silence(A)).all_home_within(60.0);
 }
 
-/// Rule 4: a withdrawn address lifts its overlay at once.
+/// Rule 4: a withdrawn address lifts its overlay at once, after the five seconds in which an address that is only
+/// gone for a bounce comes back.
 #[test]
 fn withdrawn_address_lifts_its_overlay() {
     let extra = "10.100.9.9/16".parse().expect("a prefix");
@@ -61,7 +62,7 @@ fn withdrawn_address_lifts_its_overlay() {
     story.strikes(Fault::Silence(A)).after(2.75).both_moved(X, Y, A);
     let is_moved = crate::judge::is_overlaid(story.world(), X, &address);
     story.expect(is_moved, format_args!("the second address did not move"));
-    story.act(|w| w.meddle(Y, "address deleted", |n| n.kernel.delete_address("lan0", extra))).pass(2.2);
+    story.act(|w| w.meddle(Y, "address deleted", |n| n.kernel.delete_address("lan0", extra))).pass(27.2);
     let is_moved = crate::judge::is_overlaid(story.world(), X, &address);
     story.expect(!is_moved, format_args!("the second address is still moved")).both_moved(X, Y, A);
 }
