@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Reconciler;
 use super::input::Output;
 use super::journal::{Address, Journal, Original};
-use super::lan::{HomeAddress, LanId, Stance, is_global};
+use super::lan::{HomeAddress, LanId, is_global};
 use super::notice::Notice;
 use super::originals::Missing;
 use super::route::{PROTOCOL, Route};
@@ -102,8 +102,7 @@ impl Reconciler {
     }
 
     fn home_addresses(&self) -> Vec<Address> {
-        let concerned =
-            |lan: &super::lan::Lan| lan.stance == Stance::Detoured || lan.absent().next().is_some();
+        let concerned = |lan: &super::lan::Lan| lan.is_detoured() || lan.absent().next().is_some();
         let mut addresses = Vec::new();
         for (_, lan) in self.lans.iter().filter(|(_, lan)| concerned(lan)) {
             for home in lan.addresses.iter().filter(|h| is_global(&h.address)) {
