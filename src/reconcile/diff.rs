@@ -112,7 +112,8 @@ impl Reconciler {
         {
             self.plan_group(now, group, &mut batch);
         }
-        if !self.stopping {
+        // Where they stand depends on whether an overlay is there already: not in one go with laying it.
+        if !self.stopping && batch.is_empty() {
             self.put_back_tasks(now, &mut batch);
         }
         batch

@@ -41,14 +41,14 @@ impl Keeping {
         self.changed = true;
     }
 
-    /// The same, with the time at hand.
+    /// Something was lost, and only the journal knows of it: it is written as soon as things are at rest.
     pub(super) fn touch(&mut self, now: Instant) {
-        self.due.get_or_insert(now + COLLECT);
+        self.due = Some(now);
     }
 
     pub(super) fn is_due(&mut self, now: Instant) -> bool {
         if std::mem::take(&mut self.changed) {
-            self.touch(now);
+            self.due.get_or_insert(now + COLLECT);
         }
         self.due.is_some_and(|at| at <= now)
     }
