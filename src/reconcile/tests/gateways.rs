@@ -136,8 +136,11 @@ fn the_originals_own_source_and_attributes_are_kept() {
     rig.add(&original);
     dead(&mut rig);
     let laid = rig.asked.iter().find_map(|o| match o {
-        Operation::AddRoute { route, .. } if route.key.metric == 99 => Some(route),
-        _ => None,
+        Operation::AddRoute { route, .. } => (route.key.metric == 99).then_some(route),
+        Operation::DeleteRoute(_)
+        | Operation::AddAddress { .. }
+        | Operation::DeleteAddress { .. }
+        | Operation::DeleteNeighbour { .. } => None,
     });
     let laid = laid.expect("an overlay is laid");
     assert_eq!((laid.source, &laid.attributes), (original.source, &original.attributes));
