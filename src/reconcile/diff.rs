@@ -35,8 +35,8 @@ pub(super) enum Task {
         /// There are older ones to lift then.
         again: bool,
     },
-    /// An overlay is lifted.
-    Lift { group: Group, subject: Option<SubjectId> },
+    /// An overlay is lifted. `again`: another is to be laid then.
+    Lift { group: Group, subject: Option<SubjectId>, again: bool },
     /// A route that the kernel flushed is put back.
     PutRoute { key: RouteKey },
     /// An address is laid on `lo`.
@@ -104,13 +104,16 @@ impl Reconciler {
                 return batch;
             }
         }
+        if !self.stopping {
+            self.neighbour_tasks(&mut batch);
+        }
         while !batch.is_full()
             && let Some((_, group)) = self.dirty.pop_first()
         {
             self.plan_group(now, group, &mut batch);
         }
-        if !self.stopping {
-            self.neighbour_tasks(&mut batch);
+        // Where they stand depends on whether an overlay is there already: not in one go with laying it.
+        if !self.stopping && batch.is_empty() {
             self.put_back_tasks(now, &mut batch);
         }
         batch
@@ -156,7 +159,8 @@ impl Reconciler {
                 self.mark(group);
                 return;
             }
-            batch.push(Task::Lift { group, subject }, Operation::DeleteRoute(Route::clone(route)));
+            let task = Task::Lift { group, subject, again: false };
+            batch.push(task, Operation::DeleteRoute(Route::clone(route)));
         }
     }
 
@@ -194,6 +198,13 @@ impl Reconciler {
             self.cannot_lay(now, group, &overlay);
             return;
         };
+        let same = |o: &&Arc<Route>| o.legs == overlay.route.legs && o.source == overlay.route.source;
+        if let Some(behind) = own.iter().filter(same).find(|o| o.key.metric == metric) {
+            // The kernel refuses an equal twin. This one is not in force, something of others came before it.
+            let task = Task::Lift { group, subject: None, again: true };
+            batch.push(task, Operation::DeleteRoute(Route::clone(behind)));
+            return;
+        }
         let Overlay { mut route, subject, others, .. } = overlay;
         route.key.metric = metric;
         let task = Task::Lay { group, subject, others, gateway, again: !own.is_empty() };
@@ -278,8 +289,11 @@ impl Reconciler {
             (Task::Lay { group, subject, others, gateway, again }, Operation::AddRoute { route, place }) => {
                 self.insert(route, place);
                 self.troubles.succeeded(&group);
-                self.reports.laid(subject);
-                self.neighbours.extend(others.into_iter().chain([subject]));
+                let first = self.reports.laid(subject) == 1;
+                // At once for the host, and when the last route has left: until then the entry may be made anew.
+                if first || self.dirty.is_empty() {
+                    self.neighbours.extend(others.into_iter().chain([subject]));
+                }
                 if gateway {
                     self.known.insert(group);
                 }
@@ -288,7 +302,11 @@ impl Reconciler {
                 }
                 self.keeping.change();
             }
-            (Task::Lift { group, subject }, Operation::DeleteRoute(route)) => {
+            (Task::Lift { group, again: true, .. }, Operation::DeleteRoute(route)) => {
+                self.mirror.routes_mut().remove(&route);
+                self.mark(group);
+            }
+            (Task::Lift { group, subject, .. }, Operation::DeleteRoute(route)) => {
                 self.on_lifted(group, subject, &route);
             }
             (Task::PutRoute { key }, Operation::AddRoute { route, place }) => {
@@ -329,7 +347,10 @@ impl Reconciler {
             (Task::Lay { group, subject, .. }, Operation::AddRoute { route, place }) => {
                 self.on_lay_refused(now, (group, subject), &route, place, refusal);
             }
-            (Task::Lift { group, subject }, Operation::DeleteRoute(route)) => {
+            (Task::Lift { group, subject, again }, Operation::DeleteRoute(route)) => {
+                if again {
+                    self.mark(group);
+                }
                 if matches!(errno, Errno::ESRCH | Errno::ENOENT | Errno::ENODEV) {
                     self.on_lifted(group, subject, &route);
                 } else {

@@ -87,19 +87,15 @@ impl Reconciler {
     fn take_stances(&mut self) {
         let ids: Vec<LanId> = self.lans.iter().map(|(id, _)| id).collect();
         for id in ids {
-            let (mut away, mut unclear, mut any) = (false, false, false);
             let first = SubjectId { lan: id, address: std::net::Ipv4Addr::UNSPECIFIED.into() };
-            for (_, choice) in self.subjects.range(first..).take_while(|(s, _)| s.lan == id) {
-                any = true;
-                away |= matches!(choice, Choice::Detour(_));
-                unclear |= *choice == Choice::Undecided;
-            }
-            let Some(lan) = self.lans.get_mut(id) else { continue };
-            lan.stance = match (away, unclear || !any) {
-                (true, _) => Stance::Detoured,
-                (false, true) => Stance::Unclear,
-                (false, false) => Stance::Home,
+            let subjects = || self.subjects.range(first..).take_while(|(s, _)| s.lan == id);
+            let of = |v4: bool| {
+                stance(subjects().filter(|(s, _)| s.address.is_ipv4() == v4).map(|(_, choice)| choice))
             };
+            let (v4, v6) = (of(true), of(false));
+            if let Some(lan) = self.lans.get_mut(id) {
+                lan.set_stances(v4, v6);
+            }
         }
     }
 
@@ -377,6 +373,20 @@ impl Reconciler {
         let falling = |id: LanId| self.lans.get(id).is_none_or(|lan| lan.is_falling(now));
         let by_leg = route.legs.iter().any(|leg| self.lans.of(leg.interface).is_none_or(falling));
         by_leg || route.source.is_some_and(|source| !self.mirror.is_local(&source))
+    }
+}
+
+fn stance<'a>(choices: impl Iterator<Item = &'a Choice>) -> Stance {
+    let (mut away, mut unclear, mut any) = (false, false, false);
+    for choice in choices {
+        any = true;
+        away |= matches!(choice, Choice::Detour(_));
+        unclear |= *choice == Choice::Undecided;
+    }
+    match (away, unclear || !any) {
+        (true, _) => Stance::Detoured,
+        (false, true) => Stance::Unclear,
+        (false, false) => Stance::Home,
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Reconciler;
 use super::input::Output;
 use super::journal::{Address, Journal, Original};
-use super::lan::{HomeAddress, LanId, Stance, is_global};
+use super::lan::{HomeAddress, LanId, is_global};
 use super::notice::Notice;
 use super::originals::Missing;
 use super::route::{PROTOCOL, Route};
@@ -41,14 +41,14 @@ impl Keeping {
         self.changed = true;
     }
 
-    /// The same, with the time at hand.
+    /// Something was lost, and only the journal knows of it: it is written as soon as things are at rest.
     pub(super) fn touch(&mut self, now: Instant) {
-        self.due.get_or_insert(now + COLLECT);
+        self.due = Some(now);
     }
 
     pub(super) fn is_due(&mut self, now: Instant) -> bool {
         if std::mem::take(&mut self.changed) {
-            self.touch(now);
+            self.due.get_or_insert(now + COLLECT);
         }
         self.due.is_some_and(|at| at <= now)
     }
@@ -102,8 +102,7 @@ impl Reconciler {
     }
 
     fn home_addresses(&self) -> Vec<Address> {
-        let concerned =
-            |lan: &super::lan::Lan| lan.stance == Stance::Detoured || lan.absent().next().is_some();
+        let concerned = |lan: &super::lan::Lan| lan.is_detoured() || lan.absent().next().is_some();
         let mut addresses = Vec::new();
         for (_, lan) in self.lans.iter().filter(|(_, lan)| concerned(lan)) {
             for home in lan.addresses.iter().filter(|h| is_global(&h.address)) {

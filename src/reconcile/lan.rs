@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::interface::{Interface, InterfaceAddress, InterfaceIndex};
+use crate::interface::{Family, Interface, InterfaceAddress, InterfaceIndex};
 use crate::time::Instant;
 
 /// How long after an interface fell a loss is still put down to that.
@@ -39,7 +39,7 @@ pub(super) enum Choice {
     Undecided,
 }
 
-/// What the verdicts on all subjects of a LAN amount to.
+/// What the verdicts on all subjects of a LAN, of one family, amount to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Stance {
     /// At least one detour is in force.
@@ -65,12 +65,16 @@ pub(super) struct Lan {
     pub(super) name: String,
     pub(super) in_plan: bool,
     pub(super) index: Option<InterfaceIndex>,
+    /// The number before that: routes that went with it are found gone later.
+    former: Option<InterfaceIndex>,
     pub(super) up: bool,
     pub(super) carrier: bool,
     pub(super) addresses: Vec<HomeAddress>,
     /// Since when it has been up with the addresses that it has.
     pub(super) settled_since: Instant,
-    pub(super) stance: Stance,
+    /// When an IPv4 address last came or went.
+    pub(super) ipv4_changed_at: Instant,
+    stances: [Stance; 2],
     fell_at: Option<Instant>,
     bounced: bool,
     observed: bool,
@@ -81,6 +85,8 @@ pub(super) struct Lan {
 pub(super) struct Change {
     /// State, number or addresses: all routes over it are to be looked at.
     pub(super) any: bool,
+    /// An IPv4 address came or went.
+    pub(super) ipv4: bool,
     /// Addresses that came back to where they belong.
     pub(super) returned: Vec<IpAddr>,
 }
@@ -91,15 +97,34 @@ impl Lan {
             name: name.to_owned(),
             in_plan: false,
             index: None,
+            former: None,
             up: false,
             carrier: false,
             addresses: Vec::new(),
             settled_since: Instant::default(),
-            stance: Stance::default(),
+            ipv4_changed_at: Instant::default(),
+            stances: [Stance::default(); 2],
             fell_at: None,
             bounced: false,
             observed: false,
         }
+    }
+
+    /// What the verdicts on its subjects of one family amount to.
+    pub(super) const fn stance(&self, family: Family) -> Stance {
+        match family {
+            Family::V4 => self.stances[0],
+            Family::V6 => self.stances[1],
+        }
+    }
+
+    pub(super) const fn set_stances(&mut self, v4: Stance, v6: Stance) {
+        self.stances = [v4, v6];
+    }
+
+    /// Whether a detour of either family is in force.
+    pub(super) fn is_detoured(&self) -> bool {
+        self.stances.contains(&Stance::Detoured)
     }
 
     /// Whether what vanishes from this interface at this moment went with it, and not by somebody's will.
@@ -168,6 +193,12 @@ impl Lan {
         if change.any || (up && (!self.up || index != self.index)) {
             self.settled_since = now;
         }
+        if change.ipv4 {
+            self.ipv4_changed_at = now;
+        }
+        if index != self.index {
+            self.former = self.index.or(self.former);
+        }
         (self.up, self.index, self.carrier) = (up, index, carrier);
         Change { any, ..change }
     }
@@ -182,7 +213,9 @@ impl Lan {
     /// Takes the addresses in; those that are gone are kept as absent if the interface fell, else forgotten.
     fn compare_addresses(&mut self, seen: &[InterfaceAddress], fell: bool) -> Change {
         let mut change = Change::default();
-        let before = self.addresses.len();
+        let count_v4 =
+            |all: &[HomeAddress]| all.iter().filter(|h| h.present && h.address.address().is_ipv4()).count();
+        let (before, v4_before) = (self.addresses.len(), count_v4(&self.addresses));
         let is_seen = |h: &HomeAddress| seen.iter().any(|a| a.prefix == h.address.prefix);
         self.addresses.retain(|h| fell || !h.present || is_seen(h));
         change.any |= self.addresses.len() != before;
@@ -204,6 +237,7 @@ impl Lan {
                 change.any = true;
             }
         }
+        change.ipv4 = count_v4(&self.addresses) != v4_before;
         change
     }
 }
@@ -239,9 +273,11 @@ impl Lans {
         u8::try_from(self.lans.len() - 1).ok().map(LanId)
     }
 
-    /// The LAN that an interface is.
+    /// The LAN that an interface is, or was before it was deleted.
     pub(super) fn of(&self, index: InterfaceIndex) -> Option<LanId> {
-        self.iter().find(|(_, lan)| lan.index == Some(index)).map(|(id, _)| id)
+        let is = self.iter().find(|(_, lan)| lan.index == Some(index));
+        let was = || self.iter().find(|(_, lan)| lan.former == Some(index));
+        is.or_else(was).map(|(id, _)| id)
     }
 
     pub(super) fn name(&self, id: LanId) -> &str {

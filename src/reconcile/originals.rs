@@ -252,7 +252,7 @@ impl Originals {
 /// and who removes the last address of an interface is seen to.
 fn was_flushed(now: Instant, lans: &Lans, missing: &Missing, heard_all: bool) -> bool {
     let silent = heard_all && !missing.announced && missing.route.key.destination.addr().is_ipv4();
-    let unchanged = missing.all_lans(lans, |lan| now.since(lan.settled_since) > DEAFNESS);
+    let unchanged = missing.all_lans(lans, |lan| now.since(lan.ipv4_changed_at) > DEAFNESS);
     went_with_interface(now, lans, &missing.route, &missing.lans) || (silent && unchanged)
 }
 

@@ -189,15 +189,21 @@ impl View<'_> {
         original: &Arc<Route>,
         legs: impl Iterator<Item = (&'r Leg, Option<LanId>)>,
     ) -> Wanted {
+        let group = Group::of(&original.key);
         let mut dead = Vec::with_capacity(1);
         let mut kept = Vec::with_capacity(1);
         let mut alive = false;
+        let mut unclear = false;
         for (leg, lan) in legs {
             let leg = match self.fate(leg, lan) {
                 Fate::Dead(subject, way) => {
                     dead.push(subject);
                     let Some(interface) = self.usable(way.lan) else { return Wanted::Blocked(subject) };
                     Leg { gateway: Some(way.via), interface }
+                }
+                Fate::Unclear if self.replaced(group, original, leg) => {
+                    unclear = true;
+                    continue;
                 }
                 Fate::Lives | Fate::Unclear => {
                     let interface = lan.map_or(Some(leg.interface), |lan| self.usable(lan));
@@ -211,6 +217,10 @@ impl View<'_> {
             }
         }
         let Some((&subject, others)) = dead.split_first() else { return Wanted::Keep };
+        if unclear && self.own_in_front(group, original).any(|o| kept.iter().all(|leg| o.legs.contains(leg)))
+        {
+            return Wanted::Keep;
+        }
         let source = self.source(original, subject, alive);
         let route = Route {
             key: original.key,
@@ -257,9 +267,17 @@ impl View<'_> {
     /// Whether an overlay of ours stands in front of the route and has something else in the place of this leg: then
     /// it was laid when that leg was dead, and stays until the leg's subject is home.
     fn replaced(&self, group: Group, route: &Arc<Route>, leg: &Leg) -> bool {
-        let own = self.mirror.routes().group(group).filter(|r| r.protocol == PROTOCOL);
-        let mut in_front = own.filter(|o| stands_before(self.mirror, o, route)).peekable();
+        let mut in_front = self.own_in_front(group, route).peekable();
         in_front.peek().is_some() && in_front.all(|o| !o.legs.contains(leg))
+    }
+
+    fn own_in_front<'r>(
+        &'r self,
+        group: Group,
+        route: &'r Arc<Route>,
+    ) -> impl Iterator<Item = &'r Arc<Route>> {
+        let own = self.mirror.routes().group(group).filter(|r| r.protocol == PROTOCOL);
+        own.filter(move |o| stands_before(self.mirror, o, route))
     }
 
     fn has_own(&self, group: Group) -> bool {

@@ -53,9 +53,12 @@ impl Reports {
         self.touched.insert(subject);
     }
 
-    pub(super) fn laid(&mut self, subject: SubjectId) {
-        *self.laid.entry(subject).or_default() += 1;
+    /// Returns how many have been laid since the last report.
+    pub(super) fn laid(&mut self, subject: SubjectId) -> usize {
+        let count = self.laid.entry(subject).or_default();
+        *count += 1;
         self.touched.insert(subject);
+        *count
     }
 
     pub(super) fn lifted(&mut self, subject: Option<SubjectId>, text: String) {

@@ -17,7 +17,7 @@ use super::mirror::Mirror;
 use super::notice::Notice;
 use super::originals::PUT_BACK_PAUSE;
 use super::route::{Operation, PROTOCOL, Refusal};
-use crate::interface::{Interface, InterfaceAddress, InterfaceIndex, InterfaceKind};
+use crate::interface::{Family, Interface, InterfaceAddress, InterfaceIndex, InterfaceKind};
 use crate::time::Instant;
 
 /// How often routes and addresses that do not come back are looked at, to give them up in the end.
@@ -93,9 +93,10 @@ impl Reconciler {
 
     /// Those that sessions over a detour need.
     fn lay_addresses(&mut self, now: Instant, lo: InterfaceIndex, batch: &mut Batch) {
-        for (id, lan) in self.lans.iter().filter(|(_, lan)| lan.stance == Stance::Detoured) {
+        for (id, lan) in self.lans.iter() {
             for address in lan.absent().filter(|a| is_global(a)).map(InterfaceAddress::address) {
-                let needed = !self.mirror.is_local(&address) && is_routable(&address);
+                let detoured = lan.stance(Family::of(&address)) == Stance::Detoured;
+                let needed = detoured && !self.mirror.is_local(&address) && is_routable(&address);
                 if needed && self.waiting.may_try(now, &address) && !batch.is_full() {
                     let operation = Operation::AddAddress { interface: lo, address: on_lo(address) };
                     batch.push(Task::Wait { lan: id, address }, operation);
@@ -113,7 +114,10 @@ impl Reconciler {
             let owner = owner(&self.lans, &address);
             let given_up = match owner.and_then(|id| self.lans.get(id)) {
                 // Home works without it: it has been changed, and is not coming back.
-                Some(lan) => lan.stance == Stance::Home && lan.is_settled(now, 2 * PUT_BACK_PAUSE),
+                Some(lan) => {
+                    lan.stance(Family::of(&address)) == Stance::Home
+                        && lan.is_settled(now, 2 * PUT_BACK_PAUSE)
+                }
                 None => self.waiting.laid.contains_key(&address),
             };
             if (elsewhere || given_up) && self.waiting.may_try(now, &address) && !batch.is_full() {

@@ -110,7 +110,12 @@ impl Mirror {
             a.address() == address.address() && (a.prefix == address.prefix || a.address().is_ipv6())
         };
         if interface.addresses.iter().any(clash) {
-            return Err(Refusal::new(Errno::EEXIST, "File exists"));
+            let text = if address.address().is_ipv4() {
+                "ipv4: Address already assigned"
+            } else {
+                "address already assigned"
+            };
+            return Err(Refusal::new(Errno::EEXIST, text));
         }
         let same_subnet = |a: &&InterfaceAddress| !a.secondary && is_same_v4_subnet(a, &address);
         if let Some(primary) = interface.addresses.iter().find(same_subnet) {
@@ -125,6 +130,7 @@ impl Mirror {
         let mut told = vec![Notification::Address(index)];
         if up {
             self.connect(index, &address, &mut told);
+            self.mark_linkdown(index);
         }
         Ok(told)
     }
@@ -141,7 +147,12 @@ impl Mirror {
     ) -> Result<Vec<Notification>, Refusal> {
         let interface = self.interfaces.get_mut(&index).ok_or_else(no_device)?;
         let position = interface.addresses.iter().position(|a| a.prefix == *prefix);
-        let position = position.ok_or_else(|| Refusal::new(Errno::EADDRNOTAVAIL, "Address not found"))?;
+        let position = position.ok_or_else(|| {
+            Refusal::new(
+                Errno::EADDRNOTAVAIL,
+                if prefix.addr().is_ipv4() { "ipv4: Address not found" } else { "ipv6: address not found" },
+            )
+        })?;
         let address = interface.addresses.remove(position);
         let mut told = vec![Notification::Address(index)];
         match Family::of(&address.address()) {
@@ -212,6 +223,7 @@ impl Mirror {
         let is_v4 = |a: &InterfaceAddress| a.address().is_ipv4();
         if !self.interface(index).is_some_and(|i| i.addresses.iter().any(is_v4)) {
             self.flush_v4(index);
+            self.mark_linkdown(index);
         }
     }
 
@@ -306,7 +318,10 @@ impl Mirror {
 
     fn shrink_v6_multipath(&mut self, index: InterfaceIndex) {
         for route in self.routes_over(index) {
-            self.rewrite(&route, |r| r.legs.retain(|leg| leg.interface != index));
+            let mut shrunk = Route::clone(&route);
+            shrunk.legs.retain(|leg| leg.interface != index);
+            shrunk.linkdown = self.is_linkdown(&shrunk);
+            self.routes.substitute(&route, shrunk);
         }
     }
 

@@ -7,7 +7,7 @@ use nix::errno::Errno;
 
 use super::super::route::{Leg, Operation, Place, Refusal, Route, RouteKey};
 use super::{Mirror, Notification};
-use crate::interface::{Family, InterfaceIndex};
+use crate::interface::{Family, Interface, InterfaceIndex};
 
 /// Netlink flags of a new route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -164,10 +164,15 @@ impl Mirror {
             && self.prefixes_of(&gateway).any(|r| r.legs.contains(&on_link))
     }
 
-    /// Whether a leg of the route has no carrier, or its interface is down.
+    /// Whether a leg of the route has no carrier, or its interface is down or (IPv4) has lost its last address.
     pub(super) fn is_linkdown(&self, route: &Route) -> bool {
-        let is_running = |index: InterfaceIndex| self.interface(index).is_some_and(|i| i.is_running());
-        route.legs.iter().any(|leg| !is_running(leg.interface))
+        let v4 = route.key.destination.addr().is_ipv4();
+        let has_v4 = |i: &Interface| i.addresses.iter().any(|a| a.address().is_ipv4());
+        let is_alive = |index: InterfaceIndex| {
+            self.interface(index)
+                .is_some_and(|i| i.is_running() && (!v4 || route.legs.len() == 1 || has_v4(i)))
+        };
+        route.legs.iter().any(|leg| !is_alive(leg.interface))
     }
 }
 

@@ -1,1 +1,149 @@
-//! To come.
+//! Addresses that wait on `lo`, and static IPv6 addresses that are put back.
+
+use std::time::Duration;
+
+use super::rig::{ETH0, Rig, address, interface, ip, route};
+use crate::interface::{InterfaceAddress, InterfaceIndex};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[test]
+fn an_ipv6_address_waits_on_lo_while_its_interface_is_down_and_a_detour_is_in_force() {
+    let mut rig = Rig::new();
+    rig.detour("eth0", "fd00::2", "eth1", "fd01::2");
+    rig.take_operations();
+    rig.take_notices();
+    rig.event(|k| k.set_up(ETH0, false));
+    rig.wait(SECOND);
+    assert_eq!(rig.take_operations(), ["addr add fd00::1/128 dev 1"]);
+    assert_eq!(rig.take_notices(), ["address-waits interface=eth0 address=fd00::1 on=lo"]);
+    assert_eq!(rig.own(), ["fd00::2/128 via fd01::2 dev 3 metric 1024 src fd00::1"]);
+    rig.event(|k| k.set_up(ETH0, true));
+    rig.wait(3 * SECOND);
+    assert_eq!(rig.take_operations(), ["addr add fd00::1/64 dev 2", "addr del fd00::1/128 dev 1"]);
+    let expected = [
+        "address-put-back interface=eth0 address=fd00::1/64",
+        "address-returned interface=eth0 address=fd00::1",
+    ];
+    assert_eq!(rig.take_notices(), expected);
+    assert_eq!(rig.own(), ["fd00::2/128 via fd01::2 dev 3 metric 1024 src fd00::1"]);
+}
+
+#[test]
+fn a_detour_that_comes_after_the_interface_fell_lays_the_address_first() {
+    let mut rig = Rig::new();
+    rig.event(|k| k.set_up(ETH0, false));
+    rig.wait(SECOND);
+    rig.take_operations();
+    rig.detour("eth0", "fd00::2", "eth1", "fd01::2");
+    assert_eq!(
+        rig.take_operations(),
+        ["addr add fd00::1/128 dev 1", "add Alone fd00::2/128 via fd01::2 dev 3 metric 1024 src fd00::1"]
+    );
+}
+
+#[test]
+fn without_a_detour_no_address_waits_but_a_static_one_is_put_back() {
+    let mut rig = Rig::new();
+    rig.event(|k| k.set_up(ETH0, false));
+    rig.wait(5 * SECOND);
+    rig.event(|k| k.set_up(ETH0, true));
+    rig.wait(5 * SECOND);
+    assert_eq!(rig.take_operations(), ["addr add fd00::1/64 dev 2"]);
+}
+
+#[test]
+fn addresses_with_a_lifetime_are_not_put_back() {
+    let mut rig = Rig::new();
+    let leased = InterfaceAddress { permanent: false, ..address("fd00::77/64") };
+    rig.event(|k| k.add_address(ETH0, leased).unwrap());
+    rig.event(|k| k.set_up(ETH0, false));
+    rig.wait(5 * SECOND);
+    rig.event(|k| k.set_up(ETH0, true));
+    rig.wait(5 * SECOND);
+    assert_eq!(rig.take_operations(), ["addr add fd00::1/64 dev 2"]);
+}
+
+#[test]
+fn an_address_removed_while_the_interface_is_up_is_somebodys_will() {
+    let mut rig = Rig::new();
+    rig.detour("eth0", "fd00::2", "eth1", "fd01::2");
+    rig.wait(10 * SECOND);
+    rig.take_operations();
+    rig.event(|k| k.delete_address(ETH0, &address("fd00::1/64").prefix).unwrap());
+    rig.wait(100 * SECOND);
+    assert_eq!(rig.on_lo(), [""; 0]);
+    assert!(!rig.take_operations().iter().any(|o| o.starts_with("addr")));
+    assert_eq!(rig.own(), ["fd00::2/128 via fd01::2 dev 3 metric 1023"], "laid again without that source");
+}
+
+#[test]
+fn an_ipv4_address_waits_when_its_interface_is_deleted_and_overlays_are_laid_again() {
+    let mut rig = Rig::new();
+    rig.add(&route("198.51.100.0/24", "10.0.0.9", ETH0, 0));
+    rig.detour("eth0", "10.0.0.9", "eth1", "10.1.0.9");
+    rig.event(|k| k.set_up(ETH0, false));
+    rig.wait(SECOND);
+    assert_eq!(rig.on_lo(), [""; 0], "a downed interface keeps its IPv4 addresses");
+    rig.event(|k| k.delete_interface(ETH0));
+    rig.wait(SECOND);
+    assert_eq!(rig.on_lo(), ["10.0.0.1/32"; 1]);
+    assert_eq!(
+        rig.own(),
+        [
+            "10.0.0.9/32 via 10.1.0.9 dev 3 metric 0 src 10.0.0.1",
+            "198.51.100.0/24 via 10.1.0.9 dev 3 metric 0 src 10.0.0.1",
+        ]
+    );
+    rig.event(|k| k.add_interface(interface(InterfaceIndex(9), "eth0", &["10.0.0.1/24"])));
+    rig.wait(5 * SECOND);
+    assert_eq!(rig.on_lo(), [""; 0]);
+    rig.home("eth0", "10.0.0.9");
+    assert_eq!(rig.own(), [""; 0]);
+    assert_eq!(rig.gateway_to("198.51.100.1"), Some(ip("10.0.0.9")));
+}
+
+#[test]
+fn a_waiting_address_is_found_again_after_a_crash_with_and_without_journal() {
+    for with_journal in [true, false] {
+        let mut rig = Rig::new();
+        rig.detour("eth0", "fd00::2", "eth1", "fd01::2");
+        rig.event(|k| k.set_up(ETH0, false));
+        rig.wait(2 * SECOND);
+        assert!(rig.journal.contains("address eth0 absent fd00::1/64"), "{}", rig.journal);
+        rig.take_operations();
+        rig.restart(with_journal);
+        rig.wait(10 * SECOND);
+        assert_eq!(rig.take_operations(), [""; 0]);
+        assert_eq!(rig.on_lo(), ["fd00::1/128"]);
+        if !with_journal {
+            // Nobody remembers the static address; somebody else puts it back.
+            rig.event(|k| k.set_up(ETH0, true));
+            rig.event(|k| k.add_address(ETH0, address("fd00::1/64")).unwrap());
+        } else {
+            rig.event(|k| k.set_up(ETH0, true));
+        }
+        rig.wait(5 * SECOND);
+        assert_eq!(rig.on_lo(), [""; 0]);
+        let eth0 = rig.kernel.interface(ETH0).unwrap();
+        assert!(eth0.addresses.iter().any(|a| a.prefix == address("fd00::1/64").prefix));
+        rig.home("eth0", "fd00::2");
+        assert_eq!(rig.own(), [""; 0]);
+    }
+}
+
+#[test]
+fn the_end_names_waiting_addresses() {
+    let mut rig = Rig::new();
+    rig.detour("eth0", "fd00::2", "eth1", "fd01::2");
+    rig.event(|k| k.set_up(ETH0, false));
+    rig.wait(SECOND);
+    rig.take_notices();
+    rig.stop();
+    assert_eq!(
+        rig.take_notices(),
+        ["left-behind ipv4=0 ipv6=1 addresses=1 \
+          undo=\"ip -6 route flush proto 250; ip -6 addr del fd00::1/128 dev lo\""]
+    );
+    assert_eq!(rig.on_lo(), ["fd00::1/128"]);
+}

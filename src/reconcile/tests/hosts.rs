@@ -66,8 +66,8 @@ fn a_move_from_way_to_way_makes_before_it_breaks() {
         rig.take_operations(),
         [
             "add Before 10.0.0.2/32 via 10.2.0.2 dev 4 metric 0 src 10.0.0.1",
-            "del 10.0.0.2/32 via 10.1.0.2 dev 3 metric 0 src 10.0.0.1",
             "neigh del 10.0.0.2 dev 2",
+            "del 10.0.0.2/32 via 10.1.0.2 dev 3 metric 0 src 10.0.0.1",
         ]
     );
     rig.detour("eth0", "fd00::2", "eth2", "fd02::2");

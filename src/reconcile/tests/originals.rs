@@ -1,1 +1,175 @@
-//! To come.
+//! Routes that the kernel flushes with their interface come back; those that somebody deletes do not.
+
+use std::time::Duration;
+
+use super::rig::{DHCP, ETH0, ETH1, Rig, address, interface, ip, route};
+use crate::interface::InterfaceIndex;
+use crate::reconcile::Route;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn bounce(rig: &mut Rig) {
+    rig.event(|k| k.set_up(ETH0, false));
+    rig.wait(3 * SECOND);
+    rig.event(|k| k.set_up(ETH0, true));
+}
+
+#[test]
+fn a_static_route_comes_back_a_second_after_its_interface() {
+    let mut rig = Rig::new();
+    rig.add(&route("0.0.0.0/0", "10.0.0.9", ETH0, 0));
+    bounce(&mut rig);
+    assert_eq!(rig.foreign(), [""; 0]);
+    rig.wait(SECOND / 2);
+    assert_eq!(rig.foreign(), [""; 0]);
+    rig.wait(SECOND);
+    assert_eq!(rig.foreign(), ["0.0.0.0/0 via 10.0.0.9 dev 2 metric 0"]);
+    let put_back: Vec<_> =
+        rig.take_notices().into_iter().filter(|n| n.starts_with("route-put-back")).collect();
+    assert_eq!(put_back, ["route-put-back routes=1 route=\"default via 10.0.0.9 dev eth0\""]);
+}
+
+#[test]
+fn a_bounce_that_is_over_at_once_is_noticed() {
+    let mut rig = Rig::new();
+    rig.add(&route("0.0.0.0/0", "10.0.0.9", ETH0, 0));
+    rig.add(&route("::/0", "fe80::9", ETH0, 1024));
+    rig.event(|k| {
+        let mut told = k.set_up(ETH0, false);
+        told.extend(k.set_up(ETH0, true));
+        told
+    });
+    rig.wait(3 * SECOND);
+    assert_eq!(
+        rig.foreign(),
+        ["0.0.0.0/0 via 10.0.0.9 dev 2 metric 0", "::/0 via fe80::9 dev 2 metric 1024"]
+    );
+}
+
+#[test]
+fn a_bounce_whose_messages_were_lost_is_noticed_by_the_silence_of_its_routes() {
+    let mut rig = Rig::new();
+    rig.add(&route("0.0.0.0/0", "10.0.0.9", ETH0, 0));
+    rig.wait(10 * SECOND);
+    rig.deaf = true;
+    rig.event(|k| {
+        let mut told = k.set_up(ETH0, false);
+        told.extend(k.set_up(ETH0, true));
+        told
+    });
+    rig.deaf = false;
+    rig.wait(70 * SECOND);
+    assert_eq!(rig.foreign(), ["0.0.0.0/0 via 10.0.0.9 dev 2 metric 0"]);
+}
+
+#[test]
+fn what_somebody_deletes_stays_deleted() {
+    let mut rig = Rig::new();
+    let v4 = route("198.51.100.0/24", "10.0.0.9", ETH0, 0);
+    let v6 = route("2001:db8::/32", "fd00::9", ETH0, 1024);
+    rig.add(&v4);
+    rig.add(&v6);
+    rig.wait(10 * SECOND);
+    rig.delete(&v4);
+    rig.delete(&v6);
+    rig.wait(200 * SECOND);
+    bounce(&mut rig);
+    rig.wait(200 * SECOND);
+    assert_eq!(rig.foreign(), [""; 0]);
+}
+
+#[test]
+fn what_somebody_else_puts_back_first_is_not_put_back_twice() {
+    let mut rig = Rig::new();
+    rig.add(&route("0.0.0.0/0", "10.0.0.9", ETH0, 0));
+    bounce(&mut rig);
+    rig.add(&route("0.0.0.0/0", "10.0.0.8", ETH0, 0));
+    rig.take_operations();
+    rig.wait(200 * SECOND);
+    assert_eq!(rig.foreign(), ["0.0.0.0/0 via 10.0.0.8 dev 2 metric 0"]);
+    assert!(rig.take_operations().iter().all(|o| o.starts_with("addr")));
+}
+
+#[test]
+fn dhcp_routes_have_their_own_keeper() {
+    let mut rig = Rig::new();
+    rig.add(&Route { protocol: DHCP, ..route("0.0.0.0/0", "10.0.0.9", ETH0, 0) });
+    bounce(&mut rig);
+    rig.wait(200 * SECOND);
+    assert_eq!(rig.foreign(), [""; 0]);
+}
+
+#[test]
+fn an_overlay_stands_while_its_original_is_flushed_and_goes_when_it_is_back() {
+    let mut rig = Rig::new();
+    rig.add(&route("0.0.0.0/0", "10.0.0.9", ETH0, 0));
+    rig.detour("eth0", "10.0.0.9", "eth1", "10.1.0.9");
+    rig.event(|k| k.set_up(ETH0, false));
+    rig.wait(100 * SECOND);
+    assert_eq!(rig.gateway_to("192.0.2.1"), Some(ip("10.1.0.9")));
+    rig.event(|k| k.set_up(ETH0, true));
+    rig.wait(SECOND / 2);
+    rig.home("eth0", "10.0.0.9");
+    assert_eq!(rig.gateway_to("192.0.2.1"), Some(ip("10.1.0.9")), "nothing else would serve");
+    rig.wait(2 * SECOND);
+    assert_eq!(rig.gateway_to("192.0.2.1"), Some(ip("10.0.0.9")));
+    assert_eq!(rig.own(), [""; 0]);
+    assert!(rig.operations.contains(&"add Behind 0.0.0.0/0 via 10.0.0.9 dev 2 metric 0".to_owned()));
+}
+
+#[test]
+fn a_dhcp_default_keeps_its_overlay_until_the_client_has_renewed() {
+    let mut rig = Rig::new();
+    let original = Route { protocol: DHCP, ..route("0.0.0.0/0", "10.0.0.9", ETH0, 100) };
+    rig.add(&original);
+    rig.detour("eth0", "10.0.0.9", "eth1", "10.1.0.9");
+    bounce(&mut rig);
+    rig.home("eth0", "10.0.0.9");
+    rig.wait(20 * SECOND);
+    assert_eq!(rig.gateway_to("192.0.2.1"), Some(ip("10.1.0.9")));
+    rig.add(&original);
+    rig.wait(SECOND);
+    assert_eq!(rig.gateway_to("192.0.2.1"), Some(ip("10.0.0.9")));
+    assert_eq!(rig.own(), [""; 0]);
+}
+
+#[test]
+fn routes_return_to_an_interface_that_was_made_again_with_another_number() {
+    let mut rig = Rig::new();
+    rig.add(&route("198.51.100.0/24", "10.0.0.9", ETH0, 0));
+    rig.event(|k| k.delete_interface(ETH0));
+    rig.wait(10 * SECOND);
+    rig.event(|k| k.add_interface(interface(InterfaceIndex(9), "eth0", &[])));
+    rig.wait(10 * SECOND);
+    assert_eq!(rig.foreign(), [""; 0], "the gateway is not on-link yet");
+    rig.event(|k| k.add_address(InterfaceIndex(9), address("10.0.0.1/24")).unwrap());
+    rig.wait(2 * SECOND);
+    assert_eq!(rig.foreign(), ["198.51.100.0/24 via 10.0.0.9 dev 9 metric 0"]);
+}
+
+#[test]
+fn the_last_address_removed_by_somebody_takes_the_routes_for_good() {
+    let mut rig = Rig::new();
+    rig.add(&route("198.51.100.0/24", "10.0.0.9", ETH0, 0));
+    rig.wait(10 * SECOND);
+    rig.event(|k| k.delete_address(ETH0, &address("10.0.0.1/24").prefix).unwrap());
+    rig.wait(10 * SECOND);
+    rig.event(|k| k.add_address(ETH0, address("10.0.0.1/24")).unwrap());
+    rig.wait(100 * SECOND);
+    assert_eq!(rig.foreign(), [""; 0]);
+}
+
+#[test]
+fn an_overlay_over_an_interface_that_falls_comes_back_with_it() {
+    let mut rig = Rig::new();
+    rig.add(&route("198.51.100.0/24", "10.0.0.9", ETH0, 0));
+    rig.detour("eth0", "10.0.0.9", "eth1", "10.1.0.9");
+    rig.event(|k| k.set_up(ETH1, false));
+    rig.wait(10 * SECOND);
+    assert_eq!(rig.own(), [""; 0]);
+    rig.take_notices();
+    rig.event(|k| k.set_up(ETH1, true));
+    rig.wait(SECOND);
+    assert_eq!(rig.own().len(), 2);
+    assert!(!rig.take_notices().iter().any(|n| n.starts_with("overlay-removed")), "nobody is to blame");
+}

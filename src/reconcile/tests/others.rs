@@ -1,1 +1,136 @@
-//! To come.
+//! Others act on the routing table, and the kernel refuses.
+
+use std::time::Duration;
+
+use nix::errno::Errno;
+
+use super::rig::{ETH0, Rig, ip, route};
+use crate::engine::Outcome;
+use crate::reconcile::mirror::Insert;
+use crate::reconcile::{PROTOCOL, Refusal, Route};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn flush(rig: &mut Rig) {
+    let own: Vec<Route> =
+        rig.kernel.routes().iter().filter(|r| r.protocol == PROTOCOL).map(|r| Route::clone(r)).collect();
+    rig.event(|k| own.iter().flat_map(|r| k.delete_route(r).unwrap()).collect());
+}
+
+#[test]
+fn a_removed_overlay_comes_back_with_longer_and_longer_pauses() {
+    let mut rig = Rig::new();
+    rig.detour("eth0", "10.0.0.2", "eth1", "10.1.0.2");
+    rig.wait(10 * SECOND);
+    rig.take_notices();
+    for (removal, pause) in [0, 1, 2, 4, 8].into_iter().enumerate() {
+        flush(&mut rig);
+        assert_eq!(rig.own().len(), usize::from(pause == 0), "removal {removal}");
+        let notices = rig.take_notices();
+        assert!(
+            notices.iter().any(|n| n.starts_with("overlay-removed-by-others address=10.0.0.2")),
+            "{notices:?}"
+        );
+        assert_eq!(notices.iter().any(|n| n.starts_with("contested")), removal == 4, "{notices:?}");
+        rig.wait(pause * SECOND);
+        assert_eq!(rig.own().len(), 1, "removal {removal}");
+    }
+    assert!(rig.outcomes.iter().any(|(_, o)| *o == Outcome::Contested));
+    assert!(matches!(rig.last_outcome("eth0", "10.0.0.2"), Some(Outcome::Applied(_))));
+    rig.wait(700 * SECOND);
+    flush(&mut rig);
+    assert_eq!(rig.own().len(), 1, "after a time of peace all is forgiven");
+}
+
+#[test]
+fn a_removal_that_nobody_told_of_is_found_within_five_seconds() {
+    let mut rig = Rig::new();
+    rig.detour("eth0", "10.0.0.2", "eth1", "10.1.0.2");
+    rig.deaf = true;
+    flush(&mut rig);
+    assert_eq!(rig.own(), [""; 0]);
+    rig.wait(5 * SECOND);
+    assert_eq!(rig.own().len(), 1);
+}
+
+#[test]
+fn an_overrun_leads_to_dumps() {
+    let mut rig = Rig::new();
+    rig.detour("eth0", "10.0.0.2", "eth1", "10.1.0.2");
+    rig.deaf = true;
+    flush(&mut rig);
+    rig.deaf = false;
+    rig.overrun();
+    assert_eq!(rig.own().len(), 1);
+}
+
+#[test]
+fn a_strangers_replace_at_metric_zero_hits_the_overlay_and_it_is_laid_again() {
+    let mut rig = Rig::new();
+    rig.add(&route("0.0.0.0/0", "10.0.0.9", ETH0, 0));
+    rig.detour("eth0", "10.0.0.9", "eth1", "10.1.0.9");
+    rig.take_operations();
+    rig.event(|k| k.add_route(&route("0.0.0.0/0", "10.0.0.9", ETH0, 0), Insert::Replace).unwrap_or_default());
+    rig.event(|k| {
+        let renewed = Route { protocol: 16, ..route("0.0.0.0/0", "10.0.0.9", ETH0, 0) };
+        k.add_route(&renewed, Insert::Replace).unwrap()
+    });
+    rig.wait(SECOND);
+    assert_eq!(rig.gateway_to("192.0.2.1"), Some(ip("10.1.0.9")));
+    rig.home("eth0", "10.0.0.9");
+    assert_eq!(rig.gateway_to("192.0.2.1"), Some(ip("10.0.0.9")));
+    assert_eq!(rig.own(), [""; 0]);
+}
+
+#[test]
+fn a_stranger_who_comes_first_at_metric_zero_is_covered_if_his_gateway_is_dead_and_served_if_not() {
+    let mut rig = Rig::new();
+    rig.add(&route("0.0.0.0/0", "10.0.0.9", ETH0, 0));
+    rig.detour("eth0", "10.0.0.9", "eth1", "10.1.0.9");
+    rig.event(|k| {
+        let other = Route { protocol: 3, ..route("0.0.0.0/0", "10.0.0.9", ETH0, 0) };
+        k.add_route(&other, Insert::Prepend).unwrap()
+    });
+    rig.wait(SECOND);
+    assert_eq!(rig.gateway_to("192.0.2.1"), Some(ip("10.1.0.9")));
+    rig.event(|k| k.add_route(&route("0.0.0.0/0", "10.0.0.8", ETH0, 0), Insert::Prepend).unwrap());
+    rig.wait(SECOND);
+    assert_eq!(rig.gateway_to("192.0.2.1"), Some(ip("10.0.0.8")));
+    assert!(!rig.own().iter().any(|r| r.starts_with("0.0.0.0/0")));
+}
+
+#[test]
+fn a_refused_operation_is_retried_and_shown() {
+    let mut rig = Rig::new();
+    rig.refuses = Some(Refusal::new(Errno::ENOMEM, "Cannot allocate memory"));
+    rig.detour("eth0", "10.0.0.2", "eth1", "10.1.0.2");
+    assert_eq!(rig.last_outcome("eth0", "10.0.0.2"), Some(&Outcome::Refused(12)));
+    assert_eq!(rig.core.troubles()[0].refused, Some(12));
+    rig.wait(100 * SECOND);
+    let attempts = rig.operations.len();
+    assert!((5..=9).contains(&attempts), "{attempts} attempts");
+    assert!(
+        rig.notices.iter().any(|n| n.contains("errno=12") && n.contains("10.0.0.2/32")),
+        "{:?}",
+        rig.notices
+    );
+    rig.refuses = None;
+    rig.wait(70 * SECOND);
+    assert_eq!(rig.own().len(), 1);
+    assert!(matches!(rig.last_outcome("eth0", "10.0.0.2"), Some(Outcome::Applied(_))));
+    assert_eq!(rig.core.troubles(), []);
+}
+
+#[test]
+fn a_refused_lift_is_retried() {
+    let mut rig = Rig::new();
+    rig.detour("eth0", "10.0.0.2", "eth1", "10.1.0.2");
+    rig.refuses = Some(Refusal::new(Errno::EPERM, "Operation not permitted"));
+    rig.home("eth0", "10.0.0.2");
+    assert_eq!(rig.own().len(), 1);
+    assert_ne!(rig.last_outcome("eth0", "10.0.0.2"), Some(&Outcome::Lifted));
+    rig.refuses = None;
+    rig.wait(70 * SECOND);
+    assert_eq!(rig.own(), [""; 0]);
+    assert_eq!(rig.last_outcome("eth0", "10.0.0.2"), Some(&Outcome::Lifted));
+}

@@ -144,6 +144,12 @@ impl Rig {
         self.now = until;
     }
 
+    /// The daemon finds out that messages were lost.
+    pub(super) fn overrun(&mut self) {
+        self.core.handle(self.now, Input::Overrun);
+        self.settle();
+    }
+
     pub(super) fn stop(&mut self) {
         self.core.handle(self.now, Input::Stop);
         self.settle();
