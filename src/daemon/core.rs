@@ -187,10 +187,11 @@ impl Core {
 
     /// What the kernel is about to be asked for, as commands: all that a dry run has to show.
     fn show(&self, operations: &[Operation]) {
-        let level = if self.config.dry_run { Level::Info } else { Level::Debug };
+        let (level, event) =
+            if self.config.dry_run { (Level::Info, "would-do") } else { (Level::Debug, "asking-kernel") };
         if log_enabled!(level) {
             for operation in operations {
-                log!(level, "kernel command=\"{}\"", describe(operation, &|index| self.name(index)));
+                log!(level, "{event} command=\"{}\"", describe(operation, &|index| self.name(index)));
             }
         }
     }

@@ -8,7 +8,7 @@ use super::path::{Path, PathKey, UNHEARD, is_link_local};
 use super::{Engine, Peer};
 use crate::interface::Family;
 use crate::time::Instant;
-use crate::wire::{LanIndex, NodeId};
+use crate::wire::{LanIndex, Level, NodeId};
 
 /// A list this long may have been cut: what is missing from it is not withdrawn.
 const COMPLETE_LIST: usize = 34;
@@ -128,13 +128,16 @@ impl Engine {
 
     /// An address is withdrawn when no path over which the peer is heard names it: an attacker on one LAN cannot
     /// withdraw what is named on another.
-    fn mark_withdrawn(&mut self, now: Instant, node: NodeId) {
+    pub(super) fn mark_withdrawn(&mut self, now: Instant, node: NodeId) {
         let missed = self.config.missed.get();
         let configured: Vec<IpAddr> =
             self.config.peers.iter().flat_map(|peer| peer.addresses.clone()).collect();
         let Some(peer) = self.peers.get_mut(&node) else { return };
-        let voices: Vec<&Path> =
-            peer.paths.values().filter(|p| !p.claims.is_empty() && p.missed < missed).collect();
+        let voices: Vec<&Path> = peer
+            .paths
+            .values()
+            .filter(|p| !p.claims.is_empty() && p.missed < missed && p.verdict != Level::Down)
+            .collect();
         if voices.is_empty() || voices.iter().any(|p| p.claims.len() >= COMPLETE_LIST) {
             return;
         }

@@ -1,5 +1,6 @@
 //! Where each address's traffic goes: rules 2 to 8, 11 and 12 of faild-protocol(7), for one peer at a time.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::notice::Notice;
@@ -304,7 +305,11 @@ impl Engine {
         let Some(peer) = self.peers.get(&node) else { return };
         let positions = || {
             peer.paths.iter().flat_map(|(key, path)| {
-                let counts = |a: &&PeerAddress| a.answered.is_some() || a.trusted;
+                let is_anothers = |a: &PeerAddress| {
+                    let others = |nodes: &BTreeSet<NodeId>| nodes.iter().any(|claimant| *claimant != node);
+                    a.withdrawn.is_some() && self.claimants.get(&a.address).is_some_and(others)
+                };
+                let counts = move |a: &&PeerAddress| (a.answered.is_some() || a.trusted) && !is_anothers(a);
                 path.addresses.values().filter(counts).map(|a| (key.lan, a.address, a.position))
             })
         };
@@ -340,6 +345,9 @@ impl Engine {
             .map(|p| std::mem::replace(&mut p.subjects, new.clone()))
             .unwrap_or_default();
         for gone in old.iter().filter(|subject| !new.contains(subject)) {
+            if self.subject_nodes.get(gone) != Some(&node) {
+                continue;
+            }
             self.subject_nodes.remove(gone);
             changed |= self.plan.subjects.remove(gone).is_some();
         }

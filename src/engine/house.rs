@@ -22,6 +22,11 @@ impl Engine {
             self.address_generation = self.address_generation.wrapping_add(1).max(1);
         }
         self.watch_neighbours(now, lan);
+        for node in
+            self.peers.values().filter(|p| !p.absent && p.has_overlay()).map(|p| p.node).collect::<Vec<_>>()
+        {
+            self.mark_withdrawn(now, node);
+        }
         self.drop_withdrawn(now, lan);
         self.forget_old(now);
         self.fit_interval();

@@ -14,8 +14,13 @@ use crate::wire::{NodeId, Nonce};
 /// for more than this many.
 const BROADCASTS: usize = 64;
 
-/// An address that vanished is withdrawn only after this time: one that the kernel flushed on a bounce comes back.
-const WITHDRAW_AFTER: Duration = Duration::from_secs(5);
+/// An interface that has run for this long has got back what the kernel flushed on its bounce: what vanishes from it
+/// later was somebody's will, and is withdrawn.
+const SETTLED_AFTER: Duration = Duration::from_secs(5);
+
+/// An address must be missing for this long: a dump right after a link event can show the link as it was and its
+/// addresses as they will be.
+const WITHDRAW_AFTER: Duration = Duration::from_millis(50);
 
 /// ACKs to strangers in a second, and at most in a burst: enough for a LAN of 1,000 to meet within half a minute, too
 /// few to be of use to anybody as a reflector.
@@ -51,6 +56,8 @@ pub(super) struct Lan {
     pub(super) excused: bool,
     /// Our addresses here; those that vanished stay a while, with the time that they were last seen.
     addresses: BTreeMap<IpAddr, Instant>,
+    /// Since when packets can pass without a break.
+    running_since: Option<Instant>,
     strangers: f64,
     strangers_at: Instant,
     /// Whether people were told that the LAN is down.
@@ -71,6 +78,7 @@ impl Lan {
             retry_from: 0,
             excused: false,
             addresses: BTreeMap::new(),
+            running_since: None,
             strangers: STRANGERS_PER_SECOND,
             strangers_at: now,
             told_down: false,
@@ -95,6 +103,7 @@ impl Lan {
             }
         }
         self.interface = interface;
+        self.running_since = self.running().map(|_| self.running_since.unwrap_or(now));
         self.drop_withdrawn(now);
         !self.addresses().eq(before)
     }
@@ -102,7 +111,8 @@ impl Lan {
     /// Forgets addresses that have been missing for long. While the interface is down or gone, none are: peers still
     /// reach them by the other LANs. True if the list changed.
     pub(super) fn drop_withdrawn(&mut self, now: Instant) -> bool {
-        let Some(interface) = self.interface.as_ref().filter(|i| i.is_running()) else {
+        let settled = self.running_since.is_some_and(|since| now.since(since) >= SETTLED_AFTER);
+        let Some(interface) = self.interface.as_ref().filter(|_| settled) else {
             for seen in self.addresses.values_mut() {
                 *seen = now;
             }

@@ -95,6 +95,8 @@ pub enum Notice {
     PortFiltered { peer: NodeId, address: IpAddr, interface: String },
     /// Broadcasts do not reach a peer, unicast does.
     BroadcastFiltered { peer: NodeId, interface: String },
+    /// Broadcasts reach it again.
+    BroadcastHeard { peer: NodeId, interface: String },
     /// All peers on a LAN are silent.
     LanSilent { interface: String },
     /// They are heard again.
@@ -151,6 +153,7 @@ impl Notice {
             | Notice::FailedBack { .. }
             | Notice::AddressWithdrawn { .. }
             | Notice::BroadcastFiltered { .. }
+            | Notice::BroadcastHeard { .. }
             | Notice::LanHeard { .. }
             | Notice::SilenceEnded => Loudness::Info,
         }
@@ -229,6 +232,9 @@ impl fmt::Display for Notice {
                     f,
                     "broadcast-filtered peer={peer} interface={interface} action=\"asked by unicast from here on\""
                 )
+            }
+            Notice::BroadcastHeard { peer, interface } => {
+                write!(f, "broadcast-heard peer={peer} interface={interface}")
             }
             Notice::LanSilent { interface } => {
                 write!(

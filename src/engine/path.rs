@@ -99,6 +99,8 @@ pub(super) struct Path {
     pub(super) answered: Answered,
     /// Slots begin by unicast: broadcasts do not reach this peer.
     pub(super) by_unicast: bool,
+    /// As `by_unicast`, but found out, and given up again when a broadcast is answered.
+    pub(super) filtered: bool,
     /// A fresh path is given f slots before it can be down, whatever it missed before.
     pub(super) slots: u32,
     pub(super) outstanding: VecDeque<Outstanding>,
@@ -168,6 +170,7 @@ impl Path {
             saved: 0,
             answered: Answered::No,
             by_unicast: false,
+            filtered: false,
             slots: 0,
             outstanding: VecDeque::new(),
             unanswered_since: None,
@@ -223,9 +226,18 @@ impl Path {
         self.unanswered_since = None;
     }
 
+    /// Gives up a verdict of "down" that nothing has followed from: the peer itself was away, not the path.
+    pub(super) fn doubt_verdict(&mut self) {
+        if self.verdict == Level::Down && !self.is_moved() {
+            self.restart_counts();
+            self.verdict = Level::Unknown;
+        }
+    }
+
     /// A new boot of the peer: what its old run said and sent is void.
     pub(super) fn on_new_boot(&mut self) {
         self.restart_counts();
+        self.doubt_verdict();
         self.heard_sequence = None;
         self.taken.clear();
         self.token_held = Token(0);
@@ -260,6 +272,12 @@ impl Path {
         if asked {
             self.unanswered_since.get_or_insert(now);
         }
+    }
+
+    /// A broadcast was answered: broadcasts are not filtered. True if they were taken to be.
+    pub(super) fn on_broadcast_answered(&mut self) -> bool {
+        self.saved = 0;
+        std::mem::take(&mut self.filtered)
     }
 
     /// An INQ that was sent at `sent` in slot `sequence` was answered, in time or late.

@@ -24,7 +24,7 @@ const MAX_ADDRESSES: usize = 16;
 const COOKIE_EPOCH: Duration = Duration::from_secs(60);
 
 /// How long a node id that two hosts bear is left alone after the last sign of it.
-const CLONE_QUARANTINE: Duration = Duration::from_secs(30);
+const CLONE_QUARANTINE: Duration = Duration::from_secs(5);
 
 /// A packet, with where it came from.
 struct Arrival<'a> {
@@ -91,7 +91,9 @@ impl Engine {
             }
             return Err(Dropped::Own);
         }
-        let Kind::Acknowledgement { echo, .. } = packet.kind else { return Err(Dropped::Own) };
+        let Kind::Acknowledgement { echo, .. } = packet.kind else {
+            return self.answer_own_clone(now, lan, datagram, packet);
+        };
         if !self.is_outstanding_broadcast(lan, echo) {
             return Err(Dropped::UnknownNonce);
         }
@@ -107,6 +109,20 @@ impl Engine {
             self.remember_soon(now);
         }
         Ok(())
+    }
+
+    /// Our answer proves to the other that there are two of us; it is answered like a stranger.
+    fn answer_own_clone(
+        &mut self,
+        now: Instant,
+        lan: LanIndex,
+        datagram: &Datagram<'_>,
+        packet: &Packet,
+    ) -> Result<(), Dropped> {
+        let Kind::Inquiry = packet.kind else { return Err(Dropped::Own) };
+        let key = PathKey { lan, family: Family::of(&datagram.source), peer_lan: packet.sender.lan };
+        let arrival = Arrival { datagram, packet: packet.clone(), lan, interface: datagram.interface, key };
+        self.answer_stranger(now, &arrival)
     }
 
     fn is_outstanding_broadcast(&self, lan: LanIndex, echo: Nonce) -> bool {
@@ -223,12 +239,18 @@ impl Engine {
             self.meet(now, arrival)?;
         }
         self.on_heard(now, arrival);
+        self.doubt_after_silence(node, *key);
         let path = self.path_mut(node, *key).ok_or(Dropped::JoinedLan)?;
         path.on_answer(asked.sent, asked.sequence == current, asked.first, now);
+        let unfiltered = asked.broadcast && path.on_broadcast_answered();
         path.on_round_trip(datagram.arrived.since(asked.sent).saturating_sub(held));
         if let Some(address) = path.addresses.get_mut(&datagram.source) {
             address.answered = Some(now);
             address.withdrawn = None;
+        }
+        if unfiltered {
+            let interface = self.lan_name(*lan);
+            self.notice(Notice::BroadcastHeard { peer: node, interface });
         }
         self.take_directed(now, arrival);
         self.after_round_trip(now, node, *key, asked.first);
@@ -238,13 +260,28 @@ impl Engine {
         Ok(())
     }
 
+    /// A path that missed a whole slot answers again while others are down and held for want of a way out: the peer
+    /// was away for a moment, and answers on one LAN first. The others get fresh slots (see "Absence").
+    fn doubt_after_silence(&mut self, node: NodeId, key: PathKey) {
+        let Some(peer) = self.peers.get_mut(&node) else { return };
+        if peer.paths.get(&key).is_none_or(|path| path.missed == 0) {
+            return;
+        }
+        let lans = &self.lans;
+        for (other, path) in peer.paths.iter_mut().filter(|(other, _)| **other != key) {
+            if lans.get(&other.lan).is_some_and(|lan| lan.running().is_some()) {
+                path.doubt_verdict();
+            }
+        }
+    }
+
     /// The INQ of ours that an ACK answers. Unicast ones must be answered by the address that was asked.
     fn find_question(&mut self, arrival: &Arrival<'_>, echo: Nonce) -> Option<Question> {
         let source = arrival.datagram.source;
         let lan = self.lans.get(&arrival.lan)?;
         let family = arrival.key.family;
         if let Some(b) = lan.broadcasts.iter().find(|b| b.nonce == echo && b.family == family) {
-            return Some(Question { sent: b.sent, sequence: b.sequence, first: true });
+            return Some(Question { sent: b.sent, sequence: b.sequence, first: true, broadcast: true });
         }
         if let Some(q) = self.unmet.get(&(arrival.lan, source)).and_then(|unmet| unmet.question(echo)) {
             return Some(q);
@@ -256,7 +293,7 @@ impl Engine {
             .filter_map(|key| peer.paths.get(key))
             .flat_map(|path| path.outstanding.iter())
             .find(|o| o.nonce == echo && o.target == source)
-            .map(|o| Question { sent: o.sent, sequence: o.sequence, first: o.first })
+            .map(|o| Question { sent: o.sent, sequence: o.sequence, first: o.first, broadcast: false })
     }
 
     /// A peer that has no entry of us hands us a cookie: it comes back once a slot, with our addresses.
@@ -361,7 +398,7 @@ impl Engine {
         let mut path = Path::new(now, &mut self.random, 0.0, &self.config.damping);
         path.by_unicast =
             self.is_configured(&source) || self.lans.get(&key.lan).is_some_and(|l| !l.settings.broadcast);
-        self.adopt_unheard(node, key, &source, &mut path);
+        self.adopt_unheard(node, key, &mut path);
         let configured = self.config.peers.iter().position(|peer| peer.addresses.contains(&source));
         if let Some(peer) = self.peers.get_mut(&node) {
             peer.configured = peer.configured.or(configured);
@@ -373,19 +410,15 @@ impl Engine {
         Ok(())
     }
 
-    /// An address that was known before its path was heard moves to it, with where its traffic goes.
-    fn adopt_unheard(&mut self, node: NodeId, key: PathKey, source: &IpAddr, path: &mut Path) {
+    /// Addresses that were known before their path was heard move to it, with where their traffic goes.
+    fn adopt_unheard(&mut self, node: NodeId, key: PathKey, path: &mut Path) {
         let unheard = PathKey { peer_lan: UNHEARD, ..key };
-        let Some(peer) = self.peers.get_mut(&node) else { return };
-        let Some(placeholder) = peer.paths.get_mut(&unheard) else { return };
-        if let Some(record) = placeholder.addresses.remove(source) {
-            path.addresses.insert(*source, record);
-            path.local = placeholder.local;
-            path.verdict = placeholder.verdict;
-        }
-        if placeholder.addresses.is_empty() {
-            peer.paths.remove(&unheard);
-        }
+        let Some(placeholder) = self.peers.get_mut(&node).and_then(|peer| peer.paths.remove(&unheard)) else {
+            return;
+        };
+        path.verdict = if placeholder.is_moved() { placeholder.verdict } else { wire::Level::Unknown };
+        path.has_failed = path.verdict == wire::Level::Down;
+        path.addresses = placeholder.addresses;
     }
 
     pub(super) fn is_configured(&self, address: &IpAddr) -> bool {
@@ -453,4 +486,5 @@ pub(super) struct Question {
     pub(super) sent: Instant,
     pub(super) sequence: u32,
     pub(super) first: bool,
+    pub(super) broadcast: bool,
 }

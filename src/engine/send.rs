@@ -261,7 +261,7 @@ impl Engine {
             }
         }
         for peer in self.peers.values().filter(|peer| !peer.absent) {
-            for (key, path) in peer.paths.iter().filter(|(_, path)| path.by_unicast) {
+            for (key, path) in peer.paths.iter().filter(|(_, path)| path.by_unicast || path.filtered) {
                 let Some(target) = path.main_address() else { continue };
                 let Some(source) = self.source_towards(key.lan, &target) else { continue };
                 to.push((key.lan, source, target));

@@ -33,7 +33,7 @@ pub(super) struct Unmet(VecDeque<(Nonce, Instant, u32)>);
 impl Unmet {
     pub(super) fn question(&self, echo: Nonce) -> Option<Question> {
         let (_, sent, sequence) = self.0.iter().find(|(nonce, ..)| *nonce == echo)?;
-        Some(Question { sent: *sent, sequence: *sequence, first: true })
+        Some(Question { sent: *sent, sequence: *sequence, first: true, broadcast: false })
     }
 }
 
@@ -151,8 +151,8 @@ impl Engine {
     fn after_saved(&mut self, node: NodeId, key: PathKey) {
         let interface = self.lan_name(key.lan);
         let Some(path) = self.path_mut(node, key) else { return };
-        if path.is_broadcast_filtered() && !path.by_unicast {
-            path.by_unicast = true;
+        if path.is_broadcast_filtered() && !path.by_unicast && !path.filtered {
+            path.filtered = true;
             self.notice(Notice::BroadcastFiltered { peer: node, interface });
         }
     }
@@ -191,7 +191,7 @@ impl Engine {
         }
         for (node, key) in self.paths_on(index) {
             let Some(path) = self.path_mut(node, key) else { continue };
-            let by_unicast = path.by_unicast;
+            let by_unicast = path.by_unicast || path.filtered;
             path.on_slot_begins(now, asks);
             let target = path.main_address();
             if let Some(target) = target.filter(|_| asks && by_unicast) {
