@@ -159,6 +159,8 @@ impl Daemon<'_> {
 
     /// Has it write down its state, all of it: until nothing more of it comes.
     pub(crate) fn dump_state(&self) -> String {
+        // Before it is ready the signal would end it.
+        self.wait_log(&[words::READY]);
         let before = self.log().len();
         self.signal(Signal::SIGUSR1);
         let (mut dump, mut length) = (String::new(), 0);

@@ -8,6 +8,9 @@ fn value<'a>(line: &'a str, key: &str) -> Option<&'a str> {
     line.split_whitespace().find_map(|word| word.strip_prefix(key)?.strip_prefix('='))
 }
 
+/// In the line that tells that a daemon is ready.
+pub(super) const READY: &str = " ready";
+
 /// Whether a state dump shows this address of a peer as one that has answered.
 pub(super) fn is_proven(dump: &str, address: IpAddr) -> bool {
     let (address, proven) = (format!("address={address}"), "proven=true");
