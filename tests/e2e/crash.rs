@@ -8,6 +8,8 @@ fn a_crash_during_failover_delays_it_at_most() {
         let lab = Lab::new(2, "AB");
         let (h1, h2) = (lab.host(1), lab.host(2));
         let mut daemons = lab.faild_everywhere("-r");
+        // What was learned is written down within two seconds; before that a crash forgets the addresses.
+        pause_ms(2500);
         lab.cut_lan('A', Loss::Silent);
         pause_ms(after_ms);
         daemons[0].kill();

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use crate::lab::{Lab, Loss, Meter, Probe, Watch, pause_ms, record};
+use crate::lab::{Host, Lab, Loss, Meter, Probe, Watch, pause_ms, record};
 
 #[test]
 fn recorded_packets_that_are_sent_again_change_nothing() {
@@ -25,14 +25,29 @@ fn truncated_and_lengthened_packets_change_nothing() {
 }
 
 #[test]
-fn packets_with_any_byte_changed_change_nothing() {
-    assert_harmless(|recorded| {
-        let flipped = recorded
-            .iter()
-            .take(8)
-            .flat_map(|probe| (0..probe.payload.len()).map(|at| with(probe, |payload| payload[at] ^= 0xff)));
-        flipped.collect()
-    });
+fn packets_with_any_byte_changed_change_nothing_where_there_is_a_key() {
+    assert_harmless_to(|host| format!("-r {}", host.configure_keys(&[1])), with_any_byte_changed);
+}
+
+/// Without keys whoever is on a LAN can do to faild on that LAN what he can do by ARP: here he does, and no more.
+#[test]
+fn packets_with_any_byte_changed_do_no_lasting_harm_where_there_is_no_key() {
+    let lab = Lab::new(3, "AB");
+    let (h1, h2, attacker) = (lab.host(1), lab.host(2), lab.host(3));
+    let mut daemons = [h1.faild("-r"), h2.faild("-r")];
+    lab.settle(&daemons);
+    let recorded = record(lab.switch(), Duration::from_millis(300));
+    let on_b = Meter::on_lan('B', h1, h2);
+    for probe in with_any_byte_changed(&recorded) {
+        probe.send(attacker, 'A');
+    }
+    pause_ms(500);
+    assert!(daemons.iter_mut().all(|daemon| daemon.is_running()));
+    on_b.finish_unharmed();
+    lab.wait_home();
+    lab.settle(&daemons);
+    lab.cut_lan('A', Loss::Silent);
+    lab.wait_moved(h1, h2, 'A', 'B');
 }
 
 #[test]
@@ -74,11 +89,23 @@ fn a_flood_of_strangers_does_not_keep_neighbours_from_each_other() {
     lab.wait_moved(h1, h2, 'A', 'B');
 }
 
+fn with_any_byte_changed(recorded: &[Probe]) -> Vec<Probe> {
+    let flipped = recorded
+        .iter()
+        .take(8)
+        .flat_map(|probe| (0..probe.payload.len()).map(|at| with(probe, |payload| payload[at] ^= 0xff)));
+    flipped.collect()
+}
+
 /// Runs two hosts and a third without faild, which sends what is `made` from recorded probes on both LANs.
 fn assert_harmless(made: impl FnOnce(&[Probe]) -> Vec<Probe>) {
+    assert_harmless_to(|_| "-r".to_owned(), made);
+}
+
+fn assert_harmless_to(flags: impl Fn(&Host) -> String, made: impl FnOnce(&[Probe]) -> Vec<Probe>) {
     let lab = Lab::new(3, "AB");
     let (h1, h2, attacker) = (lab.host(1), lab.host(2), lab.host(3));
-    let mut daemons = [h1.faild("-r"), h2.faild("-r")];
+    let mut daemons = [h1, h2].map(|host| host.faild(&flags(host)));
     lab.settle(&daemons);
     let recorded = record(lab.switch(), Duration::from_millis(300));
     assert!(recorded.len() > 10, "only {} probes in 300 ms", recorded.len());

@@ -29,7 +29,7 @@ fn an_interface_that_is_absent_at_the_start_is_taken_when_it_comes() {
     let (h1, h2) = (lab.host(1), lab.host(2));
     h2.ip("link del lanA");
     let daemons = [h1.faild("-r"), h2.faild("-r")];
-    daemons[0].wait_paths_up(2);
+    daemons[1].wait_log(&["path-up", "lanB"]);
     h2.attach('A', lab.switch());
     lab.settle(&daemons);
     lab.cut_lan('A', Loss::Silent);

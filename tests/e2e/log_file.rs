@@ -13,9 +13,10 @@ fn the_log_is_opened_again_on_sighup() {
     let (h1, h2) = (lab.host(1), lab.host(2));
     let (log, old) = (h1.file("faild.log"), h1.file("faild.log.1"));
     let first = h1.faild(&format!("-r -l {}", log.display()));
-    let _second = h2.faild("-r");
+    let second = h2.faild("-r");
     let lines = |path: &std::path::Path| fs::read_to_string(path).unwrap_or_default().lines().count();
-    wait_until("the log has lines", Duration::from_secs(15), || lines(&log) > 0);
+    first.wait_hears(&[h2]);
+    second.wait_hears(&[h1]);
     fs::rename(&log, &old).expect("cannot rename the log");
     first.signal(Signal::SIGHUP);
     wait_until("there is a new log", Duration::from_secs(15), || log.exists());

@@ -7,9 +7,9 @@ fn a_responder_moves_with_the_requestor_that_asks_it() {
     let lab = Lab::new(3, "AB");
     let (h1, h2, h3) = (lab.host(1), lab.host(2), lab.host(3));
     let [asker, answerer, other] = [h1.faild("-r"), h2.faild(""), h3.faild("")];
-    asker.wait_paths_up(8);
-    answerer.wait_paths_up(4);
-    other.wait_paths_up(4);
+    asker.wait_hears(&[h2, h3]);
+    answerer.wait_hears(&[h1]);
+    other.wait_hears(&[h1]);
     let meter = Meter::on_lan('A', h2, h1);
     pause_ms(300);
     lab.cut_lan('A', Loss::Silent);

@@ -50,7 +50,8 @@ impl Host {
     pub(crate) fn faild_with(&self, flags: &str) -> Daemon<'_> {
         let mut arguments = vec!["--state-dir".to_owned(), self.state_dir().display().to_string()];
         arguments.extend(flags.split_whitespace().map(str::to_owned));
-        let log = self.file("log");
+        let mut words = flags.split_whitespace().skip_while(|word| *word != "-l").skip(1);
+        let log = words.next().map_or_else(|| self.file("log"), PathBuf::from);
         let child = spawn(self, &arguments, &log);
         Daemon { host: self, arguments, log, child }
     }
@@ -140,11 +141,15 @@ impl Daemon<'_> {
         found.unwrap_or_default()
     }
 
-    /// Waits until so many paths have been found good.
+    /// Waits until it hears these hosts on all their LANs, and each of their addresses there has answered.
     #[track_caller]
-    pub(crate) fn wait_paths_up(&self, paths: usize) {
-        let what = format!("{} has found {paths} paths good", self.host.name());
-        wait_until(&what, PATIENCE, || words::paths_up(&self.log()) >= paths);
+    pub(crate) fn wait_hears(&self, others: &[&Host]) {
+        let paths: usize = others.iter().map(|other| other.paths()).sum();
+        let addresses: Vec<_> = others.iter().flat_map(|other| other.lan_addresses()).collect();
+        wait_until(&format!("{} hears all others", self.host.name()), PATIENCE, || {
+            let dump = self.dump_state();
+            words::paths_up(&dump) >= paths && addresses.iter().all(|a| words::is_proven(&dump, *a))
+        });
     }
 
     /// Times that it has found a path dead.
@@ -154,6 +159,8 @@ impl Daemon<'_> {
 
     /// Has it write down its state, all of it: until nothing more of it comes.
     pub(crate) fn dump_state(&self) -> String {
+        // Before it is ready the signal would end it.
+        self.wait_log(&[words::READY]);
         let before = self.log().len();
         self.signal(Signal::SIGUSR1);
         let (mut dump, mut length) = (String::new(), 0);

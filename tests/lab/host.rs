@@ -135,6 +135,12 @@ impl Host {
         self.address('@', family)
     }
 
+    /// Its addresses on all LANs, of all families.
+    pub(super) fn lan_addresses(&self) -> Vec<IpAddr> {
+        let places = self.lans.chars().flat_map(|lan| self.families.iter().map(move |family| (lan, *family)));
+        places.map(|(lan, family)| self.address(lan, family)).collect()
+    }
+
     /// Its address on a LAN as `ip addr add` takes it.
     pub(crate) fn prefix(&self, lan: char, family: Family) -> String {
         match family {

@@ -117,11 +117,12 @@ impl Lab {
         daemons
     }
 
-    /// Waits until each of these daemons, one a host of the lab, has found its path to all the others good.
+    /// Waits until each of these daemons, on different hosts, hears all the others.
+    #[track_caller]
     pub(crate) fn settle(&self, daemons: &[Daemon]) {
         for daemon in daemons {
-            let paths = daemon.host().paths() * (daemons.len() - 1);
-            daemon.wait_paths_up(paths);
+            let others = daemons.iter().map(Daemon::host).filter(|host| host.name() != daemon.host().name());
+            daemon.wait_hears(&others.collect::<Vec<_>>());
         }
     }
 

@@ -1,25 +1,27 @@
 //! All that the tests know of the wording of faild's log: kernel routes and traffic are what counts, and where the log
 //! must be asked, this is where its words stand.
 
-use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 /// Values of `key=` in a line.
-pub(super) fn value<'a>(line: &'a str, key: &str) -> Option<&'a str> {
+fn value<'a>(line: &'a str, key: &str) -> Option<&'a str> {
     line.split_whitespace().find_map(|word| word.strip_prefix(key)?.strip_prefix('='))
 }
 
-/// Paths that came up and did not go down since: (interface, peer, family).
-pub(super) fn paths_up(log: &str) -> usize {
-    let mut up = BTreeSet::new();
-    for line in log.lines() {
-        let path = ["interface", "peer", "family"].map(|key| value(line, key).unwrap_or_default().to_owned());
-        if line.contains("path-up ") {
-            up.insert(path);
-        } else if line.contains("path-down ") {
-            up.remove(&path);
-        }
-    }
-    up.len()
+/// In the line that tells that a daemon is ready.
+pub(super) const READY: &str = " ready";
+
+/// Whether a state dump shows this address of a peer as one that has answered.
+pub(super) fn is_proven(dump: &str, address: IpAddr) -> bool {
+    let (address, proven) = (format!("address={address}"), "proven=true");
+    let mut lines = dump.lines().filter(|line| line.contains("state-address "));
+    lines
+        .any(|line| [address.as_str(), proven].iter().all(|word| line.split_whitespace().any(|w| w == *word)))
+}
+
+/// Paths that a state dump shows as good.
+pub(super) fn paths_up(dump: &str) -> usize {
+    dump.lines().filter(|line| line.contains("state-path ") && value(line, "verdict") == Some("up")).count()
 }
 
 /// Times that a path was found dead.
