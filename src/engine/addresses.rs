@@ -146,7 +146,7 @@ impl Engine {
         for record in peer.paths.values_mut().flat_map(|p| p.addresses.values_mut()) {
             if named.contains(&record.address) || configured.contains(&record.address) {
                 record.withdrawn = None;
-            } else if record.withdrawn.is_none() && record.answered.is_some() {
+            } else if record.withdrawn.is_none() && (record.answered.is_some() || record.trusted) {
                 record.withdrawn = Some(now);
                 withdrawn.push(record.address);
             }

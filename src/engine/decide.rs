@@ -12,6 +12,12 @@ use crate::config::Failback;
 use crate::time::Instant;
 use crate::wire::{LanIndex, Level, NodeId};
 
+/// Whether the peer no longer has the address that a way goes by.
+fn has_gone(peer: &Peer, way: PathKey, via: &IpAddr) -> bool {
+    let record = peer.paths.get(&way).and_then(|path| path.addresses.get(via));
+    record.is_none_or(|record| record.withdrawn.is_some())
+}
+
 /// How good a way to leave for is; the best first (rule 11).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Class {
@@ -129,7 +135,7 @@ impl Engine {
         if self.may_go_home(now, peer, path, a) {
             return Position::Home;
         }
-        if self.is_serving(peer, way) {
+        if self.is_serving(peer, way) && !has_gone(peer, way, &via) {
             // Leaving a way that works needs one that both ends call home.
             return match self.best(now, peer, key, a, None) {
                 Some(best) if best.class == Class::Ready && self.is_worse(now, peer, way, &best) => {
@@ -141,7 +147,7 @@ impl Engine {
         if path.verdict == Level::Up {
             return Position::Home;
         }
-        match self.best(now, peer, key, a, Some(way)) {
+        match self.best(now, peer, key, a, Some(way).filter(|way| !self.is_serving(peer, *way))) {
             Some(best) => Position::Detour(best.key, best.via),
             None => stay,
         }
@@ -209,7 +215,9 @@ impl Engine {
     /// How good a path is as a way out of `fled`; none if it is not proven since that went silent.
     fn class(&self, now: Instant, peer: &Peer, fled: PathKey, path: &Path) -> Option<Class> {
         let silent_since = peer.paths.get(&fled).and_then(|p| p.unanswered_since);
-        let is_proven = path.proof.is_some_and(|proof| silent_since.is_none_or(|since| proof >= since));
+        // A verdict from before the peer's restart or absence has no beginning that counts: then a fresh answer does.
+        let since = silent_since.unwrap_or(now - peer.interval * (self.config.missed.get() + 2));
+        let is_proven = path.proof.is_some_and(|proof| proof >= since);
         let own_carrier_lost = !self.is_running(fled.lan);
         match path.verdict {
             Level::Up if is_proven || own_carrier_lost => {
@@ -235,9 +243,7 @@ impl Engine {
                 let back = a.trusted || peer.claims(home, &b.address) || configured(&b.address);
                 forth && back
             })
-            .max_by_key(|b| {
-                (is_link_local(&b.address), b.position != Position::Undecided, std::cmp::Reverse(b.address))
-            })
+            .max_by_key(|b| (is_link_local(&b.address), b.answered, std::cmp::Reverse(b.address)))
             .map(|b| b.address)
     }
 

@@ -8,10 +8,13 @@ use super::path::{PathKey, UNHEARD};
 use super::peer_address::Position;
 use super::{Engine, Reason};
 use crate::time::Instant;
-use crate::wire::{LanIndex, NodeId};
+use crate::wire::{LanIndex, Level, NodeId};
 
 /// A peer that has been absent for this long, and for whom no overlay stands, is forgotten.
 const FORGET_AFTER: Duration = Duration::from_secs(600);
+
+/// A path that was not heard for so long while its twin is up is none.
+const GHOST_AFTER: Duration = Duration::from_secs(5);
 
 /// A withdrawn address is kept until its overlay is lifted, and at least this long.
 const KEEP_WITHDRAWN: Duration = Duration::from_secs(60);
@@ -27,6 +30,7 @@ impl Engine {
         {
             self.mark_withdrawn(now, node);
         }
+        self.drop_ghosts(now, lan);
         self.drop_withdrawn(now, lan);
         self.forget_old(now);
         self.fit_interval();
@@ -53,6 +57,33 @@ impl Engine {
         self.adopted.remove(&address);
         self.notice(Notice::FailedBack { peer: node, address, interface });
         self.settle(now, node);
+    }
+
+    /// While LANs were joined, or cables changed, a LAN of the peer was heard on two of ours. What is not heard while
+    /// its twin is up was that, and goes.
+    fn drop_ghosts(&mut self, now: Instant, lan: LanIndex) {
+        for peer in self.peers.values_mut() {
+            let ghosts: Vec<PathKey> = peer
+                .paths
+                .iter()
+                .filter(|(key, path)| {
+                    let is_old = path.heard.is_none_or(|heard| now.since(heard) >= GHOST_AFTER);
+                    key.lan == lan && key.peer_lan != UNHEARD && path.verdict != Level::Up && is_old
+                })
+                .filter(|(key, _)| peer.twin_of(**key).is_some_and(|(_, twin)| twin.verdict == Level::Up))
+                .map(|(key, _)| *key)
+                .collect();
+            for key in ghosts {
+                if let Some(path) = peer.paths.get_mut(&key) {
+                    path.addresses
+                        .values_mut()
+                        .for_each(|record| record.withdrawn = record.withdrawn.or(Some(now)));
+                    if path.addresses.is_empty() {
+                        peer.paths.remove(&key);
+                    }
+                }
+            }
+        }
     }
 
     fn drop_withdrawn(&mut self, now: Instant, lan: LanIndex) {

@@ -140,6 +140,7 @@ impl Notice {
             Notice::InterfaceLeftOut { reason: LeftOut::SameSubnet(_) | LeftOut::TooMany, .. } => {
                 Loudness::Warn
             }
+            Notice::AddressWithdrawn { .. } => Loudness::Debug,
             Notice::LanChosen { .. }
             | Notice::InterfaceLeftOut { .. }
             | Notice::LanRenamed { .. }
@@ -151,7 +152,6 @@ impl Notice {
             | Notice::PeerRestarted { .. }
             | Notice::PeerForgotten { .. }
             | Notice::FailedBack { .. }
-            | Notice::AddressWithdrawn { .. }
             | Notice::BroadcastFiltered { .. }
             | Notice::BroadcastHeard { .. }
             | Notice::LanHeard { .. }
