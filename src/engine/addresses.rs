@@ -43,7 +43,13 @@ impl Engine {
             .flat_map(|p| p.claims.iter().copied())
             .filter(|a| !is_link_local(a))
             .collect();
-        self.unindex_claims(node);
+        let dropped: Vec<IpAddr> = self
+            .claimants
+            .iter()
+            .filter(|(address, nodes)| nodes.contains(&node) && !claims.contains(address))
+            .map(|(address, _)| *address)
+            .collect();
+        self.unindex(node, &dropped);
         for address in claims {
             let nodes = self.claimants.entry(address).or_default();
             nodes.insert(node);
@@ -56,15 +62,24 @@ impl Engine {
         }
     }
 
+    /// The node is forgotten, and claims nothing.
     pub(super) fn unindex_claims(&mut self, node: NodeId) {
-        self.claimants.retain(|_, nodes| {
+        let all: Vec<IpAddr> = self.claimants.keys().copied().collect();
+        self.unindex(node, &all);
+    }
+
+    fn unindex(&mut self, node: NodeId, addresses: &[IpAddr]) {
+        for address in addresses {
+            let Some(nodes) = self.claimants.get_mut(address) else { continue };
             nodes.remove(&node);
-            !nodes.is_empty()
-        });
-        let claimants = &self.claimants;
-        self.claimants_differ.retain(|address| claimants.get(address).is_some_and(|nodes| nodes.len() > 1));
-        let differ = &self.claimants_differ;
-        self.told.floating.retain(|address| differ.contains(address));
+            if nodes.len() < 2 {
+                self.claimants_differ.remove(address);
+                self.told.floating.remove(address);
+            }
+            if nodes.is_empty() {
+                self.claimants.remove(address);
+            }
+        }
     }
 
     /// Makes an entry for each claimed address on a LAN of ours, to be proven there by its own answer. Under a key the

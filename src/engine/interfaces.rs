@@ -151,7 +151,8 @@ impl Engine {
 
     /// Our own carrier is proof enough: all paths of the LAN are down at once.
     fn on_own_carrier_lost(&mut self, now: Instant, lan: LanIndex) {
-        let paths = self.paths_on(lan);
+        let mut paths = self.paths_on(lan);
+        paths.retain(|(node, _)| self.peers.get(node).is_some_and(|peer| !peer.absent));
         for (node, key) in &paths {
             self.set_local(now, *node, *key, Level::Down, Evidence::Carrier);
         }

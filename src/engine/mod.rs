@@ -87,6 +87,8 @@ pub struct Engine {
     /// Host overlays that were found at the start.
     adopted: BTreeMap<IpAddr, NextHop>,
     address_generation: u32,
+    /// Generations of reports so far, to all peers.
+    report_count: u32,
     cookies: CookieSecret,
     held_answers: BTreeMap<(Instant, u64), HeldAnswer>,
     answers_held: u64,
@@ -137,6 +139,7 @@ impl Engine {
             unmet: BTreeMap::new(),
             adopted: BTreeMap::new(),
             address_generation: 1,
+            report_count: 0,
             cookies,
             held_answers: BTreeMap::new(),
             answers_held: 0,

@@ -32,9 +32,12 @@ impl Engine {
             return;
         }
         let is_news = peer.boot.is_some() && !peer.absent;
+        // One count for all peers: a peer that was forgotten and is met again never sees an older one.
+        self.report_count = self.report_count.wrapping_add(1).max(1);
+        let generation = self.report_count;
         if let Some(peer) = self.peers.get_mut(&node) {
             peer.reported = current;
-            peer.report_generation = peer.report_generation.wrapping_add(1).max(1);
+            peer.report_generation = generation;
             peer.news_left = if is_news { missed.saturating_mul(2) } else { 0 };
         }
         if is_news {
