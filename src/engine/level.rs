@@ -54,6 +54,9 @@ impl Engine {
         path.local = level;
         path.evidence = evidence;
         path.renew_token(random);
+        if level == Level::Up {
+            self.ask_unproven(now, node, key);
+        }
     }
 
     /// An INQ of ours was answered on this path: what that alone changes.
@@ -63,7 +66,7 @@ impl Engine {
         let suffices = match path.local {
             Level::Up => false,
             Level::Down => peer.is_nothing_else_up(key),
-            Level::Unknown => peer.absent || (first && !self.has_overlay(peer)),
+            Level::Unknown => peer.absent || peer.are_others_down(key) || (first && !self.has_overlay(peer)),
         };
         if peer.absent {
             self.on_return(now, node, key);

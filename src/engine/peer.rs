@@ -98,6 +98,12 @@ impl Peer {
         !self.paths.iter().any(|(k, p)| *k != key && k.family == key.family && p.verdict == Level::Up)
     }
 
+    /// Whether all its other paths of the family are known to be dead: then no overlay can serve.
+    pub(super) fn are_others_down(&self, key: PathKey) -> bool {
+        let mut others = self.paths.iter().filter(|(k, _)| **k != key && k.family == key.family);
+        others.all(|(_, p)| p.verdict == Level::Down)
+    }
+
     /// Whether an overlay for it stands.
     pub(super) fn has_overlay(&self) -> bool {
         self.paths.values().any(Path::is_moved)

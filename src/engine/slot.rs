@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::notice::{Evidence, Notice};
 use super::path::{Answered, Judged, Path, PathKey, UNHEARD, is_link_local};
+use super::peer_address::PeerAddress;
 use super::receive::Question;
 use super::{Engine, Output, Reason};
 use crate::interface::InterfaceIndex;
@@ -204,8 +205,8 @@ impl Engine {
         }
     }
 
-    /// Each address must answer by itself before it counts, and again before traffic for it goes home: one a slot.
-    fn ask_unproven(&mut self, now: Instant, node: NodeId, key: PathKey) {
+    /// Each address must answer by itself before it counts, and again before its traffic goes home.
+    pub(super) fn ask_unproven(&mut self, now: Instant, node: NodeId, key: PathKey) {
         let again = self.interval * 8;
         let requestor = self.config.requestor;
         let Some(peer) = self.peers.get(&node).filter(|peer| !peer.absent && (requestor || peer.requestor))
@@ -213,19 +214,19 @@ impl Engine {
             return;
         };
         let Some(path) = peer.paths.get(&key) else { return };
-        let target = path
+        let waits = |a: &&PeerAddress| {
+            let is_stale = path.up_since.is_some_and(|up| a.answered.is_some_and(|answered| answered < up));
+            let is_due = a.asked.is_none_or(|asked| now.since(asked) >= again);
+            (is_stale && a.is_detoured()) || (a.answered.is_none() && is_due)
+        };
+        let targets: Vec<IpAddr> = path
             .addresses
             .values()
             .filter(|a| a.withdrawn.is_none())
-            .find(|a| {
-                let is_due = a.asked.is_none_or(|asked| now.since(asked) >= again);
-                let is_stale = a.answered.zip(path.up_since).is_some_and(|(answered, up)| answered < up);
-                let moved =
-                    is_stale && a.asked.is_none_or(|asked| path.up_since.is_some_and(|up| asked < up));
-                (a.answered.is_none() && is_due) || moved || (is_stale && is_due)
-            })
-            .map(|a| a.address);
-        if let Some(target) = target {
+            .filter(waits)
+            .map(|a| a.address)
+            .collect();
+        for target in targets {
             self.inquire(now, node, key, target, false);
         }
     }
