@@ -8,7 +8,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::{Host, wait_until, words};
+use super::{Host, pause_ms, wait_until, words};
 
 /// Interval of the probes in the tests: quick, and still ten times what a busy machine delays a process by.
 const INTERVAL: Duration = Duration::from_millis(50);
@@ -186,6 +186,11 @@ impl Daemon<'_> {
 
 impl Drop for Daemon<'_> {
     fn drop(&mut self) {
+        if std::thread::panicking() && self.is_running() {
+            // Its state belongs to what a person wants to see of a failure.
+            let _ = kill(self.pid(), Signal::SIGUSR1);
+            pause_ms(200);
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() {
