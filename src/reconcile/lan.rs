@@ -154,6 +154,12 @@ impl Lan {
         self.addresses.iter().map(|h| &h.address).filter(fits).max_by_key(best).map(InterfaceAddress::address)
     }
 
+    /// Whether it has this address, so that the kernel accepts it as a source.
+    pub(super) fn holds(&self, address: &IpAddr) -> bool {
+        let usable = |h: &HomeAddress| h.present && (address.is_ipv4() || (self.up && !h.address.tentative));
+        self.addresses.iter().any(|h| h.address.address() == *address && usable(h))
+    }
+
     /// Addresses that the interface lost when it fell.
     pub(super) fn absent(&self) -> impl Iterator<Item = &InterfaceAddress> {
         self.addresses.iter().filter(|h| !h.present).map(|h| &h.address)

@@ -100,7 +100,7 @@ pub struct Reconciler {
     lans: Lans,
     subjects: BTreeMap<SubjectId, Choice>,
     originals: Originals,
-    /// Groups whose overlay is known to stand in for a route by a gateway.
+    /// Groups whose overlay is known to stand in for a route that is gone.
     known: BTreeSet<Group>,
     troubles: Troubles,
     keeping: keeping::Keeping,
