@@ -119,7 +119,13 @@ impl Reconciler {
 
     fn plan_group(&mut self, now: Instant, group: Group, batch: &mut Batch) {
         let routes: Vec<Arc<Route>> = self.mirror.routes().group(group).cloned().collect();
-        match self.view().wanted_among(group, &routes) {
+        let wanted = self.view().wanted_among(group, &routes);
+        if wanted == Wanted::Keep && own(&routes).next().is_some() {
+            self.kept.insert(group);
+        } else if !self.kept.is_empty() {
+            self.kept.remove(&group);
+        }
+        match wanted {
             Wanted::Nothing => self.lift_all(now, group, &routes, batch),
             Wanted::Overlay(overlay) if !self.stopping => self.lay(now, group, &routes, overlay, batch),
             Wanted::Blocked(subject) if !self.stopping => {

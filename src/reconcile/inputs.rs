@@ -50,7 +50,6 @@ impl Reconciler {
             self.withdraw_others(plan);
         }
         self.take_stances();
-        self.waiting.recheck();
     }
 
     fn are_lans(&self, names: &[String]) -> bool {
@@ -93,8 +92,10 @@ impl Reconciler {
                 stance(subjects().filter(|(s, _)| s.address.is_ipv4() == v4).map(|(_, choice)| choice))
             };
             let (v4, v6) = (of(true), of(false));
-            if let Some(lan) = self.lans.get_mut(id) {
-                lan.set_stances(v4, v6);
+            if let Some(lan) = self.lans.get_mut(id)
+                && lan.set_stances(v4, v6)
+            {
+                self.waiting.recheck();
             }
         }
     }
