@@ -17,9 +17,13 @@
 //!
 //! `engine` and `reconcile` are pure: no clock, socket, log or random source, same input, same output.
 
+pub mod cli;
 pub mod config;
+pub mod daemon;
 pub mod engine;
 pub mod interface;
+pub mod kernel;
+pub mod net;
 pub mod reconcile;
 pub mod time;
 pub mod wire;

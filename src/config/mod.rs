@@ -1,6 +1,27 @@
 //! Settings: what the command line and the file say, checked, in the shape that the rest of the program uses.
 //!
 //! Nothing is checked again later: a [`Config`] that exists is one that faild can run with.
+//!
+//! ```text
+//! file  --> document (lines, tables)  --> file (the keys) --+
+//! flags --> cli                       --> value (the forms) +--> Draft --finish--> Loaded { Config, warnings }
+//! key file -----------------------------> key_file ---------+            or Faults, all of them
+//! ```
+//!
+//! What only the host's interfaces can show is [`check_against_interfaces`].
+
+mod document;
+mod draft;
+mod fault;
+mod file;
+mod interfaces;
+mod key_file;
+pub(crate) mod value;
+
+pub use draft::{DEFAULT_FILE, Draft, Loaded, MOST_LANS};
+pub use fault::{Complaint, Fault, FaultKind, Faults, Origin};
+pub use file::{KeyName, keys};
+pub use interfaces::{absent_lans, check_against_interfaces};
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;

@@ -3,11 +3,212 @@
 //! Calling contract: one [`Engine::handle`], then [`Engine::next_output`] until it is `None`, then the next `handle`;
 //! when there is nothing to hand in, sleep until [`Engine::deadline`] and hand in [`Input::DeadlinePassed`].
 //! Time must not go back. Same inputs, times and seed: same outputs.
+//!
+//! ```text
+//!   lan      slots: one INQ an interval, retries by eighths    selection  which interfaces are LANs
+//!   receive  what may be believed of a datagram                report     what both ends tell each other
+//!   peer - path - peer_address: what is known and counted      decide     where each address's traffic goes
+//!   damping  how long a path that flaps has to wait            memory     what survives a reboot
+//! ```
 
+mod addresses;
+mod counters;
+mod damping;
+mod decide;
+mod house;
 mod input;
+mod interfaces;
+mod lan;
+mod level;
+mod memory;
 mod notice;
+mod path;
+mod peer;
+mod peer_address;
 mod plan;
+mod random;
+mod receive;
+mod report;
+mod selection;
+mod send;
+mod slot;
+mod snapshot;
+#[cfg(test)]
+mod tests;
+mod timers;
 
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::config::Config;
+use crate::time::Instant;
+use crate::wire::{BootId, CookieSecret, Keys, LanIndex, NodeId};
+use counters::Counters;
+use lan::Lan;
+use peer::Peer;
+use peer_address::PeerAddress;
+use random::Random;
+use send::HeldAnswer;
+use timers::Timers;
+
+pub use counters::Dropped;
 pub use input::{Datagram, Input, Memory, Output, RememberedPath, Transmit};
-pub use notice::Notice;
+pub use notice::{Evidence, Notice};
+pub use path::PathKey;
 pub use plan::{NextHop, Outcome, Plan, Subject, Verdict};
+pub use selection::Reason as LeftOut;
+pub use snapshot::{LanSnapshot, PathSnapshot, PeerSnapshot, Snapshot};
+pub use timers::Reason;
+
+/// Peers that are known at once: four times what the design is measured with; more are refused like strangers.
+const MAX_PEERS: usize = 4096;
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    config: Config,
+    keys: Keys,
+    random: Random,
+    node: NodeId,
+    boot: BootId,
+    /// Our interval, longer than the configured one while there are too many peers for the packet budget.
+    interval: Duration,
+    lans: BTreeMap<LanIndex, Lan>,
+    /// Indices of LANs by interface name, for ever.
+    indices: Vec<(String, LanIndex)>,
+    peers: BTreeMap<NodeId, Peer>,
+    /// Which nodes claim an address: one claimed by two that live is nobody's (rule 4).
+    claimants: BTreeMap<IpAddr, BTreeSet<NodeId>>,
+    /// Those of them that more than one node claims.
+    claimants_differ: BTreeSet<IpAddr>,
+    /// Unicast INQs to configured addresses that nobody has answered from yet.
+    unmet: BTreeMap<(LanIndex, IpAddr), slot::Unmet>,
+    /// Host overlays that were found at the start.
+    adopted: BTreeMap<IpAddr, NextHop>,
+    address_generation: u32,
+    /// Generations of reports so far, to all peers.
+    report_count: u32,
+    cookies: CookieSecret,
+    held_answers: BTreeMap<(Instant, u64), HeldAnswer>,
+    answers_held: u64,
+    timers: Timers,
+    outputs: VecDeque<Output>,
+    plan: Plan,
+    /// Whose the subjects of the plan are.
+    subject_nodes: BTreeMap<Subject, NodeId>,
+    counters: Counters,
+    /// What people were told last, so that they are told once.
+    told: Told,
+    /// Things that were left out, with the reason: told once each.
+    left_out: BTreeMap<String, LeftOut>,
+    time_of_day: Option<u32>,
+    memory_written: Option<Memory>,
+}
+
+/// What people were told last.
+#[derive(Debug, Clone, Default)]
+struct Told {
+    all_silent: bool,
+    slowed: bool,
+    joined: bool,
+    floating: BTreeSet<IpAddr>,
+    same_mac: BTreeSet<String>,
+}
+
+impl Engine {
+    /// An engine that knows what `memory` holds and has seen nothing yet. `seed`: 32 bytes that nobody can guess;
+    /// nonces, cookies and ids come from it.
+    pub fn new(config: &Config, memory: Memory, seed: [u8; 32]) -> Self {
+        let mut random = Random::new(seed);
+        let node = memory.node.unwrap_or_else(|| NodeId(random.number()));
+        let boot = BootId(random.number());
+        let cookies = CookieSecret::new(&random.secret());
+        let mut engine = Self {
+            keys: Keys::new(config.keys.keys.iter().map(|key| (key.id, key.secret.as_slice()))),
+            config: config.clone(),
+            random,
+            node,
+            boot,
+            interval: config.interval,
+            lans: BTreeMap::new(),
+            indices: memory.lans.clone(),
+            peers: BTreeMap::new(),
+            claimants: BTreeMap::new(),
+            claimants_differ: BTreeSet::new(),
+            unmet: BTreeMap::new(),
+            adopted: BTreeMap::new(),
+            address_generation: 1,
+            report_count: 0,
+            cookies,
+            held_answers: BTreeMap::new(),
+            answers_held: 0,
+            timers: Timers::default(),
+            outputs: VecDeque::new(),
+            plan: Plan::default(),
+            subject_nodes: BTreeMap::new(),
+            counters: Counters::default(),
+            told: Told::default(),
+            left_out: BTreeMap::new(),
+            time_of_day: None,
+            memory_written: None,
+        };
+        engine.recall(&memory);
+        engine
+    }
+
+    /// One thing happened, or the deadline passed.
+    pub fn handle(&mut self, now: Instant, input: Input<'_>) {
+        match input {
+            Input::Interfaces(interfaces) => self.on_interfaces(now, interfaces),
+            Input::Datagram(datagram) => self.on_datagram(now, datagram),
+            Input::NeighbourAnswered { interface, address } => self.on_neighbour_answered(interface, address),
+            Input::Overflow(interface) => self.on_overflow(interface),
+            Input::Outcome(subject, outcome) => self.on_outcome(now, subject, outcome),
+            Input::Adopted { address, way } => {
+                self.adopted.insert(address, way.clone());
+            }
+            Input::TimeOfDay(seconds) => self.time_of_day = Some(seconds),
+            Input::FailBack => self.on_fail_back(now),
+            Input::Stop => self.on_stop(now),
+            Input::DeadlinePassed => self.on_deadline(now),
+        }
+    }
+
+    /// The next thing to do, until there is none.
+    pub fn next_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When to come back, and why.
+    pub fn deadline(&self) -> Option<(Instant, Reason)> {
+        self.timers.next()
+    }
+
+    /// Where all traffic should go.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Our own id.
+    pub fn node(&self) -> NodeId {
+        self.node
+    }
+
+    fn on_deadline(&mut self, now: Instant) {
+        while let Some((at, reason)) = self.timers.pop_due(now) {
+            match reason {
+                Reason::SlotEnd(lan) => self.on_slot_end(now, at, lan),
+                Reason::Retry(lan) => self.on_retry(now, lan),
+                Reason::Answers => self.on_answers_due(now),
+                Reason::News(node) => self.on_news_due(now, node),
+                Reason::Expected(node, key) => self.on_expected(now, at, node, key),
+                Reason::Remember => self.remember(now),
+            }
+        }
+    }
+
+    fn notice(&mut self, notice: Notice) {
+        self.outputs.push_back(Output::Notice(notice));
+    }
+}

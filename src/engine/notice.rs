@@ -1,24 +1,275 @@
 //! What the engine has to say to people: every event as a value, worded here.
 
 use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
 
-use log::Level;
+use log::Level as Loudness;
+
+use super::path::is_link_local;
+use super::{LeftOut, NextHop};
+use crate::interface::{Family, InterfaceIndex, MacAddress};
+use crate::wire::{Level, NodeId};
+
+/// What a change of a path rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Evidence {
+    /// Our own interface lost its carrier, was set down, or is gone.
+    Carrier,
+    /// So many slots in a row were missed.
+    Missed(u32),
+    /// So many clean slots in a row.
+    Good(u32),
+    /// One round trip, where that is enough.
+    Answer,
+    /// The peer says so.
+    Report,
+}
+
+impl fmt::Display for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Evidence::Carrier => f.write_str("carrier"),
+            Evidence::Missed(count) => write!(f, "missed:{count}"),
+            Evidence::Good(count) => write!(f, "good:{count}"),
+            Evidence::Answer => f.write_str("answer"),
+            Evidence::Report => f.write_str("peer-report"),
+        }
+    }
+}
 
 /// One event.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Notice {}
+#[expect(missing_docs, reason = "the fields are what the line says; each variant says what happened")]
+pub enum Notice {
+    /// An interface was chosen as a LAN.
+    LanChosen { interface: String },
+    /// An interface was not chosen.
+    InterfaceLeftOut { interface: String, reason: LeftOut },
+    /// A named interface does not exist; it is waited for.
+    InterfaceAbsent { interface: String },
+    /// A LAN's interface got another name.
+    LanRenamed { from: String, to: String },
+    /// A LAN's interface can pass packets.
+    InterfaceUp { interface: String, index: InterfaceIndex },
+    /// It can not.
+    InterfaceDown { interface: String },
+    /// Two of our interfaces have the same hardware address.
+    SameMac { interface: String, other: String, mac: MacAddress },
+    /// Two of our interfaces are on one LAN.
+    LansJoined { one: String, other: String },
+    /// A peer, or another path to it, was found.
+    PathFound { peer: NodeId, interface: String, address: IpAddr },
+    /// The verdict on a path changed.
+    PathChanged {
+        peer: NodeId,
+        interface: String,
+        family: Family,
+        level: Level,
+        before: Level,
+        evidence: Evidence,
+        missed: u32,
+        address: Option<IpAddr>,
+    },
+    /// A peer is silent on all paths.
+    PeerAbsent { peer: NodeId, said_goodbye: bool },
+    /// It is back, or there for the first time.
+    PeerPresent { peer: NodeId, interface: String },
+    /// It runs anew.
+    PeerRestarted { peer: NodeId },
+    /// It has been away for long and is forgotten.
+    PeerForgotten { peer: NodeId },
+    /// Two hosts bear one node id.
+    PeerCloned { peer: NodeId, address: IpAddr, interface: String },
+    /// Another host bears our node id.
+    OwnIdCloned { node: NodeId, other: IpAddr, interface: String, redraw: bool },
+    /// Traffic for an address leaves home.
+    FailedOver { peer: NodeId, address: IpAddr, from: String, to: NextHop, adopted: bool },
+    /// Traffic for an address is home again.
+    FailedBack { peer: NodeId, address: IpAddr, interface: String },
+    /// Two nodes claim an address.
+    AddressFloats { address: IpAddr },
+    /// A peer no longer has an address.
+    AddressWithdrawn { peer: NodeId, address: IpAddr },
+    /// ARP or ND is answered, INQs are not.
+    PortFiltered { peer: NodeId, address: IpAddr, interface: String },
+    /// Broadcasts do not reach a peer, unicast does.
+    BroadcastFiltered { peer: NodeId, interface: String },
+    /// Broadcasts reach it again.
+    BroadcastHeard { peer: NodeId, interface: String },
+    /// All peers on a LAN are silent.
+    LanSilent { interface: String },
+    /// They are heard again.
+    LanHeard { interface: String },
+    /// All peers on all LANs are silent.
+    AllSilent { peers: usize },
+    /// One is heard again.
+    SilenceEnded,
+    /// More peers than the packet budget allows to ask so often, or no longer.
+    IntervalRaised { interval: Duration, paths: usize, configured: Duration },
+    /// The daemon itself ran late.
+    Stalled { lag: Duration, interface: String },
+}
 
 impl Notice {
     /// How loud: error, a promise is broken and a person is needed; warn, still served, redundancy or configuration is
     /// not as wished; info, a state that people notice changed; debug, why a decision went so.
-    pub fn level(&self) -> Level {
-        match *self {}
+    pub fn level(&self) -> Loudness {
+        match self {
+            Notice::AllSilent { .. } => Loudness::Error,
+            // Link-local addresses only serve as gateways: the address beside them tells people enough.
+            Notice::FailedOver { address, .. } | Notice::FailedBack { address, .. }
+                if is_link_local(address) =>
+            {
+                Loudness::Debug
+            }
+            Notice::PathChanged { level: Level::Down, .. }
+            | Notice::InterfaceAbsent { .. }
+            | Notice::InterfaceDown { .. }
+            | Notice::SameMac { .. }
+            | Notice::LansJoined { .. }
+            | Notice::PeerAbsent { said_goodbye: false, .. }
+            | Notice::PeerCloned { .. }
+            | Notice::OwnIdCloned { .. }
+            | Notice::FailedOver { .. }
+            | Notice::AddressFloats { .. }
+            | Notice::PortFiltered { .. }
+            | Notice::LanSilent { .. }
+            | Notice::Stalled { .. }
+            | Notice::IntervalRaised { .. } => Loudness::Warn,
+            Notice::InterfaceLeftOut { reason: LeftOut::SameSubnet(_) | LeftOut::TooMany, .. } => {
+                Loudness::Warn
+            }
+            Notice::AddressWithdrawn { .. } => Loudness::Debug,
+            Notice::LanChosen { .. }
+            | Notice::InterfaceLeftOut { .. }
+            | Notice::LanRenamed { .. }
+            | Notice::InterfaceUp { .. }
+            | Notice::PathFound { .. }
+            | Notice::PathChanged { .. }
+            | Notice::PeerAbsent { .. }
+            | Notice::PeerPresent { .. }
+            | Notice::PeerRestarted { .. }
+            | Notice::PeerForgotten { .. }
+            | Notice::FailedBack { .. }
+            | Notice::BroadcastFiltered { .. }
+            | Notice::BroadcastHeard { .. }
+            | Notice::LanHeard { .. }
+            | Notice::SilenceEnded => Loudness::Info,
+        }
     }
 }
 
 impl fmt::Display for Notice {
     /// `event-name key=value ...`, one line.
-    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {}
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Notice::LanChosen { interface } => write!(f, "lan-chosen interface={interface} reason=fits"),
+            Notice::InterfaceLeftOut { interface, reason } => {
+                write!(f, "interface-left-out interface={interface} {reason}")
+            }
+            Notice::InterfaceAbsent { interface } => {
+                write!(f, "interface-absent interface={interface} action=\"wait for it\"")
+            }
+            Notice::LanRenamed { from, to } => write!(f, "lan-renamed interface={to} was={from}"),
+            Notice::InterfaceUp { interface, index } => {
+                write!(f, "interface-up interface={interface} index={index}")
+            }
+            Notice::InterfaceDown { interface } => write!(f, "interface-down interface={interface}"),
+            Notice::SameMac { interface, other, mac } => write!(
+                f,
+                "same-mac interface={interface} other={other} mac={mac} mend=\"ip link set dev {interface} address \
+                 ANOTHER\""
+            ),
+            Notice::LansJoined { one, other } => write!(
+                f,
+                "lans-joined interface={one} other={other} hint=\"both are on one network: there is no redundancy\""
+            ),
+            Notice::PathFound { peer, interface, address } => {
+                write!(f, "path-found peer={peer} interface={interface} address={address}")
+            }
+            Notice::PathChanged { .. } => self.fmt_path(f),
+            Notice::PeerAbsent { peer, said_goodbye } => {
+                let why = if *said_goodbye { "goodbye" } else { "silent-on-all-lans" };
+                write!(f, "peer-absent peer={peer} evidence={why} action=\"nothing is moved\"")
+            }
+            Notice::PeerPresent { peer, interface } => {
+                write!(f, "peer-present peer={peer} interface={interface}")
+            }
+            Notice::PeerRestarted { peer } => write!(f, "peer-restarted peer={peer}"),
+            Notice::PeerForgotten { peer } => write!(f, "peer-forgotten peer={peer}"),
+            Notice::PeerCloned { peer, address, interface } => write!(
+                f,
+                "peer-cloned peer={peer} interface={interface} address={address} hint=\"two hosts bear this id: was a \
+                 disk copied? delete state.toml on one\" action=\"nothing is moved for them\""
+            ),
+            Notice::OwnIdCloned { node, other, interface, redraw } => {
+                let action = if *redraw { "we draw a new one" } else { "the other one draws a new one" };
+                write!(f, "own-id-cloned node={node} other={other} interface={interface} action=\"{action}\"")
+            }
+            Notice::FailedOver { peer, address, from, to, adopted } => {
+                let event = if *adopted { "detour-adopted" } else { "failover" };
+                let NextHop { interface, via } = to;
+                write!(f, "{event} peer={peer} address={address} from={from} to={interface} via={via}")
+            }
+            Notice::FailedBack { peer, address, interface } => {
+                write!(f, "failback peer={peer} address={address} to={interface}")
+            }
+            Notice::AddressFloats { address } => write!(
+                f,
+                "address-floats address={address} hint=\"two nodes that live claim it\" action=\"it is left alone\""
+            ),
+            Notice::AddressWithdrawn { peer, address } => {
+                write!(f, "address-withdrawn peer={peer} address={address}")
+            }
+            Notice::PortFiltered { peer, address, interface } => write!(
+                f,
+                "port-filtered peer={peer} interface={interface} address={address} hint=\"its host answers ARP or ND \
+                 but not our probes: does a firewall drop the port there or here?\""
+            ),
+            Notice::BroadcastFiltered { peer, interface } => {
+                write!(
+                    f,
+                    "broadcast-filtered peer={peer} interface={interface} action=\"asked by unicast from here on\""
+                )
+            }
+            Notice::BroadcastHeard { peer, interface } => {
+                write!(f, "broadcast-heard peer={peer} interface={interface}")
+            }
+            Notice::LanSilent { interface } => {
+                write!(
+                    f,
+                    "lan-silent interface={interface} evidence=\"all peers silent, some heard elsewhere\""
+                )
+            }
+            Notice::LanHeard { interface } => write!(f, "lan-heard interface={interface}"),
+            Notice::AllSilent { peers } => {
+                write!(f, "all-silent peers={peers} action=\"nothing is moved: it may be us\"")
+            }
+            Notice::SilenceEnded => f.write_str("silence-ended"),
+            Notice::IntervalRaised { interval, paths, configured } => {
+                write!(f, "interval-changed interval={interval:?} configured={configured:?} paths={paths}")
+            }
+            Notice::Stalled { lag, interface } => {
+                write!(
+                    f,
+                    "stalled interface={interface} lag={lag:?} action=\"what was not heard meanwhile does not count\""
+                )
+            }
+        }
+    }
+}
+
+impl Notice {
+    fn fmt_path(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Notice::PathChanged { peer, interface, family, level, before, evidence, missed, address } = self
+        else {
+            return Ok(());
+        };
+        write!(f, "path-{level} peer={peer} interface={interface} family={family}")?;
+        if let Some(address) = address {
+            write!(f, " address={address}")?;
+        }
+        write!(f, " evidence={evidence} missed={missed} was={before}")
     }
 }

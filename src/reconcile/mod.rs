@@ -16,6 +16,7 @@
 //!
 //! Calling contract: as the engine's; after [`Reconciler::new`] drain the outputs as well.
 
+mod describe;
 mod diff;
 mod dumps;
 mod input;
@@ -38,6 +39,7 @@ mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+pub use describe::describe;
 pub use input::{Dump, Input, Output};
 pub use mirror::{Mirror, Notification};
 pub use notice::Notice;

@@ -138,4 +138,11 @@ impl Refusal {
     pub fn new(errno: nix::errno::Errno, text: &str) -> Self {
         Self { errno: errno as i32, text: text.to_owned() }
     }
+
+    /// Whether nobody knows if the operation was carried out, because the kernel's answer was lost (ENOBUFS) or never
+    /// came (ETIMEDOUT): only a dump can tell.
+    pub fn is_unknown(&self) -> bool {
+        use nix::errno::Errno::{ENOBUFS, ETIMEDOUT};
+        [ENOBUFS, ETIMEDOUT].into_iter().any(|errno| errno as i32 == self.errno)
+    }
 }

@@ -70,8 +70,40 @@ impl Reconciler {
         self.in_flight.is_some() || !self.dirty.is_empty() || !self.outputs.is_empty()
     }
 
+    /// Everything in lines of key=value, for the log.
+    pub fn report(&self) -> Vec<String> {
+        let mut lines = vec![format!(
+            "state-kernel overlays={} remembered={} waiting={} busy={}",
+            self.overlays().count(),
+            self.remembered().count(),
+            self.waiting_addresses().len(),
+            self.is_busy()
+        )];
+        let overlay = |route: &Arc<Route>| format!("state-overlay route=\"{}\"", self.text_of(route));
+        lines.extend(self.overlays().take(REPORTED).map(overlay));
+        let remembered = |(route, kept): (&Arc<Route>, bool)| {
+            format!("state-remembered route=\"{}\" put-back={kept}", self.text_of(route))
+        };
+        lines.extend(self.remembered().take(REPORTED).map(remembered));
+        for Waiting { interface, address } in self.waiting_addresses() {
+            let interface = interface.unwrap_or_else(|| "unknown".to_owned());
+            lines.push(format!("state-waiting address={address} interface={interface} on=lo"));
+        }
+        for Trouble { group, removals, refused, impossible } in self.troubles().into_iter().take(REPORTED) {
+            let refused = refused.map_or_else(|| "no".to_owned(), |errno| format!("errno:{errno}"));
+            lines.push(format!(
+                "state-trouble destination={} removals={removals} refused={refused} impossible={impossible}",
+                group.destination
+            ));
+        }
+        lines
+    }
+
     /// A route as `ip route` writes it, shortened, with the interfaces by name.
     pub fn describe_route(&self, route: &Route) -> String {
         self.text_of(route)
     }
 }
+
+/// Most routes of a kind that a report lists; the counts tell of all.
+const REPORTED: usize = 1000;

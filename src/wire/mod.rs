@@ -1,7 +1,22 @@
 //! The probe protocol's bytes: INQ, ACK and BYE to values and back, nothing else (faild-protocol(7)).
 //!
-//! `decode` is given a datagram from the network and may be given anything; it never panics and never allocates more
-//! than the datagram's own size. Who may say what, and what follows from it, is for the engine to decide.
+//! ```text
+//! header 48 | receiver 32, if directed | echo 12, in an ACK | TLVs: report, address, cookie, padding | MAC 40
+//! ```
+//!
+//! [`decode`] is given a datagram from the network and may be given anything; it never panics and never allocates more
+//! than [`MAXIMUM_REPORTS`] and [`MAXIMUM_ADDRESSES`] need. Under a key nothing is read before the MAC has been
+//! checked. What a packet says is well-formed then, no more: who may say it, and what follows from it, is for the
+//! engine to decide.
+
+mod cookie;
+mod decode;
+mod display;
+mod encode;
+mod format;
+mod keys;
+#[cfg(test)]
+mod tests;
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -10,11 +25,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::interface::Family;
 
-/// Identifies a host that runs faild; drawn at random once, kept in the state directory.
+pub use cookie::{CookieSecret, Visitor};
+pub use decode::{DecodeError, decode};
+pub use encode::{Sealing, acknowledgement_size, encode, fitting_addresses};
+pub use format::{MAXIMUM_ADDRESSES, MAXIMUM_LENGTH, MAXIMUM_REPORTS};
+pub use keys::Keys;
+
+/// Identifies a host that runs faild; drawn at random once, kept in the state directory. Never 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct NodeId(pub u64);
 
-/// Identifies one run of the daemon; drawn at random at each start.
+/// Identifies one run of the daemon; drawn at random at each start. Never 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct BootId(pub u64);
 
@@ -41,13 +62,15 @@ pub struct Packet {
     pub kind: Kind,
     /// Who sends.
     pub sender: Sender,
-    /// To whom; absent in a broadcast.
+    /// To whom; absent in a broadcast, always there in an ACK.
     pub directed: Option<Directed>,
-    /// What the sender hears of the receiver, path by path (ACK and unicast INQ).
+    /// What the sender hears of the receiver, each path at most once (directed INQ and ACK). A path that is not in it
+    /// keeps what was last said of it.
     pub reports: Option<Vec<PathReport>>,
-    /// All addresses of the sender, on all its LANs (unicast INQ, when the receiver has not got them yet).
+    /// All addresses of the sender, on all its LANs (directed INQ, when the receiver has not got them yet). Those
+    /// past [`fitting_addresses`] are not sent.
     pub addresses: Option<Vec<IpAddr>>,
-    /// See [`Cookie`].
+    /// See [`Cookie`] (directed INQ and ACK).
     pub cookie: Option<Cookie>,
 }
 
@@ -60,7 +83,8 @@ pub enum Kind {
     Acknowledgement {
         /// The nonce of the INQ that this answers.
         echo: Nonce,
-        /// How long the INQ waited at the answering host, so that round trips can be measured; whole microseconds.
+        /// How long the INQ waited at the answering host, so that round trips can be measured; whole
+        /// microseconds, at most 4294 s on the wire.
         held: Duration,
     },
     /// "I stop now; think nothing of my silence."
@@ -82,7 +106,7 @@ pub struct Sender {
     pub boot: BootId,
     /// The sender's slot on this LAN.
     pub sequence: u32,
-    /// The sender's interval (`-t`), whole microseconds.
+    /// The sender's interval (`-t`), whole microseconds, at most 4294 s on the wire; not to be believed unclamped.
     pub interval: Duration,
     /// Fresh in each datagram.
     pub nonce: Nonce,
@@ -95,7 +119,7 @@ pub struct Sender {
 /// What every unicast adds to the header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Directed {
-    /// The receiver.
+    /// The receiver; 0 while the sender does not know it (a configured peer that was not heard yet).
     pub node: NodeId,
     /// The receiver's run; 0 while the sender does not know it.
     pub boot: BootId,

@@ -1,0 +1,316 @@
+//! A TOML document as tables of keys: each key knows its name, its default and how to read its value, and every fault
+//! knows its line.
+
+use std::ops::{Range, RangeInclusive};
+use std::path::Path;
+use std::time::Duration;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::fault::{Complaint, Fault, Origin};
+use super::value;
+
+/// A file's text and where its lines begin.
+pub(super) struct Source<'a> {
+    file: &'a Path,
+    text: &'a str,
+    line_starts: Vec<usize>,
+}
+
+impl<'a> Source<'a> {
+    /// The text of `file`.
+    pub(super) fn new(file: &'a Path, text: &'a str) -> Self {
+        let line_starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        Self { file, text, line_starts }
+    }
+
+    /// The place of a byte.
+    pub(super) fn origin(&self, offset: usize) -> Origin {
+        Origin::line(self.file, self.line(offset))
+    }
+
+    /// The line of a byte, from 1.
+    fn line(&self, offset: usize) -> usize {
+        self.line_starts.partition_point(|start| *start <= offset)
+    }
+
+    /// The bytes of a line, without the line break.
+    fn line_range(&self, line: usize) -> Range<usize> {
+        let start = self.line_starts.get(line - 1).copied().unwrap_or(self.text.len());
+        let end = self.line_starts.get(line).map_or(self.text.len(), |next| next - 1);
+        start..end.max(start)
+    }
+
+    /// What stands in the file at a span, shortened so that a message stays one line.
+    fn excerpt(&self, span: &Range<usize>) -> String {
+        let text = self.text.get(span.clone()).unwrap_or_default();
+        let mut excerpt: String =
+            text.chars().take(EXCERPT).map(|c| if c.is_control() { ' ' } else { c }).collect();
+        if text.chars().nth(EXCERPT).is_some() {
+            excerpt.push_str("...");
+        }
+        excerpt
+    }
+
+    /// Hands the document's top table to `read`, after all faults of its syntax went to `faults`. Lines that the
+    /// parser stumbles over are blanked and the rest is parsed again, so that one run shows all of them.
+    ///
+    /// If there were any, the table is not whole: a missing key proves nothing then.
+    pub(super) fn parse(&self, faults: &mut Vec<Fault>, read: impl FnOnce(&Value<'_>, &mut Vec<Fault>)) {
+        let mut text = self.text.to_owned();
+        for round in 0..=SYNTAX_FAULTS {
+            let error = match DeTable::parse(&text) {
+                Ok(table) => {
+                    let table = DeValue::Table(table.into_inner());
+                    return read(&Value::top(self, &table, round == 0), faults);
+                }
+                Err(error) => error,
+            };
+            let offset = error.span().map_or(self.text.len(), |span| span.start);
+            faults.push(Fault::new(self.origin(offset), syntax_text(error.message())));
+            let range = self.line_range(self.line(offset));
+            let Some(line) = text.get(range.clone()).filter(|line| !line.trim().is_empty()) else { return };
+            let blank = " ".repeat(line.len());
+            text.replace_range(range, &blank);
+        }
+    }
+}
+
+/// One key of a table: its name, its default as the file would have it (empty if there is none), and how to read it.
+pub(super) struct Key<T: 'static> {
+    /// The name.
+    pub(super) name: &'static str,
+    /// The default, in TOML.
+    pub(super) default: &'static str,
+    /// Puts the value where it belongs. Faults of parts of the value go to the list, that of the whole is returned.
+    pub(super) read: Reader<T>,
+}
+
+/// See [`Key::read`]. An alias, because the type is long and stands in each table of keys.
+pub(super) type Reader<T> = fn(&mut T, &Value<'_>, &mut Vec<Fault>) -> Result<(), Complaint>;
+
+/// A value and the key that it was given to.
+pub(super) struct Value<'a> {
+    source: &'a Source<'a>,
+    name: &'a str,
+    span: Range<usize>,
+    value: &'a DeValue<'a>,
+    /// Whether the syntax of the file is good.
+    pub(super) is_whole: bool,
+}
+
+/// Reads all keys of a table, the value of `section`, into `target`.
+fn read_table<T>(
+    section: &Value<'_>,
+    table: &DeTable<'_>,
+    keys: &[Key<T>],
+    target: &mut T,
+    faults: &mut Vec<Fault>,
+) {
+    for (name, value) in table {
+        let Some(key) = keys.iter().find(|key| key.name == name.get_ref().as_ref()) else {
+            faults.push(unknown(section, name, keys));
+            continue;
+        };
+        let value = section.child(key.name, value);
+        if let Err(complaint) = (key.read)(target, &value, faults) {
+            faults.push(value.fault_with_default(&complaint, key.default));
+        }
+    }
+}
+
+impl<'a> Value<'a> {
+    /// The top table, which has no name.
+    fn top(source: &'a Source<'a>, value: &'a DeValue<'a>, is_whole: bool) -> Self {
+        Self { source, name: "", span: 0..0, value, is_whole }
+    }
+
+    /// A value inside this one.
+    fn child<'b>(&'b self, name: &'b str, value: &'b Spanned<DeValue<'a>>) -> Value<'b>
+    where
+        'a: 'b,
+    {
+        Value {
+            source: self.source,
+            name,
+            span: value.span(),
+            value: value.get_ref(),
+            is_whole: self.is_whole,
+        }
+    }
+
+    /// Where the value stands.
+    pub(super) fn origin(&self) -> Origin {
+        self.source.origin(self.span.start)
+    }
+
+    /// A fault of this value: `name = value complaint`.
+    pub(super) fn fault(&self, complaint: &Complaint) -> Fault {
+        Fault::new(self.origin(), format!("{} {complaint}", self.words()))
+    }
+
+    /// A fault of a table that is not about one of its values.
+    pub(super) fn fault_of_section(&self, text: &str) -> Fault {
+        Fault::new(self.origin(), format!("{} {text}", self.section()))
+    }
+
+    /// A fault of this value that also tells what happens without it.
+    fn fault_with_default(&self, complaint: &Complaint, default: &str) -> Fault {
+        let mut fault = self.fault(complaint);
+        if !default.is_empty() {
+            fault.text.push_str(&format!(", or remove the line for {}", default.replace('"', "")));
+        }
+        fault
+    }
+
+    /// The setting as it stands in the file.
+    fn words(&self) -> String {
+        format!("{} = {}", self.name, self.source.excerpt(&self.span))
+    }
+
+    /// The header of a table, as it stands in the file.
+    fn section(&self) -> String {
+        if is_listed(self.name) { format!("[[{}]]", self.name) } else { format!("[{}]", self.name) }
+    }
+
+    /// `true` or `false`.
+    pub(super) fn boolean(&self) -> Result<bool, Complaint> {
+        self.value.as_bool().ok_or_else(|| self.wrong_type("true or false"))
+    }
+
+    /// A string.
+    pub(super) fn text(&self, wanted: &'static str) -> Result<&str, Complaint> {
+        self.value.as_str().ok_or_else(|| self.wrong_type(wanted))
+    }
+
+    /// A whole number within a range.
+    pub(super) fn whole(&self, range: &RangeInclusive<u32>) -> Result<u32, Complaint> {
+        let integer = self.value.as_integer().ok_or_else(|| self.wrong_type("a whole number"))?;
+        let number = i128::from_str_radix(integer.as_str(), integer.radix());
+        value::whole_in(number.map_err(|_| Complaint::Form { wanted: "a whole number" })?, range)
+    }
+
+    /// A number, whole or not, within a range.
+    pub(super) fn number(&self, range: &RangeInclusive<f64>) -> Result<f64, Complaint> {
+        let text = self.decimal_text().ok_or_else(|| self.wrong_type("a number"))?;
+        let number: f64 = text.parse().map_err(|_| Complaint::Form { wanted: "a number" })?;
+        match number {
+            n if n.is_nan() => Err(Complaint::Form { wanted: "a number" }),
+            n if n < *range.start() => Err(Complaint::Below { least: range.start().to_string() }),
+            n if n > *range.end() => Err(Complaint::Above { most: range.end().to_string() }),
+            n => Ok(n),
+        }
+    }
+
+    /// A duration within a range: a string with a unit, or a number of seconds.
+    pub(super) fn duration(&self, range: &RangeInclusive<Duration>) -> Result<Duration, Complaint> {
+        let text = self.value.as_str().or_else(|| self.decimal_text());
+        let text = text.ok_or_else(|| self.wrong_type("a duration such as \"200ms\""))?;
+        value::duration_in(text, range)
+    }
+
+    /// An absolute path. The daemon works in `/`, so that a relative one would mean something else there.
+    pub(super) fn path(&self) -> Result<&Path, Complaint> {
+        let path = Path::new(self.text("a path in quotes")?);
+        if path.is_absolute() {
+            Ok(path)
+        } else {
+            Err(Complaint::Other("is not absolute; let it begin with '/'"))
+        }
+    }
+
+    /// The elements of an array, at most `most`; they bear the array's name.
+    pub(super) fn items(&self, wanted: &'static str, most: usize) -> Result<Vec<Value<'_>>, Complaint> {
+        let array = self.value.as_array().ok_or_else(|| self.wrong_type(wanted))?;
+        if array.len() > most {
+            return Err(Complaint::TooMany { most });
+        }
+        Ok(array.iter().map(|item| self.child(self.name, item)).collect())
+    }
+
+    /// The keys of a table go to `target`.
+    pub(super) fn read<T>(
+        &self,
+        keys: &[Key<T>],
+        target: &mut T,
+        faults: &mut Vec<Fault>,
+    ) -> Result<(), Complaint> {
+        let table = self.value.as_table().ok_or_else(|| self.wrong_type("a section in brackets"))?;
+        read_table(self, table, keys, target, faults);
+        Ok(())
+    }
+
+    /// Whether a table has a key.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.value.as_table().is_some_and(|table| table.contains_key(key))
+    }
+
+    /// The digits of a number that is written in decimal.
+    fn decimal_text(&self) -> Option<&str> {
+        let integer = self.value.as_integer().filter(|integer| integer.radix() == 10);
+        integer.map(|integer| integer.as_str()).or_else(|| self.value.as_float().map(|float| float.as_str()))
+    }
+
+    fn wrong_type(&self, wanted: &'static str) -> Complaint {
+        Complaint::Type { found: article(self.value), wanted }
+    }
+}
+
+/// A key that nobody knows: is it a slip of the pen, or does it belong somewhere else?
+fn unknown<T>(section: &Value<'_>, name: &Spanned<std::borrow::Cow<'_, str>>, keys: &[Key<T>]) -> Fault {
+    let source = section.source;
+    let written = source.excerpt(&name.span());
+    let place = if section.name.is_empty() { String::new() } else { format!(" in {}", section.section()) };
+    let hint = match (near(name.get_ref(), keys.iter().map(|key| key.name)), home_of(name.get_ref())) {
+        (Some(known), _) => format!("did you mean {known}?"),
+        (None, Some("")) => "it belongs at the top, before the first section".to_owned(),
+        (None, Some(home)) => format!("it belongs in [{home}]"),
+        (None, None) => "remove it, or see faild.toml(5) for the keys".to_owned(),
+    };
+    Fault::new(source.origin(name.span().start), format!("unknown key {written}{place}; {hint}"))
+}
+
+/// The known word that differs from `word` by a slip or two.
+pub(crate) fn near<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .map(|candidate| (strsim::osa_distance(word, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= 2 && *distance * 2 < candidate.len())
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+/// The section that has a key of this name.
+fn home_of(name: &str) -> Option<&'static str> {
+    super::keys().find(|key| key.name == name).map(|key| key.section)
+}
+
+/// Whether a section may stand several times, in double brackets.
+fn is_listed(name: &str) -> bool {
+    matches!(name, "lan" | "peer")
+}
+
+/// The parser's words on one line.
+fn syntax_text(message: &str) -> String {
+    let line = message.split_whitespace().collect::<Vec<_>>().join(" ");
+    format!("not TOML: {line}; see faild.toml(5) for the form")
+}
+
+fn article(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) => "a whole number",
+        DeValue::Float(_) => "a number with a point",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "an array",
+        DeValue::Table(_) => "a section",
+    }
+}
+
+/// How much of a value is quoted in a message, in characters: enough to recognise it in its line.
+const EXCERPT: usize = 40;
+
+/// So many faults of syntax are looked for: each costs another parse of the file, and whoever has more has the wrong
+/// file.
+const SYNTAX_FAULTS: usize = 20;

@@ -1,0 +1,293 @@
+//! A configuration in the making: what the file and the flags say, each with its place, until all of it is checked.
+
+use std::collections::BTreeMap;
+use std::io::{self, ErrorKind, Read};
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use nix::unistd::{AccessFlags, eaccess};
+
+use super::document::Source;
+use super::fault::{Fault, Faults, Origin};
+use super::{Config, KeyRing, LanConfig, PeerConfig, file, key_file};
+
+/// The file that is read when none is named.
+pub const DEFAULT_FILE: &str = "/etc/faild/faild.toml";
+
+/// LANs at most: every pair of LANs of every pair of nodes is a path, and an address list has to fit a datagram.
+pub const MOST_LANS: usize = 4;
+
+/// A value and where it was set.
+#[derive(Debug, Clone)]
+pub(super) struct Placed<T> {
+    pub(super) origin: Origin,
+    pub(super) value: T,
+}
+
+/// See the module.
+///
+/// Fill it from a file first, then from the command line, which wins; then [`Draft::finish`] it.
+#[derive(Debug)]
+pub struct Draft {
+    /// What cannot be in conflict with anything else: set at will.
+    pub settings: Config,
+    pub(super) lans: Vec<Placed<LanConfig>>,
+    pub(super) exclude: Vec<Placed<String>>,
+    pub(super) peers: Vec<Placed<PeerConfig>>,
+    pub(super) log: Option<Placed<PathBuf>>,
+    pub(super) key_file: Option<Placed<PathBuf>>,
+    pub(super) faults: Vec<Fault>,
+    file: Option<PathBuf>,
+}
+
+/// A configuration that faild can run with.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Loaded {
+    /// The settings.
+    pub config: Config,
+    /// What is likely not as it was meant, one line each; to be logged once.
+    pub warnings: Vec<String>,
+    /// The file that was read, if there was one.
+    pub file: Option<PathBuf>,
+}
+
+impl Draft {
+    /// The defaults, overlaid with the file: the named one, or else [`DEFAULT_FILE`] if that exists.
+    pub fn from_file(named: Option<&Path>) -> Self {
+        let path = named.unwrap_or(Path::new(DEFAULT_FILE));
+        match read_text(path) {
+            Ok(text) => {
+                let mut draft = Self::from_text(path, &text);
+                draft.file = Some(path.to_owned());
+                draft
+            }
+            Err(TextError::Read(e)) if named.is_none() && e.kind() == ErrorKind::NotFound => Self::empty(),
+            Err(e) => Self { faults: vec![e.fault(path)], ..Self::empty() },
+        }
+    }
+
+    /// The defaults, overlaid with a file's text.
+    pub fn from_text(path: &Path, text: &str) -> Self {
+        let mut draft = Self::empty();
+        file::read(&mut draft, &Source::new(path, text));
+        check_lans(&draft.lans, &mut draft.faults);
+        check_peers(&draft.peers, &mut draft.faults);
+        draft
+    }
+
+    /// The defaults alone.
+    fn empty() -> Self {
+        Self {
+            settings: Config::default(),
+            lans: Vec::new(),
+            exclude: Vec::new(),
+            peers: Vec::new(),
+            log: None,
+            key_file: None,
+            faults: Vec::new(),
+            file: None,
+        }
+    }
+
+    /// `-l`.
+    pub fn set_log(&mut self, path: PathBuf) {
+        self.log = Some(Placed { origin: Origin::Flag, value: path });
+    }
+
+    /// `-i`: these are the LANs, in this order; one that the file describes keeps its settings.
+    pub fn set_lans(&mut self, names: &[String]) {
+        let described = std::mem::take(&mut self.lans);
+        let settings_of = |name: &String| {
+            let found = described.iter().find(|lan| lan.value.interface == *name);
+            found.map_or_else(|| LanConfig::new(name), |lan| lan.value.clone())
+        };
+        self.lans = names.iter().map(|n| Placed { origin: Origin::Flag, value: settings_of(n) }).collect();
+        check_lans(&self.lans, &mut self.faults);
+    }
+
+    /// `-x`: these are left alone, too.
+    pub fn add_exclude(&mut self, names: &[String]) {
+        let placed = |name: &String| Placed { origin: Origin::Flag, value: name.clone() };
+        self.exclude.extend(names.iter().map(placed));
+    }
+
+    /// Checks what the settings have to do with each other and with the host's files, and gives the result. Nothing
+    /// is created or changed.
+    ///
+    /// # Errors
+    /// All faults that were found, from the syntax of the file on.
+    pub fn finish(mut self) -> Result<Loaded, Faults> {
+        check_exclude(&self.exclude, &self.lans, &mut self.faults);
+        self.settings.log = self.log.map(|log| {
+            self.faults.extend(check_log(&log));
+            log.value
+        });
+        if let Some(path) = &self.key_file {
+            match key_file::read(&path.value, &path.origin) {
+                Ok(keys) => self.settings.keys = KeyRing { keys },
+                Err(mut faults) => self.faults.append(&mut faults),
+            }
+        }
+        Faults::check(self.faults)?;
+        let config = Config {
+            lans: self.lans.into_iter().map(|lan| lan.value).collect(),
+            exclude: self.exclude.into_iter().map(|name| name.value).collect(),
+            peers: self.peers.into_iter().map(|peer| peer.value).collect(),
+            ..self.settings
+        };
+        Ok(Loaded { warnings: warnings(&config), config, file: self.file })
+    }
+}
+
+/// Why the text of a file is not to be had.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum TextError {
+    /// The file cannot be read.
+    #[error("cannot be read: {0}; mend that, or name another file")]
+    Read(#[from] io::Error),
+    /// The file is longer than any that was meant for us.
+    #[error("is longer than 1 MiB; is it the right file?")]
+    Long,
+    /// The text is not UTF-8.
+    #[error("is not UTF-8 text; is it the right file?")]
+    NotText {
+        /// The line, from 1.
+        line: usize,
+    },
+}
+
+impl TextError {
+    /// The fault, with its place.
+    pub(super) fn fault(&self, path: &Path) -> Fault {
+        match self {
+            TextError::NotText { line } => Fault::new(Origin::line(path, *line), self.to_string()),
+            TextError::Read(_) | TextError::Long => {
+                Fault::new(Origin::File(path.to_owned()), self.to_string())
+            }
+        }
+    }
+}
+
+/// The text of a file of at most 1 MiB.
+pub(super) fn read_text(path: &Path) -> Result<String, TextError> {
+    const LONGEST: u64 = 1 << 20;
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(LONGEST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LONGEST {
+        return Err(TextError::Long);
+    }
+    String::from_utf8(bytes).map_err(|e| {
+        let good = e.as_bytes().iter().take(e.utf8_error().valid_up_to());
+        TextError::NotText { line: 1 + good.filter(|b| **b == b'\n').count() }
+    })
+}
+
+/// The same interface twice, or too many.
+fn check_lans(lans: &[Placed<LanConfig>], faults: &mut Vec<Fault>) {
+    let mut seen = BTreeMap::new();
+    for lan in lans {
+        let name = &lan.value.interface;
+        if seen.insert(name, ()).is_some() {
+            faults
+                .push(Fault::new(lan.origin.clone(), format!("interface {name} is named twice; remove one")));
+        }
+    }
+    if let Some(first_beyond) = lans.get(MOST_LANS) {
+        let text = format!("{} LANs are named, and {MOST_LANS} is the most; remove some", lans.len());
+        faults.push(Fault::new(first_beyond.origin.clone(), text));
+    }
+}
+
+/// The same name or address for two peers.
+fn check_peers(peers: &[Placed<PeerConfig>], faults: &mut Vec<Fault>) {
+    let mut names: BTreeMap<&str, ()> = BTreeMap::new();
+    let mut owners: BTreeMap<IpAddr, &str> = BTreeMap::new();
+    for Placed { origin, value: peer } in peers {
+        if !peer.name.is_empty() && names.insert(&peer.name, ()).is_some() {
+            let text = format!("peer {} is named twice; give each its own name", peer.name);
+            faults.push(Fault::new(origin.clone(), text));
+        }
+        for address in &peer.addresses {
+            if let Some(other) = owners.insert(*address, &peer.name) {
+                let text = format!(
+                    "address {address} belongs to peer {other} and to peer {}; remove it from one",
+                    peer.name
+                );
+                faults.push(Fault::new(origin.clone(), text));
+            }
+        }
+    }
+}
+
+/// Interfaces that are excluded twice, or are LANs as well.
+fn check_exclude(exclude: &[Placed<String>], lans: &[Placed<LanConfig>], faults: &mut Vec<Fault>) {
+    let mut seen = BTreeMap::new();
+    for Placed { origin, value: name } in exclude {
+        // Once in the file and once by -x is no contradiction.
+        if seen.insert((name, *origin == Origin::Flag), ()).is_some() {
+            faults
+                .push(Fault::new(origin.clone(), format!("interface {name} is excluded twice; remove one")));
+        }
+        if lans.iter().any(|lan| lan.value.interface == *name) {
+            let text = format!("interface {name} is excluded and named as a LAN; remove one of the two");
+            faults.push(Fault::new(origin.clone(), text));
+        }
+    }
+}
+
+/// Whether a log can be written there, without creating it.
+fn check_log(log: &Placed<PathBuf>) -> Option<Fault> {
+    let path = &log.value;
+    let refusal = match std::fs::metadata(path) {
+        Ok(found) if found.is_dir() => {
+            let text = format!("log {} is a directory; name a file in it", path.display());
+            return Some(Fault::new(log.origin.clone(), text));
+        }
+        Ok(_) => may_write(path, "cannot be written"),
+        Err(e) if e.kind() == ErrorKind::NotFound => check_directory(path),
+        Err(e) => Some(format!("cannot be reached: {e}")),
+    };
+    refusal.map(|refusal| {
+        let text = format!("log {} {refusal}; mend that, or log elsewhere", path.display());
+        Fault::environment(log.origin.clone(), text)
+    })
+}
+
+/// Whether a file can be created at `path`.
+fn check_directory(path: &Path) -> Option<String> {
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    match std::fs::metadata(directory) {
+        Ok(found) if found.is_dir() => {
+            may_write(directory, "cannot be created: its directory cannot be written")
+        }
+        Ok(_) => Some(format!("cannot be created: {} is not a directory", directory.display())),
+        Err(e) => Some(format!("cannot be created: {}: {e}", directory.display())),
+    }
+}
+
+fn may_write(path: &Path, refusal: &str) -> Option<String> {
+    eaccess(path, AccessFlags::W_OK).err().map(|errno| format!("{refusal}: {}", errno.desc()))
+}
+
+/// What can run, and is likely not as it was meant.
+fn warnings(config: &Config) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if let [only] = config.lans.as_slice() {
+        warnings.push(format!(
+            "{} is the only LAN, there is nothing to fail over to; name two to four",
+            only.interface
+        ));
+    }
+    if config.peers.is_empty() {
+        for lan in config.lans.iter().filter(|lan| config.requestor && !lan.broadcast) {
+            warnings.push(format!(
+                "LAN {} has broadcast = false and there is no [[peer]]: nobody is asked there; add the peers",
+                lan.interface
+            ));
+        }
+    }
+    warnings
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,137 @@
+//! Faults of the configuration: what is wrong, where, and how to mend it, one line each.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// Where a setting was made.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Origin {
+    /// On the command line.
+    Flag,
+    /// In a file, as a whole (it cannot be read, for example).
+    File(PathBuf),
+    /// In a line of a file.
+    Line {
+        /// The file.
+        file: PathBuf,
+        /// The line, from 1.
+        line: usize,
+    },
+    /// Nowhere: what the host has does not go with the settings.
+    Host,
+}
+
+impl Origin {
+    /// A line of a file; lines count from 1.
+    pub(super) fn line(file: &Path, line: usize) -> Self {
+        Origin::Line { file: file.to_owned(), line }
+    }
+}
+
+/// What sort of fault it is: decides the exit status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FaultKind {
+    /// The settings are wrong and stay so until somebody changes them.
+    Setting,
+    /// The settings may be right, the host is not (yet) as they want it: a directory is missing, for example.
+    Environment,
+}
+
+/// One fault. Its `Display` is one line: where, what, how to mend.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct Fault {
+    /// Where.
+    pub origin: Origin,
+    /// What sort.
+    pub kind: FaultKind,
+    /// What, and how to mend it.
+    pub text: String,
+}
+
+impl Fault {
+    /// A wrong setting.
+    pub(super) fn new(origin: Origin, text: impl Into<String>) -> Self {
+        Self { origin, kind: FaultKind::Setting, text: text.into() }
+    }
+
+    /// A setting that the host cannot satisfy.
+    pub(super) fn environment(origin: Origin, text: impl Into<String>) -> Self {
+        Self { origin, kind: FaultKind::Environment, text: text.into() }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.origin {
+            Origin::Flag | Origin::Host => f.write_str(&self.text),
+            Origin::File(file) => write!(f, "{}: {}", file.display(), self.text),
+            Origin::Line { file, line } => write!(f, "{}: line {line}: {}", file.display(), self.text),
+        }
+    }
+}
+
+/// All faults that were found, at least one. Its `Display` is one line: the first, and how to see the others.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct Faults {
+    /// In the order of the command line and the lines of the files.
+    pub list: Vec<Fault>,
+}
+
+impl Faults {
+    /// Sorts; `Ok` if there is none.
+    pub(super) fn check(mut list: Vec<Fault>) -> Result<(), Self> {
+        list.sort_by(|a, b| a.origin.cmp(&b.origin));
+        list.dedup();
+        if list.is_empty() { Ok(()) } else { Err(Self { list }) }
+    }
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(first) = self.list.first() else { return f.write_str("no fault") };
+        match self.list.len() - 1 {
+            0 => first.fmt(f),
+            more => write!(f, "{first}; and {more} more: run faild --check"),
+        }
+    }
+}
+
+/// What is wrong with one value; the place is added by who knows it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Complaint {
+    /// The wrong type of TOML value.
+    #[error("is {found}, not {wanted}; correct it")]
+    Type {
+        /// What stands there.
+        found: &'static str,
+        /// What is wanted, with an example.
+        wanted: &'static str,
+    },
+    /// The right type, but not of the right form.
+    #[error("is not {wanted}; correct it")]
+    Form {
+        /// What is wanted, with an example.
+        wanted: &'static str,
+    },
+    /// Too small.
+    #[error("is below {least}; raise it")]
+    Below {
+        /// The least that is allowed.
+        least: String,
+    },
+    /// Too large.
+    #[error("is above {most}; lower it")]
+    Above {
+        /// The most that is allowed.
+        most: String,
+    },
+    /// Too many elements.
+    #[error("has more than {most} elements; remove some")]
+    TooMany {
+        /// So many are allowed.
+        most: usize,
+    },
+    /// Anything else: what, and how to mend it.
+    #[error("{0}")]
+    Other(&'static str),
+}

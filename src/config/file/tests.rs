@@ -1,0 +1,400 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::config::{Config, Loaded};
+
+#[test]
+fn an_empty_file_is_the_defaults() {
+    assert_eq!(good("").config, Config::default());
+    assert_eq!(good("# nothing\n\n").config, Config::default());
+}
+
+#[test]
+fn every_default_that_the_keys_name_is_the_default() {
+    for key in keys().filter(|key| !key.default.is_empty() && key.section != "lan") {
+        let text = format!("{}\n{} = {}\n", header(key.section), key.name, key.default);
+        assert_eq!(good(&text).config, Config::default(), "{text}");
+    }
+    for key in keys().filter(|key| !key.default.is_empty() && key.section == "lan") {
+        let text = format!("[[lan]]\ninterface = \"a\"\n{} = {}\n", key.name, key.default);
+        assert_eq!(good(&text).config.lans, [LanConfig::new("a")], "{text}");
+    }
+}
+
+#[test]
+fn every_key_is_read() {
+    let config = good(
+        r#"
+requestor = true
+interval = 0.05
+missed = 3
+good = 5
+port = 1234
+log = "/tmp/faild.log"
+verbosity = 2
+exclude = ["wlan0", "eth9"]
+route-protocols = ["static", 16, "bird"]
+packet-budget = 500
+exit = "keep"
+
+[[lan]]
+interface = "eth0"
+ipv6 = false
+
+[[lan]]
+interface = "eth1"
+ipv4 = false
+multicast-group = "ff02::fa1d"
+broadcast = false
+
+[[peer]]
+name = "db1"
+addresses = ["10.0.0.2", "fd00::2"]
+
+[damping]
+penalty = 1.5
+suppress = 4
+reuse = 2
+half-life = "30s"
+maximum = 300
+
+[failback]
+policy = "window"
+window = "02:00-04:30"
+"#,
+    )
+    .config;
+    let expected = Config {
+        requestor: true,
+        interval: Duration::from_millis(50),
+        missed: NonZeroU32::new(3).unwrap(),
+        good: NonZeroU32::new(5).unwrap(),
+        port: 1234,
+        log: Some(PathBuf::from("/tmp/faild.log")),
+        verbosity: 2,
+        exclude: vec!["wlan0".to_owned(), "eth9".to_owned()],
+        route_protocols: vec![4, 16, 12],
+        packet_budget: NonZeroU32::new(500).unwrap(),
+        exit: Exit::Keep,
+        lans: vec![
+            LanConfig { ipv6: false, ..LanConfig::new("eth0") },
+            LanConfig {
+                ipv4: false,
+                multicast_group: "ff02::fa1d".parse().unwrap(),
+                broadcast: false,
+                ..LanConfig::new("eth1")
+            },
+        ],
+        peers: vec![PeerConfig {
+            name: "db1".to_owned(),
+            addresses: vec!["10.0.0.2".parse().unwrap(), "fd00::2".parse().unwrap()],
+        }],
+        damping: Damping {
+            penalty: 1.5,
+            suppress: 4.0,
+            reuse: 2.0,
+            half_life: Duration::from_secs(30),
+            maximum: Duration::from_secs(300),
+        },
+        failback: Failback::Window { from: 7200, until: 16200 },
+        ..Config::default()
+    };
+    assert_eq!(config, expected);
+}
+
+#[test]
+fn every_boundary_of_every_key() {
+    for (section, key, good_values, bad_values) in BOUNDARIES {
+        for value in *good_values {
+            let text = document(section, key, value);
+            assert_eq!(faults(&text), NONE, "{text}");
+        }
+        for value in *bad_values {
+            let text = document(section, key, value);
+            let faults = faults(&text);
+            assert!(!faults.is_empty(), "{text}");
+            assert!(faults.iter().all(|f| f.starts_with("f.toml: line ") && f.contains(';')), "{faults:#?}");
+        }
+    }
+}
+
+#[test]
+fn every_key_has_its_boundaries_tested() {
+    for key in keys() {
+        let is_tested =
+            BOUNDARIES.iter().any(|(section, name, ..)| (*section, *name) == (key.section, key.name));
+        assert!(is_tested, "{key:?}");
+    }
+}
+
+#[test]
+fn a_fault_says_where_what_and_how_to_mend() {
+    for (text, fault) in [
+        (
+            "\n\ninterval = \"0s\"",
+            "line 3: interval = \"0s\" is below 10ms; raise it, or remove the line for 200ms",
+        ),
+        ("port = 70000", "line 1: port = 70000 is above 65535; lower it, or remove the line for 64029"),
+        ("prot = 1", "line 1: unknown key prot; did you mean port?"),
+        ("packet_budget = 1", "line 1: unknown key packet_budget; did you mean packet-budget?"),
+        ("half-life = \"1s\"", "line 1: unknown key half-life; it belongs in [damping]"),
+        (
+            "[damping]\n\nrequestor = true",
+            "line 3: unknown key requestor in [damping]; it belongs at the top, before the first section",
+        ),
+        ("zebra = 1", "line 1: unknown key zebra; remove it, or see faild.toml(5) for the keys"),
+        ("[lann]\n", "line 1: unknown key lann; did you mean lan?"),
+        ("\n[[lan]]\nipv4 = true", "line 2: [[lan]] names no interface; add interface = \"eth0\""),
+        (
+            "[failback]\ndelay = \"5m\"",
+            "line 2: delay has no effect without policy = \"delay\"; set that, or remove the line",
+        ),
+        (
+            "[failback]\npolicy = \"delay\"",
+            "line 1: [failback] has policy \"delay\" and no delay; add delay = \"5m\"",
+        ),
+        (
+            "[damping]\nreuse = 2500",
+            "line 1: [damping] has reuse 2500, which is not below suppress 2500; lower reuse or raise suppress",
+        ),
+        (
+            "[damping]\nmaximum = \"1m\"",
+            "line 1: [damping] never suppresses: maximum caps the penalty at 2000, below suppress 2500; raise maximum, \
+             shorten half-life or lower suppress",
+        ),
+        (
+            "[[lan]]\ninterface=\"a\"\nipv4=false\nipv6=false",
+            "line 1: [[lan]] is probed by no family; set ipv4 or ipv6 to true",
+        ),
+    ] {
+        assert_eq!(faults(text), [format!("f.toml: {fault}")], "{text}");
+    }
+}
+
+#[test]
+fn all_faults_are_told_at_once_in_the_order_of_the_lines() {
+    let text = "requestor = yes\nport = 0\n[[lan]\ninterface = \"a\"\n[[lan]]\nipv4 = 3\nnonsense\n[[peer]]\nnam = 1\n";
+    let faults = faults(text);
+    let lines: Vec<&str> = faults.iter().map(|f| f.split(": ").nth(1).unwrap()).collect();
+    // No fault is made of what a line of broken syntax may have said.
+    assert_eq!(lines, ["line 1", "line 2", "line 3", "line 4", "line 6", "line 7", "line 9"], "{faults:#?}");
+}
+
+#[test]
+fn a_missing_key_is_not_guessed_where_the_syntax_is_broken() {
+    let faults = faults("[[lan]]\ninterface = eth0\n");
+    assert_eq!(faults.len(), 1, "{faults:#?}");
+    assert!(faults[0].contains("line 2: not TOML"), "{faults:#?}");
+}
+
+#[test]
+fn faults_of_syntax_come_to_an_end() {
+    let faults = faults(&"nonsense\n".repeat(1000));
+    assert!(faults.len() > 10 && faults.len() < 30, "{}", faults.len());
+}
+
+#[test]
+fn a_long_or_many_lined_value_stays_one_short_line() {
+    let text = format!("interval = \"\"\"\n{}\n\"\"\"", "x\n".repeat(5000));
+    let faults = faults(&text);
+    assert!(faults.len() == 1 && faults[0].len() < 200 && !faults[0].contains('\n'), "{faults:#?}");
+}
+
+proptest! {
+    #[test]
+    fn no_text_panics(text in any::<String>()) {
+        let _ = load(&text);
+    }
+
+    #[test]
+    fn no_near_miss_panics_and_every_fault_is_one_line(
+        pieces in prop::collection::vec(prop::sample::select(PIECES), 0..40)
+    ) {
+        for fault in faults(&pieces.concat()) {
+            prop_assert!(!fault.contains('\n') && fault.len() < 400, "{}", fault);
+        }
+    }
+}
+
+/// What documents are made of, so that random ones get beyond the parser.
+const PIECES: &[&str] = &[
+    "\n",
+    "\n",
+    "\n",
+    " = ",
+    " = ",
+    ".",
+    ",",
+    "[",
+    "]",
+    "[[",
+    "]]",
+    "{",
+    "}",
+    "\"",
+    "'''",
+    "\"\"\"",
+    "#",
+    "é",
+    "\t",
+    "requestor",
+    "interval",
+    "missed",
+    "lan",
+    "peer",
+    "damping",
+    "failback",
+    "auth",
+    "addresses",
+    "interface",
+    "exclude",
+    "route-protocols",
+    "policy",
+    "window",
+    "half-life",
+    "true",
+    "false",
+    "0",
+    "-1",
+    "1e400",
+    "nan",
+    "99999999999999999999999999999999999999999",
+    "0xffff",
+    "2020-01-01",
+    "\"10.0.0.1\"",
+    "\"200ms\"",
+    "\"eth0\"",
+    "[[lan]]\n",
+    "[[peer]]\n",
+    "[damping]\n",
+    "[failback]\n",
+    "\r",
+    "\r\n",
+    "\0",
+];
+
+const NONE: Vec<String> = Vec::new();
+
+type Boundary = (&'static str, &'static str, &'static [&'static str], &'static [&'static str]);
+
+/// Section, key, values that are taken, values that are not.
+const BOUNDARIES: &[Boundary] = &[
+    ("", "requestor", &["true", "false"], &["1", "\"true\"", "[]"]),
+    (
+        "",
+        "interval",
+        &["\"10ms\"", "\"60s\"", "0.01", "60", "60.0", "\"1m\""],
+        &[
+            "\"9ms\"",
+            "\"0s\"",
+            "0",
+            "-1",
+            "0.0099",
+            "60.1",
+            "\"61s\"",
+            "\"x\"",
+            "nan",
+            "inf",
+            "1e-1",
+            "0x10",
+            "true",
+            "2020-01-01",
+        ],
+    ),
+    ("", "missed", &["1", "100", "0x10"], &["0", "101", "-1", "1.5", "\"3\"", "99999999999999999999999999"]),
+    ("", "good", &["1", "10000", "10_000"], &["0", "10001", "\"10\""]),
+    ("", "port", &["1", "65535"], &["0", "65536", "70000", "-1", "\"64029\""]),
+    (
+        "",
+        "log",
+        &["\"/tmp/faild.log\"", "\"/dev/null\""],
+        &["\"faild.log\"", "\"\"", "3", "\"/tmp\"", "\"/nonexistent/x\"", "\"/dev/null/x\""],
+    ),
+    ("", "verbosity", &["0", "2"], &["3", "-1", "\"debug\""]),
+    (
+        "",
+        "exclude",
+        &["[]", "[\"eth0\"]", "[\"a\", \"b\"]"],
+        &["\"eth0\"", "[3]", "[\"\"]", "[\"sixteen-letters-\"]", "[\"a\", \"a\"]"],
+    ),
+    (
+        "",
+        "route-protocols",
+        &["[]", "[3]", "[255]", "[\"bgp\", \"isis\"]"],
+        &[
+            "\"static\"",
+            "[2]",
+            "[\"kernel\"]",
+            "[250]",
+            "[256]",
+            "[-1]",
+            "[4, \"static\"]",
+            "[true]",
+            "[1.5]",
+        ],
+    ),
+    ("", "packet-budget", &["100", "1000000"], &["99", "1000001"]),
+    ("", "exit", &["\"lift\"", "\"keep\""], &["\"\"", "\"Lift\"", "false"]),
+    ("lan", "interface", &["\"eth0\""], &["\"\"", "\"a/b\"", "3"]),
+    ("lan", "ipv4", &["true", "false"], &["\"no\""]),
+    ("lan", "ipv6", &["true", "false"], &["0"]),
+    ("lan", "multicast-group", &["\"ff02::fa1d\""], &["\"ff05::1\"", "\"239.0.0.1\"", "1"]),
+    ("lan", "broadcast", &["true", "false"], &["1"]),
+    ("peer", "name", &["\"a\""], &["\"\"", "\"a b\"", "1"]),
+    (
+        "peer",
+        "addresses",
+        &["[\"10.0.0.1\"]"],
+        &["[]", "\"10.0.0.1\"", "[\"fe80::1\"]", "[\"10.0.0.1\", \"10.0.0.1\"]", "[1]"],
+    ),
+    ("auth", "key-file", &[], &["\"keys\"", "\"/nonexistent/keys\"", "\"/tmp\"", "3"]),
+    ("damping", "penalty", &["0", "1000000", "0.5"], &["-1", "1000001", "nan", "inf", "\"1000\""]),
+    ("damping", "suppress", &["1001", "1000001e-1"], &["0", "1000", "1000001", "nan"]),
+    ("damping", "reuse", &["1000", "2499.9"], &["0.9", "2500", "1000001"]),
+    ("damping", "half-life", &["\"1s\"", "1", "\"7m\""], &["0.9", "\"25h\"", "\"24h\""]),
+    ("damping", "maximum", &["\"2m\"", "\"24h\""], &["\"79s\"", "\"25h\"", "0"]),
+    ("failback", "policy", &["\"auto\"", "\"manual\""], &["\"delay\"", "\"window\"", "\"never\"", "true"]),
+    (
+        "failback",
+        "delay",
+        &["\"1s\"\npolicy = \"delay\"", "\"168h\"\npolicy = \"delay\""],
+        &["\"1s\"", "0\npolicy = \"delay\"", "\"169h\"\npolicy = \"delay\""],
+    ),
+    (
+        "failback",
+        "window",
+        &["\"00:00-24:00\"\npolicy = \"window\""],
+        &["\"02:00-04:30\"", "\"02:00-02:00\"\npolicy = \"window\"", "3"],
+    ),
+];
+
+fn document(section: &str, key: &str, value: &str) -> String {
+    let others = match (section, key) {
+        ("lan", "interface") | ("peer", "none") => "",
+        ("lan", _) => "interface = \"eth7\"\n",
+        ("peer", "name") => "addresses = [\"10.9.9.9\"]\n",
+        ("peer", _) => "name = \"other\"\n",
+        _ => "",
+    };
+    format!("{}\n{others}{key} = {value}\n", header(section))
+}
+
+fn header(section: &str) -> String {
+    match section {
+        "" => String::new(),
+        "lan" | "peer" => format!("[[{section}]]"),
+        _ => format!("[{section}]"),
+    }
+}
+
+fn load(text: &str) -> Result<Loaded, super::super::Faults> {
+    Draft::from_text(std::path::Path::new("f.toml"), text).finish()
+}
+
+fn good(text: &str) -> Loaded {
+    load(text).unwrap_or_else(|faults| panic!("{text}: {faults}"))
+}
+
+fn faults(text: &str) -> Vec<String> {
+    load(text).err().map(|f| f.list.iter().map(ToString::to_string).collect()).unwrap_or_default()
+}

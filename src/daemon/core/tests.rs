@@ -1,0 +1,222 @@
+//! The core over a kernel that the test plays; its one LAN is the loopback interface of the test's own namespace.
+
+use std::cell::RefCell;
+use std::io;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use mio::Poll;
+use nix::sched::{CloneFlags, unshare};
+
+use super::*;
+use crate::interface::InterfaceKind;
+use crate::kernel::Error;
+use crate::reconcile::{Refusal, Route};
+
+#[test]
+fn a_lost_carrier_is_seen_by_the_query_and_needs_no_listing() {
+    let mut bench = Bench::new();
+    bench.script.borrow_mut().interfaces[0].carrier = false;
+    bench.pass(Duration::from_millis(250));
+    assert!(!bench.core.interfaces[0].carrier);
+    assert_eq!(bench.done(), ["interfaces", "links"]);
+}
+
+#[test]
+fn an_interface_that_is_gone_or_down_is_listed_anew() {
+    let mut bench = Bench::new();
+    bench.script.borrow_mut().interfaces[0].up = false;
+    bench.pass(Duration::from_millis(250));
+    assert_eq!(bench.done(), ["interfaces", "links", "interfaces"]);
+    bench.script.borrow_mut().interfaces.clear();
+    bench.pass(Duration::from_millis(250));
+    assert_eq!(bench.done(), ["links", "interfaces"]);
+    assert!(bench.core.interfaces.is_empty());
+}
+
+#[test]
+fn carriers_are_asked_for_at_the_interval_but_ten_times_a_second_at_most() {
+    for (interval, queries) in [(10, 10), (100, 10), (500, 2)] {
+        let config = Config { interval: Duration::from_millis(interval), ..Config::default() };
+        let mut bench = Bench::with(config);
+        for _ in 0..1000 {
+            bench.pass(Duration::from_millis(1));
+        }
+        let done = bench.done();
+        let asked = done.iter().filter(|what| *what == "links").count();
+        assert_eq!(asked, queries, "interval {interval} ms");
+    }
+}
+
+#[test]
+fn a_listing_that_fails_is_tried_again_and_the_last_one_stands() {
+    let mut bench = Bench::new();
+    bench.done();
+    bench.script.borrow_mut().is_broken = true;
+    let now = bench.moment.now;
+    bench.core.take_events(now, vec![Event::Links]);
+    assert_eq!(bench.core.interfaces.len(), 1);
+    bench.script.borrow_mut().is_broken = false;
+    bench.pass(RETRY);
+    assert!(bench.done().iter().filter(|what| *what == "interfaces").count() >= 2);
+    assert!(bench.core.troubles.is_empty());
+}
+
+#[test]
+fn a_link_event_leads_to_a_listing_and_a_second_look() {
+    let mut bench = Bench::new();
+    bench.done();
+    bench.core.take_events(bench.moment.now, vec![Event::Links, Event::Addresses, Event::Links]);
+    assert_eq!(bench.done(), ["interfaces"]);
+    bench.pass(SECOND_LOOK);
+    assert_eq!(bench.done(), ["interfaces"]);
+}
+
+#[test]
+fn errands_keep_their_order_and_one_batch_is_a_turn() {
+    let mut bench = Bench::new();
+    bench.core.errands.clear();
+    bench.done();
+    bench.core.errands.extend([
+        Errand::Journal("one".to_owned()),
+        Errand::Apply(vec![neighbour()]),
+        Errand::Dump(Dump::OwnRoutes),
+        Errand::Dump(Dump::LanRoutes),
+        Errand::Apply(vec![neighbour(), neighbour()]),
+    ]);
+    bench.core.run_errands(bench.moment.now);
+    assert_eq!(bench.done(), ["apply 1"]);
+    assert!(bench.core.has_work());
+    bench.core.run_errands(bench.moment.now);
+    assert_eq!(bench.done(), ["own routes", "lan routes", "apply 2"]);
+}
+
+#[test]
+fn the_end_is_not_put_off_for_ever() {
+    let mut bench = Bench::new();
+    bench.core.errands.extend((0..100).map(|_| Errand::Apply(vec![neighbour()])));
+    let mut turns = 0;
+    bench.core.stop(bench.moment.now, || {
+        turns += 1;
+        turns > 5
+    });
+    assert!(bench.core.errands.len() > 50);
+}
+
+#[test]
+fn the_time_of_day_is_told_for_a_window_only() {
+    let window = Failback::Window { from: 0, until: 60 };
+    for (failback, is_told) in [(Failback::Auto, false), (window, true)] {
+        let mut bench = Bench::with(Config { failback, ..Config::default() });
+        let end = bench.moment.now + MINUTE;
+        let due = std::iter::from_fn(|| bench.core.agenda.take_due(end));
+        assert_eq!(due.collect::<Vec<_>>().contains(&Task::TellTimeOfDay), is_told);
+    }
+}
+
+/// What the played kernel says, and what it was asked.
+#[derive(Default)]
+struct Script {
+    interfaces: Vec<Interface>,
+    is_broken: bool,
+    asked: Vec<String>,
+}
+
+struct Played(Rc<RefCell<Script>>);
+
+impl Played {
+    fn answer<T>(&self, what: &str, value: impl FnOnce(&Script) -> T) -> Result<T, Error> {
+        let mut script = self.0.borrow_mut();
+        script.asked.push(what.to_owned());
+        if script.is_broken { Err(Error::Open(io::ErrorKind::Other.into())) } else { Ok(value(&script)) }
+    }
+}
+
+impl Kernel for Played {
+    fn interfaces(&mut self) -> Result<Vec<Interface>, Error> {
+        self.answer("interfaces", |script| script.interfaces.clone())
+    }
+
+    fn links(&mut self, wanted: &[InterfaceIndex]) -> Result<Vec<LinkState>, Error> {
+        let state = |i: &Interface| LinkState { index: i.index, up: i.up, carrier: i.carrier };
+        let found = |script: &Script| {
+            script.interfaces.iter().filter(|i| wanted.contains(&i.index)).map(state).collect()
+        };
+        self.answer("links", found)
+    }
+
+    fn own_routes(&mut self) -> Result<Vec<Route>, Error> {
+        self.answer("own routes", |_| Vec::new())
+    }
+
+    fn routes_over(&mut self, _: &[InterfaceIndex]) -> Result<Vec<Route>, Error> {
+        self.answer("lan routes", |_| Vec::new())
+    }
+
+    fn apply(&mut self, operations: &[Operation]) -> Vec<Result<(), Refusal>> {
+        self.0.borrow_mut().asked.push(format!("apply {}", operations.len()));
+        operations.iter().map(|_| Ok(())).collect()
+    }
+}
+
+struct Bench {
+    core: Core,
+    script: Rc<RefCell<Script>>,
+    moment: Moment,
+    _poll: Poll,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self::with(Config::default())
+    }
+
+    fn with(config: Config) -> Self {
+        unshare(CloneFlags::CLONE_NEWNET).expect("network namespaces need root: run the tests as root");
+        let config = Config {
+            lans: vec![LanConfig::new("lan-a")],
+            good: NonZeroU32::MIN,
+            state_dir: PathBuf::from("/nonexistent"),
+            runtime_dir: PathBuf::from("/nonexistent"),
+            dry_run: true,
+            ..config
+        };
+        let script = Rc::new(RefCell::new(Script { interfaces: vec![lan()], ..Script::default() }));
+        let poll = Poll::new().unwrap();
+        let core = super::super::core(config, Box::new(Played(script.clone())), &poll).unwrap();
+        let moment = Moment { now: Instant::from_nanos(1_000_000_000), realtime: Duration::ZERO };
+        let mut bench = Self { core, script, moment, _poll: poll };
+        bench.core.start(moment);
+        bench.core.errands.clear();
+        bench
+    }
+
+    /// Lets time pass and hands in what is due then.
+    fn pass(&mut self, time: Duration) {
+        self.moment.now = self.moment.now + time;
+        self.core.pass_deadlines(self.moment);
+    }
+
+    /// What the kernel was asked since the last time.
+    fn done(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.script.borrow_mut().asked)
+    }
+}
+
+fn lan() -> Interface {
+    Interface {
+        index: InterfaceIndex(1),
+        name: "lan-a".to_owned(),
+        kind: InterfaceKind::Ethernet,
+        up: true,
+        carrier: true,
+        master: None,
+        mac: None,
+        addresses: Vec::new(),
+    }
+}
+
+fn neighbour() -> Operation {
+    Operation::DeleteNeighbour { interface: InterfaceIndex(1), address: [10, 0, 0, 1].into() }
+}

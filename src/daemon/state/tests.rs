@@ -1,0 +1,149 @@
+//! State files in a directory of the test's own.
+
+use std::os::unix::fs::PermissionsExt;
+
+use super::*;
+use crate::engine::RememberedPath;
+use crate::interface::Family;
+use crate::wire::LanIndex;
+
+/// A directory that goes when the test ends.
+struct Directory(PathBuf);
+
+impl Directory {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("faild-{name}-{}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn memory() -> Memory {
+    Memory {
+        node: Some(NodeId(0xfedc_ba98_7654_3210)),
+        lans: vec![("eth0".to_owned(), LanIndex(0)), ("eth1".to_owned(), LanIndex(200))],
+        paths: vec![RememberedPath {
+            interface: "eth1".to_owned(),
+            node: NodeId(7),
+            lan: LanIndex(1),
+            family: Family::V6,
+            addresses: vec!["fe80::1".parse().unwrap(), "fd77::2".parse().unwrap()],
+            penalty: 1234.5,
+            held: true,
+        }],
+    }
+}
+
+#[test]
+fn what_is_written_is_read_again() {
+    assert_eq!(file::parse(&file::text(&memory())), Ok(memory()));
+    assert_eq!(file::parse(&file::text(&Memory::default())), Ok(Memory::default()));
+}
+
+#[test]
+fn the_node_id_is_drawn_once_and_kept() {
+    let directory = Directory::new("node-id");
+    let (_, first) = State::open(&directory.0.join("deep/er"), false).unwrap();
+    let (_, second) = State::open(&directory.0.join("deep/er"), false).unwrap();
+    assert!(first.node.is_some());
+    assert_eq!(first, second);
+    let (_, other) = State::open(&directory.0.join("other"), false).unwrap();
+    assert_ne!(first.node, other.node);
+}
+
+#[test]
+fn the_last_of_many_memories_is_what_stays() {
+    let directory = Directory::new("memories");
+    let (mut state, mut last) = State::open(&directory.0, false).unwrap();
+    for index in 0..50 {
+        last.lans = vec![("eth0".to_owned(), LanIndex(index))];
+        state.remember(&last);
+    }
+    state.finish(Duration::from_secs(10));
+    assert_eq!(State::open(&directory.0, false).unwrap().1, last);
+    assert!(!directory.0.join("state.toml.new").exists());
+    let mode = fs::metadata(directory.0.join("state.toml")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o644);
+}
+
+#[test]
+fn what_cannot_be_understood_is_set_aside() {
+    let directory = Directory::new("aside");
+    let path = directory.0.join("state.toml");
+    let other_version = file::text(&memory()).replace("version = 1", "version = 2");
+    let bad_penalty = file::text(&memory()).replace("1234.5", "inf");
+    for bad in [b"node = 7".as_slice(), b"\xff\xfe", other_version.as_bytes(), bad_penalty.as_bytes()] {
+        fs::write(&path, bad).unwrap();
+        let (_, memory) = State::open(&directory.0, false).unwrap();
+        assert!(memory.node.is_some() && memory.paths.is_empty());
+        assert_eq!(fs::read(directory.0.join("state.toml.bad")).unwrap(), bad);
+    }
+}
+
+#[test]
+fn a_dry_run_reads_and_writes_nothing() {
+    let directory = Directory::new("dry");
+    let path = directory.0.join("state.toml");
+    fs::write(&path, file::text(&memory())).unwrap();
+    let before = fs::metadata(&path).unwrap().modified().unwrap();
+    let (mut state, read) = State::open(&directory.0, true).unwrap();
+    assert_eq!(read, memory());
+    state.remember(&Memory::default());
+    state.finish(Duration::from_secs(1));
+    assert_eq!(fs::metadata(&path).unwrap().modified().unwrap(), before);
+    let (_, fresh) = State::open(&directory.0.join("absent"), true).unwrap();
+    assert!(fresh.node.is_some() && !directory.0.join("absent").exists());
+}
+
+#[test]
+fn a_directory_that_cannot_be_written_is_refused_with_the_way_out() {
+    let directory = Directory::new("unwritable");
+    fs::write(directory.0.join("file"), "").unwrap();
+    let refusal = format!("{:#}", State::open(&directory.0.join("file"), false).unwrap_err());
+    assert!(refusal.contains("--state-dir") && !refusal.contains('\n'), "{refusal}");
+}
+
+#[test]
+fn a_disk_that_fails_later_does_not_stop_the_daemon() {
+    let directory = Directory::new("failing");
+    let (mut state, memory) = State::open(&directory.0.join("state"), false).unwrap();
+    fs::remove_dir_all(directory.0.join("state")).unwrap();
+    state.remember(&memory);
+    state.finish(Duration::from_secs(10));
+    assert!(state.failing);
+    fs::create_dir(directory.0.join("state")).unwrap();
+    state.remember(&memory);
+    state.finish(Duration::from_secs(10));
+    assert!(!state.failing);
+}
+
+#[test]
+fn the_journal_is_there_for_the_next_run() {
+    let directory = Directory::new("journal");
+    let (mut journal, before) = Journal::open(&directory.0.join("run"), false).unwrap();
+    assert_eq!(before, None);
+    journal.write("one");
+    journal.write("two");
+    assert_eq!(Journal::open(&directory.0.join("run"), false).unwrap().1.as_deref(), Some("two"));
+    let (mut dry, read) = Journal::open(&directory.0.join("run"), true).unwrap();
+    dry.write("three");
+    assert_eq!(read.as_deref(), Some("two"));
+    assert_eq!(fs::read_to_string(directory.0.join("run/journal")).unwrap(), "two");
+}
+
+#[test]
+fn a_journal_that_cannot_be_read_is_no_obstacle() {
+    let directory = Directory::new("bad-journal");
+    fs::write(directory.0.join("journal"), b"\xff\xfe").unwrap();
+    let (mut journal, read) = Journal::open(&directory.0, false).unwrap();
+    assert_eq!(read, None);
+    journal.write("new");
+    assert_eq!(fs::read(directory.0.join("journal.bad")).unwrap(), b"\xff\xfe");
+    assert_eq!(Journal::open(&directory.0, false).unwrap().1.as_deref(), Some("new"));
+}

@@ -1,0 +1,178 @@
+//! What counts as an address of a node: rule 4 of faild-protocol(7), and what is known before it was ever proven (3).
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use super::notice::Notice;
+use super::path::{Path, PathKey, UNHEARD, is_link_local};
+use super::{Engine, Peer};
+use crate::interface::Family;
+use crate::time::Instant;
+use crate::wire::{LanIndex, Level, NodeId};
+
+/// A list this long may have been cut: what is missing from it is not withdrawn.
+const COMPLETE_LIST: usize = 34;
+
+impl Engine {
+    /// A peer's list of all its addresses, come over one path.
+    pub(super) fn take_list(
+        &mut self,
+        now: Instant,
+        node: NodeId,
+        via: PathKey,
+        generation: u32,
+        list: &[IpAddr],
+    ) {
+        let Some(path) = self.path_mut(node, via) else { return };
+        path.claims_generation = generation;
+        if path.claims == list {
+            return;
+        }
+        path.claims = list.to_vec();
+        self.index_claims(now, node);
+        self.note_claimed(now, node);
+        self.mark_withdrawn(now, node);
+    }
+
+    /// Keeps the index of who claims what, and tells of addresses that float between two nodes.
+    fn index_claims(&mut self, now: Instant, node: NodeId) {
+        let Some(peer) = self.peers.get(&node) else { return };
+        let claims: BTreeSet<IpAddr> = peer
+            .paths
+            .values()
+            .flat_map(|p| p.claims.iter().copied())
+            .filter(|a| !is_link_local(a))
+            .collect();
+        let dropped: Vec<IpAddr> = self
+            .claimants
+            .iter()
+            .filter(|(address, nodes)| nodes.contains(&node) && !claims.contains(address))
+            .map(|(address, _)| *address)
+            .collect();
+        self.unindex(node, &dropped);
+        for address in claims {
+            let nodes = self.claimants.entry(address).or_default();
+            nodes.insert(node);
+            if nodes.len() > 1 {
+                self.claimants_differ.insert(address);
+            }
+            if self.is_floating(now, node, &address) && self.told.floating.insert(address) {
+                self.notice(Notice::AddressFloats { address });
+            }
+        }
+    }
+
+    /// The node is forgotten, and claims nothing.
+    pub(super) fn unindex_claims(&mut self, node: NodeId) {
+        let all: Vec<IpAddr> = self.claimants.keys().copied().collect();
+        self.unindex(node, &all);
+    }
+
+    fn unindex(&mut self, node: NodeId, addresses: &[IpAddr]) {
+        for address in addresses {
+            let Some(nodes) = self.claimants.get_mut(address) else { continue };
+            nodes.remove(&node);
+            if nodes.len() < 2 {
+                self.claimants_differ.remove(address);
+                self.told.floating.remove(address);
+            }
+            if nodes.is_empty() {
+                self.claimants.remove(address);
+            }
+        }
+    }
+
+    /// Makes an entry for each claimed address on a LAN of ours, to be proven there by its own answer. Under a key the
+    /// claim alone counts.
+    fn note_claimed(&mut self, now: Instant, node: NodeId) {
+        let keyed = self.keys.is_keyed();
+        let Some(peer) = self.peers.get(&node) else { return };
+        let claims: BTreeSet<IpAddr> = peer.paths.values().flat_map(|p| p.claims.iter().copied()).collect();
+        for address in claims {
+            self.note_on_its_lan(now, node, address, keyed);
+        }
+    }
+
+    /// Enters an address under the path of the LAN that it lies on, or under one that is yet to be heard: asked there
+    /// too, so that people learn of a LAN that is dead from the start, or a port that is filtered.
+    pub(super) fn note_on_its_lan(&mut self, now: Instant, node: NodeId, address: IpAddr, trusted: bool) {
+        if is_link_local(&address) || !self.is_plausible(&address) {
+            return;
+        }
+        let Some(lan) = self.lans.iter().find(|(_, lan)| lan.is_on_link(&address)).map(|(index, _)| *index)
+        else {
+            return;
+        };
+        let family = Family::of(&address);
+        let Some(peer) = self.peers.get(&node) else { return };
+        if peer.path_by_address(lan, &address).is_some() {
+            if let Some(record) = self.peers.get_mut(&node).and_then(|peer| record_of(peer, lan, &address)) {
+                record.trusted |= trusted;
+            }
+            return;
+        }
+        let heard =
+            peer.paths.keys().find(|k| k.lan == lan && k.family == family && k.peer_lan != UNHEARD).copied();
+        let key = heard.unwrap_or(PathKey { lan, family, peer_lan: UNHEARD });
+        let fresh = Path::new(now, &mut self.random, 0.0, &self.config.damping);
+        let Some(peer) = self.peers.get_mut(&node) else { return };
+        let path = peer.paths.entry(key).or_insert(fresh);
+        path.by_unicast |= key.peer_lan == UNHEARD;
+        Self::note_address(path, address, trusted);
+    }
+
+    /// Never our own, a group, or no address at all.
+    fn is_plausible(&self, address: &IpAddr) -> bool {
+        !address.is_multicast()
+            && !address.is_unspecified()
+            && !address.is_loopback()
+            && !self.lans.values().any(|lan| lan.owns(address))
+    }
+
+    /// A configured peer's addresses are known to be its own once one of them has answered.
+    pub(super) fn note_configured(&mut self, now: Instant, node: NodeId) {
+        let configured = self.peers.get(&node).and_then(|peer| peer.configured);
+        let Some(addresses) = configured.and_then(|n| self.config.peers.get(n)).map(|p| p.addresses.clone())
+        else {
+            return;
+        };
+        for address in addresses {
+            self.note_on_its_lan(now, node, address, true);
+        }
+    }
+
+    /// An address is withdrawn when no path over which the peer is heard names it: an attacker on one LAN cannot
+    /// withdraw what is named on another.
+    pub(super) fn mark_withdrawn(&mut self, now: Instant, node: NodeId) {
+        let missed = self.config.missed.get();
+        let configured: Vec<IpAddr> =
+            self.config.peers.iter().flat_map(|peer| peer.addresses.clone()).collect();
+        let Some(peer) = self.peers.get_mut(&node) else { return };
+        let voices: Vec<&Path> = peer
+            .paths
+            .values()
+            .filter(|p| !p.claims.is_empty() && p.missed < missed && p.verdict != Level::Down)
+            .collect();
+        if voices.is_empty() || voices.iter().any(|p| p.claims.len() >= COMPLETE_LIST) {
+            return;
+        }
+        let named: BTreeSet<IpAddr> = voices.iter().flat_map(|p| p.claims.iter().copied()).collect();
+        let mut withdrawn = Vec::new();
+        for record in peer.paths.values_mut().flat_map(|p| p.addresses.values_mut()) {
+            if named.contains(&record.address) || configured.contains(&record.address) {
+                record.withdrawn = None;
+            } else if record.withdrawn.is_none() && (record.answered.is_some() || record.trusted) {
+                record.withdrawn = Some(now);
+                withdrawn.push(record.address);
+            }
+        }
+        for address in withdrawn {
+            self.notice(Notice::AddressWithdrawn { peer: node, address });
+        }
+    }
+}
+
+fn record_of<'a>(peer: &'a mut Peer, lan: LanIndex, address: &IpAddr) -> Option<&'a mut super::PeerAddress> {
+    let key = peer.path_by_address(lan, address)?;
+    peer.paths.get_mut(&key)?.addresses.get_mut(address)
+}

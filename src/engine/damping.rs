@@ -1,0 +1,83 @@
+//! Flap damping: a path that keeps failing has to behave for longer before traffic goes home to it.
+//!
+//! The penalty of RFC 2439: each failure adds, time halves. Damping holds back only the leaving of a way that works
+//! (rule 6 of faild-protocol(7)), so no traffic stays on a dead way for its sake.
+
+use crate::config::Damping;
+use crate::time::Instant;
+
+/// The penalty of one path.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Penalty {
+    value: f64,
+    at: Instant,
+    suppressed: bool,
+}
+
+impl Penalty {
+    /// Starts with a penalty from before, 0 for a new path.
+    pub(super) fn new(now: Instant, value: f64, settings: &Damping) -> Self {
+        let value = if value.is_finite() { value.clamp(0.0, Self::ceiling(settings)) } else { 0.0 };
+        Self { value, at: now, suppressed: value >= settings.suppress }
+    }
+
+    /// The path failed.
+    pub(super) fn on_failure(&mut self, now: Instant, settings: &Damping) {
+        let suppressed = self.is_suppressed(now, settings);
+        self.value = (self.value(now, settings) + settings.penalty).min(Self::ceiling(settings));
+        self.at = now;
+        self.suppressed = suppressed || self.value >= settings.suppress;
+    }
+
+    /// The penalty by now.
+    pub(super) fn value(&self, now: Instant, settings: &Damping) -> f64 {
+        let half_lives = now.since(self.at).as_secs_f64() / settings.half_life.as_secs_f64();
+        self.value * (-half_lives).exp2()
+    }
+
+    /// Whether the path still has to wait.
+    pub(super) fn is_suppressed(&self, now: Instant, settings: &Damping) -> bool {
+        self.suppressed && self.value(now, settings) >= settings.reuse
+    }
+
+    /// The penalty that decays to `reuse` in just the longest time of suppression.
+    fn ceiling(settings: &Damping) -> f64 {
+        let half_lives = settings.maximum.as_secs_f64() / settings.half_life.as_secs_f64();
+        (settings.reuse * half_lives.exp2()).max(settings.suppress)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn at(seconds: u64) -> Instant {
+        Instant::from_nanos(seconds * 1_000_000_000)
+    }
+
+    #[test]
+    fn third_failure_in_a_row_suppresses_and_time_frees() {
+        let settings = Damping::default();
+        let mut penalty = Penalty::new(at(0), 0.0, &settings);
+        penalty.on_failure(at(0), &settings);
+        penalty.on_failure(at(5), &settings);
+        assert!(!penalty.is_suppressed(at(5), &settings));
+        penalty.on_failure(at(10), &settings);
+        assert!(penalty.is_suppressed(at(10), &settings));
+        assert!(penalty.is_suppressed(at(60), &settings));
+        assert!(!penalty.is_suppressed(at(120), &settings));
+    }
+
+    #[test]
+    fn no_path_is_suppressed_longer_than_the_maximum() {
+        let settings = Damping::default();
+        let mut penalty = Penalty::new(at(0), f64::INFINITY, &settings);
+        for second in 0..1000 {
+            penalty.on_failure(at(second), &settings);
+        }
+        assert!(penalty.is_suppressed(at(1000), &settings));
+        assert!(!penalty.is_suppressed(at(999) + settings.maximum + Duration::from_secs(1), &settings));
+    }
+}

@@ -1,0 +1,400 @@
+//! Where each address's traffic goes: rules 2 to 8, 11 and 12 of faild-protocol(7), for one peer at a time.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use super::notice::Notice;
+use super::path::{Path, PathKey, UNHEARD, is_link_local};
+use super::peer::Peer;
+use super::peer_address::{PeerAddress, Position};
+use super::{Engine, NextHop, Outcome, Output, Subject, Verdict};
+use crate::config::Failback;
+use crate::time::Instant;
+use crate::wire::{LanIndex, Level, NodeId};
+
+/// Whether the peer no longer has the address that a way goes by.
+fn has_gone(peer: &Peer, way: PathKey, via: &IpAddr) -> bool {
+    let record = peer.paths.get(&way).and_then(|path| path.addresses.get(via));
+    record.is_none_or(|record| record.withdrawn.is_some())
+}
+
+/// How good a way to leave for is; the best first (rule 11).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Class {
+    /// Both ends would call it home.
+    Ready,
+    Up,
+    /// One fresh round trip and no more.
+    Answered,
+}
+
+/// A way that an address could be served by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Candidate {
+    class: Class,
+    /// The LAN's index at the node with the lower id, so that both ends choose the same.
+    order: u8,
+    key: PathKey,
+    via: IpAddr,
+}
+
+impl Engine {
+    /// Decides anew for all addresses of a peer, and puts the verdicts into the plan.
+    pub(super) fn decide(&mut self, now: Instant, node: NodeId) {
+        let Some(peer) = self.peers.get(&node) else { return };
+        if !peer.absent && !peer.is_cloned(now) {
+            let moves = self.next_moves(now, peer);
+            let stuck = self.is_stuck(peer, &moves);
+            for (key, address, position) in moves {
+                self.set_position(node, key, address, position);
+            }
+            if stuck {
+                self.ask_for_proof(now, node);
+            }
+        }
+        self.update_plan(node);
+    }
+
+    /// The addresses whose place should change.
+    fn next_moves(&self, now: Instant, peer: &Peer) -> Vec<(PathKey, IpAddr, Position)> {
+        let mut moves = Vec::new();
+        for (key, path) in &peer.paths {
+            for address in path.addresses.values() {
+                let next = self.next_position(now, peer, *key, path, address);
+                if next != address.position {
+                    moves.push((*key, address.address, next));
+                }
+            }
+        }
+        moves
+    }
+
+    fn next_position(
+        &self,
+        now: Instant,
+        peer: &Peer,
+        key: PathKey,
+        path: &Path,
+        a: &PeerAddress,
+    ) -> Position {
+        if a.withdrawn.is_some() || self.is_floating(now, peer.node, &a.address) {
+            return Position::Home;
+        }
+        if a.answered.is_none() && !a.trusted {
+            return a.position;
+        }
+        match self.current_way(peer, a) {
+            Some((way, via)) => self.next_from_detour(now, peer, (key, path, a), (way, via)),
+            None => self.next_from_home(now, peer, (key, path, a)),
+        }
+    }
+
+    /// The detour that serves an address: ours, or one that was found at the start and leads to a path of the peer.
+    fn current_way(&self, peer: &Peer, a: &PeerAddress) -> Option<(PathKey, IpAddr)> {
+        match a.position {
+            Position::Detour(way, via) => Some((way, via)),
+            Position::Home => None,
+            Position::Undecided => {
+                let found = self.adopted.get(&a.address)?;
+                let lan = self
+                    .lans
+                    .iter()
+                    .find(|(_, lan)| lan.name() == found.interface)
+                    .map(|(index, _)| *index)?;
+                Some((peer.path_by_address(lan, &found.via)?, found.via))
+            }
+        }
+    }
+
+    fn next_from_home(&self, now: Instant, peer: &Peer, home: (PathKey, &Path, &PeerAddress)) -> Position {
+        let (key, path, a) = home;
+        match path.verdict {
+            Level::Down => match self.best(now, peer, key, a, None) {
+                Some(best) => Position::Detour(best.key, best.via),
+                None => a.position,
+            },
+            // A detour that was found in the kernel, by a way that is not known yet, is left like any other.
+            Level::Up if self.adopted.contains_key(&a.address) && !self.may_go_home(now, peer, path, a) => {
+                a.position
+            }
+            Level::Up if a.answered.is_some() => Position::Home,
+            Level::Up | Level::Unknown => a.position,
+        }
+    }
+
+    fn next_from_detour(
+        &self,
+        now: Instant,
+        peer: &Peer,
+        home: (PathKey, &Path, &PeerAddress),
+        current: (PathKey, IpAddr),
+    ) -> Position {
+        let (key, path, a) = home;
+        let (way, via) = current;
+        let stay = Position::Detour(way, via);
+        if self.may_go_home(now, peer, path, a) {
+            return Position::Home;
+        }
+        if self.is_serving(peer, way) && !has_gone(peer, way, &via) {
+            // Leaving a way that works needs one that both ends call home.
+            return match self.best(now, peer, key, a, None) {
+                Some(best) if best.class == Class::Ready && self.is_worse(now, peer, way, &best) => {
+                    Position::Detour(best.key, best.via)
+                }
+                Some(_) | None => stay,
+            };
+        }
+        if path.verdict == Level::Up {
+            return Position::Home;
+        }
+        match self.best(now, peer, key, a, Some(way).filter(|way| !self.is_serving(peer, *way))) {
+            Some(best) => Position::Detour(best.key, best.via),
+            None => stay,
+        }
+    }
+
+    /// Rule 7: both ends would, and this very address has answered at home.
+    fn may_go_home(&self, now: Instant, peer: &Peer, path: &Path, a: &PeerAddress) -> bool {
+        let answered = a.answered.zip(path.up_since).is_some_and(|(answered, up)| answered >= up);
+        path.verdict == Level::Up && self.is_ready_at_both(now, peer, path) && answered
+    }
+
+    /// Whether a way may go on being used: not down, and our side of it exists.
+    fn is_serving(&self, peer: &Peer, way: PathKey) -> bool {
+        self.is_running(way.lan) && peer.paths.get(&way).is_some_and(|path| path.verdict != Level::Down)
+    }
+
+    fn is_worse(&self, now: Instant, peer: &Peer, way: PathKey, best: &Candidate) -> bool {
+        let Some(path) = peer.paths.get(&way) else { return true };
+        !self.is_ready_at_both(now, peer, path) || best.order < self.order(peer, way)
+    }
+
+    /// READY, as it is reported: up, not damped, and the policy agrees.
+    pub(super) fn is_ready(&self, now: Instant, path: &Path) -> bool {
+        let policy = match self.config.failback {
+            Failback::Auto => true,
+            Failback::Manual => !path.held,
+            Failback::Delay(delay) => {
+                path.up_since.is_some_and(|since| now.since(since) >= delay || !path.has_failed)
+            }
+            Failback::Window { from, until } => !path.has_failed || self.is_in_window(from, until),
+        };
+        path.local == Level::Up && policy && !path.penalty.is_suppressed(now, &self.config.damping)
+    }
+
+    fn is_in_window(&self, from: u32, until: u32) -> bool {
+        self.time_of_day
+            .is_some_and(|t| if from <= until { (from..until).contains(&t) } else { t >= from || t < until })
+    }
+
+    fn is_ready_at_both(&self, now: Instant, peer: &Peer, path: &Path) -> bool {
+        self.is_ready(now, path) && (peer.observer || path.remote_ready)
+    }
+
+    /// The best other way for an address of the path `home`, if there is one that is freshly proven (rule 2).
+    fn best(
+        &self,
+        now: Instant,
+        peer: &Peer,
+        home: PathKey,
+        a: &PeerAddress,
+        dead: Option<PathKey>,
+    ) -> Option<Candidate> {
+        let fled = dead.unwrap_or(home);
+        peer.paths
+            .iter()
+            .filter(|(key, _)| **key != home && **key != fled && key.family == home.family)
+            .filter_map(|(key, path)| {
+                let class = self.class(now, peer, fled, path).filter(|_| self.is_running(key.lan))?;
+                let via = self.via(peer, home, a, *key, path)?;
+                Some(Candidate { class, order: self.order(peer, *key), key: *key, via })
+            })
+            .min()
+    }
+
+    /// How good a path is as a way out of `fled`; none if it is not proven since that went silent.
+    fn class(&self, now: Instant, peer: &Peer, fled: PathKey, path: &Path) -> Option<Class> {
+        let silent_since = peer.paths.get(&fled).and_then(|p| p.unanswered_since);
+        // A verdict from before the peer's restart or absence has no beginning that counts: then a fresh answer does.
+        let since = silent_since.unwrap_or(now - peer.interval * (self.config.missed.get() + 2));
+        let is_proven = path.proof.is_some_and(|proof| proof >= since);
+        let own_carrier_lost = !self.is_running(fled.lan);
+        match path.verdict {
+            Level::Up if is_proven || own_carrier_lost => {
+                Some(if self.is_ready_at_both(now, peer, path) { Class::Ready } else { Class::Up })
+            }
+            Level::Up | Level::Down | Level::Unknown if is_proven && !path.gone => Some(Class::Answered),
+            Level::Up | Level::Down | Level::Unknown => None,
+        }
+    }
+
+    /// The peer's address to go by: proven on that path, and tied to the address that it shall serve (rule 4).
+    fn via(&self, peer: &Peer, home: PathKey, a: &PeerAddress, way: PathKey, path: &Path) -> Option<IpAddr> {
+        let configured = |address: &IpAddr| {
+            peer.configured
+                .and_then(|n| self.config.peers.get(n))
+                .is_some_and(|p| p.addresses.contains(address))
+        };
+        path.addresses
+            .values()
+            .filter(|b| b.answered.is_some() && b.withdrawn.is_none())
+            .filter(|b| {
+                let forth = peer.claims(way, &a.address) || configured(&a.address);
+                let back = a.trusted || peer.claims(home, &b.address) || configured(&b.address);
+                forth && back
+            })
+            .max_by_key(|b| (is_link_local(&b.address), b.answered, std::cmp::Reverse(b.address)))
+            .map(|b| b.address)
+    }
+
+    fn order(&self, peer: &Peer, key: PathKey) -> u8 {
+        if self.node < peer.node { key.lan.0 } else { key.peer_lan.0 }
+    }
+
+    /// Two nodes that live claim it: it floats between them (VRRP, DHCP), and is nobody's to move.
+    pub(super) fn is_floating(&self, now: Instant, node: NodeId, address: &IpAddr) -> bool {
+        let several = self.claimants_differ.contains(address);
+        several
+            && self.claimants.get(address).is_some_and(|nodes| {
+                nodes.iter().any(|other| {
+                    *other != node
+                        && self.peers.get(other).is_some_and(|peer| {
+                            !peer.absent
+                                && peer.heard.is_some_and(|heard| {
+                                    now.since(heard) <= peer.interval * (self.config.missed.get() + 2)
+                                })
+                        })
+                })
+            })
+    }
+
+    /// Whether an address waits for a way out and has none: its path is down, or its detour is.
+    fn is_stuck(&self, peer: &Peer, moves: &[(PathKey, IpAddr, Position)]) -> bool {
+        peer.paths.iter().any(|(key, path)| {
+            path.verdict == Level::Down
+                && path.addresses.values().any(|a| {
+                    let waits = match self.current_way(peer, a) {
+                        Some((way, _)) => !self.is_serving(peer, way),
+                        None => a.answered.is_some() || a.trusted,
+                    };
+                    waits && !moves.iter().any(|(k, address, _)| k == key && *address == a.address)
+                })
+        })
+    }
+
+    fn set_position(&mut self, node: NodeId, key: PathKey, address: IpAddr, position: Position) {
+        let Some(record) = self.path_mut(node, key).and_then(|path| path.addresses.get_mut(&address)) else {
+            return;
+        };
+        let before = std::mem::replace(&mut record.position, position);
+        let found = self.adopted.contains_key(&address);
+        match (before, position) {
+            (_, Position::Detour(way, via)) => {
+                let to = NextHop { interface: self.lan_name(way.lan), via };
+                let from = self.lan_name(key.lan);
+                let adopted = before == Position::Undecided && self.adopted.get(&address) == Some(&to);
+                self.notice(Notice::FailedOver { peer: node, address, from, to, adopted });
+            }
+            (Position::Detour(..), Position::Home) => self.tell_home(node, key, address),
+            (Position::Undecided, Position::Home) if found => self.tell_home(node, key, address),
+            (_, Position::Home | Position::Undecided) => {}
+        }
+    }
+
+    fn tell_home(&mut self, node: NodeId, key: PathKey, address: IpAddr) {
+        let interface = self.lan_name(key.lan);
+        self.notice(Notice::FailedBack { peer: node, address, interface });
+    }
+
+    /// Brings the plan in line with the positions of a peer's addresses.
+    pub(super) fn update_plan(&mut self, node: NodeId) {
+        let Some(peer) = self.peers.get(&node) else { return };
+        let positions = || {
+            peer.paths.iter().flat_map(|(key, path)| {
+                let is_anothers = |a: &PeerAddress| {
+                    let others = |nodes: &BTreeSet<NodeId>| nodes.iter().any(|claimant| *claimant != node);
+                    a.withdrawn.is_some() && self.claimants.get(&a.address).is_some_and(others)
+                };
+                let counts = move |a: &&PeerAddress| (a.answered.is_some() || a.trusted) && !is_anothers(a);
+                path.addresses.values().filter(counts).map(|a| (key.lan, a.address, a.position))
+            })
+        };
+        if positions().eq(peer.planned.iter().copied()) {
+            return;
+        }
+        let planned: Vec<_> = positions().collect();
+        let subjects = planned.iter().map(|planned| self.subject(planned)).collect();
+        if let Some(peer) = self.peers.get_mut(&node) {
+            peer.planned = planned;
+        }
+        self.replace_subjects(node, subjects);
+    }
+
+    fn subject(&self, (lan, address, position): &(LanIndex, IpAddr, Position)) -> (Subject, Verdict) {
+        let verdict = match position {
+            Position::Home => Verdict::Home,
+            Position::Undecided => Verdict::Undecided,
+            Position::Detour(way, via) => {
+                Verdict::Detour(NextHop { interface: self.lan_name(way.lan), via: *via })
+            }
+        };
+        (Subject { home: self.lan_name(*lan), address: *address }, verdict)
+    }
+
+    /// Puts a peer's subjects into the plan in place of those that it had there.
+    pub(super) fn replace_subjects(&mut self, node: NodeId, subjects: Vec<(Subject, Verdict)>) {
+        let mut changed = false;
+        let new: Vec<Subject> = subjects.iter().map(|(subject, _)| subject.clone()).collect();
+        let old = self
+            .peers
+            .get_mut(&node)
+            .map(|p| std::mem::replace(&mut p.subjects, new.clone()))
+            .unwrap_or_default();
+        for gone in old.iter().filter(|subject| !new.contains(subject)) {
+            if self.subject_nodes.get(gone) != Some(&node) {
+                continue;
+            }
+            self.subject_nodes.remove(gone);
+            changed |= self.plan.subjects.remove(gone).is_some();
+        }
+        for (subject, verdict) in subjects {
+            self.subject_nodes.insert(subject.clone(), node);
+            if self.plan.subjects.get(&subject) != Some(&verdict) {
+                self.plan.subjects.insert(subject, verdict);
+                changed = true;
+            }
+        }
+        if changed && !matches!(self.outputs.back(), Some(Output::PlanChanged)) {
+            self.outputs.push_back(Output::PlanChanged);
+        }
+    }
+
+    /// What became of a subject in the kernel.
+    pub(super) fn on_outcome(&mut self, now: Instant, subject: &Subject, outcome: &Outcome) {
+        let Some(node) = self.subject_nodes.get(subject).copied() else { return };
+        let Some(lan) = self.lans.iter().find(|(_, lan)| lan.name() == subject.home).map(|(index, _)| *index)
+        else {
+            return;
+        };
+        let Some(key) = self.peers.get(&node).and_then(|peer| peer.path_by_address(lan, &subject.address))
+        else {
+            return;
+        };
+        if let Some(record) = self.path_mut(node, key).and_then(|p| p.addresses.get_mut(&subject.address)) {
+            match outcome {
+                Outcome::Applied(way) => record.applied = Some(way.clone()),
+                Outcome::Lifted => record.applied = None,
+                Outcome::Refused(_) | Outcome::Contested => {}
+            }
+        }
+        if *outcome == Outcome::Lifted {
+            self.adopted.remove(&subject.address);
+        }
+        self.spread_news(now, node);
+    }
+
+    /// A path that was never heard has no number to be reported by.
+    pub(super) fn is_reportable(key: PathKey) -> bool {
+        key.peer_lan != UNHEARD
+    }
+}

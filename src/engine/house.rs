@@ -1,0 +1,174 @@
+//! What is looked after once a slot: withdrawn addresses, old peers, and what people should know of LANs.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::notice::Notice;
+use super::path::{PathKey, UNHEARD};
+use super::peer_address::Position;
+use super::{Engine, Reason};
+use crate::time::Instant;
+use crate::wire::{LanIndex, Level, NodeId};
+
+/// A peer that has been absent for this long, and for whom no overlay stands, is forgotten.
+const FORGET_AFTER: Duration = Duration::from_secs(600);
+
+/// A path that was not heard for so long while its twin is up is none.
+const GHOST_AFTER: Duration = Duration::from_secs(5);
+
+/// A withdrawn address is kept until its overlay is lifted, and at least this long.
+const KEEP_WITHDRAWN: Duration = Duration::from_secs(60);
+
+impl Engine {
+    pub(super) fn keep_house(&mut self, now: Instant, lan: LanIndex) {
+        if self.lans.get_mut(&lan).is_some_and(|lan| lan.drop_withdrawn(now)) {
+            self.address_generation = self.address_generation.wrapping_add(1).max(1);
+        }
+        self.watch_neighbours(now, lan);
+        for node in
+            self.peers.values().filter(|p| !p.absent && p.has_overlay()).map(|p| p.node).collect::<Vec<_>>()
+        {
+            self.mark_withdrawn(now, node);
+        }
+        self.drop_ghosts(now, lan);
+        self.drop_withdrawn(now, lan);
+        self.forget_old(now);
+        self.fit_interval();
+        self.tell_lan(now, lan);
+        self.tell_all_silent();
+        for node in self.peers.values().filter(|p| p.configured.is_some()).map(|p| p.node).collect::<Vec<_>>()
+        {
+            self.note_configured(now, node);
+        }
+        self.remember_if_changed(now);
+    }
+
+    /// A node that runs no faild answers for an address at its home again.
+    pub(super) fn go_home_by_neighbour(&mut self, now: Instant, node: NodeId, key: PathKey, address: IpAddr) {
+        let interface = self.lan_name(key.lan);
+        let Some(record) = self.path_mut(node, key).and_then(|path| path.addresses.get_mut(&address)) else {
+            return;
+        };
+        record.trusted = true;
+        if record.position == Position::Home {
+            return;
+        }
+        record.position = Position::Home;
+        self.adopted.remove(&address);
+        self.notice(Notice::FailedBack { peer: node, address, interface });
+        self.settle(now, node);
+    }
+
+    /// While LANs were joined, or cables changed, a LAN of the peer was heard on two of ours. What is not heard while
+    /// its twin is up was that, and goes.
+    fn drop_ghosts(&mut self, now: Instant, lan: LanIndex) {
+        for peer in self.peers.values_mut() {
+            let ghosts: Vec<PathKey> = peer
+                .paths
+                .iter()
+                .filter(|(key, path)| {
+                    let is_old = path.heard.is_none_or(|heard| now.since(heard) >= GHOST_AFTER);
+                    key.lan == lan && key.peer_lan != UNHEARD && path.verdict != Level::Up && is_old
+                })
+                .filter(|(key, _)| peer.twin_of(**key).is_some_and(|(_, twin)| twin.verdict == Level::Up))
+                .map(|(key, _)| *key)
+                .collect();
+            for key in ghosts {
+                if let Some(path) = peer.paths.get_mut(&key) {
+                    path.addresses
+                        .values_mut()
+                        .for_each(|record| record.withdrawn = record.withdrawn.or(Some(now)));
+                    if path.addresses.is_empty() {
+                        peer.paths.remove(&key);
+                    }
+                }
+            }
+        }
+    }
+
+    fn drop_withdrawn(&mut self, now: Instant, lan: LanIndex) {
+        let mut changed = Vec::new();
+        for peer in self.peers.values_mut() {
+            for (_, path) in peer.paths.iter_mut().filter(|(key, _)| key.lan == lan) {
+                let before = path.addresses.len();
+                path.addresses.retain(|_, record| {
+                    let is_old = record.withdrawn.is_some_and(|since| now.since(since) >= KEEP_WITHDRAWN);
+                    !is_old || record.is_detoured()
+                });
+                if path.addresses.len() != before {
+                    changed.push(peer.node);
+                }
+            }
+        }
+        for node in changed {
+            self.update_plan(node);
+        }
+    }
+
+    fn forget_old(&mut self, now: Instant) {
+        let is_old = |peer: &super::Peer| {
+            peer.absent
+                && peer.heard.is_some_and(|heard| now.since(heard) >= FORGET_AFTER)
+                && !self.has_overlay(peer)
+        };
+        let old: Vec<NodeId> =
+            self.peers.values().filter(|peer| is_old(peer)).map(|peer| peer.node).collect();
+        for node in old {
+            self.replace_subjects(node, Vec::new());
+            self.unindex_claims(node);
+            self.timers.cancel(Reason::News(node));
+            if let Some(peer) = self.peers.remove(&node) {
+                for key in peer.paths.keys() {
+                    self.timers.cancel(Reason::Expected(node, *key));
+                }
+            }
+            self.notice(Notice::PeerForgotten { peer: node });
+        }
+    }
+
+    /// Rule 9: a LAN is down when all of at least two peers on it are silent and one of them is heard elsewhere.
+    /// Derived each time, never stored, for people's eyes only.
+    fn tell_lan(&mut self, now: Instant, index: LanIndex) {
+        let down = self.is_lan_down(now, index);
+        let Some(lan) = self.lans.get_mut(&index) else { return };
+        if lan.told_down == down || lan.running().is_none() {
+            return;
+        }
+        lan.told_down = down;
+        let interface = lan.name().to_owned();
+        self.notice(if down { Notice::LanSilent { interface } } else { Notice::LanHeard { interface } });
+    }
+
+    /// See [`Engine::tell_lan`].
+    pub(super) fn is_lan_down(&self, now: Instant, index: LanIndex) -> bool {
+        if !self.is_running(index) {
+            return true;
+        }
+        let mut silent = 0;
+        let mut heard_elsewhere = false;
+        for peer in self.peers.values() {
+            let here: Vec<_> =
+                peer.paths.iter().filter(|(key, _)| key.lan == index && key.peer_lan != UNHEARD).collect();
+            if here.is_empty() {
+                continue;
+            }
+            if here.iter().any(|(key, path)| !self.is_silent(**key, path)) {
+                return false;
+            }
+            silent += 1;
+            heard_elsewhere |=
+                !peer.absent && peer.heard.is_some_and(|heard| now.since(heard) <= peer.interval * 2);
+        }
+        silent >= 2 && heard_elsewhere
+    }
+
+    /// When everything is silent nothing moves, and one line says so.
+    fn tell_all_silent(&mut self) {
+        let heard_once = self.peers.values().filter(|peer| peer.heard.is_some()).count();
+        let silent = heard_once >= 2 && self.peers.values().all(|peer| peer.absent);
+        if silent != self.told.all_silent {
+            self.told.all_silent = silent;
+            self.notice(if silent { Notice::AllSilent { peers: heard_once } } else { Notice::SilenceEnded });
+        }
+    }
+}

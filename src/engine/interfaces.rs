@@ -1,0 +1,201 @@
+//! Interfaces come, go, change and lose carrier: what follows for LANs and paths.
+
+use super::lan::Lan;
+use super::notice::{Evidence, Notice};
+use super::path::PathKey;
+use super::selection::{self, MAX_LANS};
+use super::{Engine, Output, Reason};
+use crate::config::LanConfig;
+use crate::interface::{Interface, InterfaceIndex};
+use crate::time::Instant;
+use crate::wire::{LanIndex, Level, NodeId};
+
+impl Engine {
+    /// Levels, not edges: compares with what is known and acts on the difference.
+    pub(super) fn on_interfaces(&mut self, now: Instant, interfaces: &[Interface]) {
+        self.follow_renames(interfaces);
+        self.choose_lans(now, interfaces);
+        let mut list_changed = false;
+        for index in self.lans.keys().copied().collect::<Vec<_>>() {
+            list_changed |= self.update_lan(now, index, interfaces);
+        }
+        if list_changed {
+            self.address_generation = self.address_generation.wrapping_add(1).max(1);
+        }
+        self.warn_of_same_mac();
+    }
+
+    pub(super) fn on_overflow(&mut self, interface: InterfaceIndex) {
+        for lan in self.lans.values_mut().filter(|lan| lan.running() == Some(interface)) {
+            lan.excused = true;
+        }
+    }
+
+    /// A discovered LAN keeps its place when its interface gets another name; a named one waits for the name.
+    fn follow_renames(&mut self, interfaces: &[Interface]) {
+        if !self.config.lans.is_empty() {
+            return;
+        }
+        let mut renames = false;
+        for (index, lan) in &mut self.lans {
+            let Some(known) = lan.interface.as_ref() else { continue };
+            if interfaces.iter().any(|i| i.name == known.name) {
+                continue;
+            }
+            if let Some(renamed) = interfaces.iter().find(|i| i.index == known.index) {
+                let notice = Notice::LanRenamed { from: known.name.clone(), to: renamed.name.clone() };
+                self.outputs.push_back(Output::Notice(notice));
+                lan.settings.interface.clone_from(&renamed.name);
+                self.indices.retain(|(name, i)| i != index && *name != renamed.name);
+                self.indices.push((renamed.name.clone(), *index));
+                renames = true;
+            }
+        }
+        if renames {
+            self.peers.values_mut().for_each(|peer| peer.planned.clear());
+            self.plan.lans = self.lans.values().map(|lan| lan.name().to_owned()).collect();
+            self.outputs.push_back(Output::PlanChanged);
+        }
+    }
+
+    fn choose_lans(&mut self, now: Instant, interfaces: &[Interface]) {
+        if !self.config.lans.is_empty() {
+            if self.lans.is_empty() {
+                for settings in self.config.lans.clone() {
+                    if !interfaces.iter().any(|i| i.name == settings.interface) {
+                        self.notice(Notice::InterfaceAbsent { interface: settings.interface.clone() });
+                    }
+                    self.add_lan(now, settings);
+                }
+            }
+            return;
+        }
+        let known: Vec<&Interface> = self.lans.values().filter_map(|lan| lan.interface.as_ref()).collect();
+        let absent: Vec<&str> =
+            self.lans.values().filter(|lan| lan.interface.is_none()).map(Lan::name).collect();
+        let candidates: Vec<Interface> =
+            interfaces.iter().filter(|i| !absent.contains(&i.name.as_str())).cloned().collect();
+        let (chosen, notices) = selection::select(&self.config, &candidates, &known);
+        for notice in notices {
+            self.tell_selection(notice);
+        }
+        for name in chosen {
+            if self.lans.len() < MAX_LANS {
+                self.add_lan(now, LanConfig::new(&name));
+            }
+        }
+    }
+
+    /// Says why an interface was left out once, and again when the reason changes.
+    fn tell_selection(&mut self, notice: Notice) {
+        if let Notice::InterfaceLeftOut { interface, reason } = &notice {
+            if self.left_out.get(interface) == Some(reason) {
+                return;
+            }
+            self.left_out.insert(interface.clone(), reason.clone());
+        }
+        self.notice(notice);
+    }
+
+    fn add_lan(&mut self, now: Instant, settings: LanConfig) {
+        let index = self.index_for(&settings.interface);
+        self.plan.lans.push(settings.interface.clone());
+        self.outputs.push_back(Output::PlanChanged);
+        self.lans.insert(index, Lan::new(settings, now));
+        // The first phase is random, so that hosts that start together do not ask together.
+        let phase = self.random.between(std::time::Duration::ZERO, self.interval / 4);
+        self.timers.set(Reason::SlotEnd(index), now + phase);
+        self.remember_soon(now);
+    }
+
+    /// The index of a LAN never changes: peers know our LANs by it.
+    fn index_for(&mut self, name: &str) -> LanIndex {
+        if let Some((_, index)) = self.indices.iter().find(|(n, _)| n == name) {
+            return *index;
+        }
+        let free = (0..u8::MAX)
+            .map(LanIndex)
+            .find(|index| self.indices.iter().all(|(_, i)| i != index) && !self.lans.contains_key(index))
+            .or_else(|| self.recycle_index());
+        let index = free.unwrap_or(LanIndex(0));
+        self.indices.push((name.to_owned(), index));
+        index
+    }
+
+    /// After 255 names the oldest that is no LAN now gives up its index.
+    fn recycle_index(&mut self) -> Option<LanIndex> {
+        let at = self.indices.iter().position(|(_, index)| !self.lans.contains_key(index))?;
+        Some(self.indices.remove(at).1)
+    }
+
+    /// True if our address list changed.
+    fn update_lan(&mut self, now: Instant, index: LanIndex, interfaces: &[Interface]) -> bool {
+        let Some(lan) = self.lans.get_mut(&index) else { return false };
+        let interface = interfaces.iter().find(|i| i.name == lan.settings.interface).cloned();
+        let was_running = lan.running().is_some();
+        let changed = lan.set_interface(interface, now);
+        let name = lan.name().to_owned();
+        match (was_running, lan.running()) {
+            (true, None) => {
+                self.notice(Notice::InterfaceDown { interface: name });
+                self.on_own_carrier_lost(now, index);
+            }
+            (false, Some(number)) => {
+                self.notice(Notice::InterfaceUp { interface: name, index: number });
+                self.on_own_carrier_back(now, index);
+            }
+            (true, Some(_)) | (false, None) => {}
+        }
+        changed
+    }
+
+    /// Our own carrier is proof enough: all paths of the LAN are down at once.
+    fn on_own_carrier_lost(&mut self, now: Instant, lan: LanIndex) {
+        let mut paths = self.paths_on(lan);
+        paths.retain(|(node, _)| self.peers.get(node).is_some_and(|peer| !peer.absent));
+        for (node, key) in &paths {
+            self.set_local(now, *node, *key, Level::Down, Evidence::Carrier);
+        }
+        for (node, _) in paths {
+            self.settle(now, node);
+        }
+    }
+
+    fn on_own_carrier_back(&mut self, now: Instant, lan: LanIndex) {
+        for (node, key) in self.paths_on(lan) {
+            if let Some(path) = self.path_mut(node, key) {
+                path.fresh_slots();
+            }
+        }
+        self.timers.set_earlier(Reason::SlotEnd(lan), now);
+    }
+
+    pub(super) fn paths_on(&self, lan: LanIndex) -> Vec<(NodeId, PathKey)> {
+        let of_peer = |peer: &super::Peer| {
+            let node = peer.node;
+            peer.paths.keys().filter(|key| key.lan == lan).map(|key| (node, *key)).collect::<Vec<_>>()
+        };
+        self.peers.values().flat_map(of_peer).collect()
+    }
+
+    /// Switches learn one place for a MAC: two interfaces with the same one on joined LANs lose packets.
+    fn warn_of_same_mac(&mut self) {
+        let macs: Vec<_> = self
+            .lans
+            .values()
+            .filter_map(|lan| lan.interface.as_ref())
+            .filter_map(|i| Some((i.mac?, i)))
+            .collect();
+        let mut doubles = Vec::new();
+        for (n, (mac, one)) in macs.iter().enumerate() {
+            for (_, other) in macs[..n].iter().filter(|(m, _)| m == mac) {
+                doubles.push((one.name.clone(), other.name.clone(), *mac));
+            }
+        }
+        for (interface, other, mac) in doubles {
+            if self.told.same_mac.insert(interface.clone()) {
+                self.notice(Notice::SameMac { interface, other, mac });
+            }
+        }
+    }
+}

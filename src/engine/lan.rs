@@ -1,0 +1,200 @@
+//! One LAN of ours: its interface as it is just now, its slot, and what is spent on strangers.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use super::path::PathKey;
+use crate::config::LanConfig;
+use crate::interface::{Family, Interface, InterfaceAddress, InterfaceIndex};
+use crate::time::Instant;
+use crate::wire::{NodeId, Nonce};
+
+/// Broadcast INQs that may still be answered: one a slot and family; late answers count for f slots, and nobody waits
+/// for more than this many.
+const BROADCASTS: usize = 64;
+
+/// An interface that has run for this long has got back what the kernel flushed on its bounce: what vanishes from it
+/// later was somebody's will, and is withdrawn.
+const SETTLED_AFTER: Duration = Duration::from_secs(5);
+
+/// An address must be missing for this long: a dump right after a link event can show the link as it was and its
+/// addresses as they will be.
+const WITHDRAW_AFTER: Duration = Duration::from_millis(50);
+
+/// ACKs to strangers in a second, and at most in a burst: enough for a LAN of 1,000 to meet within half a minute, too
+/// few to be of use to anybody as a reflector.
+const STRANGERS_PER_SECOND: f64 = 50.0;
+
+/// A broadcast INQ of ours.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Broadcast {
+    pub(super) nonce: Nonce,
+    pub(super) sent: Instant,
+    pub(super) sequence: u32,
+    pub(super) family: Family,
+}
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub(super) struct Lan {
+    pub(super) settings: LanConfig,
+    /// The interface, while it exists.
+    pub(super) interface: Option<Interface>,
+    /// Slot number; a responder that sends none counts them all the same.
+    pub(super) sequence: u32,
+    pub(super) slot_begin: Instant,
+    pub(super) slot_length: Duration,
+    /// Eighths of the slot that have passed.
+    pub(super) eighths: u32,
+    pub(super) broadcasts: VecDeque<Broadcast>,
+    /// Those that are retried in this slot.
+    pub(super) retried: Vec<(NodeId, PathKey)>,
+    /// Where the round-robin among peers that are not up stands.
+    pub(super) retry_from: usize,
+    /// The receive queue overflowed in this slot, or its begin was late.
+    pub(super) excused: bool,
+    /// Our addresses here; those that vanished stay a while, with the time that they were last seen.
+    addresses: BTreeMap<IpAddr, Instant>,
+    /// Since when packets can pass without a break.
+    running_since: Option<Instant>,
+    strangers: f64,
+    strangers_at: Instant,
+    /// Whether people were told that the LAN is down.
+    pub(super) told_down: bool,
+}
+
+impl Lan {
+    pub(super) fn new(settings: LanConfig, now: Instant) -> Self {
+        Self {
+            settings,
+            interface: None,
+            sequence: 0,
+            slot_begin: now,
+            slot_length: Duration::ZERO,
+            eighths: 0,
+            broadcasts: VecDeque::new(),
+            retried: Vec::new(),
+            retry_from: 0,
+            excused: false,
+            addresses: BTreeMap::new(),
+            running_since: None,
+            strangers: STRANGERS_PER_SECOND,
+            strangers_at: now,
+            told_down: false,
+        }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.settings.interface
+    }
+
+    /// The kernel's number, while the interface can send.
+    pub(super) fn running(&self) -> Option<InterfaceIndex> {
+        self.interface.as_ref().filter(|i| i.is_running()).map(|i| i.index)
+    }
+
+    /// Takes in the interface as it is, and what that means for our address list. True if the list changed.
+    pub(super) fn set_interface(&mut self, interface: Option<Interface>, now: Instant) -> bool {
+        let before: Vec<IpAddr> = self.addresses().collect();
+        if let Some(interface) = interface.as_ref().filter(|i| i.up) {
+            for address in interface.addresses.iter().filter(|a| is_published(a)) {
+                self.addresses.insert(address.address(), now);
+            }
+        }
+        self.interface = interface;
+        self.running_since = self.running().map(|_| self.running_since.unwrap_or(now));
+        self.drop_withdrawn(now);
+        !self.addresses().eq(before)
+    }
+
+    /// Forgets addresses that have been missing for long. While the interface is down or gone, none are: peers still
+    /// reach them by the other LANs. True if the list changed.
+    pub(super) fn drop_withdrawn(&mut self, now: Instant) -> bool {
+        let settled = self.running_since.is_some_and(|since| now.since(since) >= SETTLED_AFTER);
+        let Some(interface) = self.interface.as_ref().filter(|_| settled) else {
+            for seen in self.addresses.values_mut() {
+                *seen = now;
+            }
+            return false;
+        };
+        for address in interface.addresses.iter().filter(|a| is_published(a)) {
+            if let Some(seen) = self.addresses.get_mut(&address.address()) {
+                *seen = now;
+            }
+        }
+        let before = self.addresses.len();
+        self.addresses.retain(|_, seen| now.since(*seen) < WITHDRAW_AFTER);
+        self.addresses.len() != before
+    }
+
+    /// Our addresses on this LAN, as peers are told.
+    pub(super) fn addresses(&self) -> impl Iterator<Item = IpAddr> + '_ {
+        self.addresses.keys().copied()
+    }
+
+    pub(super) fn owns(&self, address: &IpAddr) -> bool {
+        self.addresses.contains_key(address)
+            || self.interface.as_ref().is_some_and(|i| i.addresses.iter().any(|a| a.address() == *address))
+    }
+
+    /// The families that can be probed here just now.
+    pub(super) fn families(&self) -> impl Iterator<Item = Family> + '_ {
+        [Family::V4, Family::V6].into_iter().filter(|family| self.broadcast_source(*family).is_some())
+    }
+
+    /// The source of our broadcasts: the first IPv4 address, or the IPv6 link-local one.
+    pub(super) fn broadcast_source(&self, family: Family) -> Option<IpAddr> {
+        let interface = self.interface.as_ref()?;
+        match family {
+            Family::V4 if self.settings.ipv4 => interface
+                .addresses
+                .iter()
+                .find(|a| a.address().is_ipv4() && !a.tentative && a.prefix.prefix_len() < 31)
+                .map(InterfaceAddress::address),
+            Family::V6 if self.settings.ipv6 => interface.link_local().map(IpAddr::V6),
+            Family::V4 | Family::V6 => None,
+        }
+    }
+
+    pub(super) fn broadcast_destination(&self, family: Family) -> IpAddr {
+        match family {
+            Family::V4 => IpAddr::V4(Ipv4Addr::BROADCAST),
+            Family::V6 => IpAddr::V6(self.settings.multicast_group),
+        }
+    }
+
+    /// Whether an address is on-link by the interface's prefixes (not by the routing table: overlays falsify it).
+    pub(super) fn is_on_link(&self, address: &IpAddr) -> bool {
+        self.interface.as_ref().is_some_and(|i| i.source_for(address).is_some())
+    }
+
+    /// Our source towards an address on this LAN.
+    pub(super) fn source_for(&self, address: &IpAddr) -> Option<IpAddr> {
+        self.interface.as_ref()?.source_for(address)
+    }
+
+    pub(super) fn remember_broadcast(&mut self, broadcast: Broadcast) {
+        if self.broadcasts.len() == BROADCASTS {
+            self.broadcasts.pop_front();
+        }
+        self.broadcasts.push_back(broadcast);
+    }
+
+    /// Whether one more ACK may go to a stranger.
+    pub(super) fn spend_on_stranger(&mut self, now: Instant) -> bool {
+        let gained = now.since(self.strangers_at).as_secs_f64() * STRANGERS_PER_SECOND;
+        self.strangers = (self.strangers + gained).min(STRANGERS_PER_SECOND);
+        self.strangers_at = now;
+        let may = self.strangers >= 1.0;
+        if may {
+            self.strangers -= 1.0;
+        }
+        may
+    }
+}
+
+/// Whether peers are told of an address: not those that cannot be reached from another host.
+fn is_published(address: &InterfaceAddress) -> bool {
+    !address.tentative && address.scope != 254 && !address.address().is_loopback()
+}

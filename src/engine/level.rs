@@ -1,0 +1,173 @@
+//! Changes of a path's level, of a peer's presence, and what follows from them at once.
+
+use super::notice::{Evidence, Notice};
+use super::path::{Path, PathKey, UNHEARD};
+use super::peer::Peer;
+use super::{Engine, Output};
+use crate::config::Failback;
+use crate::time::Instant;
+use crate::wire::{LanIndex, Level, NodeId};
+
+impl Engine {
+    pub(super) fn path(&self, node: NodeId, key: PathKey) -> Option<&Path> {
+        self.peers.get(&node)?.paths.get(&key)
+    }
+
+    pub(super) fn path_mut(&mut self, node: NodeId, key: PathKey) -> Option<&mut Path> {
+        self.peers.get_mut(&node)?.paths.get_mut(&key)
+    }
+
+    pub(super) fn is_running(&self, lan: LanIndex) -> bool {
+        self.lans.get(&lan).is_some_and(|lan| lan.running().is_some())
+    }
+
+    pub(super) fn lan_name(&self, lan: LanIndex) -> String {
+        self.lans.get(&lan).map(|lan| lan.name().to_owned()).unwrap_or_default()
+    }
+
+    /// Our own count changes. The verdict, and all that hangs on it, follows in [`Engine::settle`].
+    pub(super) fn set_local(
+        &mut self,
+        now: Instant,
+        node: NodeId,
+        key: PathKey,
+        level: Level,
+        evidence: Evidence,
+    ) {
+        let damping = self.config.damping;
+        let manual = self.config.failback == Failback::Manual;
+        let random = &mut self.random;
+        let Some(path) = self.peers.get_mut(&node).and_then(|peer| peer.paths.get_mut(&key)) else { return };
+        if path.local == level {
+            return;
+        }
+        if level == Level::Down {
+            if path.local == Level::Up {
+                path.penalty.on_failure(now, &damping);
+                path.has_failed = true;
+                path.held |= manual;
+            }
+            path.unanswered_since.get_or_insert(now);
+        }
+        path.up_since = (level == Level::Up).then_some(now);
+        path.good = 0;
+        path.local = level;
+        path.evidence = evidence;
+        path.renew_token(random);
+    }
+
+    /// An INQ of ours was answered on this path: what that alone changes.
+    pub(super) fn after_round_trip(&mut self, now: Instant, node: NodeId, key: PathKey, first: bool) {
+        let Some(peer) = self.peers.get(&node) else { return };
+        let Some(path) = peer.paths.get(&key) else { return };
+        let suffices = match path.local {
+            Level::Up => false,
+            Level::Down => peer.is_nothing_else_up(key),
+            Level::Unknown => peer.absent || (first && !self.has_overlay(peer)),
+        };
+        if peer.absent {
+            self.on_return(now, node, key);
+        }
+        if suffices {
+            self.set_local(now, node, key, Level::Up, Evidence::Answer);
+        }
+    }
+
+    /// Whether traffic for the peer goes by an overlay, laid in this run or found at the start.
+    pub(super) fn has_overlay(&self, peer: &Peer) -> bool {
+        peer.has_overlay()
+            || (!self.adopted.is_empty()
+                && peer.paths.values().flat_map(|p| p.addresses.keys()).any(|a| self.adopted.contains_key(a)))
+    }
+
+    /// The peer is back on this path. Each other one gets f fresh slots before it can be down.
+    fn on_return(&mut self, now: Instant, node: NodeId, key: PathKey) {
+        let Some(peer) = self.peers.get_mut(&node) else { return };
+        peer.absent = false;
+        let others: Vec<PathKey> = peer.paths.keys().copied().filter(|k| *k != key).collect();
+        for other in &others {
+            if let Some(path) = peer.paths.get_mut(other) {
+                path.fresh_slots();
+            }
+        }
+        for other in others {
+            if self.is_running(other.lan) {
+                continue;
+            }
+            self.set_local(now, node, other, Level::Down, Evidence::Carrier);
+        }
+        let interface = self.lan_name(key.lan);
+        self.notice(Notice::PeerPresent { peer: node, interface });
+    }
+
+    /// Draws all conclusions for a peer after something about it changed.
+    pub(super) fn settle(&mut self, now: Instant, node: NodeId) {
+        self.check_presence(node);
+        self.combine(now, node);
+        self.decide(now, node);
+        self.spread_news(now, node);
+    }
+
+    /// Silent on all paths: absent. Nothing is known of it then, and nothing moves.
+    fn check_presence(&mut self, node: NodeId) {
+        let missed = self.config.missed.get();
+        let Some(peer) = self.peers.get(&node) else { return };
+        let is_silent =
+            |(key, path): (&PathKey, &Path)| path.missed >= missed || path.gone || !self.is_running(key.lan);
+        if peer.absent || !peer.paths.iter().all(is_silent) {
+            return;
+        }
+        let said_goodbye = peer.paths.values().any(|path| path.gone);
+        if let Some(peer) = self.peers.get_mut(&node) {
+            peer.absent = true;
+            for path in peer.paths.values_mut() {
+                path.restart_counts();
+                path.verdict = Level::Unknown;
+            }
+        }
+        self.notice(Notice::PeerAbsent { peer: node, said_goodbye });
+    }
+
+    /// Verdicts from both ends' counts, with a line for each that changed.
+    fn combine(&mut self, now: Instant, node: NodeId) {
+        let lans = &self.lans;
+        let Some(peer) = self.peers.get_mut(&node) else { return };
+        let observer = peer.observer;
+        for (key, path) in &mut peer.paths {
+            let before = path.verdict;
+            path.combine(observer);
+            if path.verdict == before {
+                continue;
+            }
+            if path.verdict == Level::Down {
+                path.unanswered_since.get_or_insert(now);
+            }
+            if key.peer_lan == UNHEARD && before == Level::Unknown && path.verdict != Level::Down {
+                continue;
+            }
+            let evidence = if path.local == path.verdict { path.evidence } else { Evidence::Report };
+            let interface = lans.get(&key.lan).map(|lan| lan.name().to_owned()).unwrap_or_default();
+            self.outputs.push_back(Output::Notice(Notice::PathChanged {
+                peer: node,
+                interface,
+                family: key.family,
+                level: path.verdict,
+                before,
+                evidence,
+                missed: path.missed,
+                address: path.main_address(),
+            }));
+        }
+    }
+
+    /// Failback policy `manual`: the administrator says when.
+    pub(super) fn on_fail_back(&mut self, now: Instant) {
+        for path in self.peers.values_mut().flat_map(|peer| peer.paths.values_mut()) {
+            path.held = false;
+        }
+        for node in self.peers.keys().copied().collect::<Vec<_>>() {
+            self.settle(now, node);
+        }
+        self.remember_soon(now);
+    }
+}

@@ -1,0 +1,408 @@
+//! One path: what we count of it, what the peer reports of it, and the verdict.
+//!
+//! ```text
+//!            one clean slot (s with an overlay)
+//!   unknown ------------------------------------> up
+//!      |                                         |  ^
+//!      | f missed, and ARP/ND silent too         |  | s clean slots; one round trip if nothing else works
+//!      |                        f missed, or     v  |
+//!      +-------------------------------------->  down
+//!                               carrier lost
+//! ```
+//!
+//! A path counts alone and knows nothing of the others; what depends on them (may one round trip do? is an overlay
+//! in place?) it is told.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::damping::Penalty;
+use super::notice::Evidence;
+use super::peer_address::PeerAddress;
+use super::random::Random;
+use crate::config::Damping;
+use crate::interface::Family;
+use crate::time::Instant;
+use crate::wire::{LanIndex, Level, Nonce, PathReport, Token};
+
+/// The peer's LAN index of a path that was never heard: known from the configuration only.
+pub(super) const UNHEARD: LanIndex = LanIndex(u8::MAX);
+
+/// INQs that may still be answered: eight a slot, and late answers count for f slots. With the largest f that would
+/// be 808; nobody waits for so many.
+const OUTSTANDING: usize = 64;
+
+/// Sequence and nonce of the last INQs taken, so that each is taken once. Two slots of eight and some doubles.
+const TAKEN: usize = 24;
+
+/// Tells a path from the others of its peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PathKey {
+    /// Our LAN.
+    pub lan: LanIndex,
+    /// IPv4 or IPv6.
+    pub family: Family,
+    /// The peer's index of the LAN.
+    pub peer_lan: LanIndex,
+}
+
+/// An INQ of ours by unicast that may still be answered.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Outstanding {
+    pub(super) nonce: Nonce,
+    pub(super) sent: Instant,
+    pub(super) sequence: u32,
+    pub(super) target: IpAddr,
+    /// The slot's first attempt.
+    pub(super) first: bool,
+}
+
+/// How a slot went so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Answered {
+    No,
+    /// Only a retry was answered.
+    Retry,
+    First,
+}
+
+/// What a judged slot did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Judged {
+    Clean,
+    Saved,
+    Missed,
+    Excused,
+}
+
+/// A negative report that came by another LAN without proof (rule 5): asked here three times before it is believed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Doubt {
+    pub(super) asked: u8,
+}
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub(super) struct Path {
+    pub(super) local: Level,
+    pub(super) remote: Level,
+    pub(super) verdict: Level,
+    pub(super) remote_ready: bool,
+    pub(super) remote_moved: bool,
+
+    pub(super) missed: u32,
+    pub(super) good: u32,
+    excused: u32,
+    /// Slots in a row that only a retry saved.
+    saved: u32,
+    pub(super) answered: Answered,
+    /// Slots begin by unicast: broadcasts do not reach this peer.
+    pub(super) by_unicast: bool,
+    /// As `by_unicast`, but found out, and given up again when a broadcast is answered.
+    pub(super) filtered: bool,
+    /// A fresh path is given f slots before it can be down, whatever it missed before.
+    pub(super) slots: u32,
+    pub(super) outstanding: VecDeque<Outstanding>,
+    /// When the first INQ was sent that has not been answered since; none while all is answered.
+    pub(super) unanswered_since: Option<Instant>,
+    /// When the newest INQ was sent that has been answered: proof that both ways worked since then.
+    pub(super) proof: Option<Instant>,
+    /// When the peer was last heard here at all.
+    pub(super) heard: Option<Instant>,
+    pub(super) round_trip: Option<Duration>,
+    /// Since when the path is up without a break.
+    pub(super) up_since: Option<Instant>,
+
+    /// The last INQ that was heard: its sequence, and those taken.
+    pub(super) heard_sequence: Option<u32>,
+    taken: VecDeque<(u32, Nonce)>,
+
+    pub(super) token_given: Token,
+    token_given_before: Token,
+    pub(super) token_held: Token,
+    pub(super) doubt: Option<Doubt>,
+    /// ARP or ND requests in a row, one a slot, that were not answered; and that were.
+    pub(super) unsolicited: u32,
+    pub(super) solicited: u32,
+    pub(super) solicit_pending: bool,
+
+    /// What our own count rests on.
+    pub(super) evidence: Evidence,
+    pub(super) penalty: Penalty,
+    /// It was up and went down in this run, or before.
+    pub(super) has_failed: bool,
+    /// Failback waits for the administrator.
+    pub(super) held: bool,
+    pub(super) addresses: BTreeMap<IpAddr, PeerAddress>,
+    /// Generation of the peer's address list that it says it has.
+    pub(super) offered_generation: u32,
+    /// Generation of the peer's address list that was received over this path.
+    pub(super) claims_generation: u32,
+    /// The peer's addresses on all LANs, as named over this path (rule 4: mutual claim).
+    pub(super) claims: Vec<IpAddr>,
+    /// The peer said goodbye on it.
+    pub(super) gone: bool,
+    /// Told people once that ARP is answered and INQs are not.
+    pub(super) filtered_told: bool,
+    /// The last slot in which a cookie was returned over it, so that one slot sends one.
+    pub(super) cookie_sequence: Option<u32>,
+    /// The generation of our address list that the peer holds from this path.
+    pub(super) list_confirmed: u32,
+    /// The last slot in which the address list was sent over it.
+    pub(super) list_sequence: Option<u32>,
+    /// The last slot in which a list was asked for or offered over it.
+    pub(super) exchange_sequence: Option<u32>,
+}
+
+impl Path {
+    pub(super) fn new(now: Instant, random: &mut Random, penalty: f64, damping: &Damping) -> Self {
+        let token = random.token();
+        Self {
+            local: Level::Unknown,
+            remote: Level::Unknown,
+            verdict: Level::Unknown,
+            remote_ready: false,
+            remote_moved: false,
+            missed: 0,
+            good: 0,
+            excused: 0,
+            saved: 0,
+            answered: Answered::No,
+            by_unicast: false,
+            filtered: false,
+            slots: 0,
+            outstanding: VecDeque::new(),
+            unanswered_since: None,
+            proof: None,
+            heard: None,
+            round_trip: None,
+            up_since: None,
+            heard_sequence: None,
+            taken: VecDeque::new(),
+            token_given: token,
+            token_given_before: token,
+            token_held: Token(0),
+            doubt: None,
+            unsolicited: 0,
+            solicited: 0,
+            solicit_pending: false,
+            evidence: Evidence::Answer,
+            penalty: Penalty::new(now, penalty, damping),
+            has_failed: penalty > 0.0,
+            held: false,
+            addresses: BTreeMap::new(),
+            offered_generation: 0,
+            claims_generation: 0,
+            claims: Vec::new(),
+            gone: false,
+            filtered_told: false,
+            cookie_sequence: None,
+            list_confirmed: 0,
+            list_sequence: None,
+            exchange_sequence: None,
+        }
+    }
+
+    /// Forgets what was counted, for a new boot of the peer or after absence. Verdict and overlays stay (rule 1).
+    pub(super) fn restart_counts(&mut self) {
+        self.local = Level::Unknown;
+        self.remote = Level::Unknown;
+        self.remote_ready = false;
+        self.remote_moved = false;
+        self.answered = Answered::No;
+        self.fresh_slots();
+        self.up_since = None;
+        self.doubt = None;
+    }
+
+    /// Gives the path f fresh slots.
+    pub(super) fn fresh_slots(&mut self) {
+        self.missed = 0;
+        self.good = 0;
+        self.excused = 0;
+        self.slots = 0;
+        self.unsolicited = 0;
+        self.unanswered_since = None;
+    }
+
+    /// Gives up a verdict of "down" that nothing has followed from: the peer itself was away, not the path.
+    pub(super) fn doubt_verdict(&mut self) {
+        if self.verdict == Level::Down && !self.is_moved() {
+            self.restart_counts();
+            self.verdict = Level::Unknown;
+        }
+    }
+
+    /// A new boot of the peer: what its old run said and sent is void.
+    pub(super) fn on_new_boot(&mut self) {
+        self.restart_counts();
+        self.doubt_verdict();
+        self.heard_sequence = None;
+        self.taken.clear();
+        self.token_held = Token(0);
+        self.claims_generation = 0;
+        self.list_confirmed = 0;
+        self.gone = false;
+    }
+
+    /// The verdict that both ends' counts give (section 1 of the protocol); `believe_alone` towards observers.
+    pub(super) fn combine(&mut self, believe_alone: bool) {
+        let remote = if believe_alone { self.local } else { self.remote };
+        self.verdict = match (self.local, remote) {
+            (Level::Down, _) | (_, Level::Down) => Level::Down,
+            (Level::Up, Level::Up) => Level::Up,
+            (Level::Unknown, Level::Unknown | Level::Up) | (Level::Up, Level::Unknown) => self.verdict,
+        };
+    }
+
+    /// An INQ was sent by unicast.
+    pub(super) fn on_asked(&mut self, outstanding: Outstanding) {
+        if self.outstanding.len() == OUTSTANDING {
+            self.outstanding.pop_front();
+        }
+        self.outstanding.push_back(outstanding);
+        self.unanswered_since.get_or_insert(outstanding.sent);
+    }
+
+    /// A broadcast INQ went out on the LAN.
+    pub(super) fn on_slot_begins(&mut self, now: Instant, asked: bool) {
+        self.answered = Answered::No;
+        self.slots = self.slots.saturating_add(1);
+        if asked {
+            self.unanswered_since.get_or_insert(now);
+        }
+    }
+
+    /// A broadcast was answered: broadcasts are not filtered. True if they were taken to be.
+    pub(super) fn on_broadcast_answered(&mut self) -> bool {
+        self.saved = 0;
+        std::mem::take(&mut self.filtered)
+    }
+
+    /// An INQ that was sent at `sent` in slot `sequence` was answered, in time or late.
+    pub(super) fn on_answer(&mut self, sent: Instant, in_this_slot: bool, first: bool, now: Instant) {
+        self.heard = Some(now);
+        self.missed = 0;
+        self.excused = 0;
+        self.unsolicited = 0;
+        self.gone = false;
+        self.doubt = None;
+        self.proof = Some(self.proof.map_or(sent, |proof| proof.max(sent)));
+        self.unanswered_since = None;
+        if in_this_slot {
+            let how = if first { Answered::First } else { Answered::Retry };
+            self.answered = self.answered.max(how);
+        }
+    }
+
+    /// Smooths the round trip as RFC 6298 does, by an eighth.
+    pub(super) fn on_round_trip(&mut self, sample: Duration) {
+        self.round_trip = Some(self.round_trip.map_or(sample, |smooth| (smooth * 7 + sample) / 8));
+    }
+
+    /// Judges the slot that ends. `excused`: our own fault, or never retried for lack of room.
+    pub(super) fn judge_slot(&mut self, excused: bool, limit: u32) -> Judged {
+        match self.answered {
+            Answered::First => {
+                self.on_good();
+                self.saved = 0;
+                Judged::Clean
+            }
+            Answered::Retry => {
+                self.missed = 0;
+                self.good = 0;
+                self.saved = self.saved.saturating_add(1);
+                Judged::Saved
+            }
+            Answered::No if excused && self.excused < limit => {
+                self.excused += 1;
+                Judged::Excused
+            }
+            Answered::No => {
+                self.on_missed(limit);
+                Judged::Missed
+            }
+        }
+    }
+
+    /// One clean slot.
+    pub(super) fn on_good(&mut self) {
+        self.missed = 0;
+        self.excused = 0;
+        self.good = self.good.saturating_add(1);
+    }
+
+    /// One missed slot. After f excuses in a row the next one decides alone.
+    pub(super) fn on_missed(&mut self, limit: u32) {
+        self.good = 0;
+        self.saved = 0;
+        self.missed = self.missed.saturating_add(1);
+        if self.excused >= limit {
+            self.missed = self.missed.max(limit);
+        }
+    }
+
+    /// Whether ten slots in a row were saved by unicast: broadcasts are filtered.
+    pub(super) fn is_broadcast_filtered(&self) -> bool {
+        self.saved >= 10
+    }
+
+    /// Takes an INQ once: false if it is a double, or older than the last f slots.
+    pub(super) fn take_inquiry(&mut self, sequence: u32, nonce: Nonce, window: u32) -> bool {
+        let newest = self.heard_sequence.unwrap_or(sequence);
+        let age = newest.wrapping_sub(sequence);
+        let is_old = age < u32::MAX / 2 && age > window;
+        if is_old || self.taken.contains(&(sequence, nonce)) {
+            return false;
+        }
+        if self.taken.len() == TAKEN {
+            self.taken.pop_front();
+        }
+        self.taken.push_back((sequence, nonce));
+        true
+    }
+
+    /// Whether a report that bears this token comes from somebody who heard us here.
+    pub(super) fn knows_token(&self, token: Token) -> bool {
+        token == self.token_given || token == self.token_given_before
+    }
+
+    /// Hands out a new token from here on; the last one is still good, it may be under way.
+    pub(super) fn renew_token(&mut self, random: &mut Random) {
+        self.token_given_before = self.token_given;
+        self.token_given = random.token();
+    }
+
+    /// What we tell the peer of this path.
+    pub(super) fn report(&self, key: PathKey, ready: bool) -> PathReport {
+        PathReport {
+            family: key.family,
+            sender_lan: key.lan,
+            receiver_lan: key.peer_lan,
+            level: self.local,
+            ready,
+            moved: self.is_moved(),
+            token: self.token_held,
+        }
+    }
+
+    /// Whether any of its addresses is served by another path.
+    pub(super) fn is_moved(&self) -> bool {
+        self.addresses.values().any(PeerAddress::is_detoured)
+    }
+
+    /// The address to ask: the one that answered last.
+    pub(super) fn main_address(&self) -> Option<IpAddr> {
+        self.addresses
+            .values()
+            .filter(|a| a.answered.is_some())
+            .max_by_key(|a| (is_link_local(&a.address), a.answered))
+            .or_else(|| self.addresses.values().next())
+            .map(|a| a.address)
+    }
+}
+
+pub(super) fn is_link_local(address: &IpAddr) -> bool {
+    matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local())
+}

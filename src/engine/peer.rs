@@ -1,0 +1,144 @@
+//! One peer: a node that we know, its run, and the paths to it.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::Subject;
+use super::path::{Path, PathKey};
+use super::peer_address::Position;
+use crate::time::Instant;
+use crate::wire::{BootId, LanIndex, Level, NodeId};
+
+/// A peer's earlier runs; one of them heard again is a clone, not a restart.
+const FORMER_BOOTS: usize = 4;
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub(super) struct Peer {
+    pub(super) node: NodeId,
+    /// Its run; none before it was heard.
+    pub(super) boot: Option<BootId>,
+    pub(super) former_boots: Vec<BootId>,
+    /// Two hosts bear this id: nothing is moved until this moment.
+    pub(super) cloned_until: Option<Instant>,
+    pub(super) requestor: bool,
+    pub(super) observer: bool,
+    /// The interval that it announced, clamped.
+    pub(super) interval: Duration,
+    /// A longer one that counts from this moment on.
+    pub(super) slower: Option<(Duration, Instant)>,
+    pub(super) paths: BTreeMap<PathKey, Path>,
+    /// Silent on all paths.
+    pub(super) absent: bool,
+    /// When it was last heard on any path.
+    pub(super) heard: Option<Instant>,
+    /// Counts our reports to it; what of them it has confirmed; how often the newest is still repeated.
+    pub(super) report_generation: u32,
+    pub(super) confirmed_generation: u32,
+    pub(super) news_left: u32,
+    /// The last reports, to see a change.
+    pub(super) reported: Vec<(PathKey, Level, bool, bool)>,
+    /// Its report generation that we hold.
+    pub(super) held_generation: u32,
+    /// The `[[peer]]` that it was configured as.
+    pub(super) configured: Option<usize>,
+    /// Where its addresses are in the plan, and as what.
+    pub(super) planned: Vec<(LanIndex, IpAddr, Position)>,
+    /// What it has in the plan.
+    pub(super) subjects: Vec<Subject>,
+}
+
+impl Peer {
+    pub(super) fn new(node: NodeId, interval: Duration) -> Self {
+        Self {
+            node,
+            boot: None,
+            former_boots: Vec::new(),
+            cloned_until: None,
+            requestor: false,
+            observer: false,
+            interval,
+            slower: None,
+            paths: BTreeMap::new(),
+            absent: true,
+            heard: None,
+            report_generation: 0,
+            confirmed_generation: 0,
+            news_left: 0,
+            reported: Vec::new(),
+            held_generation: 0,
+            configured: None,
+            planned: Vec::new(),
+            subjects: Vec::new(),
+        }
+    }
+
+    /// A new run, proven by a nonce: counts start anew, verdicts and overlays stay (rule 1).
+    pub(super) fn on_new_boot(&mut self, boot: BootId) {
+        if let Some(old) = self.boot.replace(boot) {
+            self.former_boots.retain(|b| *b != old);
+            self.former_boots.push(old);
+            if self.former_boots.len() > FORMER_BOOTS {
+                self.former_boots.remove(0);
+            }
+        }
+        self.held_generation = 0;
+        self.confirmed_generation = 0;
+        self.slower = None;
+        self.paths.values_mut().for_each(Path::on_new_boot);
+    }
+
+    pub(super) fn is_cloned(&self, now: Instant) -> bool {
+        self.cloned_until.is_some_and(|until| now < until)
+    }
+
+    /// Whether nothing but this path could serve: then one round trip brings it up.
+    pub(super) fn is_nothing_else_up(&self, key: PathKey) -> bool {
+        !self.paths.iter().any(|(k, p)| *k != key && k.family == key.family && p.verdict == Level::Up)
+    }
+
+    /// Whether an overlay for it stands.
+    pub(super) fn has_overlay(&self) -> bool {
+        self.paths.values().any(Path::is_moved)
+    }
+
+    /// The interval by now: a slower one counts only after f old ones, so that none can hide its death behind it.
+    pub(super) fn announce(&mut self, interval: Duration, missed: u32, now: Instant) {
+        let interval = interval.clamp(MIN_INTERVAL, MAX_INTERVAL);
+        if interval <= self.interval {
+            self.interval = interval;
+            self.slower = None;
+            return;
+        }
+        match self.slower {
+            Some((slower, from)) if slower == interval && now >= from => {
+                self.interval = slower;
+                self.slower = None;
+            }
+            Some((slower, _)) if slower == interval => {}
+            Some(_) | None => self.slower = Some((interval, now + self.interval * missed)),
+        }
+    }
+
+    /// Whether the peer names this address as its own, over a path other than the address's.
+    pub(super) fn claims(&self, over: PathKey, address: &IpAddr) -> bool {
+        self.paths.get(&over).is_some_and(|path| path.claims.contains(address))
+    }
+
+    /// Our path by the peer's own LAN index, on another LAN of ours (rule 13).
+    pub(super) fn twin_of(&self, key: PathKey) -> Option<(PathKey, &Path)> {
+        self.paths
+            .iter()
+            .find(|(k, _)| k.lan != key.lan && k.family == key.family && k.peer_lan == key.peer_lan)
+            .map(|(k, p)| (*k, p))
+    }
+
+    pub(super) fn path_by_address(&self, lan: LanIndex, address: &IpAddr) -> Option<PathKey> {
+        self.paths.iter().find(|(k, p)| k.lan == lan && p.addresses.contains_key(address)).map(|(k, _)| *k)
+    }
+}
+
+/// Bounds of an announced interval.
+pub(super) const MIN_INTERVAL: Duration = Duration::from_millis(10);
+pub(super) const MAX_INTERVAL: Duration = Duration::from_secs(60);

@@ -1,0 +1,490 @@
+//! What may be believed of a datagram: sections 3 (rules 1, 4, 13) and 5 of faild-protocol(7).
+//!
+//! A stranger's INQ makes no entry: its ACK bears a cookie, and who returns that is known. Whoever answers a nonce of
+//! ours is known too. All else that a packet says counts only if it comes from the run of a node that is known.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::counters::Dropped;
+use super::notice::Notice;
+use super::path::{Path, PathKey, UNHEARD};
+use super::peer::{MAX_INTERVAL, MIN_INTERVAL, Peer};
+use super::peer_address::PeerAddress;
+use super::send::HeldAnswer;
+use super::{Datagram, Engine, MAX_PEERS, Reason};
+use crate::interface::{Family, InterfaceIndex};
+use crate::time::Instant;
+use crate::wire::{self, BootId, Cookie, Kind, LanIndex, NodeId, Nonce, Packet, Visitor};
+
+/// Addresses of one peer on one path: far more than anybody has, and together still bounded memory.
+const MAX_ADDRESSES: usize = 16;
+
+/// How long a stranger may take to return its cookie, at least; twice that at most.
+const COOKIE_EPOCH: Duration = Duration::from_secs(60);
+
+/// How long a node id that two hosts bear is left alone after the last sign of it.
+const CLONE_QUARANTINE: Duration = Duration::from_secs(5);
+
+/// A packet, with where it came from.
+struct Arrival<'a> {
+    datagram: &'a Datagram<'a>,
+    packet: Packet,
+    lan: LanIndex,
+    interface: InterfaceIndex,
+    key: PathKey,
+}
+
+impl Engine {
+    pub(super) fn on_datagram(&mut self, now: Instant, datagram: Datagram<'_>) {
+        self.counters.received += 1;
+        if let Err(reason) = self.accept(now, &datagram) {
+            self.counters.drop(reason);
+        }
+    }
+
+    fn accept(&mut self, now: Instant, datagram: &Datagram<'_>) -> Result<(), Dropped> {
+        let found = self.lans.iter().find(|(_, lan)| lan.running() == Some(datagram.interface));
+        let (index, lan) = found.ok_or(Dropped::NoLan)?;
+        let index = *index;
+        if datagram.hop_limit != 255 {
+            return Err(Dropped::Routed);
+        }
+        let is_ours = self.lans.values().any(|lan| lan.owns(&datagram.source));
+        let is_on_link = lan.is_on_link(&datagram.source);
+        let packet = wire::decode(datagram.payload, datagram.source, datagram.destination, &self.keys)
+            .map_err(Dropped::Malformed)?;
+        if packet.sender.node == self.node {
+            return self.on_own_id(now, index, datagram, &packet);
+        }
+        if !is_on_link || is_ours {
+            return Err(Dropped::ForeignSource);
+        }
+        if packet.directed.as_ref().is_some_and(|d| d.node != self.node && d.node != NodeId(0)) {
+            return Err(Dropped::Misdirected);
+        }
+        let key = PathKey { lan: index, family: Family::of(&datagram.source), peer_lan: packet.sender.lan };
+        if key.peer_lan == UNHEARD {
+            return Err(Dropped::Misdirected);
+        }
+        let arrival = Arrival { datagram, packet, lan: index, interface: datagram.interface, key };
+        match arrival.packet.kind {
+            Kind::Inquiry => self.on_inquiry(now, &arrival),
+            Kind::Acknowledgement { echo, held } => self.on_acknowledgement(now, &arrival, echo, held),
+            Kind::Goodbye => self.on_goodbye(now, &arrival),
+        }
+    }
+
+    /// Our own broadcast, come back by another LAN; or another host with our id (rule 13).
+    fn on_own_id(
+        &mut self,
+        now: Instant,
+        lan: LanIndex,
+        datagram: &Datagram<'_>,
+        packet: &Packet,
+    ) -> Result<(), Dropped> {
+        if packet.sender.boot == self.boot {
+            if packet.sender.lan != lan && !self.told.joined {
+                self.told.joined = true;
+                let (one, other) = (self.lan_name(packet.sender.lan), self.lan_name(lan));
+                self.notice(Notice::LansJoined { one, other });
+            }
+            return Err(Dropped::Own);
+        }
+        let Kind::Acknowledgement { echo, .. } = packet.kind else {
+            return self.answer_own_clone(now, lan, datagram, packet);
+        };
+        if !self.is_outstanding_broadcast(lan, echo) {
+            return Err(Dropped::UnknownNonce);
+        }
+        let redraw = self.boot < packet.sender.boot;
+        self.notice(Notice::OwnIdCloned {
+            node: self.node,
+            other: datagram.source,
+            interface: self.lan_name(lan),
+            redraw,
+        });
+        if redraw {
+            self.node = NodeId(self.random.number());
+            self.remember_soon(now);
+        }
+        Ok(())
+    }
+
+    /// Our answer proves to the other that there are two of us; it is answered like a stranger.
+    fn answer_own_clone(
+        &mut self,
+        now: Instant,
+        lan: LanIndex,
+        datagram: &Datagram<'_>,
+        packet: &Packet,
+    ) -> Result<(), Dropped> {
+        let Kind::Inquiry = packet.kind else { return Err(Dropped::Own) };
+        let key = PathKey { lan, family: Family::of(&datagram.source), peer_lan: packet.sender.lan };
+        let arrival = Arrival { datagram, packet: packet.clone(), lan, interface: datagram.interface, key };
+        self.answer_stranger(now, &arrival)
+    }
+
+    fn is_outstanding_broadcast(&self, lan: LanIndex, echo: Nonce) -> bool {
+        self.lans.get(&lan).is_some_and(|lan| lan.broadcasts.iter().any(|b| b.nonce == echo))
+    }
+
+    // ----- INQ
+
+    fn on_inquiry(&mut self, now: Instant, arrival: &Arrival<'_>) -> Result<(), Dropped> {
+        let Arrival { datagram, packet, key, .. } = arrival;
+        let sender = &packet.sender;
+        if now.since(datagram.arrived) > sender.interval.clamp(MIN_INTERVAL, MAX_INTERVAL) {
+            return Err(Dropped::Stale);
+        }
+        if !sender.requestor && !self.config.requestor {
+            return Err(Dropped::TwoResponders);
+        }
+        if !self.is_known(arrival) {
+            if packet.cookie.is_some_and(|cookie| self.is_our_cookie(now, arrival, cookie)) {
+                self.meet(now, arrival)?;
+            } else {
+                return self.answer_stranger(now, arrival);
+            }
+        }
+        let window = self.config.missed.get();
+        let path = self.path_mut(sender.node, *key).ok_or(Dropped::JoinedLan)?;
+        if !path.take_inquiry(sender.sequence, sender.nonce, window) {
+            return Err(Dropped::Replayed);
+        }
+        self.on_heard(now, arrival);
+        self.take_directed(now, arrival);
+        self.count_inquiry(now, sender.node, *key, packet);
+        self.settle(now, sender.node);
+        self.reply(now, arrival, None, false);
+        self.exchange_lists(now, sender.node, *key);
+        Ok(())
+    }
+
+    /// Whether the current run of a known node is known on this path.
+    fn is_known(&self, arrival: &Arrival<'_>) -> bool {
+        self.peers.get(&arrival.packet.sender.node).is_some_and(|peer| {
+            peer.boot == Some(arrival.packet.sender.boot) && peer.paths.contains_key(&arrival.key)
+        })
+    }
+
+    fn visitor(arrival: &Arrival<'_>) -> Visitor {
+        Visitor {
+            interface: arrival.interface,
+            source: arrival.datagram.source,
+            node: arrival.packet.sender.node,
+            boot: arrival.packet.sender.boot,
+        }
+    }
+
+    fn epoch(now: Instant) -> u64 {
+        now.as_nanos() / u64::try_from(COOKIE_EPOCH.as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    fn is_our_cookie(&self, now: Instant, arrival: &Arrival<'_>, cookie: Cookie) -> bool {
+        self.cookies.verify(&Self::visitor(arrival), Self::epoch(now), cookie)
+    }
+
+    /// Answers without keeping anything; nodes that we know do not compete with strangers.
+    fn answer_stranger(&mut self, now: Instant, arrival: &Arrival<'_>) -> Result<(), Dropped> {
+        let is_known_node = self.peers.contains_key(&arrival.packet.sender.node);
+        if !is_known_node {
+            let lan = self.lans.get_mut(&arrival.lan).ok_or(Dropped::NoLan)?;
+            if !lan.spend_on_stranger(now) {
+                return Err(Dropped::TooManyStrangers);
+            }
+        }
+        let cookie = self.cookies.cookie(&Self::visitor(arrival), Self::epoch(now));
+        self.reply(now, arrival, Some(cookie), !is_known_node);
+        Ok(())
+    }
+
+    fn reply(&mut self, now: Instant, arrival: &Arrival<'_>, cookie: Option<Cookie>, stranger: bool) {
+        let Datagram { source, destination, arrived, payload, .. } = *arrival.datagram;
+        let asked = self.lans.get(&arrival.lan).filter(|lan| lan.owns(&destination)).map(|_| destination);
+        let Some(from) = asked.or_else(|| self.source_towards(arrival.lan, &source)) else { return };
+        let answer = HeldAnswer {
+            interface: arrival.interface,
+            lan: arrival.lan,
+            source: from,
+            destination: source,
+            node: arrival.packet.sender.node,
+            boot: arrival.packet.sender.boot,
+            key: arrival.key,
+            echo: arrival.packet.sender.nonce,
+            arrived,
+            length: payload.len(),
+            cookie,
+        };
+        self.answer(now, answer, stranger);
+    }
+
+    // ----- ACK
+
+    fn on_acknowledgement(
+        &mut self,
+        now: Instant,
+        arrival: &Arrival<'_>,
+        echo: Nonce,
+        held: Duration,
+    ) -> Result<(), Dropped> {
+        let Arrival { datagram, packet, key, lan, .. } = arrival;
+        let node = packet.sender.node;
+        let asked = self.find_question(arrival, echo).ok_or(Dropped::UnknownNonce)?;
+        let current = self.lans.get(lan).map_or(0, |lan| lan.sequence);
+        if current.wrapping_sub(asked.sequence) > self.config.missed.get() {
+            return Err(Dropped::UnknownNonce);
+        }
+        if !self.is_known(arrival) {
+            self.meet(now, arrival)?;
+        }
+        self.on_heard(now, arrival);
+        self.doubt_after_silence(node, *key);
+        let path = self.path_mut(node, *key).ok_or(Dropped::JoinedLan)?;
+        path.on_answer(asked.sent, asked.sequence == current, asked.first, now);
+        let unfiltered = asked.broadcast && path.on_broadcast_answered();
+        path.on_round_trip(datagram.arrived.since(asked.sent).saturating_sub(held));
+        if let Some(address) = path.addresses.get_mut(&datagram.source) {
+            address.answered = Some(now);
+            address.withdrawn = None;
+        }
+        if unfiltered {
+            let interface = self.lan_name(*lan);
+            self.notice(Notice::BroadcastHeard { peer: node, interface });
+        }
+        self.take_directed(now, arrival);
+        self.after_round_trip(now, node, *key, asked.first);
+        self.settle(now, node);
+        self.return_cookie(now, arrival);
+        self.exchange_lists(now, node, *key);
+        Ok(())
+    }
+
+    /// A path that missed a whole slot answers again while others are down and held for want of a way out: the peer
+    /// was away for a moment, and answers on one LAN first. The others get fresh slots (see "Absence").
+    fn doubt_after_silence(&mut self, node: NodeId, key: PathKey) {
+        let Some(peer) = self.peers.get_mut(&node) else { return };
+        if peer.paths.get(&key).is_none_or(|path| path.missed == 0) {
+            return;
+        }
+        let lans = &self.lans;
+        for (other, path) in peer.paths.iter_mut().filter(|(other, _)| **other != key) {
+            if lans.get(&other.lan).is_some_and(|lan| lan.running().is_some()) {
+                path.doubt_verdict();
+            }
+        }
+    }
+
+    /// The INQ of ours that an ACK answers. Unicast ones must be answered by the address that was asked.
+    fn find_question(&mut self, arrival: &Arrival<'_>, echo: Nonce) -> Option<Question> {
+        let source = arrival.datagram.source;
+        let lan = self.lans.get(&arrival.lan)?;
+        let family = arrival.key.family;
+        if let Some(b) = lan.broadcasts.iter().find(|b| b.nonce == echo && b.family == family) {
+            return Some(Question { sent: b.sent, sequence: b.sequence, first: true, broadcast: true });
+        }
+        if let Some(q) = self.unmet.get(&(arrival.lan, source)).and_then(|unmet| unmet.question(echo)) {
+            return Some(q);
+        }
+        let peer = self.peers.get(&arrival.packet.sender.node)?;
+        let unheard = PathKey { peer_lan: UNHEARD, ..arrival.key };
+        [arrival.key, unheard]
+            .iter()
+            .filter_map(|key| peer.paths.get(key))
+            .flat_map(|path| path.outstanding.iter())
+            .find(|o| o.nonce == echo && o.target == source)
+            .map(|o| Question { sent: o.sent, sequence: o.sequence, first: o.first, broadcast: false })
+    }
+
+    /// A peer that has no entry of us hands us a cookie: it comes back once a slot, with our addresses.
+    fn return_cookie(&mut self, now: Instant, arrival: &Arrival<'_>) {
+        let Some(cookie) = arrival.packet.cookie else { return };
+        let node = arrival.packet.sender.node;
+        let sequence = self.lans.get(&arrival.lan).map(|lan| lan.sequence);
+        let Some(path) = self.path_mut(node, arrival.key) else { return };
+        if path.cookie_sequence == sequence {
+            return;
+        }
+        path.cookie_sequence = sequence;
+        self.inquire_with(now, node, arrival.key, arrival.datagram.source, false, Some(cookie));
+    }
+
+    // ----- BYE
+
+    fn on_goodbye(&mut self, now: Instant, arrival: &Arrival<'_>) -> Result<(), Dropped> {
+        let Arrival { packet, key, .. } = arrival;
+        if !self.is_known(arrival) {
+            return Err(Dropped::OtherBoot);
+        }
+        let window = self.config.missed.get();
+        let keyed = self.keys.is_keyed();
+        let peer = self.peers.get_mut(&packet.sender.node).ok_or(Dropped::OtherBoot)?;
+        let path = peer.paths.get_mut(key).ok_or(Dropped::OtherBoot)?;
+        if !path.take_inquiry(packet.sender.sequence, packet.sender.nonce, window) {
+            return Err(Dropped::Replayed);
+        }
+        // Unkeyed, it counts only for the LAN that it came by (rule 8).
+        for (k, path) in peer.paths.iter_mut().filter(|(k, _)| keyed || k.lan == key.lan) {
+            path.restart_counts();
+            path.verdict = wire::Level::Unknown;
+            path.gone = true;
+            self.timers.cancel(Reason::Expected(packet.sender.node, *k));
+        }
+        self.settle(now, packet.sender.node);
+        Ok(())
+    }
+
+    // ----- what all kinds share
+
+    /// Makes an entry for a node, a run or a path that has shown that it hears us.
+    fn meet(&mut self, now: Instant, arrival: &Arrival<'_>) -> Result<(), Dropped> {
+        let sender = &arrival.packet.sender;
+        if !self.peers.contains_key(&sender.node) {
+            if self.peers.len() >= MAX_PEERS {
+                return Err(Dropped::TableFull);
+            }
+            self.peers.insert(
+                sender.node,
+                Peer::new(sender.node, sender.interval.clamp(MIN_INTERVAL, MAX_INTERVAL)),
+            );
+        }
+        self.meet_boot(now, arrival, sender.boot);
+        self.meet_path(now, arrival)
+    }
+
+    fn meet_boot(&mut self, now: Instant, arrival: &Arrival<'_>, boot: BootId) {
+        let Some(peer) = self.peers.get_mut(&arrival.packet.sender.node) else { return };
+        if peer.boot == Some(boot) {
+            return;
+        }
+        let node = peer.node;
+        let restarted = peer.boot.is_some();
+        let is_clone = peer.former_boots.contains(&boot);
+        peer.on_new_boot(boot);
+        if is_clone {
+            let told = peer.is_cloned(now);
+            peer.cloned_until = Some(now + CLONE_QUARANTINE);
+            if !told {
+                let interface = self.lan_name(arrival.lan);
+                self.notice(Notice::PeerCloned { peer: node, address: arrival.datagram.source, interface });
+            }
+        } else if restarted {
+            self.notice(Notice::PeerRestarted { peer: node });
+        }
+    }
+
+    fn meet_path(&mut self, now: Instant, arrival: &Arrival<'_>) -> Result<(), Dropped> {
+        let key = arrival.key;
+        let node = arrival.packet.sender.node;
+        let missed = self.config.missed.get();
+        let source = arrival.datagram.source;
+        let Some(peer) = self.peers.get(&node) else { return Err(Dropped::TableFull) };
+        if peer.paths.contains_key(&key) {
+            return Ok(());
+        }
+        if let Some((twin, path)) = peer.twin_of(key) {
+            let is_live = path.heard.is_some_and(|heard| now.since(heard) <= peer.interval * (missed + 1));
+            if is_live && self.is_running(twin.lan) {
+                let (one, other) = (self.lan_name(twin.lan), self.lan_name(key.lan));
+                if !std::mem::replace(&mut self.told.joined, true) {
+                    self.notice(Notice::LansJoined { one, other });
+                }
+                return Err(Dropped::JoinedLan);
+            }
+        }
+        if peer.paths.len() >= wire::MAXIMUM_REPORTS {
+            return Err(Dropped::TableFull);
+        }
+        let mut path = Path::new(now, &mut self.random, 0.0, &self.config.damping);
+        path.by_unicast =
+            self.is_configured(&source) || self.lans.get(&key.lan).is_some_and(|l| !l.settings.broadcast);
+        self.adopt_unheard(node, key, &mut path);
+        let configured = self.config.peers.iter().position(|peer| peer.addresses.contains(&source));
+        if let Some(peer) = self.peers.get_mut(&node) {
+            peer.configured = peer.configured.or(configured);
+            peer.paths.insert(key, path);
+        }
+        self.unmet.remove(&(key.lan, source));
+        self.notice(Notice::PathFound { peer: node, interface: self.lan_name(key.lan), address: source });
+        self.fit_interval();
+        Ok(())
+    }
+
+    /// Addresses that were known before their path was heard move to it, with where their traffic goes.
+    fn adopt_unheard(&mut self, node: NodeId, key: PathKey, path: &mut Path) {
+        let unheard = PathKey { peer_lan: UNHEARD, ..key };
+        let Some(placeholder) = self.peers.get_mut(&node).and_then(|peer| peer.paths.remove(&unheard)) else {
+            return;
+        };
+        path.verdict = if placeholder.is_moved() { placeholder.verdict } else { wire::Level::Unknown };
+        path.has_failed = path.verdict == wire::Level::Down;
+        path.addresses = placeholder.addresses;
+    }
+
+    pub(super) fn is_configured(&self, address: &IpAddr) -> bool {
+        self.config.peers.iter().any(|peer| peer.addresses.contains(address))
+    }
+
+    /// Any packet of the current run on a known path.
+    fn on_heard(&mut self, now: Instant, arrival: &Arrival<'_>) {
+        let sender = &arrival.packet.sender;
+        let missed = self.config.missed.get();
+        let Some(peer) = self.peers.get_mut(&sender.node) else { return };
+        peer.heard = Some(now);
+        peer.requestor = sender.requestor;
+        peer.observer = sender.observer;
+        peer.announce(sender.interval, missed, now);
+        let Some(path) = peer.paths.get_mut(&arrival.key) else { return };
+        path.heard = Some(now);
+        path.gone = false;
+        path.offered_generation = sender.address_generation;
+        Self::note_address(path, arrival.datagram.source, false);
+    }
+
+    /// Makes an entry for an address of a path; it is nothing until it has answered.
+    pub(super) fn note_address(path: &mut Path, address: IpAddr, trusted: bool) {
+        if path.addresses.len() < MAX_ADDRESSES || path.addresses.contains_key(&address) {
+            let record = path.addresses.entry(address).or_insert_with(|| PeerAddress::new(address, trusted));
+            record.trusted |= trusted;
+        }
+    }
+
+    /// What a packet that is directed at this very run says: reports, and the list of addresses.
+    fn take_directed(&mut self, now: Instant, arrival: &Arrival<'_>) {
+        let Arrival { packet, key, .. } = arrival;
+        let node = packet.sender.node;
+        self.take_reports(now, node, *key, packet);
+        let is_ours =
+            packet.directed.as_ref().is_some_and(|d| d.boot == self.boot) || packet.cookie.is_some();
+        if let Some(list) = packet.addresses.as_ref().filter(|_| is_ours) {
+            self.take_list(now, node, *key, packet.sender.address_generation, list);
+        }
+    }
+
+    /// Lists go each way and over each path: who holds an older one asks, who is asked sends.
+    fn exchange_lists(&mut self, now: Instant, node: NodeId, key: PathKey) {
+        let generation = self.address_generation;
+        let sequence = self.lans.get(&key.lan).map(|lan| lan.sequence);
+        let Some(peer) = self.peers.get(&node) else { return };
+        let Some(path) = peer.paths.get(&key) else { return };
+        let we_lack = path.claims_generation != path.offered_generation;
+        let it_lacks = path.list_confirmed != generation;
+        if !(we_lack || it_lacks) || path.exchange_sequence == sequence {
+            return;
+        }
+        let Some(target) = path.main_address() else { return };
+        if let Some(path) = self.path_mut(node, key) {
+            path.exchange_sequence = sequence;
+        }
+        self.inquire(now, node, key, target, false);
+    }
+}
+
+/// An INQ of ours that was answered.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Question {
+    pub(super) sent: Instant,
+    pub(super) sequence: u32,
+    pub(super) first: bool,
+    pub(super) broadcast: bool,
+}

@@ -1,0 +1,153 @@
+//! Reports: each end tells the other what it hears, path by path. A change travels at once (rule 10), and bad news that
+//! comes by another LAN is believed only from somebody who heard us on the LAN in question (rule 5).
+
+use super::path::{Doubt, Path, PathKey};
+use super::{Engine, Reason};
+use crate::time::Instant;
+use crate::wire::{Level, NodeId, Packet, PathReport};
+
+impl Engine {
+    /// What we have to tell a peer.
+    pub(super) fn reports(&self, node: NodeId) -> Vec<PathReport> {
+        let Some(peer) = self.peers.get(&node) else { return Vec::new() };
+        let ready = |key: &PathKey| peer.reported.iter().any(|(k, _, ready, _)| k == key && *ready);
+        peer.paths
+            .iter()
+            .filter(|(key, _)| Self::is_reportable(**key))
+            .map(|(key, path)| path.report(*key, ready(key)))
+            .collect()
+    }
+
+    /// Sends our reports by all ways if they differ from the last ones, and sees to it that they are repeated.
+    pub(super) fn spread_news(&mut self, now: Instant, node: NodeId) {
+        let missed = self.config.missed.get();
+        let Some(peer) = self.peers.get(&node) else { return };
+        let current: Vec<(PathKey, Level, bool, bool)> = peer
+            .paths
+            .iter()
+            .filter(|(key, _)| Self::is_reportable(**key))
+            .map(|(key, path)| (*key, path.local, self.is_ready(now, path), path.is_moved()))
+            .collect();
+        if peer.reported == current {
+            return;
+        }
+        let is_news = peer.boot.is_some() && !peer.absent;
+        // One count for all peers: a peer that was forgotten and is met again never sees an older one.
+        self.report_count = self.report_count.wrapping_add(1).max(1);
+        let generation = self.report_count;
+        if let Some(peer) = self.peers.get_mut(&node) {
+            peer.reported = current;
+            peer.report_generation = generation;
+            peer.news_left = if is_news { missed.saturating_mul(2) } else { 0 };
+        }
+        if is_news {
+            self.on_news_due(now, node);
+        }
+    }
+
+    /// Tells the peer by every path, and again after half an interval unless it confirms.
+    pub(super) fn on_news_due(&mut self, now: Instant, node: NodeId) {
+        let both_respond = |requestor: bool| !requestor && !self.config.requestor;
+        let Some(peer) = self.peers.get_mut(&node) else { return };
+        if peer.news_left == 0
+            || peer.confirmed_generation == peer.report_generation
+            || both_respond(peer.requestor)
+        {
+            return;
+        }
+        peer.news_left -= 1;
+        let repeat = peer.news_left > 0;
+        let targets: Vec<_> =
+            peer.paths.iter().filter_map(|(key, path)| Some((*key, path.main_address()?))).collect();
+        for (key, target) in targets {
+            self.inquire(now, node, key, target, false);
+        }
+        if repeat {
+            self.timers.set(Reason::News(node), now + self.interval / 2);
+        }
+    }
+
+    /// Takes in what a directed packet of the current boot tells of the paths between us. `via`: the path it came by.
+    pub(super) fn take_reports(&mut self, now: Instant, node: NodeId, via: PathKey, packet: &Packet) {
+        let Some(directed) = packet.directed.as_ref().filter(|d| d.boot == self.boot) else { return };
+        let keyed = self.keys.is_keyed();
+        let Some(peer) = self.peers.get_mut(&node) else { return };
+        if directed.report_generation == peer.report_generation {
+            peer.confirmed_generation = peer.report_generation;
+        }
+        if let Some(path) = peer.paths.get_mut(&via) {
+            path.token_held = directed.token;
+            path.list_confirmed = directed.address_generation;
+        }
+        if peer.observer || packet.sender.report_generation < peer.held_generation {
+            return;
+        }
+        let Some(reports) = packet.reports.as_ref() else { return };
+        peer.held_generation = packet.sender.report_generation;
+        for report in reports {
+            let key =
+                PathKey { lan: report.receiver_lan, family: report.family, peer_lan: report.sender_lan };
+            let Some(path) = peer.paths.get_mut(&key) else { continue };
+            path.remote_ready = report.ready;
+            path.remote_moved = report.moved;
+            let believed = keyed || key == via || path.knows_token(report.token);
+            match report.level {
+                Level::Down if path.remote == Level::Down => {}
+                Level::Down if believed => path.remote = Level::Down,
+                Level::Down => {
+                    path.doubt.get_or_insert(Doubt { asked: 0 });
+                    self.timers.set_earlier(Reason::Retry(key.lan), now);
+                }
+                Level::Up | Level::Unknown => {
+                    path.remote = report.level;
+                    path.doubt = None;
+                }
+            }
+        }
+    }
+
+    /// Asks on the path itself before an unproven "I do not hear you there" is believed: three times, an eighth
+    /// apart. An answer clears the doubt (its own report decides); silence confirms it. True while one is open.
+    pub(super) fn pursue_doubts(&mut self, now: Instant, lan: crate::wire::LanIndex) -> bool {
+        let mut open = false;
+        for (node, key) in self.paths_on(lan) {
+            let Some(path) = self.path_mut(node, key) else { continue };
+            let Some(doubt) = path.doubt.as_mut() else { continue };
+            if doubt.asked >= 3 {
+                path.doubt = None;
+                path.remote = Level::Down;
+                self.settle(now, node);
+                continue;
+            }
+            doubt.asked += 1;
+            open = true;
+            if let Some(target) = path.main_address() {
+                self.inquire(now, node, key, target, false);
+            }
+        }
+        open
+    }
+
+    /// Asks all paths of a peer that might serve as a way out and are not freshly proven.
+    pub(super) fn ask_for_proof(&mut self, now: Instant, node: NodeId) {
+        let Some(peer) = self.peers.get(&node) else { return };
+        let gap = self.interval / 8;
+        let decides = self.config.missed.get() - 1;
+        let in_trouble = |path: &&Path| path.verdict == Level::Down || path.missed >= decides;
+        let Some(latest) =
+            peer.paths.values().filter(in_trouble).filter_map(|path| path.unanswered_since).max()
+        else {
+            return;
+        };
+        let targets: Vec<_> = peer
+            .paths
+            .iter()
+            .filter(|(_, path)| path.proof.is_none_or(|proof| proof < latest))
+            .filter(|(_, path)| path.outstanding.back().is_none_or(|last| now.since(last.sent) >= gap))
+            .filter_map(|(key, path)| Some((*key, path.main_address()?)))
+            .collect();
+        for (key, target) in targets {
+            self.inquire(now, node, key, target, false);
+        }
+    }
+}

@@ -1,0 +1,488 @@
+//! Slots: one INQ an interval on each LAN, retries within it, and the judgement when the next is due (section 2 of
+//! faild-protocol(7)).
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::notice::{Evidence, Notice};
+use super::path::{Answered, Judged, Path, PathKey, UNHEARD, is_link_local};
+use super::receive::Question;
+use super::{Engine, Output, Reason};
+use crate::interface::InterfaceIndex;
+use crate::time::Instant;
+use crate::wire::{LanIndex, Level, NodeId, Nonce, Packet};
+
+/// Most peers that are retried on a LAN in a slot: seven retries each are 448 packets, a burst that any LAN carries.
+const MAX_RETRIED: usize = 64;
+
+/// Later than this a slot was late, whatever the interval: timers and schedulers are no better.
+const LEAST_LATENESS: Duration = Duration::from_millis(2);
+
+/// Packets that a pair costs each end on a path in an interval: INQ and ACK of the one, INQ and ACK of the other,
+/// less the INQ that is shared by all.
+const PACKETS_PER_PATH: u32 = 3;
+
+/// INQs to one configured address that may still be answered.
+const MAX_UNMET: usize = 8;
+
+/// A configured address that nobody has answered from yet.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Unmet(VecDeque<(Nonce, Instant, u32)>);
+
+impl Unmet {
+    pub(super) fn question(&self, echo: Nonce) -> Option<Question> {
+        let (_, sent, sequence) = self.0.iter().find(|(nonce, ..)| *nonce == echo)?;
+        Some(Question { sent: *sent, sequence: *sequence, first: true, broadcast: false })
+    }
+}
+
+impl Engine {
+    /// Our own lateness above which a silence may be our own fault.
+    fn is_late(&self, now: Instant, at: Instant) -> bool {
+        now.since(at) > (self.interval / 4).max(LEAST_LATENESS)
+    }
+
+    // ----- the slot of a requestor
+
+    pub(super) fn on_slot_end(&mut self, now: Instant, at: Instant, lan: LanIndex) {
+        let lag = now.since(at);
+        let stalled = lag > self.interval * self.config.missed.get() && lag > LEAST_LATENESS;
+        if stalled {
+            self.notice(Notice::Stalled { lag, interface: self.lan_name(lan) });
+        }
+        self.judge_slot(now, lan, self.is_late(now, at), stalled);
+        self.keep_house(now, lan);
+        self.begin_slot(now, lan);
+    }
+
+    fn judge_slot(&mut self, now: Instant, lan: LanIndex, late: bool, stalled: bool) {
+        let Some(state) = self.lans.get(&lan) else { return };
+        let excused = late || state.excused;
+        let overflowed = state.retried.len() >= MAX_RETRIED && !self.have_all_missed(&state.retried);
+        let retried = state.retried.clone();
+        if !self.config.requestor || state.running().is_none() || state.sequence == 0 {
+            return;
+        }
+        for (node, key) in self.paths_on(lan) {
+            let unretried = overflowed && !retried.contains(&(node, key));
+            let limit = self.config.missed.get();
+            let Some(path) = self.path_mut(node, key) else { continue };
+            if stalled && path.answered == Answered::No {
+                path.fresh_slots();
+                continue;
+            }
+            let judged = path.judge_slot(excused || unretried, limit);
+            self.after_judgement(now, node, key, judged);
+        }
+    }
+
+    fn have_all_missed(&self, retried: &[(NodeId, PathKey)]) -> bool {
+        retried
+            .iter()
+            .all(|(node, key)| self.path(*node, *key).is_none_or(|path| path.answered == Answered::No))
+    }
+
+    fn after_judgement(&mut self, now: Instant, node: NodeId, key: PathKey, judged: Judged) {
+        match judged {
+            Judged::Clean => self.after_clean(now, node, key),
+            Judged::Missed => self.after_missed(now, node, key),
+            Judged::Saved => self.after_saved(node, key),
+            Judged::Excused => {}
+        }
+        self.settle(now, node);
+    }
+
+    /// One more slot in which all was well.
+    pub(super) fn after_clean(&mut self, now: Instant, node: NodeId, key: PathKey) {
+        let Some(peer) = self.peers.get(&node) else { return };
+        let Some(path) = peer.paths.get(&key) else { return };
+        let wanted = match path.local {
+            Level::Up => return,
+            Level::Down => self.config.good.get(),
+            Level::Unknown if self.has_overlay(peer) => self.config.good.get(),
+            Level::Unknown => 1,
+        };
+        if path.good >= wanted {
+            let good = path.good;
+            self.set_local(now, node, key, Level::Up, Evidence::Good(good));
+        }
+    }
+
+    /// One more slot in which nothing was heard.
+    fn after_missed(&mut self, now: Instant, node: NodeId, key: PathKey) {
+        let missed = self.config.missed.get();
+        let Some(peer) = self.peers.get(&node) else { return };
+        let absent = peer.absent;
+        let Some(path) = peer.paths.get(&key) else { return };
+        match path.local {
+            Level::Up if path.missed >= missed && path.slots >= missed => {
+                self.set_local(now, node, key, Level::Down, Evidence::Missed(path.missed));
+            }
+            Level::Unknown if !absent => self.after_unknown_missed(now, node, key),
+            Level::Up | Level::Down | Level::Unknown => {}
+        }
+    }
+
+    /// Rule 3: a path that was never heard is down only when ARP or ND is silent too.
+    fn after_unknown_missed(&mut self, now: Instant, node: NodeId, key: PathKey) {
+        let missed = self.config.missed.get();
+        let name = self.lan_name(key.lan);
+        let Some(path) = self.path_mut(node, key) else { return };
+        if std::mem::replace(&mut path.solicit_pending, true) {
+            path.unsolicited = path.unsolicited.saturating_add(1);
+        }
+        let target = path.main_address();
+        if path.missed >= missed && path.unsolicited >= missed {
+            let count = path.missed;
+            return self.set_local(now, node, key, Level::Down, Evidence::Missed(count));
+        }
+        if path.missed >= missed.saturating_add(2) && path.solicited > 0 && !path.filtered_told {
+            path.filtered_told = true;
+            if let Some(address) = target {
+                self.notice(Notice::PortFiltered { peer: node, address, interface: name });
+            }
+        }
+        if let Some(target) = target {
+            self.solicit(key.lan, target);
+        }
+    }
+
+    fn after_saved(&mut self, node: NodeId, key: PathKey) {
+        let interface = self.lan_name(key.lan);
+        let Some(path) = self.path_mut(node, key) else { return };
+        if path.is_broadcast_filtered() && !path.by_unicast && !path.filtered {
+            path.filtered = true;
+            self.notice(Notice::BroadcastFiltered { peer: node, interface });
+        }
+    }
+
+    fn solicit(&mut self, lan: LanIndex, target: IpAddr) {
+        let Some(interface) = self.lans.get(&lan).and_then(|lan| lan.running()) else { return };
+        let Some(source) = self.source_towards(lan, &target) else { return };
+        self.outputs.push_back(Output::Solicit { interface, source, target });
+    }
+
+    fn begin_slot(&mut self, now: Instant, index: LanIndex) {
+        let length = self.random.between(self.interval * 3 / 4, self.interval);
+        let Some(lan) = self.lans.get_mut(&index) else { return };
+        lan.sequence = lan.sequence.wrapping_add(1);
+        lan.slot_begin = now;
+        lan.slot_length = length;
+        lan.eighths = 0;
+        lan.retried.clear();
+        lan.excused = false;
+        self.timers.set(Reason::SlotEnd(index), now + length);
+        if self.is_running(index) {
+            self.ask_all(now, index);
+            self.timers.set(Reason::Retry(index), now + length / 8);
+        }
+    }
+
+    /// The first INQs of a slot.
+    fn ask_all(&mut self, now: Instant, index: LanIndex) {
+        let asks = self.config.requestor;
+        let Some(lan) = self.lans.get(&index) else { return };
+        let broadcasts = asks && lan.settings.broadcast;
+        for family in lan.families().collect::<Vec<_>>() {
+            if broadcasts {
+                self.broadcast_inquiry(now, index, family);
+            }
+        }
+        for (node, key) in self.paths_on(index) {
+            let Some(path) = self.path_mut(node, key) else { continue };
+            let by_unicast = path.by_unicast || path.filtered;
+            path.on_slot_begins(now, asks);
+            let target = path.main_address();
+            if let Some(target) = target.filter(|_| asks && by_unicast) {
+                self.inquire(now, node, key, target, true);
+            }
+            self.ask_unproven(now, node, key);
+        }
+        if asks {
+            self.ask_unmet(now, index);
+        }
+    }
+
+    /// Each address must answer by itself before it counts, and again before traffic for it goes home: one a slot.
+    fn ask_unproven(&mut self, now: Instant, node: NodeId, key: PathKey) {
+        let again = self.interval * 8;
+        let requestor = self.config.requestor;
+        let Some(peer) = self.peers.get(&node).filter(|peer| !peer.absent && (requestor || peer.requestor))
+        else {
+            return;
+        };
+        let Some(path) = peer.paths.get(&key) else { return };
+        let target = path
+            .addresses
+            .values()
+            .filter(|a| a.withdrawn.is_none())
+            .find(|a| {
+                let is_due = a.asked.is_none_or(|asked| now.since(asked) >= again);
+                let is_stale = a.answered.zip(path.up_since).is_some_and(|(answered, up)| answered < up);
+                let moved =
+                    is_stale && a.asked.is_none_or(|asked| path.up_since.is_some_and(|up| asked < up));
+                (a.answered.is_none() && is_due) || moved || (is_stale && is_due)
+            })
+            .map(|a| a.address);
+        if let Some(target) = target {
+            self.inquire(now, node, key, target, false);
+        }
+    }
+
+    /// Configured addresses that belong to no peer yet.
+    fn ask_unmet(&mut self, now: Instant, index: LanIndex) {
+        let Some(lan) = self.lans.get(&index) else { return };
+        let sequence = lan.sequence;
+        let targets: Vec<IpAddr> = self
+            .config
+            .peers
+            .iter()
+            .flat_map(|peer| peer.addresses.iter().copied())
+            .filter(|a| lan.is_on_link(a) && !lan.owns(a))
+            .filter(|a| !self.peers.values().any(|peer| peer.path_by_address(index, a).is_some()))
+            .collect();
+        for target in targets {
+            let Some(nonce) = self.inquire_unmet(index, target) else { continue };
+            let unmet = self.unmet.entry((index, target)).or_default();
+            unmet.0.push_back((nonce, now, sequence));
+            if unmet.0.len() > MAX_UNMET {
+                unmet.0.pop_front();
+            }
+        }
+    }
+
+    // ----- retries
+
+    pub(super) fn on_retry(&mut self, now: Instant, index: LanIndex) {
+        let Some(lan) = self.lans.get_mut(&index) else { return };
+        lan.eighths += 1;
+        let (eighths, begin, length) = (lan.eighths, lan.slot_begin, lan.slot_length);
+        if eighths == 1 && self.config.requestor {
+            self.choose_retried(index);
+        }
+        let silent = self.retry_silent(now, index);
+        if silent && eighths == 1 {
+            self.outputs.push_back(Output::QueryLinks);
+        }
+        let open = silent | self.pursue_doubts(now, index) | self.pursue_proofs(now, index);
+        if open && eighths < 7 {
+            let next = begin + length * (eighths + 1) / 8;
+            self.timers.set(Reason::Retry(index), next.max(now + length / 16));
+        }
+    }
+
+    /// Those that have not answered, the ones that are up first, the rest in turns.
+    fn choose_retried(&mut self, index: LanIndex) {
+        let hopeful = self.config.missed.get().saturating_add(2);
+        let silent: Vec<(NodeId, PathKey, bool)> = self
+            .paths_on(index)
+            .into_iter()
+            .filter_map(|(node, key)| {
+                let peer = self.peers.get(&node)?;
+                let path = peer.paths.get(&key)?;
+                let matters = match path.local {
+                    Level::Up => true,
+                    Level::Unknown if key.peer_lan == UNHEARD => !peer.absent && path.slots <= hopeful,
+                    Level::Unknown => !peer.absent,
+                    Level::Down => !peer.absent && peer.is_nothing_else_up(key),
+                };
+                (matters && path.answered == Answered::No).then_some((node, key, path.local == Level::Up))
+            })
+            .collect();
+        let Some(lan) = self.lans.get_mut(&index) else { return };
+        let (up, mut rest): (Vec<_>, Vec<_>) = silent.into_iter().partition(|(.., up)| *up);
+        if !rest.is_empty() {
+            let from = lan.retry_from % rest.len();
+            rest.rotate_left(from);
+            lan.retry_from = from + MAX_RETRIED.saturating_sub(up.len());
+        }
+        lan.retried =
+            up.into_iter().chain(rest).take(MAX_RETRIED).map(|(node, key, _)| (node, key)).collect();
+    }
+
+    /// Asks those again by unicast. True while some are silent.
+    fn retry_silent(&mut self, now: Instant, index: LanIndex) -> bool {
+        let Some(lan) = self.lans.get(&index) else { return false };
+        let elapsed = now.since(lan.slot_begin);
+        let decides = self.config.missed.get() - 1;
+        let mut open = false;
+        for (node, key) in lan.retried.clone() {
+            let Some(path) = self.path(node, key).filter(|path| path.answered == Answered::No) else {
+                continue;
+            };
+            open = true;
+            let patient = path.round_trip.is_some_and(|rtt| elapsed < rtt * 4);
+            let is_deciding = path.missed >= decides && path.local != Level::Down;
+            if let Some(target) = path.main_address().filter(|_| !patient) {
+                self.inquire(now, node, key, target, false);
+            }
+            if is_deciding {
+                self.ask_for_proof(now, node);
+            }
+        }
+        open
+    }
+
+    /// Peers that wait for a way out go on being asked. True while there are any.
+    fn pursue_proofs(&mut self, now: Instant, index: LanIndex) -> bool {
+        let waiting: Vec<NodeId> = self
+            .paths_on(index)
+            .into_iter()
+            .filter(|(node, key)| {
+                self.peers.get(node).is_some_and(|peer| !peer.absent && peer.paths.len() > 1)
+                    && self
+                        .path(*node, *key)
+                        .is_some_and(|path| path.verdict == Level::Down && !path.is_moved())
+            })
+            .map(|(node, _)| node)
+            .collect();
+        for node in &waiting {
+            self.decide(now, *node);
+        }
+        !waiting.is_empty()
+    }
+
+    // ----- the slot of a responder
+
+    /// A responder counts the INQs of a requestor: any of a sequence makes its slot good.
+    pub(super) fn count_inquiry(&mut self, now: Instant, node: NodeId, key: PathKey, packet: &Packet) {
+        let sequence = packet.sender.sequence;
+        let Some(peer) = self.peers.get_mut(&node) else { return };
+        let grace = peer.interval + peer.interval / 2;
+        let Some(path) = peer.paths.get_mut(&key) else { return };
+        let step = path.heard_sequence.map_or(1, |last| sequence.wrapping_sub(last));
+        if step == 0 || step > u32::MAX / 2 {
+            return;
+        }
+        path.heard_sequence = Some(sequence);
+        if self.config.requestor || !packet.sender.requestor {
+            return;
+        }
+        if step > 1 {
+            path.good = 0;
+        }
+        path.on_good();
+        path.slots = path.slots.saturating_add(1);
+        path.unanswered_since = None;
+        self.timers.set(Reason::Expected(node, key), now + grace);
+        self.after_heard(now, node, key);
+    }
+
+    /// What one more INQ heard changes at a responder. Where one round trip would do, it asks for one.
+    fn after_heard(&mut self, now: Instant, node: NodeId, key: PathKey) {
+        self.after_clean(now, node, key);
+        let Some(peer) = self.peers.get(&node) else { return };
+        let Some(path) = peer.paths.get(&key) else { return };
+        let asks = peer.absent || (path.local != Level::Up && peer.is_nothing_else_up(key));
+        if let Some(target) = path.main_address().filter(|_| asks) {
+            self.inquire(now, node, key, target, false);
+        }
+    }
+
+    /// The INQ that was due has not come.
+    pub(super) fn on_expected(&mut self, now: Instant, at: Instant, node: NodeId, key: PathKey) {
+        let late = self.is_late(now, at) || self.lans.get(&key.lan).is_some_and(|lan| lan.excused);
+        let limit = self.config.missed.get();
+        let Some(peer) = self.peers.get_mut(&node).filter(|peer| !peer.absent) else { return };
+        let interval = peer.interval;
+        let Some(path) = peer.paths.get_mut(&key) else { return };
+        path.answered = Answered::No;
+        let judged = path.judge_slot(late, limit);
+        path.unanswered_since.get_or_insert(at - interval / 2);
+        let is_deciding = path.missed + 1 >= limit;
+        self.timers.set(Reason::Expected(node, key), now + interval);
+        if is_deciding {
+            self.ask_for_proof(now, node);
+        }
+        self.after_judgement(now, node, key, judged);
+    }
+
+    // ----- neighbours
+
+    /// An ARP or ND request of ours was answered.
+    pub(super) fn on_neighbour_answered(&mut self, interface: InterfaceIndex, address: IpAddr) {
+        let Some(lan) =
+            self.lans.iter().find(|(_, lan)| lan.running() == Some(interface)).map(|(index, _)| *index)
+        else {
+            return;
+        };
+        for peer in self.peers.values_mut() {
+            let Some(path) = peer.path_by_address(lan, &address).and_then(|key| peer.paths.get_mut(&key))
+            else {
+                continue;
+            };
+            if std::mem::replace(&mut path.solicit_pending, false) {
+                path.solicited = path.solicited.saturating_add(1);
+                path.unsolicited = 0;
+            }
+            if let Some(record) = path.addresses.get_mut(&address).filter(|record| record.neighbour_asked) {
+                record.neighbour_asked = false;
+                record.neighbour_answers = record.neighbour_answers.saturating_add(1);
+            }
+        }
+    }
+
+    /// Rule 8: while a node runs no faild, an address goes home when its host has answered for it s times, one an
+    /// interval.
+    pub(super) fn watch_neighbours(&mut self, now: Instant, lan: LanIndex) {
+        let good = self.config.good.get();
+        let mut home = Vec::new();
+        let mut ask = Vec::new();
+        for peer in self.peers.values_mut() {
+            let adopted = &self.adopted;
+            for (key, path) in peer.paths.iter_mut().filter(|(key, _)| key.lan == lan) {
+                if !(peer.absent || path.gone) {
+                    continue;
+                }
+                for record in path.addresses.values_mut() {
+                    if !(record.is_detoured() || adopted.contains_key(&record.address))
+                        || is_link_local(&record.address)
+                    {
+                        continue;
+                    }
+                    if record.neighbour_answers >= good {
+                        home.push((peer.node, *key, record.address));
+                    }
+                    if std::mem::replace(&mut record.neighbour_asked, true) {
+                        record.neighbour_answers = 0;
+                    }
+                    ask.push(record.address);
+                }
+            }
+        }
+        for target in ask {
+            self.solicit(lan, target);
+        }
+        for (node, key, address) in home {
+            self.go_home_by_neighbour(now, node, key, address);
+        }
+    }
+
+    // ----- budget
+
+    /// With too many peers for the packet budget we ask less often, and say so.
+    pub(super) fn fit_interval(&mut self) {
+        let paths: usize = self.peers.values().filter(|peer| !peer.absent).map(|peer| peer.paths.len()).sum();
+        let packets = u32::try_from(paths).unwrap_or(u32::MAX).saturating_mul(PACKETS_PER_PATH);
+        let least = Duration::from_secs_f64(f64::from(packets) / f64::from(self.config.packet_budget.get()));
+        self.interval = self.config.interval.max(least).min(super::peer::MAX_INTERVAL);
+        let slowed = self.interval > self.config.interval;
+        if slowed != self.told.slowed {
+            self.told.slowed = slowed;
+            self.notice(Notice::IntervalRaised {
+                interval: self.interval,
+                paths,
+                configured: self.config.interval,
+            });
+        }
+    }
+
+    /// Whether nothing is heard on a path: the last f slots were missed, or it cannot be heard at all.
+    pub(super) fn is_silent(&self, key: PathKey, path: &Path) -> bool {
+        path.missed >= self.config.missed.get()
+            || path.gone
+            || key.peer_lan == UNHEARD
+            || !self.is_running(key.lan)
+    }
+}

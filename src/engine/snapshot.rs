@@ -1,0 +1,194 @@
+//! All that status and logs may see of the engine.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::counters::Dropped;
+use super::peer_address::Position;
+use super::{Engine, PathKey};
+use crate::time::Instant;
+use crate::wire::{LanIndex, Level, NodeId};
+
+/// The engine's state at one moment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Snapshot {
+    /// Our own id.
+    pub node: NodeId,
+    /// Our interval, longer than configured if there are too many peers.
+    pub interval: Duration,
+    /// Our LANs.
+    pub lans: Vec<LanSnapshot>,
+    /// Our peers.
+    pub peers: Vec<PeerSnapshot>,
+    /// Datagrams received and sent.
+    pub packets: (u64, u64),
+    /// Datagrams dropped, by reason.
+    pub dropped: BTreeMap<Dropped, u64>,
+}
+
+/// One LAN.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LanSnapshot {
+    /// Our number for it.
+    pub index: LanIndex,
+    /// Its interface.
+    pub interface: String,
+    /// Whether packets can pass.
+    pub running: bool,
+    /// Whether it is down: no carrier, or all peers silent here and not elsewhere.
+    pub down: bool,
+    /// Our addresses there.
+    pub addresses: Vec<IpAddr>,
+}
+
+/// One peer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PeerSnapshot {
+    /// Its id.
+    pub node: NodeId,
+    /// Silent on all paths.
+    pub absent: bool,
+    /// Asks of its own accord.
+    pub requestor: bool,
+    /// Only watches.
+    pub observer: bool,
+    /// What it announces.
+    pub interval: Duration,
+    /// The paths to it.
+    pub paths: Vec<PathSnapshot>,
+}
+
+/// One path.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PathSnapshot {
+    /// Which.
+    pub key: PathKey,
+    /// Our interface.
+    pub interface: String,
+    /// What we count, what the peer counts, and the verdict.
+    pub levels: (Level, Level, Level),
+    /// We and the peer would go home to it.
+    pub ready: (bool, bool),
+    /// Slots missed and good in a row.
+    pub counts: (u32, u32),
+    /// Smoothed round trip.
+    pub round_trip: Option<Duration>,
+    /// Damping penalty by now.
+    pub penalty: f64,
+    /// How long ago it was heard.
+    pub heard: Option<Duration>,
+    /// Its addresses: proven or not, and the way that serves it if not home.
+    pub addresses: Vec<(IpAddr, bool, Option<String>)>,
+}
+
+impl Engine {
+    /// All that status and logs may see.
+    pub fn snapshot(&self, now: Instant) -> Snapshot {
+        Snapshot {
+            node: self.node,
+            interval: self.interval,
+            lans: self.lans.keys().filter_map(|index| self.lan_snapshot(now, *index)).collect(),
+            peers: self.peers.values().map(|peer| self.peer_snapshot(now, peer)).collect(),
+            packets: (self.counters.received, self.counters.sent),
+            dropped: self.counters.dropped.clone(),
+        }
+    }
+
+    fn lan_snapshot(&self, now: Instant, index: LanIndex) -> Option<LanSnapshot> {
+        let lan = self.lans.get(&index)?;
+        Some(LanSnapshot {
+            index,
+            interface: lan.name().to_owned(),
+            running: lan.running().is_some(),
+            down: self.is_lan_down(now, index),
+            addresses: lan.addresses().collect(),
+        })
+    }
+
+    fn peer_snapshot(&self, now: Instant, peer: &super::Peer) -> PeerSnapshot {
+        PeerSnapshot {
+            node: peer.node,
+            absent: peer.absent,
+            requestor: peer.requestor,
+            observer: peer.observer,
+            interval: peer.interval,
+            paths: peer.paths.iter().map(|(key, path)| self.path_snapshot(now, *key, path)).collect(),
+        }
+    }
+
+    fn path_snapshot(&self, now: Instant, key: PathKey, path: &super::path::Path) -> PathSnapshot {
+        let way = |position: Position| match position {
+            Position::Detour(way, via) => Some(format!("{} via {via}", self.lan_name(way.lan))),
+            Position::Home | Position::Undecided => None,
+        };
+        PathSnapshot {
+            key,
+            interface: self.lan_name(key.lan),
+            levels: (path.local, path.remote, path.verdict),
+            ready: (self.is_ready(now, path), path.remote_ready),
+            counts: (path.missed, path.good),
+            round_trip: path.round_trip,
+            penalty: path.penalty.value(now, &self.config.damping),
+            heard: path.heard.map(|heard| now.since(heard)),
+            addresses: path
+                .addresses
+                .values()
+                .map(|a| (a.address, a.answered.is_some(), way(a.position)))
+                .collect(),
+        }
+    }
+}
+
+impl fmt::Display for Snapshot {
+    /// One line an item, key=value.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (received, sent) = self.packets;
+        writeln!(f, "state node={} interval={:?} received={received} sent={sent}", self.node, self.interval)?;
+        for lan in &self.lans {
+            let LanSnapshot { index, interface, running, down, .. } = lan;
+            writeln!(f, "state-lan lan={index} interface={interface} running={running} down={down}")?;
+        }
+        for peer in &self.peers {
+            peer.fmt(f)?;
+        }
+        for (reason, count) in &self.dropped {
+            writeln!(f, "state-dropped reason={reason} count={count}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for PeerSnapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { node, absent, requestor, observer, interval, paths } = self;
+        writeln!(
+            f,
+            "state-peer peer={node} absent={absent} requestor={requestor} observer={observer} interval={interval:?}"
+        )?;
+        for path in paths {
+            let (local, remote, verdict) = path.levels;
+            let (ready, remote_ready) = path.ready;
+            let (missed, good) = path.counts;
+            write!(
+                f,
+                "state-path peer={node} interface={} family={} verdict={verdict} counted={local} reported={remote} \
+                 missed={missed} good={good} ready={ready} peer-ready={remote_ready} penalty={:.0}",
+                path.interface, path.key.family, path.penalty
+            )?;
+            if let Some(round_trip) = path.round_trip {
+                write!(f, " rtt={round_trip:?}")?;
+            }
+            if let Some(heard) = path.heard {
+                write!(f, " heard-ago={heard:?}")?;
+            }
+            writeln!(f)?;
+            for (address, proven, way) in &path.addresses {
+                let way = way.as_deref().unwrap_or("home");
+                writeln!(f, "state-address peer={node} address={address} proven={proven} way=\"{way}\"")?;
+            }
+        }
+        Ok(())
+    }
+}

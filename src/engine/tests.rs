@@ -1,0 +1,126 @@
+//! Two and more engines on one virtual clock, without a kernel: what they send each other and where they want traffic.
+
+mod world;
+
+use std::time::Duration;
+
+use super::*;
+use world::{World, address};
+
+fn ms(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
+
+#[test]
+fn two_hosts_meet_and_are_at_home() {
+    let mut world = World::new(2, 2);
+    world.run(ms(1500));
+    for host in 0..2 {
+        for lan in 0..2 {
+            assert_eq!(world.verdict(host, lan, 1 - host), Some(Verdict::Home), "{}", world.state(host));
+        }
+    }
+}
+
+#[test]
+fn a_silent_lan_moves_both_ends_and_comes_home() {
+    let mut world = World::new(2, 2);
+    world.run(ms(2000));
+    world.cut(0, |_, _| true);
+    world.run(ms(700));
+    for host in 0..2 {
+        let expected = Verdict::Detour(NextHop { interface: "lan1".into(), via: address(1, 1 - host) });
+        assert_eq!(world.verdict(host, 0, 1 - host), Some(expected), "{}", world.state(host));
+        assert_eq!(world.verdict(host, 1, 1 - host), Some(Verdict::Home));
+    }
+    world.cut(0, |_, _| false);
+    world.run(ms(4000));
+    for host in 0..2 {
+        assert_eq!(world.verdict(host, 0, 1 - host), Some(Verdict::Home), "{}", world.state(host));
+    }
+}
+
+#[test]
+fn a_one_way_fault_moves_both_ends() {
+    let mut world = World::new(2, 2);
+    world.run(ms(2000));
+    world.cut(0, |from, _| from == 0);
+    world.run(ms(700));
+    for host in 0..2 {
+        assert!(
+            matches!(world.verdict(host, 0, 1 - host), Some(Verdict::Detour(_))),
+            "{}",
+            world.state(host)
+        );
+    }
+}
+
+#[test]
+fn a_dying_peer_moves_nobody() {
+    let mut world = World::new(3, 2);
+    world.run(ms(2000));
+    world.kill(1);
+    world.run(ms(5000));
+    for lan in 0..2 {
+        assert_eq!(world.verdict(0, lan, 1), Some(Verdict::Home), "{}", world.state(0));
+    }
+}
+
+#[test]
+fn own_carrier_lost_moves_at_once() {
+    let mut world = World::new(2, 2);
+    world.run(ms(2000));
+    world.set_carrier(0, 0, false);
+    assert!(matches!(world.verdict(0, 0, 1), Some(Verdict::Detour(_))), "{}", world.state(0));
+    world.run(ms(20));
+    assert!(matches!(world.verdict(1, 0, 0), Some(Verdict::Detour(_))), "{}", world.state(1));
+}
+
+#[test]
+fn a_responder_and_a_requestor_move_together() {
+    let mut world = World::new(2, 2);
+    world.respond_only(1);
+    world.run(ms(2000));
+    assert_eq!(world.verdict(1, 0, 0), Some(Verdict::Home), "{}", world.state(1));
+    world.cut(0, |_, _| true);
+    world.run(ms(900));
+    for host in 0..2 {
+        assert!(
+            matches!(world.verdict(host, 0, 1 - host), Some(Verdict::Detour(_))),
+            "{}",
+            world.state(host)
+        );
+    }
+    world.cut(0, |_, _| false);
+    world.run(ms(4000));
+    for host in 0..2 {
+        assert_eq!(world.verdict(host, 0, 1 - host), Some(Verdict::Home), "{}", world.state(host));
+    }
+}
+
+#[test]
+fn a_goodbye_lifts_nothing_and_judges_nothing() {
+    let mut world = World::new(2, 2);
+    world.run(ms(2000));
+    world.cut(0, |_, _| true);
+    world.run(ms(1000));
+    world.stop(1);
+    let before = world.hosts[0].notices.len();
+    world.run(ms(3000));
+    assert!(matches!(world.verdict(0, 0, 1), Some(Verdict::Detour(_))), "{}", world.state(0));
+    let after: Vec<_> = world.hosts[0].notices[before..].iter().map(|(_, text)| text.clone()).collect();
+    assert!(after.iter().all(|text| !text.starts_with("path-")), "{after:#?}");
+}
+
+#[test]
+fn a_goodbye_in_the_middle_of_a_slot_that_was_answered_is_no_silence() {
+    for wait in 0..20 {
+        let mut world = World::new(2, 2);
+        world.run(ms(2000 + wait * 10));
+        world.stop(1);
+        let before = world.hosts[0].notices.len();
+        world.run(ms(2000));
+        let after: Vec<_> = world.hosts[0].notices[before..].iter().map(|(_, text)| text.clone()).collect();
+        assert!(after.iter().all(|text| !text.starts_with("path-")), "{after:#?}");
+    }
+}

@@ -1,0 +1,220 @@
+//! A few hosts on a few LANs: datagrams take 100 us, everything due is handled at its time.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use super::super::*;
+use crate::interface::{Interface, InterfaceAddress, InterfaceIndex, InterfaceKind};
+
+const TRAVEL: Duration = Duration::from_micros(100);
+
+pub(super) struct World {
+    pub(super) now: Instant,
+    pub(super) hosts: Vec<Host>,
+    cuts: Vec<fn(usize, usize) -> bool>,
+    flying: BTreeMap<(Instant, u64), Flight>,
+    count: u64,
+}
+
+pub(super) struct Host {
+    pub(super) engine: Option<Engine>,
+    pub(super) interfaces: Vec<Interface>,
+    pub(super) notices: Vec<(Instant, String)>,
+}
+
+struct Flight {
+    lan: usize,
+    to: usize,
+    source: IpAddr,
+    destination: IpAddr,
+    payload: Vec<u8>,
+}
+
+pub(super) fn address(lan: usize, host: usize) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::new(10, 77, u8::try_from(lan).unwrap() + 1, u8::try_from(host).unwrap() + 1))
+}
+
+fn interface(lan: usize, host: usize) -> Interface {
+    Interface {
+        index: InterfaceIndex(u32::try_from(lan).unwrap() + 2),
+        name: format!("lan{lan}"),
+        kind: InterfaceKind::Ethernet,
+        up: true,
+        carrier: true,
+        master: None,
+        mac: None,
+        addresses: vec![InterfaceAddress {
+            prefix: ipnet::IpNet::new(address(lan, host), 24).unwrap(),
+            secondary: false,
+            tentative: false,
+            deprecated: false,
+            permanent: true,
+            protocol: 0,
+            scope: 0,
+            no_prefix_route: false,
+            broadcast: None,
+        }],
+    }
+}
+
+fn config() -> Config {
+    Config { requestor: true, ..Config::default() }
+}
+
+impl World {
+    pub(super) fn new(hosts: usize, lans: usize) -> Self {
+        let mut world = Self {
+            now: Instant::from_nanos(1_000_000_000),
+            hosts: Vec::new(),
+            cuts: vec![|_, _| false; lans],
+            flying: BTreeMap::new(),
+            count: 0,
+        };
+        for host in 0..hosts {
+            let interfaces: Vec<_> = (0..lans).map(|lan| interface(lan, host)).collect();
+            world.hosts.push(Host { engine: None, interfaces, notices: Vec::new() });
+            world.start(host, &config(), Memory::default());
+        }
+        world
+    }
+
+    pub(super) fn start(&mut self, host: usize, config: &Config, memory: Memory) {
+        self.count += 1;
+        let mut seed = [u8::try_from(host).unwrap(); 32];
+        seed[0] = u8::try_from(self.count % 251).unwrap();
+        self.hosts[host].engine = Some(Engine::new(config, memory, seed));
+        self.show_interfaces(host);
+    }
+
+    pub(super) fn respond_only(&mut self, host: usize) {
+        self.start(host, &Config::default(), Memory::default());
+    }
+
+    pub(super) fn stop(&mut self, host: usize) {
+        let now = self.now;
+        if let Some(engine) = &mut self.hosts[host].engine {
+            engine.handle(now, Input::Stop);
+        }
+        self.drain(host);
+        self.kill(host);
+    }
+
+    pub(super) fn kill(&mut self, host: usize) {
+        self.hosts[host].engine = None;
+    }
+
+    pub(super) fn cut(&mut self, lan: usize, cut: fn(usize, usize) -> bool) {
+        self.cuts[lan] = cut;
+    }
+
+    pub(super) fn set_carrier(&mut self, host: usize, lan: usize, carrier: bool) {
+        self.hosts[host].interfaces[lan].carrier = carrier;
+        self.show_interfaces(host);
+    }
+
+    fn show_interfaces(&mut self, host: usize) {
+        let interfaces = self.hosts[host].interfaces.clone();
+        let now = self.now;
+        if let Some(engine) = &mut self.hosts[host].engine {
+            engine.handle(now, Input::Interfaces(&interfaces));
+        }
+        self.drain(host);
+    }
+
+    pub(super) fn verdict(&self, host: usize, lan: usize, peer: usize) -> Option<Verdict> {
+        let subject = Subject { home: format!("lan{lan}"), address: address(lan, peer) };
+        self.hosts[host].engine.as_ref()?.plan().subjects.get(&subject).cloned()
+    }
+
+    pub(super) fn state(&self, host: usize) -> String {
+        let host = &self.hosts[host];
+        let notices: String = host.notices.iter().map(|(at, n)| format!("{at} {n}\n")).collect();
+        format!(
+            "\n{notices}{}",
+            host.engine.as_ref().map(|e| e.snapshot(self.now).to_string()).unwrap_or_default()
+        )
+    }
+
+    pub(super) fn run(&mut self, time: Duration) {
+        let end = self.now + time;
+        while let Some(at) = self.next().filter(|at| *at <= end) {
+            self.now = at.max(self.now);
+            if self.flying.first_key_value().is_some_and(|((due, _), _)| *due <= self.now) {
+                let (_, flight) = self.flying.pop_first().unwrap();
+                self.deliver(&flight);
+                continue;
+            }
+            for host in 0..self.hosts.len() {
+                let now = self.now;
+                let Some(engine) = &mut self.hosts[host].engine else { continue };
+                if engine.deadline().is_some_and(|(due, _)| due <= now) {
+                    engine.handle(now, Input::DeadlinePassed);
+                    self.drain(host);
+                }
+            }
+        }
+        self.now = end;
+    }
+
+    fn next(&self) -> Option<Instant> {
+        let engines = self.hosts.iter().filter_map(|h| Some(h.engine.as_ref()?.deadline()?.0));
+        engines.chain(self.flying.keys().map(|(due, _)| *due)).min()
+    }
+
+    fn deliver(&mut self, flight: &Flight) {
+        let host = &mut self.hosts[flight.to];
+        let interface = &host.interfaces[flight.lan];
+        if !interface.carrier {
+            return;
+        }
+        let datagram = Datagram {
+            interface: interface.index,
+            source: flight.source,
+            destination: flight.destination,
+            hop_limit: 255,
+            arrived: self.now,
+            payload: &flight.payload,
+        };
+        let Some(engine) = &mut host.engine else { return };
+        engine.handle(self.now, Input::Datagram(datagram));
+        self.drain(flight.to);
+    }
+
+    fn drain(&mut self, from: usize) {
+        while let Some(output) = self.hosts[from].engine.as_mut().and_then(Engine::next_output) {
+            match output {
+                Output::Send(transmit) => self.send(from, &transmit),
+                Output::Notice(notice) => {
+                    let at = self.now;
+                    self.hosts[from].notices.push((at, notice.to_string()));
+                }
+                Output::Solicit { .. } | Output::QueryLinks | Output::PlanChanged | Output::Remember(_) => {}
+            }
+        }
+    }
+
+    fn send(&mut self, from: usize, transmit: &Transmit) {
+        let lan = usize::try_from(transmit.interface.0).unwrap() - 2;
+        for to in 0..self.hosts.len() {
+            let is_for = transmit.destination == IpAddr::V4(Ipv4Addr::BROADCAST)
+                || transmit.destination == address(lan, to);
+            if to == from
+                || !is_for
+                || (self.cuts[lan])(from, to)
+                || !self.hosts[from].interfaces[lan].carrier
+            {
+                continue;
+            }
+            self.count += 1;
+            let flight = Flight {
+                lan,
+                to,
+                source: transmit.source,
+                destination: transmit.destination,
+                payload: transmit.payload.clone(),
+            };
+            self.flying.insert((self.now + TRAVEL, self.count), flight);
+        }
+    }
+}

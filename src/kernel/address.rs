@@ -1,0 +1,98 @@
+//! Addresses: what RTM_NEWADDR says of one, and the requests that add and delete one.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use nix::libc;
+use rtnetlink::packet_core::{NLM_F_CREATE, NLM_F_EXCL};
+use rtnetlink::packet_route::AddressFamily;
+use rtnetlink::packet_route::address::{
+    AddressAttribute, AddressFlags, AddressMessage, AddressProtocol, AddressScope,
+};
+
+use super::attributes::{Attributes, Malformed, read_u32};
+use super::message::Request;
+use crate::interface::{InterfaceAddress, InterfaceIndex};
+
+/// A request for all addresses of both families.
+pub(super) fn query(flags: u16) -> Request {
+    Request::typed(libc::RTM_GETADDR, flags, &AddressMessage::default())
+}
+
+/// Reads the body of RTM_NEWADDR.
+pub(super) fn read(body: &[u8]) -> Result<Option<(InterfaceIndex, InterfaceAddress)>, Malformed> {
+    let &[family, length, header_flags, scope] = body.first_chunk().ok_or(Malformed)?;
+    if i32::from(family) != libc::AF_INET && i32::from(family) != libc::AF_INET6 {
+        return Ok(None);
+    }
+    let mut flags = AddressFlags::from_bits_retain(u32::from(header_flags));
+    let (mut own, mut peer, mut broadcast, mut protocol) = (None, None, None, 0);
+    for attribute in Attributes(body.get(HEADER..).ok_or(Malformed)?) {
+        let attribute = attribute?;
+        match attribute.kind {
+            libc::IFA_LOCAL => own = Some(attribute.address()?),
+            libc::IFA_ADDRESS => peer = Some(attribute.address()?),
+            libc::IFA_BROADCAST => broadcast = Some(attribute.address()?),
+            libc::IFA_FLAGS => flags = AddressFlags::from_bits_retain(attribute.u32()?),
+            IFA_PROTO => protocol = attribute.u8()?,
+            _ => {}
+        }
+    }
+    // On a point-to-point link IFA_ADDRESS is the other end; without IFA_LOCAL (IPv6) it is ours.
+    let Some(address) = own.or(peer) else { return Ok(None) };
+    let address = InterfaceAddress {
+        prefix: IpNet::new(address, length).map_err(|_| Malformed)?,
+        secondary: address.is_ipv4() && flags.contains(AddressFlags::Secondary),
+        tentative: flags.intersects(AddressFlags::Tentative | AddressFlags::Dadfailed),
+        deprecated: flags.contains(AddressFlags::Deprecated),
+        permanent: flags.contains(AddressFlags::Permanent),
+        protocol,
+        scope,
+        no_prefix_route: flags.contains(AddressFlags::Noprefixroute),
+        broadcast: match broadcast {
+            Some(IpAddr::V4(v4)) => Some(v4),
+            Some(IpAddr::V6(_)) | None => None,
+        },
+    };
+    Ok(Some((InterfaceIndex(read_u32(body, 4)?), address)))
+}
+
+/// The request that adds an address, for ever; an IPv6 one without duplicate detection, in which our own other
+/// interface would answer, and which would keep the address unusable for a second.
+pub(super) fn add(interface: InterfaceIndex, address: &InterfaceAddress) -> Request {
+    let mut message = naming(interface, address);
+    let mut flags = AddressFlags::empty();
+    flags.set(AddressFlags::Nodad, address.address().is_ipv6());
+    flags.set(AddressFlags::Noprefixroute, address.no_prefix_route);
+    message.header.scope = AddressScope::from(address.scope);
+    message.attributes.push(AddressAttribute::Flags(flags));
+    message.attributes.extend(address.broadcast.map(AddressAttribute::Broadcast));
+    if address.protocol != 0 {
+        message.attributes.push(AddressAttribute::Protocol(AddressProtocol::from(address.protocol)));
+    }
+    Request::typed(libc::RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, &message)
+}
+
+/// The request that deletes an address of exactly this prefix length.
+pub(super) fn delete(interface: InterfaceIndex, address: &InterfaceAddress) -> Request {
+    Request::typed(libc::RTM_DELADDR, 0, &naming(interface, address))
+}
+
+fn naming(interface: InterfaceIndex, address: &InterfaceAddress) -> AddressMessage {
+    let mut message = AddressMessage::default();
+    message.header.family = match address.address() {
+        IpAddr::V4(_) => AddressFamily::Inet,
+        IpAddr::V6(_) => AddressFamily::Inet6,
+    };
+    message.header.prefix_len = address.prefix.prefix_len();
+    message.header.index = interface.0;
+    message.attributes =
+        vec![AddressAttribute::Local(address.address()), AddressAttribute::Address(address.address())];
+    message
+}
+
+/// Length of `ifaddrmsg`.
+const HEADER: usize = 8;
+
+/// Who added the address (Linux 5.18).
+const IFA_PROTO: u16 = 11;

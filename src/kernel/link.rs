@@ -1,0 +1,225 @@
+//! Links: what RTM_NEWLINK says of one, and what sort of interface it is.
+
+use std::collections::BTreeSet;
+
+use nix::libc;
+use rtnetlink::packet_route::link::{LinkAttribute, LinkExtentMask, LinkMessage};
+
+use super::attributes::{Attribute, Attributes, Malformed, read_u16, read_u32};
+use super::message::Request;
+use crate::interface::{Interface, InterfaceIndex, InterfaceKind, MacAddress};
+
+/// Whether packets can pass, as the kernel knows it at this moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LinkState {
+    /// The interface.
+    pub index: InterfaceIndex,
+    /// IFF_UP: set up by the administrator.
+    pub up: bool,
+    /// IFLA_CARRIER, with IFF_UP.
+    pub carrier: bool,
+}
+
+/// A link as a listing shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Link {
+    pub state: LinkState,
+    name: String,
+    device_type: u16,
+    flags: u32,
+    kind: String,
+    master: Option<InterfaceIndex>,
+    mac: Option<MacAddress>,
+    has_hardware: bool,
+    /// The device below it in this namespace (VLAN, macvlan).
+    lower: Option<InterfaceIndex>,
+}
+
+/// A request for all links, or for one, without the counters that nobody here looks at.
+pub(super) fn query(index: Option<InterfaceIndex>, flags: u16) -> Request {
+    let mut message = LinkMessage::default();
+    message.header.index = index.map_or(0, |index| index.0);
+    message.attributes = vec![LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats])];
+    Request::typed(libc::RTM_GETLINK, flags, &message)
+}
+
+/// Reads the body of RTM_NEWLINK.
+pub(super) fn read(body: &[u8]) -> Result<Option<Link>, Malformed> {
+    let flags = read_u32(body, 8)?;
+    let mut link = Link {
+        state: LinkState {
+            index: InterfaceIndex(read_u32(body, 4)?),
+            up: flags & IFF_UP != 0,
+            carrier: flags & IFF_UP != 0 && flags & IFF_LOWER_UP != 0,
+        },
+        name: String::new(),
+        device_type: read_u16(body, 2)?,
+        flags,
+        kind: String::new(),
+        master: None,
+        mac: None,
+        has_hardware: false,
+        lower: None,
+    };
+    let mut is_lower_elsewhere = false;
+    for attribute in Attributes(body.get(HEADER..).ok_or(Malformed)?) {
+        let attribute = attribute?;
+        is_lower_elsewhere |= attribute.kind == libc::IFLA_LINK_NETNSID;
+        link.take(&attribute)?;
+    }
+    // The number of a device in another namespace means nothing here; a veth has no device below it, but a peer.
+    if is_lower_elsewhere || link.kind == "veth" {
+        link.lower = None;
+    }
+    Ok((!link.name.is_empty()).then_some(link))
+}
+
+impl Link {
+    fn take(&mut self, attribute: &Attribute<'_>) -> Result<(), Malformed> {
+        match attribute.kind {
+            libc::IFLA_IFNAME => self.name = attribute.text(),
+            libc::IFLA_CARRIER => self.state.carrier = self.state.up && attribute.u8()? != 0,
+            libc::IFLA_MASTER => self.master = Some(InterfaceIndex(attribute.u32()?)),
+            libc::IFLA_LINK => self.lower = Some(InterfaceIndex(attribute.u32()?)),
+            libc::IFLA_ADDRESS => self.mac = attribute.payload.try_into().ok().map(MacAddress),
+            libc::IFLA_PARENT_DEV_NAME => self.has_hardware = true,
+            libc::IFLA_LINKINFO => self.kind = kind_of(attribute)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn interface(&self, on_hardware: &BTreeSet<InterfaceIndex>) -> Interface {
+        Interface {
+            index: self.state.index,
+            name: self.name.clone(),
+            kind: self.interface_kind(on_hardware),
+            up: self.state.up,
+            carrier: self.state.carrier,
+            master: self.master,
+            mac: self.mac,
+            addresses: Vec::new(),
+        }
+    }
+
+    fn interface_kind(&self, on_hardware: &BTreeSet<InterfaceIndex>) -> InterfaceKind {
+        if self.flags & IFF_LOOPBACK != 0 {
+            return InterfaceKind::Loopback;
+        }
+        if self.kind == "bridge" {
+            return InterfaceKind::Bridge { has_physical_port: on_hardware.contains(&self.state.index) };
+        }
+        let has_broadcast = self.flags & (IFF_BROADCAST | IFF_NOARP) == IFF_BROADCAST;
+        match self.device_type == libc::ARPHRD_ETHER && has_broadcast && !self.is_tunnel() {
+            true => InterfaceKind::Ethernet,
+            false => InterfaceKind::Tunnel,
+        }
+    }
+
+    /// Ethernet frames inside something else: there is no LAN behind it that we could judge.
+    fn is_tunnel(&self) -> bool {
+        TUNNELS.contains(&self.kind.as_str())
+    }
+}
+
+fn kind_of(info: &Attribute<'_>) -> Result<String, Malformed> {
+    for attribute in info.nested() {
+        let attribute = attribute?;
+        if attribute.kind == libc::IFLA_INFO_KIND {
+            return Ok(attribute.text());
+        }
+    }
+    Ok(String::new())
+}
+
+/// The links as interfaces that have no addresses yet.
+pub(super) fn interfaces(links: &[Link]) -> Vec<Interface> {
+    let on_hardware = on_hardware(links);
+    links.iter().map(|link| link.interface(&on_hardware)).collect()
+}
+
+/// The links that are hardware or stand on it: bridges and bonds by their ports, VLANs by the device below, stacked
+/// as they may be.
+fn on_hardware(links: &[Link]) -> BTreeSet<InterfaceIndex> {
+    let mut known: BTreeSet<InterfaceIndex> =
+        links.iter().filter(|link| link.has_hardware).map(|link| link.state.index).collect();
+    loop {
+        let before = known.len();
+        for link in links {
+            if known.contains(&link.state.index) || link.lower.is_some_and(|lower| known.contains(&lower)) {
+                known.insert(link.state.index);
+                known.extend(link.master);
+            }
+        }
+        if known.len() == before {
+            return known;
+        }
+    }
+}
+
+/// Kinds of devices (rtnetlink's IFLA_INFO_KIND) that carry Ethernet frames over a network of a higher layer.
+const TUNNELS: [&str; 12] = [
+    "batadv",
+    "bareudp",
+    "erspan",
+    "geneve",
+    "gretap",
+    "ip6erspan",
+    "ip6gretap",
+    "l2tpeth",
+    "ovpn",
+    "tun",
+    "vxlan",
+    "wireguard",
+];
+
+/// Length of `ifinfomsg`.
+const HEADER: usize = 16;
+
+const IFF_UP: u32 = libc::IFF_UP as u32;
+const IFF_BROADCAST: u32 = libc::IFF_BROADCAST as u32;
+const IFF_LOOPBACK: u32 = libc::IFF_LOOPBACK as u32;
+const IFF_NOARP: u32 = libc::IFF_NOARP as u32;
+const IFF_LOWER_UP: u32 = libc::IFF_LOWER_UP as u32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bridge_finds_the_hardware_below_a_vlan_on_a_bond() {
+        let links = [
+            link(1, "", Some(2), None, true),
+            link(2, "bond", None, None, false),
+            link(3, "vlan", Some(4), Some(2), false),
+            link(4, "bridge", None, None, false),
+            link(5, "bridge", None, None, false),
+            link(6, "veth", Some(5), None, false),
+        ];
+        let kinds: Vec<InterfaceKind> = interfaces(&links).into_iter().map(|i| i.kind).collect();
+        assert_eq!(kinds[3], InterfaceKind::Bridge { has_physical_port: true });
+        assert_eq!(kinds[4], InterfaceKind::Bridge { has_physical_port: false });
+        assert_eq!(kinds[2], InterfaceKind::Ethernet);
+    }
+
+    #[test]
+    fn frames_inside_something_else_are_no_lan() {
+        for kind in TUNNELS {
+            assert_eq!(interfaces(&[link(1, kind, None, None, false)])[0].kind, InterfaceKind::Tunnel);
+        }
+    }
+
+    fn link(index: u32, kind: &str, master: Option<u32>, lower: Option<u32>, has_hardware: bool) -> Link {
+        Link {
+            state: LinkState { index: InterfaceIndex(index), up: true, carrier: true },
+            name: format!("x{index}"),
+            device_type: libc::ARPHRD_ETHER,
+            flags: IFF_UP | IFF_BROADCAST,
+            kind: kind.to_owned(),
+            master: master.map(InterfaceIndex),
+            mac: None,
+            has_hardware,
+            lower: lower.map(InterfaceIndex),
+        }
+    }
+}

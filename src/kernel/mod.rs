@@ -1,0 +1,142 @@
+//! The edge to the kernel: netlink and sysctls. It lists, watches and carries out, and decides nothing.
+//!
+//! Requests and notifications have a socket each. rtnetlink requests are carried out inside `sendto`, so that all
+//! calls here are synchronous; they block only while somebody else holds the kernel's RTNL lock. rtnetlink's async
+//! half is not used: its types and builders write what is short and fixed (links, addresses, neighbours), routes are
+//! patched in their raw bytes, and everything is read by a walk over the attributes, so that a message is never lost
+//! for a part that no one here needs.
+//!
+//! ```text
+//!  Operation --> apply ----> [ batch of 64, fence on the last ] --sendto--> kernel
+//!  Result    <-- by sequence number and own port <--recv-- errors as they occur, fence
+//!
+//!  Vec<Route>, Vec<Interface> <-- listing, again if NLM_F_DUMP_INTR <--recv-- kernel
+//!  Event <-- Monitor::read, bounded; own route changes left out <-- kernel
+//! ```
+//!
+//! When an answer is lost, or does not come, what became of the requests is unknown and said to be so; the socket is
+//! opened anew, so that nothing of the past is taken for an answer.
+
+mod address;
+mod attributes;
+mod dry_run;
+mod link;
+mod listing;
+mod message;
+mod monitor;
+mod neighbour;
+mod netlink;
+mod route;
+mod socket;
+pub mod sysctl;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+
+pub use dry_run::DryRun;
+pub use link::LinkState;
+pub use monitor::{Event, Monitor, Rest};
+pub use netlink::{Netlink, RECEIVE_BUFFER};
+
+use crate::interface::{Interface, InterfaceIndex};
+use crate::reconcile::{Operation, Refusal, Route};
+
+/// What the rest of the program asks of the kernel.
+pub trait Kernel {
+    /// All links of this network namespace with their addresses.
+    ///
+    /// # Errors
+    /// When the listing fails; then nothing is known anew and the last one stands.
+    fn interfaces(&mut self) -> Result<Vec<Interface>, Error>;
+
+    /// The state of single links at this moment, carrier included, which notifications may tell a second later (10 us
+    /// each; Linux 6.18 handles a pending carrier event for it). A link that does not exist is left out.
+    ///
+    /// # Errors
+    /// When the kernel cannot be asked.
+    fn links(&mut self, wanted: &[InterfaceIndex]) -> Result<Vec<LinkState>, Error>;
+
+    /// All unicast routes with faild's protocol number, both families, all tables.
+    ///
+    /// # Errors
+    /// As [`Kernel::interfaces`].
+    fn own_routes(&mut self) -> Result<Vec<Route>, Error>;
+
+    /// All unicast routes of the main table that use one of these interfaces, be it by one leg of several; both
+    /// families. Each route comes once, equal keys in the order in which the kernel tries them. Routes that the kernel
+    /// tells by a nexthop object alone (`nexthop_compat_mode` 0) are left out.
+    ///
+    /// # Errors
+    /// As [`Kernel::interfaces`].
+    fn routes_over(&mut self, interfaces: &[InterfaceIndex]) -> Result<Vec<Route>, Error>;
+
+    /// Carries out operations in their order, whatever becomes of single ones. The results are aligned with the
+    /// operations; see [`Refusal::is_unknown`] for those whose outcome nobody can tell.
+    fn apply(&mut self, operations: &[Operation]) -> Vec<Result<(), Refusal>>;
+}
+
+impl<K: Kernel + ?Sized> Kernel for &mut K {
+    fn interfaces(&mut self) -> Result<Vec<Interface>, Error> {
+        (**self).interfaces()
+    }
+
+    fn links(&mut self, wanted: &[InterfaceIndex]) -> Result<Vec<LinkState>, Error> {
+        (**self).links(wanted)
+    }
+
+    fn own_routes(&mut self) -> Result<Vec<Route>, Error> {
+        (**self).own_routes()
+    }
+
+    fn routes_over(&mut self, interfaces: &[InterfaceIndex]) -> Result<Vec<Route>, Error> {
+        (**self).routes_over(interfaces)
+    }
+
+    fn apply(&mut self, operations: &[Operation]) -> Vec<Result<(), Refusal>> {
+        (**self).apply(operations)
+    }
+}
+
+/// Why the kernel could not be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No socket.
+    #[error("cannot open a netlink socket")]
+    Open(#[source] io::Error),
+    /// The request was not taken.
+    #[error("cannot ask the kernel for {what}")]
+    Send {
+        /// What was asked for.
+        what: &'static str,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// No answer, or not all of it.
+    #[error("cannot read the kernel's answer about {what}")]
+    Receive {
+        /// What was asked for.
+        what: &'static str,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// The kernel said no.
+    #[error("the kernel does not list {what}")]
+    Refused {
+        /// What was asked for.
+        what: &'static str,
+        /// Its reason.
+        #[source]
+        source: Refusal,
+    },
+    /// The list changed under each attempt to read it.
+    #[error("the kernel's {what} changed during each of {attempts} listings")]
+    Unstable {
+        /// What was asked for.
+        what: &'static str,
+        /// How often it was tried.
+        attempts: u8,
+    },
+}

@@ -1,0 +1,350 @@
+//! The socket of commands: listings, link queries and batches of changes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::net::IpAddr;
+
+use log::{debug, warn};
+use nix::libc;
+use rtnetlink::packet_core::NLM_F_DUMP;
+
+use super::attributes::Malformed;
+use super::listing::Listing;
+use super::message::{self, ERROR, Header, Messages, Request, refusal};
+use super::route::Filter;
+use super::socket::Socket;
+use super::{Error, Kernel, LinkState, address, link, neighbour, route};
+use crate::interface::{Family, Interface, InterfaceIndex};
+use crate::reconcile::{MAIN_TABLE, Operation, PROTOCOL, Refusal, Route, RouteKey};
+
+/// The kernel, by netlink, in the network namespace of the thread that opened it.
+#[derive(Debug)]
+pub struct Netlink {
+    socket: Socket,
+    receive_buffer: usize,
+    sequence: u32,
+    malformed: u64,
+}
+
+impl Netlink {
+    /// Opens the socket with a receive buffer of `receive_buffer` bytes; [`RECEIVE_BUFFER`] is right but for tests.
+    ///
+    /// # Errors
+    /// [`Error::Open`].
+    pub fn open(receive_buffer: usize) -> Result<Self, Error> {
+        let socket = Socket::for_commands(0, receive_buffer).map_err(Error::Open)?;
+        Ok(Self { socket, receive_buffer, sequence: 0, malformed: 0 })
+    }
+
+    /// The number by which notifications tell who caused a change: it stays the same as long as this lives.
+    pub fn port(&self) -> u32 {
+        self.socket.port()
+    }
+
+    /// How many messages of the kernel could not be read and were left out of listings.
+    pub fn malformed(&self) -> u64 {
+        self.malformed
+    }
+
+    /// A listing, repeated while it changes under our hands.
+    fn list<T>(
+        &mut self,
+        what: &'static str,
+        request: &Request,
+        read: impl Fn(&[u8]) -> Result<Option<T>, Malformed>,
+    ) -> Result<Vec<T>, Error> {
+        for _ in 0..ATTEMPTS {
+            if let Some(list) = self.list_once(what, request, &read)? {
+                return Ok(list);
+            }
+        }
+        Err(Error::Unstable { what, attempts: ATTEMPTS })
+    }
+
+    /// `None`: it changed while it was read.
+    fn list_once<T>(
+        &mut self,
+        what: &'static str,
+        request: &Request,
+        read: impl Fn(&[u8]) -> Result<Option<T>, Malformed>,
+    ) -> Result<Option<Vec<T>>, Error> {
+        let sequence = self.number(1);
+        let datagram = message::batch(std::slice::from_ref(request), sequence);
+        self.socket.send(&datagram).map_err(|source| Error::Send { what, source })?;
+        let mut listing = Listing::new(self.port(), sequence);
+        while listing.end.is_none() {
+            match self.socket.receive() {
+                Ok(datagram) => listing.take(datagram, &read),
+                Err(source) => {
+                    self.reopen()?;
+                    return Err(Error::Receive { what, source });
+                }
+            }
+        }
+        self.count_malformed(what, listing.malformed);
+        match listing.end {
+            Some(Err(source)) => Err(Error::Refused { what, source }),
+            Some(Ok(())) | None => Ok((!listing.is_interrupted).then_some(listing.entries)),
+        }
+    }
+
+    /// Routes as the filter says; a table or family that does not exist has none.
+    fn list_routes(&mut self, filter: Filter) -> Result<Vec<Route>, Error> {
+        let read = |body: &[u8]| route::read(body).map(|found| found.filter(|route| filter.admits(route)));
+        match self.list("routes", &filter.request(), read) {
+            Err(Error::Refused { source, .. }) if NOTHING_THERE.contains(&source.errno) => Ok(Vec::new()),
+            other => other,
+        }
+    }
+
+    /// The routes of one family in the main table over any of the interfaces: a listing for each, which the kernel
+    /// filters, so that a full table of a routing daemon costs little.
+    fn main_routes_over(
+        &mut self,
+        family: Family,
+        interfaces: &[InterfaceIndex],
+    ) -> Result<Vec<Route>, Error> {
+        let mut filter = Filter { family, table: Some(MAIN_TABLE), protocol: None, interface: None };
+        let mut routes = Vec::new();
+        for (position, interface) in interfaces.iter().enumerate() {
+            filter.interface = Some(*interface);
+            let mut found = self.list_routes(filter)?;
+            // A multipath route comes once for each of its interfaces: the first one's listing has it.
+            found.retain(|route| !uses(route, &interfaces[..position]));
+            routes.append(&mut found);
+        }
+        let shared = shared_keys(&routes);
+        if !shared.is_empty() {
+            // Only a listing of all tells in which order the kernel tries equal keys of different interfaces.
+            filter.interface = None;
+            let all = self.list_routes(filter)?.into_iter();
+            routes.retain(|route| !shared.contains(&route.key));
+            routes.extend(all.filter(|route| shared.contains(&route.key) && uses(route, interfaces)));
+        }
+        Ok(routes)
+    }
+
+    /// Sends requests and collects what became of each; `reply` sees what else the kernel sends, with the position of
+    /// the request.
+    fn exchange(
+        &mut self,
+        requests: &[Request],
+        mut reply: impl FnMut(usize, &Header, &[u8]),
+    ) -> Vec<Result<(), Refusal>> {
+        let mut answers = Vec::with_capacity(requests.len());
+        while answers.len() < requests.len() {
+            let start = answers.len();
+            let left = &requests[start..];
+            let batch = &left[..message::batch_size(left)];
+            answers.extend(self.exchange_batch(batch, |at, header, body| reply(start + at, header, body)));
+        }
+        answers
+    }
+
+    /// As [`Self::exchange`], in one datagram.
+    fn exchange_batch(
+        &mut self,
+        requests: &[Request],
+        mut reply: impl FnMut(usize, &Header, &[u8]),
+    ) -> Vec<Result<(), Refusal>> {
+        let Some(last) = requests.len().checked_sub(1) else { return Vec::new() };
+        let first = self.number(requests.len());
+        if let Err(error) = self.socket.send(&message::batch(requests, first)) {
+            return vec![Err(refusal(error.raw_os_error().unwrap_or(libc::EIO))); requests.len()];
+        }
+        let mut answers: Vec<Option<Result<(), Refusal>>> = vec![None; requests.len()];
+        let port = self.port();
+        while answers[last].is_none() {
+            let datagram = match self.socket.receive() {
+                Ok(datagram) => datagram,
+                Err(error) => return self.unknown(answers, &error),
+            };
+            for (header, body) in Messages(datagram).filter(|(header, _)| header.port == port) {
+                // Numbers of earlier requests are far behind: they wrap to positions that do not exist.
+                let position = usize::try_from(header.sequence.wrapping_sub(first)).unwrap_or(usize::MAX);
+                match answers.get_mut(position) {
+                    Some(answer) if header.kind == ERROR => *answer = Some(message::answer(&header, body)),
+                    Some(_) => reply(position, &header, body),
+                    None => {}
+                }
+            }
+        }
+        answers.into_iter().map(|answer| answer.unwrap_or(Ok(()))).collect()
+    }
+
+    /// The answers that came, and for all others that nobody knows: an answer was lost, and without the fence silence
+    /// does not mean success.
+    fn unknown(
+        &mut self,
+        answers: Vec<Option<Result<(), Refusal>>>,
+        error: &io::Error,
+    ) -> Vec<Result<(), Refusal>> {
+        let lost = Refusal {
+            errno: if error.kind() == io::ErrorKind::WouldBlock { libc::ETIMEDOUT } else { libc::ENOBUFS },
+            text: format!("outcome unknown, the kernel's answer was lost: {error}"),
+        };
+        if let Err(error) = self.reopen() {
+            warn!("netlink-reopen-failed error={error}");
+        }
+        answers.into_iter().map(|answer| answer.unwrap_or_else(|| Err(lost.clone()))).collect()
+    }
+
+    /// A new socket under the old number: what was under way is forgotten, and nothing of it is taken for an answer.
+    fn reopen(&mut self) -> Result<(), Error> {
+        let port = self.port();
+        // The number is free only once the old socket is gone; until then another one holds the place.
+        self.socket = Socket::for_commands(0, self.receive_buffer).map_err(Error::Open)?;
+        self.socket = Socket::for_commands(port, self.receive_buffer).map_err(Error::Open)?;
+        Ok(())
+    }
+
+    /// The first of `count` fresh sequence numbers.
+    fn number(&mut self, count: usize) -> u32 {
+        let first = self.sequence.wrapping_add(1);
+        self.sequence = self.sequence.wrapping_add(u32::try_from(count).unwrap_or(u32::MAX));
+        first
+    }
+
+    fn count_malformed(&mut self, what: &str, count: u64) {
+        self.malformed = self.malformed.saturating_add(count);
+        if count > 0 {
+            debug!("netlink-malformed what={what} count={count}");
+        }
+    }
+
+    /// Which of the neighbours that shall be deleted are there and were learned by the kernel: one datagram for all.
+    fn learned_neighbours(&mut self, operations: &[Operation]) -> BTreeSet<(InterfaceIndex, IpAddr)> {
+        let asked: Vec<(InterfaceIndex, IpAddr)> = operations.iter().filter_map(neighbour_of).collect();
+        let requests: Vec<Request> =
+            asked.iter().map(|(interface, address)| neighbour::query(*interface, *address)).collect();
+        let mut learned = BTreeSet::new();
+        self.exchange(&requests, |position, header, body| {
+            if header.kind == libc::RTM_NEWNEIGH && neighbour::is_learned(body) == Ok(true) {
+                learned.extend(asked.get(position));
+            }
+        });
+        learned
+    }
+}
+
+impl Kernel for Netlink {
+    fn interfaces(&mut self) -> Result<Vec<Interface>, Error> {
+        let links = self.list("links", &link::query(None, NLM_F_DUMP), link::read)?;
+        let addresses = self.list("addresses", &address::query(NLM_F_DUMP), address::read)?;
+        let mut interfaces = link::interfaces(&links);
+        let mut by_index: BTreeMap<InterfaceIndex, &mut Interface> =
+            interfaces.iter_mut().map(|interface| (interface.index, interface)).collect();
+        for (index, address) in addresses {
+            if let Some(interface) = by_index.get_mut(&index) {
+                interface.addresses.push(address);
+            }
+        }
+        Ok(interfaces)
+    }
+
+    fn links(&mut self, wanted: &[InterfaceIndex]) -> Result<Vec<LinkState>, Error> {
+        let mut states = Vec::with_capacity(wanted.len());
+        let requests: Vec<Request> = wanted.iter().map(|index| link::query(Some(*index), 0)).collect();
+        let answers = self.exchange(&requests, |_, header, body| {
+            if let (libc::RTM_NEWLINK, Ok(Some(link))) = (header.kind, link::read(body)) {
+                states.push(link.state);
+            }
+        });
+        match answers.into_iter().filter_map(Result::err).find(|refusal| refusal.errno != libc::ENODEV) {
+            Some(source) => Err(Error::Refused { what: "single links", source }),
+            None => Ok(states),
+        }
+    }
+
+    fn own_routes(&mut self) -> Result<Vec<Route>, Error> {
+        let mut routes = Vec::new();
+        for family in [Family::V4, Family::V6] {
+            let filter = Filter { family, table: None, protocol: Some(PROTOCOL), interface: None };
+            routes.append(&mut self.list_routes(filter)?);
+        }
+        Ok(routes)
+    }
+
+    fn routes_over(&mut self, interfaces: &[InterfaceIndex]) -> Result<Vec<Route>, Error> {
+        let mut routes = self.main_routes_over(Family::V4, interfaces)?;
+        routes.append(&mut self.main_routes_over(Family::V6, interfaces)?);
+        Ok(routes)
+    }
+
+    fn apply(&mut self, operations: &[Operation]) -> Vec<Result<(), Refusal>> {
+        let learned = self.learned_neighbours(operations);
+        let mut results = vec![Ok(()); operations.len()];
+        let (mut requests, mut positions) = (Vec::new(), Vec::new());
+        for (position, operation) in operations.iter().enumerate() {
+            match request(operation, &learned) {
+                Ok(Some(request)) => {
+                    requests.push(request);
+                    positions.push(position);
+                }
+                Ok(None) => {}
+                Err(refusal) => results[position] = Err(refusal),
+            }
+        }
+        for (position, answer) in positions.into_iter().zip(self.exchange(&requests, |_, _, _| {})) {
+            results[position] = answer.or_else(|refusal| forgive(&operations[position], refusal));
+        }
+        results
+    }
+}
+
+/// The request for an operation; none if there is nothing to do.
+fn request(
+    operation: &Operation,
+    learned: &BTreeSet<(InterfaceIndex, IpAddr)>,
+) -> Result<Option<Request>, Refusal> {
+    match operation {
+        Operation::AddRoute { route, place } => route::add(route, *place).map(Some),
+        Operation::DeleteRoute(route) => route::delete(route).map(Some),
+        Operation::AddAddress { interface, address } => Ok(Some(address::add(*interface, address))),
+        Operation::DeleteAddress { interface, address } => Ok(Some(address::delete(*interface, address))),
+        Operation::DeleteNeighbour { interface, address } => {
+            let is_learned = learned.contains(&(*interface, *address));
+            Ok(is_learned.then(|| neighbour::delete(*interface, *address)))
+        }
+    }
+}
+
+/// A neighbour that went by itself is as good as deleted.
+fn forgive(operation: &Operation, refusal: Refusal) -> Result<(), Refusal> {
+    let is_gone = matches!(refusal.errno, libc::ENOENT | libc::ENODEV | libc::ENXIO);
+    if neighbour_of(operation).is_some() && is_gone { Ok(()) } else { Err(refusal) }
+}
+
+fn neighbour_of(operation: &Operation) -> Option<(InterfaceIndex, IpAddr)> {
+    match operation {
+        Operation::DeleteNeighbour { interface, address } => Some((*interface, *address)),
+        Operation::AddRoute { .. }
+        | Operation::DeleteRoute(_)
+        | Operation::AddAddress { .. }
+        | Operation::DeleteAddress { .. } => None,
+    }
+}
+
+/// Keys that several routes have. Link-local prefixes are left out: each interface has one, and sees its own only.
+fn shared_keys(routes: &[Route]) -> BTreeSet<RouteKey> {
+    let mut seen = BTreeSet::new();
+    let keys = routes.iter().map(|route| route.key).filter(|key| match key.destination.addr() {
+        IpAddr::V4(_) => true,
+        IpAddr::V6(v6) => !v6.is_unicast_link_local(),
+    });
+    keys.filter(|key| !seen.insert(*key)).collect()
+}
+
+fn uses(route: &Route, interfaces: &[InterfaceIndex]) -> bool {
+    route.legs.iter().any(|leg| interfaces.contains(&leg.interface))
+}
+
+/// Bytes of the receive buffers of both sockets: 4 MiB hold some 5,000 route notifications, where the default holds
+/// 277 (Linux 6.18).
+pub const RECEIVE_BUFFER: usize = 4 * 1024 * 1024;
+
+/// How often a listing is begun that changes while it is read.
+const ATTEMPTS: u8 = 5;
+
+/// Answers to a listing of routes that mean an empty one: no such table, device or family.
+const NOTHING_THERE: [i32; 4] = [libc::ENOENT, libc::ENODEV, libc::EOPNOTSUPP, libc::EAFNOSUPPORT];

@@ -1,0 +1,37 @@
+//! An interface is deleted and made again, with another index: it serves again without a restart.
+
+use crate::lab::{Lab, Loss, Meter, pause_ms};
+
+#[test]
+fn an_interface_that_was_made_again_is_probed_again() {
+    let lab = Lab::alone(2, "AB");
+    let (h1, h2) = (lab.host(1), lab.host(2));
+    let _daemons = lab.faild_everywhere("-r");
+    h2.ip("link del lanA");
+    h1.wait_way('B', h2.v4('A'));
+    pause_ms(500);
+    h2.attach('A', lab.switch());
+    lab.wait_home();
+    assert!(h1.goes_by('A', h2.v4('A')));
+    // The new sockets hear: the next failure is noticed like the first.
+    pause_ms(1000);
+    let meter = Meter::on_lan('A', h1, h2);
+    pause_ms(300);
+    lab.cut_lan('A', Loss::Silent);
+    lab.wait_moved(h1, h2, 'A', 'B');
+    pause_ms(300);
+    meter.finish_after_failover();
+}
+
+#[test]
+fn an_interface_that_is_absent_at_the_start_is_taken_when_it_comes() {
+    let lab = Lab::new(2, "AB");
+    let (h1, h2) = (lab.host(1), lab.host(2));
+    h2.ip("link del lanA");
+    let daemons = [h1.faild("-r"), h2.faild("-r")];
+    daemons[1].wait_log(&["path-up", "lanB"]);
+    h2.attach('A', lab.switch());
+    lab.settle(&daemons);
+    lab.cut_lan('A', Loss::Silent);
+    lab.wait_moved(h1, h2, 'A', 'B');
+}

@@ -1,0 +1,58 @@
+//! Keys: who has one is heard, who has none is not, and a key can be changed while everything runs.
+
+use nix::sys::signal::Signal;
+
+use crate::lab::{Lab, Loss, Meter, Watch, pause_ms};
+
+#[test]
+fn hosts_with_the_same_key_keep_each_other_reachable() {
+    let lab = Lab::new(2, "AB");
+    let (h1, h2) = (lab.host(1), lab.host(2));
+    let daemons = [h1, h2].map(|host| host.faild(&format!("-r {}", host.configure_keys(&[1]))));
+    lab.settle(&daemons);
+    let meter = Meter::on_lan('A', h1, h2);
+    pause_ms(300);
+    lab.cut_lan('A', Loss::Silent);
+    lab.wait_moved(h1, h2, 'A', 'B');
+    pause_ms(300);
+    meter.finish_after_failover();
+    lab.heal_lan('A');
+    lab.wait_home();
+}
+
+#[test]
+fn hosts_with_another_key_or_none_are_not_believed() {
+    let lab = Lab::new(3, "AB");
+    let (h1, h2, h3) = (lab.host(1), lab.host(2), lab.host(3));
+    let watches = lab.watch();
+    let _others = [h2.faild(&format!("-r {}", h2.configure_keys(&[2]))), h3.faild("-r")];
+    let keyed = h1.faild(&format!("-r {}", h1.configure_keys(&[1])));
+    pause_ms(1500);
+    lab.cut_lan('A', Loss::Silent);
+    pause_ms(1500);
+    assert!(keyed.dropped() > 0, "what was not believed is counted: {}", keyed.dump_state());
+    assert_eq!(keyed.paths_lost(), 0);
+    watches.iter().for_each(Watch::assert_nothing_moved);
+}
+
+#[test]
+fn a_key_is_rolled_over_by_restarts_one_after_the_other() {
+    let lab = Lab::new(2, "AB");
+    let (h1, h2) = (lab.host(1), lab.host(2));
+    let mut daemons = [h1, h2].map(|host| host.faild(&format!("-r {}", host.configure_keys(&[1]))));
+    lab.settle(&daemons);
+    let watches = lab.watch();
+    // The new key last everywhere, then first everywhere, then alone.
+    for keys in [[1, 2].as_slice(), &[2, 1], &[2]] {
+        for index in 0..2 {
+            daemons[index].host().configure_keys(keys);
+            daemons[index].signal(Signal::SIGTERM);
+            daemons[index].wait();
+            daemons[index].restart();
+            lab.settle(&daemons);
+        }
+    }
+    watches.iter().for_each(Watch::assert_nothing_moved);
+    lab.cut_lan('A', Loss::Silent);
+    lab.wait_moved(h1, h2, 'A', 'B');
+}

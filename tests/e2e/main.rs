@@ -1,0 +1,37 @@
+//! End to end: the real daemon in network namespaces, real traffic, every fault; one promise a file.
+//!
+//! tests/README.md draws the topology. They need root: `scripts/test netns` runs them.
+
+#[path = "../lab/mod.rs"]
+mod lab;
+
+mod address_changed;
+mod admin_down;
+mod boot;
+mod both_lans_down;
+mod carrier;
+mod crash;
+mod demo;
+mod deployment;
+mod dry_run;
+mod flapping;
+mod foreign_flush;
+mod hostile;
+mod instance;
+mod interface_recreated;
+mod ipv6_only;
+mod keyed;
+mod lab_itself;
+mod lan_silent;
+mod log_file;
+mod loss;
+mod one_way;
+mod peer_dies;
+mod responder;
+mod routes;
+mod stall;
+mod start;
+mod static_peer;
+mod stopping;
+mod three_lans;
+mod transfer;

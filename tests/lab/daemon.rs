@@ -1,0 +1,208 @@
+//! A running `faild` in a host of the lab.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ExitStatus, Stdio};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::{Host, wait_until, words};
+
+/// Interval of the probes in the tests: quick, and still ten times what a busy machine delays a process by.
+const INTERVAL: Duration = Duration::from_millis(50);
+
+/// Missed slots until a path is down in the tests.
+const MISSED: u32 = 2;
+
+/// Longest outage that a failover may show in a test: some times what it takes on an idle machine
+/// ((missed + 0.75) intervals), and well below what people notice or connections end by.
+pub(crate) const OUTAGE: Duration = Duration::from_millis(6 * 50 * MISSED as u64);
+
+/// Longest that anything may take that is not measured: start, stop, failback. Busy machines are slow.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How a run to the end went.
+pub(crate) struct Ended {
+    /// Exit code; 124 if it did not end in time.
+    pub(crate) code: Option<i32>,
+    /// What it said.
+    pub(crate) errors: String,
+}
+
+/// A daemon and its log; killed when dropped.
+pub(crate) struct Daemon<'a> {
+    host: &'a Host,
+    arguments: Vec<String>,
+    log: PathBuf,
+    child: Child,
+}
+
+impl Host {
+    /// Starts `faild` on all LANs of the host with the tests' timing and these further flags.
+    pub(crate) fn faild(&self, flags: &str) -> Daemon<'_> {
+        let interfaces = self.lans().chars().map(|lan| format!("-i lan{lan} ")).collect::<String>();
+        self.faild_with(&format!("-t {}ms -f {MISSED} -s 5 {interfaces} {flags}", INTERVAL.as_millis()))
+    }
+
+    /// Starts `faild` with these flags alone, and a state directory of its own.
+    pub(crate) fn faild_with(&self, flags: &str) -> Daemon<'_> {
+        let mut arguments = vec!["--state-dir".to_owned(), self.state_dir().display().to_string()];
+        arguments.extend(flags.split_whitespace().map(str::to_owned));
+        let mut words = flags.split_whitespace().skip_while(|word| *word != "-l").skip(1);
+        let log = words.next().map_or_else(|| self.file("log"), PathBuf::from);
+        let child = spawn(self, &arguments, &log);
+        Daemon { host: self, arguments, log, child }
+    }
+
+    /// Runs `faild` with these flags to its end, which must come soon.
+    pub(crate) fn run_faild(&self, flags: &str) -> Ended {
+        let mut command = self.command("timeout");
+        let output = command.args(["20", FAILD]).args(flags.split_whitespace()).stdin(Stdio::null()).output();
+        let output = output.expect("cannot start ip netns exec");
+        Ended { code: output.status.code(), errors: String::from_utf8_lossy(&output.stderr).into_owned() }
+    }
+
+    /// Where the host's daemon keeps its state.
+    pub(crate) fn state_dir(&self) -> PathBuf {
+        self.file("state")
+    }
+}
+
+/// The program under test.
+pub(crate) const FAILD: &str = env!("CARGO_BIN_EXE_faild");
+
+impl Daemon<'_> {
+    /// Where it runs.
+    pub(crate) fn host(&self) -> &Host {
+        self.host
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> Pid {
+        // `ip netns exec` becomes the program it runs. Pids fit: the kernel's type is i32.
+        Pid::from_raw(i32::try_from(self.child.id()).unwrap_or(i32::MAX))
+    }
+
+    /// Sends a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill(self.pid(), signal).expect("the daemon is gone");
+    }
+
+    /// kill -9, and waits until it is dead.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().expect("the daemon is gone");
+        self.child.wait().expect("the daemon cannot be waited for");
+    }
+
+    /// SIGTERM, and waits until it has ended of its own accord.
+    pub(crate) fn terminate(&mut self) -> ExitStatus {
+        self.signal(Signal::SIGTERM);
+        self.wait()
+    }
+
+    /// Waits until it ends.
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        let mut ended = None;
+        wait_until("faild ends", PATIENCE, || {
+            ended = self.child.try_wait().expect("the daemon cannot be waited for");
+            ended.is_some()
+        });
+        ended.expect("the daemon has ended")
+    }
+
+    /// Whether it still runs.
+    pub(crate) fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Starts it again with the flags of the first time, after it was killed or has ended. The log goes on.
+    pub(crate) fn restart(&mut self) {
+        assert!(!self.is_running(), "the daemon still runs");
+        fs::write(&self.log, "").expect("cannot empty the log");
+        self.child = spawn(self.host, &self.arguments, &self.log);
+    }
+
+    /// What it has logged since it was started last.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Waits until the log has a line with all of these words.
+    #[track_caller]
+    pub(crate) fn wait_log(&self, words: &[&str]) -> String {
+        let mut found = None;
+        wait_until(&format!("{} logs {words:?}", self.host.name()), PATIENCE, || {
+            let log = self.log();
+            found = log.lines().find(|line| words.iter().all(|word| line.contains(word))).map(str::to_owned);
+            found.is_some()
+        });
+        found.unwrap_or_default()
+    }
+
+    /// Waits until it hears these hosts on all their LANs, and each of their addresses there has answered.
+    #[track_caller]
+    pub(crate) fn wait_hears(&self, others: &[&Host]) {
+        let paths: usize = others.iter().map(|other| other.paths()).sum();
+        let addresses: Vec<_> = others.iter().flat_map(|other| other.lan_addresses()).collect();
+        wait_until(&format!("{} hears all others", self.host.name()), PATIENCE, || {
+            let dump = self.dump_state();
+            words::paths_up(&dump) >= paths && addresses.iter().all(|a| words::is_proven(&dump, *a))
+        });
+    }
+
+    /// Times that it has found a path dead.
+    pub(crate) fn paths_lost(&self) -> usize {
+        words::paths_lost(&self.log())
+    }
+
+    /// Has it write down its state, all of it: until nothing more of it comes.
+    pub(crate) fn dump_state(&self) -> String {
+        // Before it is ready the signal would end it.
+        self.wait_log(&[words::READY]);
+        let before = self.log().len();
+        self.signal(Signal::SIGUSR1);
+        let (mut dump, mut length) = (String::new(), 0);
+        wait_until(&format!("{} writes its state", self.host.name()), PATIENCE, || {
+            dump = self.log().split_off(before);
+            let complete = dump.len() == length && dump.lines().any(words::is_state);
+            length = dump.len();
+            complete
+        });
+        dump
+    }
+
+    /// The commands that it has named to undo what it leaves behind.
+    pub(crate) fn undo_commands(&self) -> Vec<String> {
+        words::undo_commands(&self.log())
+    }
+
+    /// Packets that it has dropped so far, all reasons together.
+    pub(crate) fn dropped(&self) -> u64 {
+        words::dropped(&self.dump_state())
+    }
+}
+
+impl Drop for Daemon<'_> {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            let log = self.log();
+            let lines: Vec<&str> = log.lines().collect();
+            let tail = &lines[lines.len().saturating_sub(LINES_SHOWN)..];
+            eprintln!("--- {} faild {}\n{}", self.host.name(), self.arguments.join(" "), tail.join("\n"));
+        }
+    }
+}
+
+/// Lines of the log that a failed test shows.
+const LINES_SHOWN: usize = 60;
+
+fn spawn(host: &Host, arguments: &[String], log: &Path) -> Child {
+    let file = || File::options().create(true).append(true).open(log).expect("cannot open the log");
+    let mut command = host.command(FAILD);
+    command.args(arguments).stdin(Stdio::null()).stdout(file()).stderr(file());
+    command.spawn().expect("cannot start ip netns exec")
+}

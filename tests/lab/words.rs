@@ -1,0 +1,50 @@
+//! All that the tests know of the wording of faild's log: kernel routes and traffic are what counts, and where the log
+//! must be asked, this is where its words stand.
+
+use std::net::IpAddr;
+
+/// Values of `key=` in a line.
+fn value<'a>(line: &'a str, key: &str) -> Option<&'a str> {
+    line.split_whitespace().find_map(|word| word.strip_prefix(key)?.strip_prefix('='))
+}
+
+/// In the line that tells that a daemon is ready.
+pub(super) const READY: &str = " ready";
+
+/// Whether a state dump shows this address of a peer as one that has answered.
+pub(super) fn is_proven(dump: &str, address: IpAddr) -> bool {
+    let (address, proven) = (format!("address={address}"), "proven=true");
+    let mut lines = dump.lines().filter(|line| line.contains("state-address "));
+    lines
+        .any(|line| [address.as_str(), proven].iter().all(|word| line.split_whitespace().any(|w| w == *word)))
+}
+
+/// Paths that a state dump shows as good.
+pub(super) fn paths_up(dump: &str) -> usize {
+    dump.lines().filter(|line| line.contains("state-path ") && value(line, "verdict") == Some("up")).count()
+}
+
+/// Times that a path was found dead.
+pub(super) fn paths_lost(log: &str) -> usize {
+    log.lines().filter(|line| line.contains("path-down ")).count()
+}
+
+/// Whether a line belongs to a state dump (SIGUSR1).
+pub(super) fn is_state(line: &str) -> bool {
+    line.split_whitespace().any(|word| word == "state" || word.starts_with("state-"))
+}
+
+/// Packets dropped, all reasons together, as a state dump counts them.
+pub(super) fn dropped(dump: &str) -> u64 {
+    let counts =
+        dump.lines().filter(|line| line.contains("state-dropped ")).filter_map(|line| value(line, "count"));
+    counts.filter_map(|count| count.parse::<u64>().ok()).sum()
+}
+
+/// The commands in the log that undo what a daemon leaves behind.
+pub(super) fn undo_commands(log: &str) -> Vec<String> {
+    let quoted =
+        |line: &str| line.split_once("undo=\"")?.1.split_once('"').map(|(commands, _)| commands.to_owned());
+    let all: Vec<String> = log.lines().filter_map(quoted).collect();
+    all.iter().flat_map(|commands| commands.split(';')).map(|command| command.trim().to_owned()).collect()
+}

@@ -1,0 +1,306 @@
+//! The promises of faild, each a function that finds the world in which it is broken.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use faild::engine::Verdict;
+use faild::interface::Family;
+use faild::reconcile::{Operation, PROTOCOL, Place, Route};
+use log::Level;
+
+use super::Violation;
+use super::records::{ALLOWANCE, Rate, Records, Truth, Way, all_ways, way_of};
+use crate::kernel::{Applied, RoutePlan, is_same};
+use crate::network::{NodeNumber, Port};
+use crate::traffic::{self, Fate};
+use crate::world::World;
+
+/// No route that faild did not make is changed or deleted, ever; one that vanished may be put back as it was, unless
+/// somebody deleted it.
+pub fn foreign_routes_are_untouched(
+    records: &Records,
+    world: &World,
+    node: NodeNumber,
+    applied: &Applied,
+) -> Result<(), Violation> {
+    const PROMISE: &str = "foreign_routes_are_untouched";
+    if let Some(route) = applied.harmed.first() {
+        return broken(node, PROMISE, format!("{:?} took away {route:?}", applied.operation));
+    }
+    match &applied.operation {
+        Operation::DeleteRoute(route) if route.protocol != PROTOCOL => {
+            broken(node, PROMISE, format!("would delete {route:?}"))
+        }
+        Operation::AddRoute { route, place } if route.protocol != PROTOCOL => {
+            let stood = records.stood[node.index()].iter().any(|r| is_put_back(world, node, r, route));
+            require(stood && *place != Place::Before, node, PROMISE, || format!("{route:?} never stood"))?;
+            let is_unwanted = records.taken_away[node.index()].iter().any(|gone| {
+                let key = (gone.plan.destination, gone.plan.metric);
+                gone.is_noticed && key == (route.key.destination, route.key.metric)
+            });
+            require(!is_unwanted, node, PROMISE, || format!("{route:?} was deleted by will"))
+        }
+        Operation::AddRoute { .. }
+        | Operation::DeleteRoute(_)
+        | Operation::AddAddress { .. }
+        | Operation::DeleteAddress { .. }
+        | Operation::DeleteNeighbour { .. } => Ok(()),
+    }
+}
+
+/// The interface may bear another number than before.
+fn is_put_back(world: &World, node: NodeNumber, before: &Route, after: &Route) -> bool {
+    let gateways = |r: &Route| r.legs.iter().map(|leg| leg.gateway).collect::<Vec<_>>();
+    let exists =
+        |r: &Route| r.legs.iter().all(|l| world.node(node).kernel.interface_at(l.interface).is_some());
+    is_same(before, after)
+        || (before.key == after.key
+            && before.protocol == after.protocol
+            && gateways(before) == gateways(after)
+            && exists(after))
+}
+
+/// Addresses of others are not deleted; those that stood somewhere may be put back there, and ours are laid on `lo`.
+pub fn foreign_addresses_are_untouched(
+    records: &Records,
+    world: &World,
+    node: NodeNumber,
+    applied: &Applied,
+) -> Result<(), Violation> {
+    const PROMISE: &str = "foreign_addresses_are_untouched";
+    let host = world.node(node);
+    match &applied.operation {
+        Operation::DeleteAddress { address, .. } => {
+            require(address.protocol == PROTOCOL, node, PROMISE, || format!("would delete {address:?}"))
+        }
+        Operation::AddAddress { interface, address } => {
+            let name = host.kernel.interface_at(*interface).map_or("", |i| i.name.as_str());
+            let stood = records.borne[node.index()].contains(&(name.to_owned(), address.prefix));
+            let is_overlay = address.protocol == PROTOCOL && name == "lo";
+            let is_fine = is_overlay || (address.protocol != PROTOCOL && stood);
+            // The interface may have gone since faild looked; then nothing happened.
+            require(is_fine || applied.result.is_err(), node, PROMISE, || format!("{address:?} on {name:?}"))
+        }
+        Operation::AddRoute { .. } | Operation::DeleteRoute(_) | Operation::DeleteNeighbour { .. } => Ok(()),
+    }
+}
+
+/// No overlay leads onto a way on which the two hosts did not hear each other within (f+2) intervals, except one that
+/// replaces another by the same way (which somebody flushed, or another route by it). Once an interface of its own does
+/// not run, a host may try anything else; just after it came back, nothing was asked afresh, so twice the time.
+pub fn overlays_have_proof(
+    records: &Records,
+    world: &World,
+    node: NodeNumber,
+    applied: &Applied,
+) -> Result<(), Violation> {
+    let Operation::AddRoute { route, .. } = &applied.operation else { return Ok(()) };
+    let Some((interface, via)) = way_of(world, node, route) else { return Ok(()) };
+    let is_known = records.used[node.index()].contains(&(interface.clone(), via));
+    let fled_own_loss = world.node(node).ports.iter().any(|port| !port.running);
+    if route.protocol != PROTOCOL || applied.result.is_err() || is_known || fled_own_loss {
+        return Ok(());
+    }
+    let detail = |what: &str| format!("{} by {via} on {interface}: {what}", route.key.destination);
+    let lan = world.node(node).lan_of(route.legs[0].interface);
+    let owner = lan.and_then(|lan| Some((lan, world.owner(lan, &via)?)));
+    let Some((lan, peer)) = owner else {
+        return broken(node, "overlays_have_proof", detail("nobody bears that address"));
+    };
+    let way = Way::between(node, peer.node, Family::of(&via), lan);
+    let (interval, missed) = way.terms(world);
+    let mut window = interval * (missed + 2) + ALLOWANCE;
+    if world.now.since(records.lost_interface[node.index()]) < window {
+        window *= 2;
+    }
+    let is_fresh = |by: Port, from: NodeNumber| {
+        let heard = records.heard.get(&(by, from, way.family));
+        heard.is_some_and(|at| world.now.since(*at) <= window)
+    };
+    let both = is_fresh(Port { node, lan }, peer.node) && is_fresh(peer, node);
+    require(both, node, "overlays_have_proof", || detail("the two have not heard each other there lately"))
+}
+
+/// Two hosts between which a way has worked for (f+2) intervals, with nothing else changing meanwhile, reach each
+/// other, by all their proven addresses.
+pub fn working_way_means_traffic(records: &Records, world: &World) -> Result<(), Violation> {
+    for way in &records.met {
+        let (interval, missed) = way.terms(world);
+        let long = interval * (missed + 2) + ALLOWANCE;
+        if !records.is_judgeable(world, way.one, way.other) || !records.has_settled_way(world, *way, long) {
+            continue;
+        }
+        for (from, to) in way.directions() {
+            let Some(address) = reachable_address(world, to, way.family) else { continue };
+            let fate = traffic::round_trip(world, from.node, &address);
+            let is_fine = matches!(fate, Fate::Delivered(..)) || is_lost_in_doubt(records, *way, fate);
+            require(is_fine, from.node, "working_way_means_traffic", || format!("to {address}: {fate:?}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// A configured address, while its host takes packets for it.
+fn reachable_address(world: &World, port: Port, family: Family) -> Option<IpAddr> {
+    world.address(port, family).filter(|a| world.node(port.node).kernel.is_local(a))
+}
+
+fn is_lost_in_doubt(records: &Records, way: Way, fate: Fate) -> bool {
+    let Fate::Lost(port) = fate else { return false };
+    records.ways.get(&Way { lan: port.lan, ..way }).is_some_and(|(truth, _)| *truth == Truth::Doubtful)
+}
+
+/// One interval and a travel after one end of a pair has moved (or gone home), so has the other, as long as there is
+/// a way on which they can tell each other.
+pub fn both_ends_agree(records: &mut Records, world: &World) -> Result<(), Violation> {
+    for way in records.met.clone() {
+        let [(one, other), _] = way.directions();
+        let (Some(to_other), Some(to_one)) =
+            (reachable_address(world, other, way.family), reachable_address(world, one, way.family))
+        else {
+            records.differ.remove(&way);
+            continue;
+        };
+        let has_moved = (is_overlaid(world, way.one, &to_other), is_overlaid(world, way.other, &to_one));
+        if has_moved.0 == has_moved.1 {
+            records.differ.remove(&way);
+            continue;
+        }
+        let since = *records.differ.entry(way).or_insert(world.now);
+        let (interval, missed) = way.terms(world);
+        let long = interval + ALLOWANCE;
+        let settled = interval * (missed + 2) + long;
+        let is_fine = world.now.since(since) <= long
+            || !records.is_judgeable(world, way.one, way.other)
+            || !records.has_settled_way(world, way, settled);
+        require(is_fine, way.one, "both_ends_agree", || {
+            format!("{way:?}: moved {has_moved:?} for {:?}", world.now.since(since))
+        })?;
+    }
+    Ok(())
+}
+
+/// Whether a host overlay for this very address stands.
+pub fn is_overlaid(world: &World, node: NodeNumber, address: &IpAddr) -> bool {
+    world.node(node).kernel.host_routes(address).any(|r| r.protocol == PROTOCOL)
+}
+
+/// A host asks its kernel for no more in a second than a few things for each subject and route, whatever happens.
+pub fn operations_are_bounded(records: &mut Records, world: &World) -> Result<(), Violation> {
+    for (node, rate) in world.nodes.iter().zip(&records.rates) {
+        let subjects = node.daemon.as_ref().map_or(0, |d| d.engine.plan().subjects.len());
+        let most = 64 + 8 * (subjects + node.kernel.route_count());
+        let count = node.counters.operations - rate.operations;
+        require(count <= most as u64, node.number, "operations_are_bounded", || {
+            format!("{count} operations in a second, {most} are enough")
+        })?;
+    }
+    Ok(())
+}
+
+/// A host sends no more in a second than its budget. (Restarts the second for both rates.)
+pub fn packets_are_bounded(records: &mut Records, world: &World) -> Result<(), Violation> {
+    for (node, rate) in world.nodes.iter().zip(&mut records.rates) {
+        let count = node.counters.sent - rate.sent;
+        let most = u64::from(node.config.packet_budget.get());
+        require(count <= most, node.number, "packets_are_bounded", || {
+            format!("{count} packets in a second")
+        })?;
+        if world.now.since(rate.since) >= Duration::from_secs(1) {
+            *rate = Rate { since: world.now, operations: node.counters.operations, sent: node.counters.sent };
+        }
+    }
+    Ok(())
+}
+
+/// Tables do not outgrow the world: no more subjects and remembered paths than there are peers, LANs and addresses.
+pub fn memory_is_bounded(world: &World) -> Result<(), Violation> {
+    let lans = world.network.lans.len();
+    // Per peer and LAN: an address of each family and a link-local one; twice, for addresses that changed.
+    let most = world.nodes.len() * lans * lans * 3 * 2;
+    for node in &world.nodes {
+        let subjects = node.daemon.as_ref().map_or(0, |d| d.engine.plan().subjects.len());
+        let paths = node.memory.paths.len();
+        require(subjects <= most && paths <= most, node.number, "memory_is_bounded", || {
+            format!("{subjects} subjects, {paths} remembered paths, {most} are enough")
+        })?;
+    }
+    Ok(())
+}
+
+/// The core does not feed itself for ever.
+pub fn core_comes_to_rest(node: NodeNumber) -> Result<(), Violation> {
+    broken(node, "core_comes_to_rest", "it goes on and on, or its deadline stays in the past".to_owned())
+}
+
+/// The level `error` is for broken promises; there is none unless the kernel itself misbehaves, or all are silent.
+pub fn no_promise_is_said_to_be_broken(
+    records: &Records,
+    world: &World,
+    node: NodeNumber,
+    level: Level,
+    text: &str,
+) -> Result<(), Violation> {
+    let is_expected =
+        level != Level::Error || text.starts_with("all-silent") || !records.is_undisturbed(world, node);
+    require(is_expected, node, "no_promise_is_said_to_be_broken", || text.to_owned())
+}
+
+/// In peace everything is home: no route or address of faild anywhere, each configured route stands, nothing is on a
+/// detour.
+pub fn all_is_home(records: &Records, world: &World) -> Result<(), Violation> {
+    const PROMISE: &str = "all_is_home";
+    for node in &world.nodes {
+        let number = node.number;
+        if let Some(route) = node.kernel.own_routes().next() {
+            return broken(
+                number,
+                PROMISE,
+                format!("left over: {} by {:?}", route.key.destination, route.legs),
+            );
+        }
+        if let Some(address) = node.kernel.own_addresses().next() {
+            return broken(number, PROMISE, format!("left over: address {}", address.prefix));
+        }
+        let is_away =
+            |plan: &RoutePlan| records.taken_away[number.index()].iter().any(|gone| gone.plan == *plan);
+        let missing = node.blueprint.routes.iter().find(|p| !node.kernel.stands(p) && !is_away(p));
+        if let Some(plan) = missing {
+            return broken(number, PROMISE, format!("missing: {plan:?}"));
+        }
+        let detour = node.daemon.iter().flat_map(|d| &d.engine.plan().subjects);
+        if let Some((subject, _)) = detour.into_iter().find(|(_, v)| matches!(v, Verdict::Detour(_))) {
+            return broken(number, PROMISE, format!("still on a detour: {subject:?}"));
+        }
+    }
+    every_pair_talks(records, world)
+}
+
+/// Every pair that includes a requestor has met on every LAN and reaches each other directly.
+fn every_pair_talks(records: &Records, world: &World) -> Result<(), Violation> {
+    for way in all_ways(world) {
+        let asks = |n: NodeNumber| world.node(n).config.requestor;
+        let Some((from, to)) = way.directions().into_iter().find(|(from, _)| asks(from.node)) else {
+            continue;
+        };
+        let Some(address) = world.address(to, way.family) else { continue };
+        require(records.met.contains(&way), from.node, "all_is_home", || format!("{way:?} was never used"))?;
+        let fate = traffic::round_trip(world, from.node, &address);
+        let is_direct = fate == Fate::Delivered(from, to);
+        require(is_direct, from.node, "all_is_home", || format!("to {address}: {fate:?}"))?;
+    }
+    Ok(())
+}
+
+fn require(
+    is_kept: bool,
+    node: NodeNumber,
+    promise: &'static str,
+    detail: impl FnOnce() -> String,
+) -> Result<(), Violation> {
+    if is_kept { Ok(()) } else { broken(node, promise, detail()) }
+}
+
+fn broken(node: NodeNumber, promise: &'static str, detail: String) -> Result<(), Violation> {
+    Err(Violation { node, promise, detail })
+}

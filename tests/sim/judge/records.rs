@@ -1,0 +1,292 @@
+//! What the judge knows.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use faild::interface::Family;
+use faild::reconcile::{Operation, PROTOCOL, Route};
+use faild::time::Instant;
+use ipnet::IpNet;
+
+use crate::kernel::RoutePlan;
+use crate::network::{LanNumber, NodeNumber, Port};
+use crate::traffic;
+use crate::world::{Happening, World};
+
+/// A way between two hosts, the one with the lower number first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Way {
+    /// One end.
+    pub one: NodeNumber,
+    /// The other.
+    pub other: NodeNumber,
+    /// The family.
+    pub family: Family,
+    /// The LAN.
+    pub lan: LanNumber,
+}
+
+/// What is really true of a way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Truth {
+    /// Packets pass both ways.
+    Works,
+    /// Some do, or late: faild may call it up or down.
+    Doubtful,
+    /// In one direction at least, none does.
+    Dead,
+}
+
+/// Losses above this make a way doubtful.
+const TOLERABLE_LOSS: f64 = 0.06;
+
+/// Time that a host gets after something was done to it, at least: the reconciler's slow timer is 5 s.
+const QUIET_AFTER_DISTURBANCE: Duration = Duration::from_secs(7);
+
+/// Scheduling and travel, on top of what the protocol promises.
+pub const ALLOWANCE: Duration = Duration::from_millis(30);
+
+/// See the module.
+#[derive(Debug)]
+pub struct Records {
+    /// What each way is, and since when.
+    pub ways: BTreeMap<Way, (Truth, Instant)>,
+    /// When a daemon last read a packet of another on a LAN.
+    pub heard: BTreeMap<(Port, NodeNumber, Family), Instant>,
+    /// Ways on which both daemons heard each other since they began; only their addresses can be known as proven.
+    pub met: BTreeSet<Way>,
+    /// When something was last done to a host.
+    pub disturbed: Vec<Instant>,
+    /// When an interface of a host last ceased to run.
+    pub lost_interface: Vec<Instant>,
+    /// Ways that a host's overlays use (interface, next hop), from the first overlay laid to the last one deleted by it.
+    pub used: Vec<BTreeSet<(String, IpAddr)>>,
+    /// Foreign routes that stood at some time.
+    pub stood: Vec<Vec<Arc<Route>>>,
+    /// Addresses that an interface of a host bore at some time, by its name.
+    pub borne: Vec<BTreeSet<(String, IpNet)>>,
+    /// Configured routes that a foreign actor took away.
+    pub taken_away: Vec<Vec<TakenAway>>,
+    /// Since when the two ends differ.
+    pub differ: BTreeMap<Way, Instant>,
+    /// Counters a second ago.
+    pub rates: Vec<Rate>,
+}
+
+/// A configured route that somebody deleted.
+#[derive(Debug)]
+pub struct TakenAway {
+    /// The route.
+    pub plan: RoutePlan,
+    /// The host's daemon was in a state to notice it.
+    pub is_noticed: bool,
+}
+
+/// What a host had done at some time.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Rate {
+    /// The time.
+    pub since: Instant,
+    /// Kernel operations until then.
+    pub operations: u64,
+    /// Packets sent until then.
+    pub sent: u64,
+}
+
+impl Records {
+    /// At the beginning.
+    pub fn new(world: &World) -> Self {
+        let n = world.nodes.len();
+        let mut records = Self {
+            ways: BTreeMap::new(),
+            heard: BTreeMap::new(),
+            met: BTreeSet::new(),
+            disturbed: vec![world.now; n],
+            lost_interface: vec![Instant::default(); n],
+            used: vec![BTreeSet::new(); n],
+            stood: world.nodes.iter().map(|n| n.kernel.foreign()).collect(),
+            borne: vec![BTreeSet::new(); n],
+            taken_away: world.nodes.iter().map(|_| Vec::new()).collect(),
+            differ: BTreeMap::new(),
+            rates: vec![Rate { since: world.now, ..Rate::default() }; n],
+        };
+        records.survey(world);
+        records
+    }
+
+    /// Takes in what is true; before it is judged.
+    pub fn take_in(&mut self, world: &World, happening: &Happening) {
+        match happening {
+            Happening::Heard { by, from, family } => self.note_heard(world.now, *by, *from, *family),
+            Happening::Disturbed(node) => self.disturbed[node.index()] = world.now,
+            Happening::NetworkChanged => self.survey(world),
+            Happening::ForeignDeleted(node, plan) => {
+                let is_noticed = self.is_undisturbed(world, *node);
+                self.taken_away[node.index()].push(TakenAway { plan: plan.clone(), is_noticed });
+            }
+            Happening::ForeignAdded(node, plan) => {
+                self.taken_away[node.index()].retain(|gone| gone.plan != *plan);
+                self.learn_foreign(world, *node);
+            }
+            Happening::Applied(..) | Happening::Notice(..) | Happening::Restless(_) => {}
+        }
+    }
+
+    /// Takes in what a host did; after it was judged.
+    pub fn note_deed(&mut self, world: &World, happening: &Happening) {
+        let Happening::Applied(node, applied) = happening else { return };
+        let kernel = &world.node(*node).kernel;
+        match &applied.operation {
+            Operation::AddRoute { route, .. } if route.protocol == PROTOCOL && applied.result.is_ok() => {
+                self.used[node.index()].extend(way_of(world, *node, route));
+            }
+            Operation::DeleteRoute(_) => {
+                let standing: BTreeSet<_> =
+                    kernel.own_routes().filter_map(|r| way_of(world, *node, r)).collect();
+                self.used[node.index()].retain(|way| standing.contains(way));
+            }
+            Operation::AddRoute { .. }
+            | Operation::AddAddress { .. }
+            | Operation::DeleteAddress { .. }
+            | Operation::DeleteNeighbour { .. } => {}
+        }
+    }
+
+    fn note_heard(&mut self, now: Instant, by: Port, from: Port, family: Family) {
+        self.heard.insert((by, from.node, family), now);
+        let back = Port { node: from.node, lan: by.lan };
+        if by.node != from.node && self.heard.contains_key(&(back, by.node, family)) {
+            self.met.insert(Way::between(by.node, from.node, family, by.lan));
+        }
+    }
+
+    /// Looks at all ways anew.
+    fn survey(&mut self, world: &World) {
+        for way in all_ways(world) {
+            let truth = way.truth(world);
+            if self.ways.get(&way).is_none_or(|(before, _)| *before != truth) {
+                self.ways.insert(way, (truth, world.now));
+            }
+        }
+        for node in &world.nodes {
+            if node.ports.iter().any(|p| !p.running) {
+                self.lost_interface[node.number.index()] = world.now;
+            }
+            for interface in node.kernel.interfaces() {
+                let foreign = interface.addresses.iter().filter(|a| a.protocol != PROTOCOL);
+                let borne = foreign.map(|a| (interface.name.clone(), a.prefix));
+                self.borne[node.number.index()].extend(borne);
+            }
+        }
+    }
+
+    fn learn_foreign(&mut self, world: &World, node: NodeNumber) {
+        for route in world.node(node).kernel.foreign() {
+            if !self.stood[node.index()].contains(&route) {
+                self.stood[node.index()].push(route);
+            }
+        }
+    }
+
+    /// Whether a host has been left in peace long enough to have put everything right.
+    pub fn is_undisturbed(&self, world: &World, node: NodeNumber) -> bool {
+        let host = world.node(node);
+        let slots = host.config.good.get() + 2 * host.config.missed.get() + 10;
+        let quiet = QUIET_AFTER_DISTURBANCE.max(host.config.interval * slots);
+        let moods = host.kernel.moods;
+        host.daemon.is_some()
+            && host.stalled_until.is_none_or(|until| until <= world.now)
+            && moods.refusal + moods.lost_result + moods.lost_notification == 0.0
+            && world.now.since(self.disturbed[node.index()]) > quiet
+    }
+
+    /// Whether what the two do to each other can be judged: both in peace, acting, and at least one of them asking.
+    pub fn is_judgeable(&self, world: &World, one: NodeNumber, other: NodeNumber) -> bool {
+        let asks = |n: NodeNumber| world.node(n).config.requestor;
+        let acts = |n: NodeNumber| !world.node(n).config.dry_run;
+        let is_alone = |n: NodeNumber| {
+            let id = world.node(n).memory.node;
+            world.nodes.iter().all(|other| other.number == n || id.is_none() || other.memory.node != id)
+        };
+        (asks(one) || asks(other))
+            && acts(one)
+            && acts(other)
+            && is_alone(one)
+            && is_alone(other)
+            && self.is_undisturbed(world, one)
+            && self.is_undisturbed(world, other)
+    }
+
+    /// Whether some way of the pair works, and all have been as they are for so long.
+    pub fn has_settled_way(&self, world: &World, way: Way, long: Duration) -> bool {
+        let ways: Vec<_> =
+            world.network.numbers().filter_map(|lan| self.ways.get(&Way { lan, ..way })).collect();
+        ways.iter().all(|(_, since)| world.now.since(*since) > long)
+            && ways.iter().any(|(truth, _)| *truth == Truth::Works)
+    }
+}
+
+impl Way {
+    /// The way between two hosts.
+    pub fn between(a: NodeNumber, b: NodeNumber, family: Family, lan: LanNumber) -> Self {
+        Self { one: a.min(b), other: a.max(b), family, lan }
+    }
+
+    /// The longer of the two intervals and the greater of the two limits.
+    pub fn terms(&self, world: &World) -> (Duration, u32) {
+        let (one, other) = (&world.node(self.one).config, &world.node(self.other).config);
+        (one.interval.max(other.interval), one.missed.max(other.missed).get())
+    }
+
+    /// Both ends, each seen from the other: (from, to).
+    pub fn directions(&self) -> [(Port, Port); 2] {
+        let one = Port { node: self.one, lan: self.lan };
+        let other = Port { node: self.other, lan: self.lan };
+        [(one, other), (other, one)]
+    }
+
+    fn truth(&self, world: &World) -> Truth {
+        let works = self.directions().iter().all(|(from, to)| {
+            world.address(*to, self.family).is_some_and(|a| traffic::way_works(world, *from, *to, &a))
+        });
+        let lan = &world.network.lans[self.lan.index()];
+        let (interval, _) = self.terms(world);
+        let is_doubtful = lan.weather.loss > TOLERABLE_LOSS
+            || lan.filters_broadcast
+            || lan.firewalls.contains(&self.one)
+            || lan.firewalls.contains(&self.other)
+            || lan.weather.delay + lan.weather.jitter > interval / 8
+            || !world.network.joined.is_empty();
+        match (works, is_doubtful) {
+            (false, _) => Truth::Dead,
+            (true, true) => Truth::Doubtful,
+            (true, false) => Truth::Works,
+        }
+    }
+}
+
+/// All ways of a world.
+pub fn all_ways(world: &World) -> Vec<Way> {
+    let mut ways = Vec::new();
+    for one in world.numbers() {
+        for other in world.numbers().into_iter().filter(|other| one < *other) {
+            for lan in world.network.numbers() {
+                for family in [Family::V4, Family::V6] {
+                    if world.address(Port { node: one, lan }, family).is_some() {
+                        ways.push(Way { one, other, family, lan });
+                    }
+                }
+            }
+        }
+    }
+    ways
+}
+
+/// The interface and next hop of an overlay.
+pub fn way_of(world: &World, node: NodeNumber, route: &Route) -> Option<(String, IpAddr)> {
+    let leg = route.legs.first()?;
+    let interface = world.node(node).kernel.interface_at(leg.interface)?;
+    Some((interface.name.clone(), leg.gateway?))
+}

@@ -1,0 +1,28 @@
+//! The simulator: many cores, virtual LANs and model kernels on one virtual clock, all from one seed.
+//!
+//! ```text
+//! runner      seeds: a random world, a random story of faults, then peace    scenarios   stories with an end
+//!   faults      what can go wrong                                            statistics  long and large worlds
+//!     judge       the promises, as code                  traffic   where packets really go
+//!       world       hosts, LANs, one clock
+//!         node        a host: the daemon's loop around engine and reconciler
+//!           kernel      the model kernel      network   the virtual LANs
+//!             queue, random
+//! ```
+
+#![expect(unreachable_pub, reason = "a test binary has no outside")]
+
+mod faults;
+mod judge;
+mod kernel;
+mod network;
+mod node;
+mod queue;
+mod random;
+mod runner;
+mod scenarios;
+mod simulation;
+mod statistics;
+mod story;
+mod traffic;
+mod world;

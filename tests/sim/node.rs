@@ -1,0 +1,541 @@
+//! One host: its kernel, its disk, and the daemon's loop around the two halves of the core.
+//!
+//! The loop does what the real one does: one bounded drain of the sockets, then the news of the kernel, then the
+//! deadlines; after each input both halves are drained to rest. What must leave the host comes out as [`Effect`]s.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use faild::config::Config;
+use faild::engine::{self, Datagram, Engine, Memory, Subject};
+use faild::interface::{Interface, InterfaceIndex};
+use faild::reconcile::{self, Dump, Operation, Reconciler, Route, Settings};
+use faild::time::Instant;
+use log::Level;
+
+use crate::kernel::{Applied, Blueprint, Kernel, News};
+use crate::network::{Frame, LanNumber, NodeNumber, Port};
+use crate::random::Random;
+
+/// Datagrams that an interface's socket holds: 4 MiB of receive buffer at 2 KiB of kernel memory each.
+const RECEIVE_BUFFER: usize = 2048;
+
+/// The links are looked at once an interval, but not more often than so.
+const LOOK_PAUSE: Duration = Duration::from_millis(100);
+
+/// Inputs that may follow from one wake-up; more means that the core feeds itself for ever.
+const RESTLESS: u32 = 100_000;
+
+/// A host.
+pub struct Node {
+    /// Which one.
+    pub number: NodeNumber,
+    /// The daemon's settings.
+    pub config: Config,
+    /// What it boots into.
+    pub blueprint: Blueprint,
+    /// What survives everything but the loss of the disk.
+    pub memory: Memory,
+    /// What survives the daemon, not the kernel.
+    pub journal: Option<String>,
+    /// Its kernel.
+    pub kernel: Kernel,
+    /// The daemon, while it runs.
+    pub daemon: Option<Daemon>,
+    /// The daemon is killed right after so many more kernel operations.
+    pub dies_after: Option<u32>,
+    /// Until then the daemon is stopped (SIGSTOP).
+    pub stalled_until: Option<Instant>,
+    /// Its interfaces as the network needs them, by LAN.
+    pub ports: Vec<PortState>,
+    /// What it did so far.
+    pub counters: Counters,
+    /// The timer that is set.
+    pub timer: Option<Instant>,
+    /// When the latest news of the kernel reach the daemon.
+    pub told: Instant,
+    /// A wake-up is planned.
+    pub waking: bool,
+    /// What a dry run would have laid.
+    shadow: Vec<Route>,
+    inbox: VecDeque<Arrival>,
+    overflown: BTreeSet<LanNumber>,
+    news: VecDeque<News>,
+    answers: VecDeque<(InterfaceIndex, IpAddr)>,
+    /// For delays and seeds of this host.
+    pub random: Random,
+}
+
+/// The daemon's process: all that a kill -9 destroys.
+pub struct Daemon {
+    /// The half that decides.
+    pub engine: Engine,
+    /// The half that compares with the kernel.
+    pub reconciler: Reconciler,
+    plan_changed: bool,
+    feedback: VecDeque<Feedback>,
+    /// What was last handed in.
+    interfaces: Vec<Interface>,
+    /// When the links are looked at next, news or no news.
+    next_look: Instant,
+}
+
+/// What one half, or the kernel, has for the other.
+enum Feedback {
+    Outcome(Subject, engine::Outcome),
+    Adopted(IpAddr, engine::NextHop),
+    Reconcile(reconcile::Input<'static>),
+    Interfaces,
+}
+
+/// An interface as the network sees it; follows the kernel.
+#[derive(Debug, Clone, Default)]
+pub struct PortState {
+    /// Its number, while it exists.
+    pub index: Option<InterfaceIndex>,
+    /// Up and with carrier.
+    pub running: bool,
+    /// Its addresses, as far as they can be used.
+    pub addresses: Vec<IpAddr>,
+    /// The cable, as long as the interface exists or not.
+    pub unplugged: bool,
+}
+
+/// A datagram in a receive buffer.
+pub struct Arrival {
+    /// The frame.
+    pub frame: Rc<Frame>,
+    /// The LAN that it came by.
+    pub lan: LanNumber,
+    /// When.
+    pub at: Instant,
+}
+
+/// What a host did since the simulation began.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Counters {
+    /// Datagrams sent.
+    pub sent: u64,
+    /// Datagrams received by the daemon.
+    pub received: u64,
+    /// Kernel operations asked for.
+    pub operations: u64,
+    /// Overlays laid.
+    pub laid: u64,
+    /// Wake-ups of the daemon.
+    pub wakes: u64,
+}
+
+/// What a wake-up of the daemon does to the world.
+pub enum Effect {
+    /// A datagram to send.
+    Send(engine::Transmit),
+    /// An ARP or neighbour request.
+    Solicit {
+        /// By this interface.
+        interface: InterfaceIndex,
+        /// For this address.
+        target: IpAddr,
+    },
+    /// A datagram was read by the daemon.
+    Heard(Port, IpAddr, LanNumber),
+    /// A kernel operation was asked for.
+    Applied(Box<Applied>),
+    /// The plan changed.
+    PlanChanged,
+    /// Something was logged.
+    Notice(Level, String),
+    /// The daemon was killed amid its operations.
+    Died,
+    /// The core does not come to rest.
+    Restless,
+}
+
+impl Node {
+    /// A host that has just booted; its daemon does not run yet.
+    pub fn new(number: NodeNumber, config: Config, blueprint: Blueprint, mut random: Random) -> Self {
+        let kernel = Kernel::boot(&blueprint, random.fork());
+        let ports = vec![PortState::default(); blueprint.interfaces.len()];
+        let mut node = Self {
+            number,
+            config,
+            blueprint,
+            memory: Memory::default(),
+            journal: None,
+            kernel,
+            daemon: None,
+            dies_after: None,
+            stalled_until: None,
+            ports,
+            counters: Counters::default(),
+            timer: None,
+            told: Instant::default(),
+            waking: false,
+            shadow: Vec::new(),
+            inbox: VecDeque::new(),
+            overflown: BTreeSet::new(),
+            news: VecDeque::new(),
+            answers: VecDeque::new(),
+            random,
+        };
+        node.refresh_ports();
+        node
+    }
+
+    /// Follows the kernel: which ports exist, run and bear which addresses.
+    pub fn refresh_ports(&mut self) {
+        for (plan, port) in self.blueprint.interfaces.iter().zip(&mut self.ports) {
+            let interface = self.kernel.interface(&plan.name);
+            port.index = interface.map(|i| i.index);
+            port.running = interface.is_some_and(Interface::is_running);
+            port.addresses.clear();
+            let usable = interface.into_iter().flat_map(|i| &i.addresses).filter(|a| !a.tentative);
+            port.addresses.extend(usable.map(|a| a.address()));
+        }
+    }
+
+    /// The LAN behind an interface.
+    pub fn lan_of(&self, interface: InterfaceIndex) -> Option<LanNumber> {
+        let at = self.ports.iter().position(|p| p.index == Some(interface))?;
+        u8::try_from(at).ok().map(LanNumber)
+    }
+
+    /// Starts the daemon.
+    pub fn start(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        let engine = Engine::new(&self.config, self.memory.clone(), self.random.bytes());
+        let reconciler = Reconciler::new(Settings::from(&self.config), self.journal.as_deref());
+        let feedback = VecDeque::from([Feedback::Interfaces]);
+        let interfaces = Vec::new();
+        self.daemon =
+            Some(Daemon { engine, reconciler, plan_changed: true, feedback, interfaces, next_look: now });
+        self.shadow.clear();
+        self.settle(now, effects);
+    }
+
+    /// kill -9: what is in the kernel and on the disk stays.
+    pub fn kill(&mut self) {
+        self.daemon = None;
+        self.stalled_until = None;
+        self.timer = None;
+        self.inbox.clear();
+        self.overflown.clear();
+        self.news.clear();
+        self.answers.clear();
+    }
+
+    /// SIGTERM.
+    pub fn stop(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        if let Some(daemon) = &mut self.daemon {
+            daemon.engine.handle(now, engine::Input::Stop);
+            daemon.feedback.push_back(Feedback::Reconcile(reconcile::Input::Stop));
+        }
+        self.settle(now, effects);
+        self.kill();
+    }
+
+    /// Power off and on: the kernel is as configured, the daemon does not run yet.
+    pub fn reboot(&mut self) {
+        self.kill();
+        self.journal = None;
+        let moods = self.kernel.moods;
+        self.kernel = Kernel::boot(&self.blueprint, self.random.fork());
+        self.kernel.moods = moods;
+        for (plan, _) in self.blueprint.interfaces.iter().zip(&self.ports).filter(|(_, p)| p.unplugged) {
+            self.kernel.set_carrier(&plan.name, false);
+        }
+        self.refresh_ports();
+    }
+
+    /// A frame arrives at an interface of ours.
+    pub fn receive(&mut self, arrival: Arrival) {
+        if self.daemon.is_none() {
+            return;
+        }
+        if self.inbox.len() < RECEIVE_BUFFER {
+            self.inbox.push_back(arrival);
+        } else {
+            self.overflown.insert(arrival.lan);
+        }
+    }
+
+    /// The kernel has news for the daemon.
+    pub fn notify(&mut self, news: News) {
+        if self.daemon.is_some() {
+            self.news.push_back(news);
+        }
+    }
+
+    /// Somebody answered an ARP request of ours.
+    pub fn answer(&mut self, interface: InterfaceIndex, address: IpAddr) {
+        if self.daemon.is_some() {
+            self.answers.push_back((interface, address));
+        }
+    }
+
+    /// The daemon's receive buffer for the kernel's news overflowed.
+    pub fn lose_news(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        self.news.clear();
+        if let Some(daemon) = &mut self.daemon {
+            daemon.feedback.push_back(Feedback::Reconcile(reconcile::Input::Overrun));
+            daemon.feedback.push_back(Feedback::Interfaces);
+        }
+        self.settle(now, effects);
+    }
+
+    /// When the daemon wants to be woken.
+    pub fn deadline(&self) -> Option<Instant> {
+        let daemon = self.daemon.as_ref()?;
+        let decides = daemon.engine.deadline().map(|d| d.0);
+        let compares = daemon.reconciler.deadline().map(|d| d.0);
+        decides.into_iter().chain(compares).chain([daemon.next_look]).min()
+    }
+
+    /// The daemon wakes up and does all there is to do.
+    pub fn wake(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        if self.daemon.is_none() || self.stalled_until.is_some_and(|until| until > now) {
+            return;
+        }
+        self.counters.wakes += 1;
+        self.read_sockets(now, effects);
+        self.read_news(now, effects);
+        self.pass_deadlines(now, effects);
+    }
+
+    fn read_sockets(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        for lan in std::mem::take(&mut self.overflown) {
+            let index = self.ports[lan.index()].index;
+            self.feed(now, effects, index.map(engine::Input::Overflow));
+        }
+        while let Some(arrival) = self.inbox.pop_front() {
+            let Some(interface) = self.ports[arrival.lan.index()].index else { continue };
+            let frame = &*arrival.frame;
+            self.counters.received += 1;
+            effects.push(Effect::Heard(frame.from, frame.source, arrival.lan));
+            let datagram = Datagram {
+                interface,
+                source: frame.source,
+                destination: frame.destination,
+                hop_limit: frame.hop_limit,
+                arrived: arrival.at,
+                payload: &frame.payload,
+            };
+            self.feed(now, effects, Some(engine::Input::Datagram(datagram)));
+        }
+        while let Some((interface, address)) = self.answers.pop_front() {
+            self.feed(now, effects, Some(engine::Input::NeighbourAnswered { interface, address }));
+        }
+    }
+
+    fn read_news(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        let Some(daemon) = &mut self.daemon else { return };
+        let mut links_changed = false;
+        for news in self.news.drain(..) {
+            links_changed |= matches!(news, News::Carrier | News::Interfaces | News::WentDown(_));
+            daemon.feedback.push_back(Feedback::Reconcile(match news {
+                News::RouteAdded(route) => reconcile::Input::RouteAdded(Route::clone(&route)),
+                News::RouteDeleted(route) => reconcile::Input::RouteDeleted(Route::clone(&route)),
+                News::WentDown(index) => reconcile::Input::WentDown(index),
+                News::Carrier | News::Interfaces => continue,
+            }));
+        }
+        if links_changed {
+            // What is seen right after an event may not be all of it.
+            daemon.next_look = daemon.next_look.min(now + LOOK_PAUSE);
+            daemon.feedback.push_back(Feedback::Interfaces);
+        }
+        self.settle(now, effects);
+    }
+
+    fn pass_deadlines(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        for _ in 0..RESTLESS {
+            if self.deadline().is_none_or(|at| at > now) {
+                return;
+            }
+            let Some(daemon) = &mut self.daemon else { return };
+            if daemon.next_look <= now {
+                daemon.next_look = now + self.config.interval.max(LOOK_PAUSE);
+                daemon.feedback.push_back(Feedback::Interfaces);
+            } else if daemon.engine.deadline().is_some_and(|d| d.0 <= now) {
+                daemon.engine.handle(now, engine::Input::DeadlinePassed);
+            } else {
+                daemon.feedback.push_back(Feedback::Reconcile(reconcile::Input::DeadlinePassed));
+            }
+            self.settle(now, effects);
+        }
+        effects.push(Effect::Restless);
+    }
+
+    fn feed(&mut self, now: Instant, effects: &mut Vec<Effect>, input: Option<engine::Input<'_>>) {
+        if let (Some(daemon), Some(input)) = (&mut self.daemon, input) {
+            daemon.engine.handle(now, input);
+            self.settle(now, effects);
+        }
+    }
+
+    /// Drains both halves until neither has anything to say to the other.
+    fn settle(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        for _ in 0..RESTLESS {
+            let Some(daemon) = &mut self.daemon else { return };
+            while let Some(output) = daemon.engine.next_output() {
+                daemon.on_engine(output, &mut self.memory, effects);
+            }
+            let mut operations = Vec::new();
+            while let Some(output) = daemon.reconciler.next_output() {
+                operations.extend(daemon.on_reconciler(
+                    output,
+                    &self.kernel,
+                    &self.shadow,
+                    &mut self.journal,
+                    effects,
+                ));
+            }
+            for batch in operations {
+                self.carry_out(batch, effects);
+            }
+            let Some(daemon) = &mut self.daemon else { return };
+            if !daemon.feed_back(now, &self.kernel) {
+                return;
+            }
+        }
+        effects.push(Effect::Restless);
+    }
+}
+
+impl Node {
+    /// The kernel carries out a batch; the daemon may die amid it.
+    fn carry_out(&mut self, operations: Vec<Operation>, effects: &mut Vec<Effect>) {
+        let mut results = Vec::with_capacity(operations.len());
+        for operation in operations {
+            if self.daemon.is_none() {
+                return;
+            }
+            if self.config.dry_run {
+                self.imagine(&operation);
+                results.push((operation, Ok(())));
+                continue;
+            }
+            self.counters.operations += 1;
+            let applied = self.kernel.apply(operation);
+            results.push((applied.operation.clone(), applied.result.clone()));
+            effects.push(Effect::Applied(Box::new(applied)));
+            if let Some(left) = &mut self.dies_after {
+                *left = left.saturating_sub(1);
+                if *left == 0 {
+                    self.dies_after = None;
+                    self.kill();
+                    effects.push(Effect::Died);
+                }
+            }
+        }
+        if let Some(daemon) = &mut self.daemon {
+            daemon.feedback.push_back(Feedback::Reconcile(reconcile::Input::Results(results)));
+        }
+    }
+}
+
+impl Node {
+    /// A dry run remembers what it would have done.
+    fn imagine(&mut self, operation: &Operation) {
+        match operation {
+            Operation::AddRoute { route, .. } => self.shadow.push(route.clone()),
+            Operation::DeleteRoute(route) => self.shadow.retain(|r| !r.is_same(route)),
+            Operation::AddAddress { .. }
+            | Operation::DeleteAddress { .. }
+            | Operation::DeleteNeighbour { .. } => {}
+        }
+    }
+}
+
+impl Daemon {
+    fn on_engine(&mut self, output: engine::Output, memory: &mut Memory, effects: &mut Vec<Effect>) {
+        match output {
+            engine::Output::Send(transmit) => effects.push(Effect::Send(transmit)),
+            engine::Output::Solicit { interface, target, .. } => {
+                effects.push(Effect::Solicit { interface, target });
+            }
+            engine::Output::QueryLinks => self.feedback.push_back(Feedback::Interfaces),
+            engine::Output::PlanChanged => {
+                self.plan_changed = true;
+                effects.push(Effect::PlanChanged);
+            }
+            engine::Output::Remember(latest) => *memory = latest,
+            engine::Output::Notice(n) => effects.push(Effect::Notice(n.level(), n.to_string())),
+        }
+    }
+
+    /// Returns the operations to carry out, if the output is that.
+    fn on_reconciler(
+        &mut self,
+        output: reconcile::Output,
+        kernel: &Kernel,
+        shadow: &[Route],
+        journal: &mut Option<String>,
+        effects: &mut Vec<Effect>,
+    ) -> Option<Vec<Operation>> {
+        match output {
+            reconcile::Output::Apply(operations) => return Some(operations),
+            reconcile::Output::Dump(what) => {
+                let answer = self.dump(what, kernel, shadow);
+                self.feedback.push_back(answer);
+            }
+            reconcile::Output::Journal(text) => *journal = Some(text),
+            reconcile::Output::Outcome(subject, outcome) => {
+                self.feedback.push_back(Feedback::Outcome(subject, outcome));
+            }
+            reconcile::Output::Adopted { address, way } => {
+                self.feedback.push_back(Feedback::Adopted(address, way));
+            }
+            reconcile::Output::Notice(n) => effects.push(Effect::Notice(n.level(), n.to_string())),
+        }
+        None
+    }
+
+    fn dump(&mut self, what: Dump, kernel: &Kernel, shadow: &[Route]) -> Feedback {
+        let shadow = shadow.iter().cloned();
+        match what {
+            Dump::Interfaces => {
+                // Who asks is answered, whether anything has changed or not.
+                self.interfaces.clear();
+                Feedback::Interfaces
+            }
+            Dump::OwnRoutes => {
+                let own = kernel.own_routes().map(|r| Route::clone(r));
+                Feedback::Reconcile(reconcile::Input::OwnRoutes(own.chain(shadow).collect()))
+            }
+            Dump::LanRoutes => {
+                let mut routes = kernel.routes_over(&self.engine.plan().lans);
+                routes.extend(shadow);
+                Feedback::Reconcile(reconcile::Input::LanRoutes(routes))
+            }
+        }
+    }
+
+    /// Hands in one thing that waits; false if there is none.
+    fn feed_back(&mut self, now: Instant, kernel: &Kernel) -> bool {
+        match self.feedback.pop_front() {
+            Some(Feedback::Outcome(subject, outcome)) => {
+                self.engine.handle(now, engine::Input::Outcome(&subject, &outcome));
+            }
+            Some(Feedback::Adopted(address, way)) => {
+                self.engine.handle(now, engine::Input::Adopted { address, way: &way });
+            }
+            Some(Feedback::Reconcile(input)) => self.reconciler.handle(now, input),
+            Some(Feedback::Interfaces) => {
+                let interfaces = kernel.interfaces();
+                if interfaces != self.interfaces {
+                    self.engine.handle(now, engine::Input::Interfaces(&interfaces));
+                    self.reconciler.handle(now, reconcile::Input::Interfaces(&interfaces));
+                    self.interfaces = interfaces;
+                }
+            }
+            None if self.plan_changed => {
+                self.plan_changed = false;
+                self.reconciler.handle(now, reconcile::Input::Plan(self.engine.plan()));
+            }
+            None => return false,
+        }
+        true
+    }
+}

@@ -1,0 +1,7 @@
+//! The scenarios that the rules of faild-protocol(7) answer, each a story with an end. The number of a rule stands at
+//! its scenarios.
+
+mod hosts;
+mod interfaces;
+mod lans;
+mod strangers;
