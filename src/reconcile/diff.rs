@@ -30,8 +30,6 @@ pub(super) enum Task {
         group: Group,
         subject: SubjectId,
         others: Vec<SubjectId>,
-        /// It stands in for a route by a gateway.
-        gateway: bool,
         /// There are older ones to lift then.
         again: bool,
     },
@@ -120,9 +118,16 @@ impl Reconciler {
     }
 
     fn plan_group(&mut self, now: Instant, group: Group, batch: &mut Batch) {
-        match self.view().wanted(group) {
-            Wanted::Nothing => self.lift_all(now, group, batch),
-            Wanted::Overlay(overlay) if !self.stopping => self.lay(now, group, overlay, batch),
+        let routes: Vec<Arc<Route>> = self.mirror.routes().group(group).cloned().collect();
+        let wanted = self.view().wanted_among(group, &routes);
+        if wanted == Wanted::Keep && own(&routes).next().is_some() {
+            self.kept.insert(group);
+        } else if !self.kept.is_empty() {
+            self.kept.remove(&group);
+        }
+        match wanted {
+            Wanted::Nothing => self.lift_all(now, group, &routes, batch),
+            Wanted::Overlay(overlay) if !self.stopping => self.lay(now, group, &routes, overlay, batch),
             Wanted::Blocked(subject) if !self.stopping => {
                 self.troubles.waits(now, group, Errno::ENODEV as i32);
                 self.reports.touch(subject);
@@ -131,19 +136,18 @@ impl Reconciler {
         }
     }
 
-    fn lift_all(&mut self, now: Instant, group: Group, batch: &mut Batch) {
+    fn lift_all(&mut self, now: Instant, group: Group, routes: &[Arc<Route>], batch: &mut Batch) {
         if self.stopping && self.settings.exit == Exit::Keep {
             return;
         }
-        let own = self.own_of(group);
-        if own.is_empty() {
+        if own(routes).next().is_none() {
             self.known.remove(&group);
             self.troubles.forget(&group);
             return;
         }
         if self.troubles.may_try(now, &group) {
-            let subject = self.subject_of(group);
-            self.lift(group, subject, own.iter(), batch);
+            let subject = self.subject_of(group, routes);
+            self.lift(group, subject, own(routes), batch);
         }
     }
 
@@ -160,54 +164,53 @@ impl Reconciler {
                 return;
             }
             let task = Task::Lift { group, subject, again: false };
-            batch.push(task, Operation::DeleteRoute(Route::clone(route)));
+            batch.push(task, Operation::DeleteRoute(without_attributes(route)));
         }
     }
 
     /// Whose overlay it is that goes: for the log.
-    fn subject_of(&self, group: Group) -> Option<SubjectId> {
+    fn subject_of(&self, group: Group, routes: &[Arc<Route>]) -> Option<SubjectId> {
         let host = host_of(group).and_then(|address| self.view().choice_of(address)).map(|(s, _)| s);
         let subject = |leg: &super::route::Leg| {
             let id = SubjectId { lan: self.lans.of(leg.interface)?, address: leg.gateway? };
             self.subjects.contains_key(&id).then_some(id)
         };
-        let foreign = self.mirror.routes().group(group).filter(|r| r.protocol != PROTOCOL);
+        let foreign = routes.iter().filter(|r| r.protocol != PROTOCOL);
         host.or_else(|| foreign.flat_map(|r| &r.legs).find_map(subject))
     }
 
-    fn own_of(&self, group: Group) -> Vec<Arc<Route>> {
-        self.mirror.routes().group(group).filter(|r| r.protocol == PROTOCOL).cloned().collect()
-    }
-
-    fn lay(&mut self, now: Instant, group: Group, overlay: Overlay, batch: &mut Batch) {
-        let gateway = overlay.subject.address != group.destination.addr() || host_of(group).is_none();
-        let own = self.own_of(group);
-        if let Some(served) = own.iter().position(|o| overlay.is_served_by(&self.mirror, o)) {
-            if gateway {
-                self.known.insert(group);
-            }
+    fn lay(
+        &mut self,
+        now: Instant,
+        group: Group,
+        routes: &[Arc<Route>],
+        overlay: Overlay,
+        batch: &mut Batch,
+    ) {
+        if let Some(served) = own(routes).position(|o| overlay.is_served_by(routes, o)) {
             self.troubles.succeeded(&group);
-            let surplus = own.iter().enumerate().filter(|(i, _)| *i != served).map(|(_, route)| route);
+            let surplus = own(routes).enumerate().filter(|(i, _)| *i != served).map(|(_, route)| route);
             self.lift(group, None, surplus, batch);
             return;
         }
         if !self.troubles.may_try(now, &group) {
             return;
         }
-        let Some((metric, place)) = self.position(group, overlay.front.as_ref().map(|r| r.key.metric)) else {
+        let front = overlay.front.as_ref().map(|r| r.key.metric);
+        let Some((metric, place)) = self.position(group, routes, front) else {
             self.cannot_lay(now, group, &overlay);
             return;
         };
         let same = |o: &&Arc<Route>| o.legs == overlay.route.legs && o.source == overlay.route.source;
-        if let Some(behind) = own.iter().filter(same).find(|o| o.key.metric == metric) {
+        if let Some(behind) = own(routes).filter(same).find(|o| o.key.metric == metric) {
             // The kernel refuses an equal twin. This one is not in force, something of others came before it.
             let task = Task::Lift { group, subject: None, again: true };
-            batch.push(task, Operation::DeleteRoute(Route::clone(behind)));
+            batch.push(task, Operation::DeleteRoute(without_attributes(behind)));
             return;
         }
         let Overlay { mut route, subject, others, .. } = overlay;
         route.key.metric = metric;
-        let task = Task::Lay { group, subject, others, gateway, again: !own.is_empty() };
+        let task = Task::Lay { group, subject, others, again: own(routes).next().is_some() };
         batch.push(task, Operation::AddRoute { route, place });
     }
 
@@ -220,11 +223,10 @@ impl Reconciler {
     }
 
     /// The next free metric below that of the original. IPv4 can always stand in front: at metric 0 by coming first.
-    fn position(&self, group: Group, front: Option<u32>) -> Option<(u32, Place)> {
+    fn position(&self, group: Group, routes: &[Arc<Route>], front: Option<u32>) -> Option<(u32, Place)> {
         let taken = self.troubles.get(&group).map(|t| &t.taken);
         let is_free = |metric: &u32| {
-            self.mirror.routes().at(&group.key(*metric)).is_empty()
-                && taken.is_none_or(|t| !t.contains(metric))
+            !routes.iter().any(|r| r.key.metric == *metric) && taken.is_none_or(|t| !t.contains(metric))
         };
         if group.destination.addr().is_ipv6() {
             let below = front.unwrap_or(IPV6_METRIC + 1);
@@ -286,16 +288,13 @@ impl Reconciler {
 
     fn on_done(&mut self, task: Task, operation: Operation) {
         match (task, operation) {
-            (Task::Lay { group, subject, others, gateway, again }, Operation::AddRoute { route, place }) => {
+            (Task::Lay { group, subject, others, again }, Operation::AddRoute { route, place }) => {
                 self.insert(route, place);
                 self.troubles.succeeded(&group);
                 let first = self.reports.laid(subject) == 1;
                 // At once for the host, and when the last route has left: until then the entry may be made anew.
                 if first || self.dirty.is_empty() {
                     self.neighbours.extend(others.into_iter().chain([subject]));
-                }
-                if gateway {
-                    self.known.insert(group);
                 }
                 if again {
                     self.mark(group);
@@ -443,6 +442,26 @@ impl Reconciler {
 
     fn interface_name(&self, index: InterfaceIndex) -> String {
         self.mirror.interface(index).map_or_else(|| format!("if{index}"), |i| i.name.clone())
+    }
+}
+
+fn own(routes: &[Arc<Route>]) -> impl Iterator<Item = &Arc<Route>> {
+    routes.iter().filter(|r| r.protocol == PROTOCOL)
+}
+
+/// A delete names key, protocol, gateway and interface; it needs nothing else.
+fn without_attributes(route: &Route) -> Route {
+    Route {
+        key: route.key,
+        protocol: route.protocol,
+        scope: route.scope,
+        source: route.source,
+        legs: route.legs.clone(),
+        nexthop_id: route.nexthop_id,
+        encapsulated: route.encapsulated,
+        linkdown: route.linkdown,
+        attributes: Vec::new(),
+        flags: route.flags,
     }
 }
 

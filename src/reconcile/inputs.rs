@@ -50,7 +50,6 @@ impl Reconciler {
             self.withdraw_others(plan);
         }
         self.take_stances();
-        self.waiting.recheck();
     }
 
     fn are_lans(&self, names: &[String]) -> bool {
@@ -93,8 +92,10 @@ impl Reconciler {
                 stance(subjects().filter(|(s, _)| s.address.is_ipv4() == v4).map(|(_, choice)| choice))
             };
             let (v4, v6) = (of(true), of(false));
-            if let Some(lan) = self.lans.get_mut(id) {
-                lan.set_stances(v4, v6);
+            if let Some(lan) = self.lans.get_mut(id)
+                && lan.set_stances(v4, v6)
+            {
+                self.waiting.recheck();
             }
         }
     }
@@ -181,7 +182,7 @@ impl Reconciler {
             self.mark(group);
         }
         for route in new.iter().filter(|r| r.protocol != PROTOCOL) {
-            self.on_foreign_seen(route);
+            self.originals.forget(&route.key);
         }
         let dump = self.mirror.routes().clone();
         self.blame(now, &own_gone, &dump);
@@ -221,6 +222,9 @@ impl Reconciler {
         let unseen = route.legs.iter().all(|leg| {
             self.lans.of(leg.interface).and_then(|id| self.lans.get(id)).is_some_and(|lan| !lan.in_plan)
         });
+        if self.is_remembered(route) {
+            self.on_original_gone(Group::of(&route.key));
+        }
         if self.is_remembered(route) && !replaced && !unseen {
             self.originals.suspect(now, &self.lans, Arc::clone(route), false);
             self.dumps.want(Dump::Interfaces);
@@ -228,19 +232,16 @@ impl Reconciler {
         }
     }
 
-    fn is_remembered(&self, route: &Route) -> bool {
-        self.settings.protocols.contains(&route.protocol) && !route.encapsulated
-    }
-
-    fn on_foreign_seen(&mut self, route: &Arc<Route>) {
-        self.originals.forget(&route.key);
-        let group = Group::of(&route.key);
-        // An overlay that was found may turn out to stand in for this route.
-        let by_gateway = route.legs.iter().any(|l| l.gateway.is_some() && self.is_lan(l.interface));
-        let own = self.mirror.routes().group(group).any(|r| r.protocol == PROTOCOL);
-        if own && by_gateway && self.is_remembered(route) && host_of(group).is_none() {
+    /// An original is gone, for a while or for good: what of ours stands there is known to have stood in for it.
+    fn on_original_gone(&mut self, group: Group) {
+        if self.mirror.routes().group(group).any(|r| r.protocol == PROTOCOL) {
             self.known.insert(group);
         }
+        self.mark(group);
+    }
+
+    fn is_remembered(&self, route: &Route) -> bool {
+        self.settings.protocols.contains(&route.protocol) && !route.encapsulated
     }
 
     pub(super) fn on_route_added(&mut self, route: Route) {
@@ -260,7 +261,7 @@ impl Reconciler {
         let route = Arc::new(route);
         self.mirror.routes_mut().append(Arc::clone(&route));
         self.mark(Group::of(&route.key));
-        self.on_foreign_seen(&route);
+        self.originals.forget(&route.key);
     }
 
     pub(super) fn on_route_deleted(&mut self, now: Instant, route: &Route) {
@@ -319,14 +320,14 @@ impl Reconciler {
         }
         if self.originals.next_judgement().is_some_and(|at| at <= now) {
             for group in self.originals.judge(now, &self.lans) {
-                self.mark(group);
+                self.on_original_gone(group);
             }
             self.waiting.recheck();
             self.keeping.touch(now);
         }
         if self.waiting.next().is_some_and(|at| at <= now) {
             for group in self.originals.give_up(now, &self.lans) {
-                self.mark(group);
+                self.on_original_gone(group);
             }
             self.troubles.expire(now);
             self.waiting.recheck();

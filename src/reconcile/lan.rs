@@ -118,8 +118,9 @@ impl Lan {
         }
     }
 
-    pub(super) const fn set_stances(&mut self, v4: Stance, v6: Stance) {
-        self.stances = [v4, v6];
+    /// Returns whether that is news.
+    pub(super) fn set_stances(&mut self, v4: Stance, v6: Stance) -> bool {
+        std::mem::replace(&mut self.stances, [v4, v6]) != [v4, v6]
     }
 
     /// Whether a detour of either family is in force.
@@ -152,6 +153,12 @@ impl Lan {
         let fits = |a: &&InterfaceAddress| a.address().is_ipv4() == v4 && !a.tentative && is_global(a);
         let best = |a: &&InterfaceAddress| (!a.deprecated, a.permanent);
         self.addresses.iter().map(|h| &h.address).filter(fits).max_by_key(best).map(InterfaceAddress::address)
+    }
+
+    /// Whether it has this address, so that the kernel accepts it as a source.
+    pub(super) fn holds(&self, address: &IpAddr) -> bool {
+        let usable = |h: &HomeAddress| h.present && (address.is_ipv4() || (self.up && !h.address.tentative));
+        self.addresses.iter().any(|h| h.address.address() == *address && usable(h))
     }
 
     /// Addresses that the interface lost when it fell.
@@ -188,7 +195,10 @@ impl Lan {
         if fell && (self.up || index != self.index) {
             self.fell_at = Some(now);
         }
-        let change = self.compare_addresses(seen.map_or(&[], |i| &i.addresses), fell);
+        // Sysctl keep_addr_on_down keeps IPv6 addresses listed, but they serve no more than lost ones.
+        let serves = |a: &&InterfaceAddress| up || a.address().is_ipv4();
+        let serving: Vec<_> = seen.iter().flat_map(|i| &i.addresses).filter(serves).cloned().collect();
+        let change = self.compare_addresses(&serving, fell);
         let any = first || change.any || up != self.up || index != self.index || carrier != self.carrier;
         if change.any || (up && (!self.up || index != self.index)) {
             self.settled_since = now;

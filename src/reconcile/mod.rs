@@ -102,8 +102,10 @@ pub struct Reconciler {
     lans: Lans,
     subjects: BTreeMap<SubjectId, Choice>,
     originals: Originals,
-    /// Groups whose overlay is known to stand in for a route by a gateway.
+    /// Groups whose overlay is known to stand in for a route that is gone.
     known: BTreeSet<Group>,
+    /// Groups whose overlay stays although no detour demands it.
+    kept: BTreeSet<Group>,
     troubles: Troubles,
     keeping: keeping::Keeping,
     /// Groups to look at, those that matter most first.
@@ -141,6 +143,7 @@ impl Reconciler {
             subjects: BTreeMap::new(),
             originals: Originals::default(),
             known: BTreeSet::new(),
+            kept: BTreeSet::new(),
             troubles: Troubles::default(),
             keeping,
             dirty: BTreeSet::new(),

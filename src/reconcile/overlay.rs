@@ -26,7 +26,7 @@ pub(super) struct View<'a> {
     pub(super) lans: &'a Lans,
     pub(super) subjects: &'a BTreeMap<SubjectId, Choice>,
     pub(super) originals: &'a Originals,
-    /// Groups whose overlay is known to stand in for a route by a gateway.
+    /// Groups whose overlay is known to stand in for a route that is gone.
     pub(super) known: &'a BTreeSet<Group>,
     pub(super) protocols: &'a BTreeSet<u8>,
 }
@@ -77,16 +77,31 @@ enum Fate {
 impl View<'_> {
     /// What this group needs.
     pub(super) fn wanted(&self, group: Group) -> Wanted {
-        let Some(address) = host_of(group) else { return self.wanted_by_gateway(group, Wanted::Keep) };
+        let routes: Vec<Arc<Route>> = self.mirror.routes().group(group).cloned().collect();
+        self.wanted_among(group, &routes)
+    }
+
+    /// The same for somebody who has the routes of the group at hand, in the kernel's order.
+    pub(super) fn wanted_among(&self, group: Group, routes: &[Arc<Route>]) -> Wanted {
+        let Some(address) = host_of(group) else {
+            return self.wanted_by_gateway(group, routes, Wanted::Keep);
+        };
         match self.choice_of(address) {
-            Some((subject, Choice::Detour(way))) => self.host(group, subject, way),
-            Some((_, Choice::Home)) => self.wanted_by_gateway(group, Wanted::Nothing),
+            Some((subject, Choice::Detour(way))) => self.host(group, routes, subject, way),
+            Some((_, Choice::Home)) => self.wanted_by_gateway(group, routes, Wanted::Nothing),
             Some((_, Choice::Undecided)) | None => {
-                let wanted = self.wanted_by_gateway(group, Wanted::Keep);
-                let unowned = wanted == Wanted::Nothing && !self.known.contains(&group);
+                let wanted = self.wanted_by_gateway(group, routes, Wanted::Keep);
+                let unowned = wanted == Wanted::Nothing && !self.is_by_gateway(group, routes);
                 if unowned { Wanted::Keep } else { wanted }
             }
         }
+    }
+
+    /// Whether what is laid in a group of host routes is for a gateway, and not for the host itself.
+    fn is_by_gateway(&self, group: Group, routes: &[Arc<Route>]) -> bool {
+        let is_home = |leg: &Leg| matches!(self.fate(leg, self.lans.of(leg.interface)), Fate::Lives);
+        let by_home = |r: &Arc<Route>| r.legs.iter().any(|leg| leg.gateway.is_some() && is_home(leg));
+        self.known.contains(&group) || foreign(routes).any(by_home)
     }
 
     /// The verdict on an address on whichever LAN it is a subject; a detour before others.
@@ -101,23 +116,25 @@ impl View<'_> {
     }
 
     /// The host overlay of a subject that takes a detour.
-    fn host(&self, group: Group, subject: SubjectId, way: Way) -> Wanted {
+    fn host(&self, group: Group, routes: &[Arc<Route>], subject: SubjectId, way: Way) -> Wanted {
         let home = self.lans.index(subject.lan);
         let is_dead = |leg: &Leg| {
             let fate = || self.fate(leg, self.lans.of(leg.interface));
             Some(leg.interface) == home || matches!(fate(), Fate::Dead(..))
         };
-        let front = self.mirror.routes().group(group).find(|r| r.protocol != PROTOCOL).cloned();
+        let front = foreign(routes).next().cloned();
         if front.as_ref().is_some_and(|r| !r.legs.iter().any(is_dead)) {
             return Wanted::Nothing;
         }
         let Some(interface) = self.usable(way.lan) else { return Wanted::Blocked(subject) };
-        let source = self.lans.get(subject.lan).and_then(|lan| lan.source_for(&subject.address));
+        let lan = self.lans.get(subject.lan);
         let route = Route {
             key: group.key(0),
             protocol: PROTOCOL,
             scope: 0,
-            source: source.filter(|s| self.mirror.is_local(s)),
+            source: lan
+                .and_then(|lan| lan.source_for(&subject.address))
+                .filter(|s| self.is_local(subject, s)),
             legs: vec![Leg { gateway: Some(way.via), interface }],
             nexthop_id: None,
             encapsulated: false,
@@ -129,54 +146,55 @@ impl View<'_> {
     }
 
     /// What the routes by gateways need. `alone` is for an overlay of which nobody knows what it stands in front of.
-    fn wanted_by_gateway(&self, group: Group, alone: Wanted) -> Wanted {
+    fn wanted_by_gateway(&self, group: Group, routes: &[Arc<Route>], alone: Wanted) -> Wanted {
         let mut missing = self.originals.group(&group).iter().peekable();
-        for route in self.mirror.routes().group(group).filter(|r| r.protocol != PROTOCOL) {
+        for route in foreign(routes) {
             while let Some(m) = missing.next_if(|m| m.route.key.metric < route.key.metric) {
-                if let Finding::Decided(wanted) = self.consider_missing(group, m) {
+                if let Finding::Decided(wanted) = self.consider_missing(routes, m) {
                     return wanted;
                 }
             }
-            match self.consider(group, route) {
+            match self.consider(routes, route) {
                 Finding::Serves => return Wanted::Nothing,
                 Finding::Decided(wanted) => return wanted,
                 Finding::Passes => {}
             }
         }
         for m in missing {
-            if let Finding::Decided(wanted) = self.consider_missing(group, m) {
+            if let Finding::Decided(wanted) = self.consider_missing(routes, m) {
                 return wanted;
             }
         }
-        if self.known.contains(&group) || !self.has_own(group) { Wanted::Nothing } else { alone }
+        if self.known.contains(&group) || !has_own(routes) { Wanted::Nothing } else { alone }
     }
 
-    fn consider(&self, group: Group, route: &Arc<Route>) -> Finding {
-        let fates = || route.legs.iter().map(|leg| self.fate(leg, self.lans.of(leg.interface)));
-        if fates().any(|fate| matches!(fate, Fate::Dead(..))) {
-            if self.is_managed(route) {
-                let legs = route.legs.iter().map(|leg| (leg, self.lans.of(leg.interface)));
-                return Finding::Decided(self.in_front_of(route, legs));
+    fn consider(&self, routes: &[Arc<Route>], route: &Arc<Route>) -> Finding {
+        let (mut dead, mut unclear) = (0, false);
+        for leg in &route.legs {
+            match self.fate(leg, self.lans.of(leg.interface)) {
+                Fate::Dead(..) => dead += 1,
+                Fate::Unclear => unclear |= replaced(routes, route, leg),
+                Fate::Lives => {}
             }
-            let all_dead = fates().all(|fate| matches!(fate, Fate::Dead(..)));
-            return if all_dead { Finding::Passes } else { Finding::Serves };
         }
-        let unclear = |leg: &&Leg| matches!(self.fate(leg, self.lans.of(leg.interface)), Fate::Unclear);
-        if self.is_managed(route)
-            && route.legs.iter().filter(unclear).any(|leg| self.replaced(group, route, leg))
-        {
-            return Finding::Decided(Wanted::Keep);
+        match (dead, self.is_managed(route)) {
+            (1.., true) => {
+                let legs = route.legs.iter().map(|leg| (leg, self.lans.of(leg.interface)));
+                Finding::Decided(self.in_front_of(routes, route, legs))
+            }
+            (dead, false) if dead == route.legs.len() => Finding::Passes,
+            (0, true) if unclear => Finding::Decided(Wanted::Keep),
+            _ => Finding::Serves,
         }
-        Finding::Serves
     }
 
-    fn consider_missing(&self, group: Group, missing: &Missing) -> Finding {
+    fn consider_missing(&self, routes: &[Arc<Route>], missing: &Missing) -> Finding {
         let dead = |(leg, lan): (&Leg, Option<LanId>)| matches!(self.fate(leg, lan), Fate::Dead(..));
         if missing.is_suspect() {
             Finding::Decided(Wanted::Keep)
         } else if missing.legs().any(dead) && self.is_managed(&missing.route) {
-            Finding::Decided(self.in_front_of(&missing.route, missing.legs()))
-        } else if self.has_own(group) {
+            Finding::Decided(self.in_front_of(routes, &missing.route, missing.legs()))
+        } else if has_own(routes) {
             Finding::Decided(Wanted::Keep)
         } else {
             Finding::Passes
@@ -186,22 +204,26 @@ impl View<'_> {
     /// The overlay in front of a route by a dead gateway: the same, with the detour in the place of each dead leg.
     fn in_front_of<'r>(
         &self,
+        routes: &[Arc<Route>],
         original: &Arc<Route>,
         legs: impl Iterator<Item = (&'r Leg, Option<LanId>)>,
     ) -> Wanted {
-        let group = Group::of(&original.key);
-        let mut dead = Vec::with_capacity(1);
+        let mut first: Option<SubjectId> = None;
+        let mut others = Vec::new();
         let mut kept = Vec::with_capacity(1);
-        let mut alive = false;
-        let mut unclear = false;
+        let (mut alive, mut unclear) = (false, false);
         for (leg, lan) in legs {
             let leg = match self.fate(leg, lan) {
                 Fate::Dead(subject, way) => {
-                    dead.push(subject);
                     let Some(interface) = self.usable(way.lan) else { return Wanted::Blocked(subject) };
+                    if first.is_some() {
+                        others.push(subject)
+                    } else {
+                        first = Some(subject)
+                    }
                     Leg { gateway: Some(way.via), interface }
                 }
-                Fate::Unclear if self.replaced(group, original, leg) => {
+                Fate::Unclear if replaced(routes, original, leg) => {
                     unclear = true;
                     continue;
                 }
@@ -216,17 +238,16 @@ impl View<'_> {
                 kept.push(leg);
             }
         }
-        let Some((&subject, others)) = dead.split_first() else { return Wanted::Keep };
-        if unclear && self.own_in_front(group, original).any(|o| kept.iter().all(|leg| o.legs.contains(leg)))
-        {
+        let Some(subject) = first else { return Wanted::Keep };
+        let holds_all = |o: &Arc<Route>| kept.iter().all(|leg| o.legs.contains(leg));
+        if unclear && own_in_front(routes, original).any(holds_all) {
             return Wanted::Keep;
         }
-        let source = self.source(original, subject, alive);
         let route = Route {
             key: original.key,
             protocol: PROTOCOL,
             scope: 0,
-            source: source.filter(|s| self.mirror.is_local(s)),
+            source: self.source(original, subject, alive).filter(|s| self.is_local(subject, s)),
             legs: kept,
             nexthop_id: None,
             encapsulated: false,
@@ -234,12 +255,7 @@ impl View<'_> {
             attributes: original.attributes.clone(),
             flags: 0,
         };
-        Wanted::Overlay(Overlay {
-            route,
-            subject,
-            others: others.to_vec(),
-            front: Some(Arc::clone(original)),
-        })
+        Wanted::Overlay(Overlay { route, subject, others, front: Some(Arc::clone(original)) })
     }
 
     /// The source that packets by the original have borne: its own, else what the kernel chose for its gateway. If
@@ -254,6 +270,11 @@ impl View<'_> {
         of_subnet.or_else(|| lan.global_source(v4))
     }
 
+    /// Whether the kernel accepts an address as a source; most often it is one of the subject's home LAN.
+    fn is_local(&self, subject: SubjectId, source: &IpAddr) -> bool {
+        self.lans.get(subject.lan).is_some_and(|lan| lan.holds(source)) || self.mirror.is_local(source)
+    }
+
     fn fate(&self, leg: &Leg, lan: Option<LanId>) -> Fate {
         let (Some(address), Some(lan)) = (leg.gateway, lan) else { return Fate::Lives };
         let subject = SubjectId { lan, address };
@@ -262,26 +283,6 @@ impl View<'_> {
             Some(Choice::Detour(way)) => Fate::Dead(subject, *way),
             Some(Choice::Undecided) | None => Fate::Unclear,
         }
-    }
-
-    /// Whether an overlay of ours stands in front of the route and has something else in the place of this leg: then
-    /// it was laid when that leg was dead, and stays until the leg's subject is home.
-    fn replaced(&self, group: Group, route: &Arc<Route>, leg: &Leg) -> bool {
-        let mut in_front = self.own_in_front(group, route).peekable();
-        in_front.peek().is_some() && in_front.all(|o| !o.legs.contains(leg))
-    }
-
-    fn own_in_front<'r>(
-        &'r self,
-        group: Group,
-        route: &'r Arc<Route>,
-    ) -> impl Iterator<Item = &'r Arc<Route>> {
-        let own = self.mirror.routes().group(group).filter(|r| r.protocol == PROTOCOL);
-        own.filter(move |o| stands_before(self.mirror, o, route))
-    }
-
-    fn has_own(&self, group: Group) -> bool {
-        self.mirror.routes().group(group).any(|r| r.protocol == PROTOCOL)
     }
 
     fn is_managed(&self, route: &Route) -> bool {
@@ -295,21 +296,39 @@ impl View<'_> {
 }
 
 impl Overlay {
-    /// Whether a route of ours already does what this overlay is for.
-    pub(super) fn is_served_by(&self, mirror: &Mirror, own: &Arc<Route>) -> bool {
+    /// Whether a route of ours, one of its group's `routes`, already does what this overlay is for.
+    pub(super) fn is_served_by(&self, routes: &[Arc<Route>], own: &Arc<Route>) -> bool {
         own.legs == self.route.legs
             && own.source == self.route.source
-            && self.front.as_ref().is_none_or(|front| stands_before(mirror, own, front))
+            && self.front.as_ref().is_none_or(|front| stands_before(routes, own, front))
     }
 }
 
-/// Whether the kernel prefers `own` to `other`, both of one group. A route that is gone is behind everything.
-fn stands_before(mirror: &Mirror, own: &Arc<Route>, other: &Arc<Route>) -> bool {
+fn foreign(routes: &[Arc<Route>]) -> impl Iterator<Item = &Arc<Route>> {
+    routes.iter().filter(|r| r.protocol != PROTOCOL)
+}
+
+fn has_own(routes: &[Arc<Route>]) -> bool {
+    routes.iter().any(|r| r.protocol == PROTOCOL)
+}
+
+/// Whether an overlay of ours stands in front of the route and has something else in the place of this leg: then it
+/// was laid when that leg was dead, and stays until the leg's subject is home.
+fn replaced(routes: &[Arc<Route>], route: &Arc<Route>, leg: &Leg) -> bool {
+    let mut in_front = own_in_front(routes, route).peekable();
+    in_front.peek().is_some() && in_front.all(|o| !o.legs.contains(leg))
+}
+
+fn own_in_front<'r>(routes: &'r [Arc<Route>], route: &'r Arc<Route>) -> impl Iterator<Item = &'r Arc<Route>> {
+    routes.iter().filter(move |o| o.protocol == PROTOCOL && stands_before(routes, o, route))
+}
+
+/// Whether the kernel prefers `own` to `other`, both of one group. A route that is gone is behind its equals.
+fn stands_before(routes: &[Arc<Route>], own: &Arc<Route>, other: &Arc<Route>) -> bool {
     if own.key.metric != other.key.metric {
         return own.key.metric < other.key.metric;
     }
-    let equals = mirror.routes().at(&own.key);
-    let place = |route: &Arc<Route>| equals.iter().position(|r| r.is_same(route));
+    let place = |route: &Arc<Route>| routes.iter().position(|r| r.is_same(route));
     match (place(own), place(other)) {
         (Some(own), Some(other)) => own < other,
         (Some(_), None) => true,

@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::input::Output;
 use super::lan::{Choice, SubjectId};
 use super::notice::Notice;
-use super::overlay::Wanted;
-use super::route::{PROTOCOL, Refusal};
+use super::route::Refusal;
 use super::table::Group;
 use super::trouble::CONTESTED;
 use super::{Reconciler, waiting};
@@ -156,15 +155,13 @@ impl Reconciler {
         if pausing().next().is_some() { None } else { Some(Outcome::Applied(way)) }
     }
 
-    /// Lifted, unless an overlay stays until the route that it stands in for is back.
+    /// Lifted, unless an overlay stays until the route that it stands in for is back, or cannot be lifted.
     fn home_outcome(&self, id: SubjectId) -> Option<Outcome> {
-        let view = self.view();
+        let none_kept = self.kept.is_empty() && self.troubles.is_empty();
         let is_kept = |group: &Group| {
-            let own = self.mirror.routes().group(*group).any(|r| r.protocol == PROTOCOL);
-            own && matches!(view.wanted(*group), Wanted::Keep | Wanted::Nothing)
+            self.kept.contains(group) || self.troubles.get(group).is_some_and(|t| t.refused.is_some())
         };
-        let kept = self.groups_of(id).iter().any(is_kept);
-        (!kept).then_some(Outcome::Lifted)
+        (none_kept || !self.groups_of(id).iter().any(is_kept)).then_some(Outcome::Lifted)
     }
 
     fn report_laid(&mut self, id: SubjectId, outcome: &Outcome) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::route::{MAIN_TABLE, Route, RouteKey};
+use super::route::{MAIN_TABLE, PROTOCOL, Route, RouteKey};
 use crate::interface::InterfaceIndex;
 
 /// All routes to one destination with one type of service: the kernel uses the first of them that it can, by metric
@@ -75,7 +75,7 @@ impl RouteTable {
         self.routes.range(first..=last).flat_map(|(_, routes)| routes)
     }
 
-    /// Keys of the routes that have a leg with this gateway on this interface.
+    /// Keys of the routes that have a leg with this gateway on this interface, but for our own: nobody asks for those.
     pub fn by_gateway(&self, interface: InterfaceIndex, gateway: IpAddr) -> impl Iterator<Item = &RouteKey> {
         self.by_gateway.get(&(interface, gateway)).into_iter().flatten()
     }
@@ -121,7 +121,7 @@ impl RouteTable {
     }
 
     fn insert(&mut self, position: usize, route: Arc<Route>) {
-        for leg in &route.legs {
+        for leg in route.legs.iter().filter(|_| route.protocol != PROTOCOL) {
             if let Some(gateway) = leg.gateway {
                 self.by_gateway.entry((leg.interface, gateway)).or_default().insert(route.key);
             }
@@ -133,10 +133,10 @@ impl RouteTable {
 
     /// Takes a removed route out of the index, but for gateways that another route with its key uses, too.
     fn unindex(&mut self, removed: &Route) {
-        for leg in &removed.legs {
+        for leg in removed.legs.iter().filter(|_| removed.protocol != PROTOCOL) {
             let Some(gateway) = leg.gateway else { continue };
             let place = (leg.interface, gateway);
-            if self.at(&removed.key).iter().any(|r| r.legs.contains(leg)) {
+            if self.at(&removed.key).iter().any(|r| r.protocol != PROTOCOL && r.legs.contains(leg)) {
                 continue;
             }
             if let Some(keys) = self.by_gateway.get_mut(&place) {

@@ -147,3 +147,24 @@ fn the_end_names_waiting_addresses() {
     );
     assert_eq!(rig.on_lo(), ["fd00::1/128"]);
 }
+
+#[test]
+fn an_address_that_the_kernel_keeps_on_a_downed_interface_waits_all_the_same() {
+    let mut rig = Rig::new();
+    rig.detour("eth0", "fd00::2", "eth1", "fd01::2");
+    rig.take_operations();
+    // Sysctl keep_addr_on_down: listed, but not local.
+    rig.event(|k| {
+        let told = k.set_up(ETH0, false);
+        k.load_address(ETH0, InterfaceAddress { tentative: true, ..address("fd00::1/64") });
+        told
+    });
+    rig.wait(SECOND);
+    assert_eq!(rig.take_operations(), ["addr add fd00::1/128 dev 1"]);
+    rig.event(|k| {
+        k.load_address(ETH0, address("fd00::1/64"));
+        k.set_up(ETH0, true)
+    });
+    rig.wait(3 * SECOND);
+    assert_eq!(rig.take_operations(), ["addr del fd00::1/128 dev 1"]);
+}

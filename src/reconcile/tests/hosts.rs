@@ -157,3 +157,21 @@ fn the_end_leaves_detours_and_names_the_undo_command() {
     assert_eq!(rig.core.deadline(), None);
     assert_eq!(super::rig::settings().exit, Exit::Lift);
 }
+
+#[test]
+fn the_end_with_keep_lifts_nothing_that_is_not_lifted_yet() {
+    let mut rig = Rig::new();
+    rig.core = crate::reconcile::Reconciler::new(
+        crate::reconcile::Settings { exit: Exit::Keep, ..super::rig::settings() },
+        None,
+    );
+    rig.hand_in_plan();
+    rig.detour("eth0", "10.0.0.2", "eth1", "10.1.0.2");
+    rig.refuses = Some(crate::reconcile::Refusal::new(nix::errno::Errno::EPERM, "Operation not permitted"));
+    rig.home("eth0", "10.0.0.2");
+    rig.refuses = None;
+    rig.take_operations();
+    rig.stop();
+    assert_eq!(rig.take_operations(), [""; 0]);
+    assert_eq!(rig.own().len(), 1);
+}
