@@ -58,6 +58,7 @@ pub(super) struct Lan {
     addresses: BTreeMap<IpAddr, Instant>,
     /// Since when packets can pass without a break.
     running_since: Option<Instant>,
+    seen: bool,
     strangers: f64,
     strangers_at: Instant,
     /// Whether people were told that the LAN is down.
@@ -79,6 +80,7 @@ impl Lan {
             excused: false,
             addresses: BTreeMap::new(),
             running_since: None,
+            seen: false,
             strangers: STRANGERS_PER_SECOND,
             strangers_at: now,
             told_down: false,
@@ -103,7 +105,9 @@ impl Lan {
             }
         }
         self.interface = interface;
-        self.running_since = self.running().map(|_| self.running_since.unwrap_or(now));
+        // One that runs when it is first seen is not back from a bounce.
+        let since = if std::mem::replace(&mut self.seen, true) { now } else { now - SETTLED_AFTER };
+        self.running_since = self.running().map(|_| self.running_since.unwrap_or(since));
         self.drop_withdrawn(now);
         !self.addresses().eq(before)
     }

@@ -348,12 +348,14 @@ impl Path {
         self.saved >= 10
     }
 
-    /// Takes an INQ once: false if it is a double, or older than the last f slots.
-    pub(super) fn take_inquiry(&mut self, sequence: u32, nonce: Nonce, window: u32) -> bool {
+    /// Takes an INQ once: false if it is a double, older than the last f slots (`window`), or further ahead than the
+    /// sender can have come since it was heard (`ahead`): one forged INQ must not make all true ones look old.
+    pub(super) fn take_inquiry(&mut self, sequence: u32, nonce: Nonce, window: u32, ahead: u32) -> bool {
         let newest = self.heard_sequence.unwrap_or(sequence);
-        let age = newest.wrapping_sub(sequence);
-        let is_old = age < u32::MAX / 2 && age > window;
-        if is_old || self.taken.contains(&(sequence, nonce)) {
+        let step = sequence.wrapping_sub(newest);
+        let is_old = step > u32::MAX / 2 && newest.wrapping_sub(sequence) > window;
+        let is_early = step <= u32::MAX / 2 && step > ahead;
+        if is_old || is_early || self.taken.contains(&(sequence, nonce)) {
             return false;
         }
         if self.taken.len() == TAKEN {

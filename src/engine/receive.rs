@@ -149,7 +149,8 @@ impl Engine {
         }
         let window = self.config.missed.get();
         let path = self.path_mut(sender.node, *key).ok_or(Dropped::JoinedLan)?;
-        if !path.take_inquiry(sender.sequence, sender.nonce, window) {
+        let ahead = slots_since(path.heard, now, sender.interval);
+        if !path.take_inquiry(sender.sequence, sender.nonce, window, ahead) {
             return Err(Dropped::Replayed);
         }
         self.on_heard(now, arrival);
@@ -241,6 +242,8 @@ impl Engine {
         self.on_heard(now, arrival);
         self.doubt_after_silence(node, *key);
         let path = self.path_mut(node, *key).ok_or(Dropped::JoinedLan)?;
+        // Who answers our nonce knows its own slot: that mends what a forged INQ may have said.
+        path.heard_sequence = Some(packet.sender.sequence);
         path.on_answer(asked.sent, asked.sequence == current, asked.first, now);
         let unfiltered = asked.broadcast && path.on_broadcast_answered();
         path.on_round_trip(datagram.arrived.since(asked.sent).saturating_sub(held));
@@ -320,7 +323,8 @@ impl Engine {
         let keyed = self.keys.is_keyed();
         let peer = self.peers.get_mut(&packet.sender.node).ok_or(Dropped::OtherBoot)?;
         let path = peer.paths.get_mut(key).ok_or(Dropped::OtherBoot)?;
-        if !path.take_inquiry(packet.sender.sequence, packet.sender.nonce, window) {
+        let ahead = slots_since(path.heard, now, packet.sender.interval);
+        if !path.take_inquiry(packet.sender.sequence, packet.sender.nonce, window, ahead) {
             return Err(Dropped::Replayed);
         }
         // Unkeyed, it counts only for the LAN that it came by (rule 8).
@@ -478,6 +482,14 @@ impl Engine {
         }
         self.inquire(now, node, key, target, false);
     }
+}
+
+/// How many slots a sender can have come since it was heard; a few more, for slots that begin early.
+fn slots_since(heard: Option<Instant>, now: Instant, interval: Duration) -> u32 {
+    const SLACK: u128 = 16;
+    let shortest = interval.clamp(MIN_INTERVAL, MAX_INTERVAL) * 3 / 4;
+    let elapsed = heard.map_or(Duration::ZERO, |heard| now.since(heard));
+    u32::try_from(elapsed.as_nanos() / shortest.as_nanos() + SLACK).unwrap_or(u32::MAX)
 }
 
 /// An INQ of ours that was answered.
