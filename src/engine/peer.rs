@@ -39,6 +39,8 @@ pub(super) struct Peer {
     pub(super) report_generation: u32,
     pub(super) confirmed_generation: u32,
     pub(super) news_left: u32,
+    /// When the last report of a change went out.
+    pub(super) news_sent: Option<Instant>,
     /// The last reports, to see a change.
     pub(super) reported: Vec<(PathKey, Level, bool, bool)>,
     /// Its report generation that we hold.
@@ -69,6 +71,7 @@ impl Peer {
             report_generation: 0,
             confirmed_generation: 0,
             news_left: 0,
+            news_sent: None,
             reported: Vec::new(),
             held_generation: 0,
             configured: None,
