@@ -88,6 +88,7 @@ fn an_ipv4_address_waits_when_its_interface_is_deleted_and_overlays_are_laid_aga
     rig.event(|k| k.delete_interface(ETH0));
     rig.wait(SECOND);
     assert_eq!(rig.on_lo(), ["10.0.0.1/32"; 1]);
+    assert!(!rig.take_notices().iter().any(|n| n.starts_with("overlay-removed")), "nobody is to blame");
     assert_eq!(
         rig.own(),
         [
