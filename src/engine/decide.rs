@@ -216,7 +216,7 @@ impl Engine {
     fn class(&self, now: Instant, peer: &Peer, fled: PathKey, path: &Path) -> Option<Class> {
         let silent_since = peer.paths.get(&fled).and_then(|p| p.unanswered_since);
         // A verdict from before the peer's restart or absence has no beginning that counts: then a fresh answer does.
-        let since = silent_since.unwrap_or(now - peer.interval * (self.config.missed.get() + 2));
+        let since = silent_since.unwrap_or(now - peer.pace.interval() * (self.config.missed.get() + 2));
         let is_proven = path.proof.is_some_and(|proof| proof >= since);
         let own_carrier_lost = !self.is_running(fled.lan);
         match path.verdict {
@@ -261,7 +261,7 @@ impl Engine {
                         && self.peers.get(other).is_some_and(|peer| {
                             !peer.absent
                                 && peer.heard.is_some_and(|heard| {
-                                    now.since(heard) <= peer.interval * (self.config.missed.get() + 2)
+                                    now.since(heard) <= peer.pace.interval() * (self.config.missed.get() + 2)
                                 })
                         })
                 })
