@@ -350,29 +350,35 @@ impl Engine {
             }
             self.peers.insert(sender.node, Peer::new(sender.node));
         }
-        self.meet_boot(now, arrival, sender.boot);
+        self.meet_boot(now, arrival, sender.boot)?;
         self.meet_path(now, arrival)
     }
 
-    fn meet_boot(&mut self, now: Instant, arrival: &Arrival<'_>, boot: BootId) {
-        let Some(peer) = self.peers.get_mut(&arrival.packet.sender.node) else { return };
+    /// Takes over a new run, at most one an interval: two hosts with one id, or somebody who invents runs, must not
+    /// make us start anew with every packet.
+    fn meet_boot(&mut self, now: Instant, arrival: &Arrival<'_>, boot: BootId) -> Result<(), Dropped> {
+        let Some(peer) = self.peers.get_mut(&arrival.packet.sender.node) else { return Ok(()) };
         if peer.boot == Some(boot) {
-            return;
+            return Ok(());
         }
         let node = peer.node;
         let restarted = peer.boot.is_some();
         let is_clone = peer.former_boots.contains(&boot);
-        peer.on_new_boot(boot);
+        let told = peer.is_cloned(now);
         if is_clone {
-            let told = peer.is_cloned(now);
-            peer.cloned_until = Some(now + CLONE_QUARANTINE);
-            if !told {
-                let interface = self.lan_name(arrival.lan);
-                self.notice(Notice::PeerCloned { peer: node, address: arrival.datagram.source, interface });
-            }
-        } else if restarted {
+            peer.cloned_until = Some(now + CLONE_QUARANTINE.max(peer.pace.interval() * 5));
+        }
+        let too_soon = peer.boot_since.is_some_and(|since| now.since(since) < peer.pace.interval());
+        if !too_soon {
+            peer.on_new_boot(now, boot);
+        }
+        if is_clone && !told {
+            let interface = self.lan_name(arrival.lan);
+            self.notice(Notice::PeerCloned { peer: node, address: arrival.datagram.source, interface });
+        } else if restarted && !is_clone && !too_soon {
             self.notice(Notice::PeerRestarted { peer: node });
         }
+        if too_soon { Err(Dropped::OtherBoot) } else { Ok(()) }
     }
 
     fn meet_path(&mut self, now: Instant, arrival: &Arrival<'_>) -> Result<(), Dropped> {
