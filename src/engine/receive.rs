@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use super::counters::Dropped;
 use super::notice::Notice;
+use super::pace::{MAX_INTERVAL, MIN_INTERVAL};
 use super::path::{Path, PathKey, UNHEARD};
-use super::peer::{MAX_INTERVAL, MIN_INTERVAL, Peer};
+use super::peer::Peer;
 use super::peer_address::PeerAddress;
 use super::send::HeldAnswer;
 use super::{Datagram, Engine, MAX_PEERS, Reason};
@@ -347,10 +348,7 @@ impl Engine {
             if self.peers.len() >= MAX_PEERS {
                 return Err(Dropped::TableFull);
             }
-            self.peers.insert(
-                sender.node,
-                Peer::new(sender.node, sender.interval.clamp(MIN_INTERVAL, MAX_INTERVAL)),
-            );
+            self.peers.insert(sender.node, Peer::new(sender.node));
         }
         self.meet_boot(now, arrival, sender.boot)?;
         self.meet_path(now, arrival)
@@ -368,9 +366,9 @@ impl Engine {
         let is_clone = peer.former_boots.contains(&boot);
         let told = peer.is_cloned(now);
         if is_clone {
-            peer.cloned_until = Some(now + CLONE_QUARANTINE.max(peer.interval * 5));
+            peer.cloned_until = Some(now + CLONE_QUARANTINE.max(peer.pace.interval() * 5));
         }
-        let too_soon = peer.boot_since.is_some_and(|since| now.since(since) < peer.interval);
+        let too_soon = peer.boot_since.is_some_and(|since| now.since(since) < peer.pace.interval());
         if !too_soon {
             peer.on_new_boot(now, boot);
         }
@@ -393,7 +391,8 @@ impl Engine {
             return Ok(());
         }
         if let Some((twin, path)) = peer.twin_of(key) {
-            let is_live = path.heard.is_some_and(|heard| now.since(heard) <= peer.interval * (missed + 1));
+            let is_live =
+                path.heard.is_some_and(|heard| now.since(heard) <= peer.pace.interval() * (missed + 1));
             if is_live && self.is_running(twin.lan) {
                 let (one, other) = (self.lan_name(twin.lan), self.lan_name(key.lan));
                 if !std::mem::replace(&mut self.told.joined, true) {
@@ -443,8 +442,9 @@ impl Engine {
         peer.heard = Some(now);
         peer.requestor = sender.requestor;
         peer.observer = sender.observer;
-        peer.announce(sender.interval, missed, now);
+        peer.pace.announce(sender.interval, missed, now);
         let Some(path) = peer.paths.get_mut(&arrival.key) else { return };
+        path.pace.announce(sender.interval, missed, now);
         path.heard = Some(now);
         path.gone = false;
         path.offered_generation = sender.address_generation;
