@@ -314,7 +314,6 @@ impl Reconciler {
 
     /// What the timers demand.
     pub(super) fn on_time(&mut self, now: Instant) {
-        self.started = true;
         self.dumps.on_time(now);
         for group in self.troubles.due(now) {
             self.mark(group);
