@@ -144,7 +144,8 @@ impl Engine {
                 Some(_) | None => stay,
             };
         }
-        if path.verdict == Level::Up {
+        let is_own_fault = !self.is_running(way.lan);
+        if path.verdict == Level::Up && (is_own_fault || self.is_proven_since(now, peer, way, path)) {
             return Position::Home;
         }
         match self.best(now, peer, key, a, Some(way).filter(|way| !self.is_serving(peer, *way))) {
@@ -212,15 +213,21 @@ impl Engine {
             .min()
     }
 
+    /// Rule 2: a path is taken only if it answered an INQ that was sent after the other went silent, so that the death
+    /// of the peer, or our own, is not taken for that of a LAN.
+    fn is_proven_since(&self, now: Instant, peer: &Peer, silent: PathKey, path: &Path) -> bool {
+        // A verdict from before the peer's restart or absence has no beginning that counts: then a fresh answer does.
+        let recently = now - peer.interval * (self.config.missed.get() + 2);
+        let since = peer.paths.get(&silent).and_then(|p| p.unanswered_since).unwrap_or(recently);
+        path.proof.is_some_and(|proof| proof >= since)
+    }
+
     /// How good a path is as a way out of `fled`; none if it is not proven since that went silent.
     fn class(&self, now: Instant, peer: &Peer, fled: PathKey, path: &Path) -> Option<Class> {
-        let silent_since = peer.paths.get(&fled).and_then(|p| p.unanswered_since);
-        // A verdict from before the peer's restart or absence has no beginning that counts: then a fresh answer does.
-        let since = silent_since.unwrap_or(now - peer.interval * (self.config.missed.get() + 2));
-        let is_proven = path.proof.is_some_and(|proof| proof >= since);
-        let own_carrier_lost = !self.is_running(fled.lan);
+        let is_proven = self.is_proven_since(now, peer, fled, path);
+        let is_own_fault = !self.is_running(fled.lan);
         match path.verdict {
-            Level::Up if is_proven || own_carrier_lost => {
+            Level::Up if is_proven || is_own_fault => {
                 Some(if self.is_ready_at_both(now, peer, path) { Class::Ready } else { Class::Up })
             }
             Level::Up | Level::Down | Level::Unknown if is_proven && !path.gone => Some(Class::Answered),
@@ -271,14 +278,13 @@ impl Engine {
     /// Whether an address waits for a way out and has none: its path is down, or its detour is.
     fn is_stuck(&self, peer: &Peer, moves: &[(PathKey, IpAddr, Position)]) -> bool {
         peer.paths.iter().any(|(key, path)| {
-            path.verdict == Level::Down
-                && path.addresses.values().any(|a| {
-                    let waits = match self.current_way(peer, a) {
-                        Some((way, _)) => !self.is_serving(peer, way),
-                        None => a.answered.is_some() || a.trusted,
-                    };
-                    waits && !moves.iter().any(|(k, address, _)| k == key && *address == a.address)
-                })
+            path.addresses.values().any(|a| {
+                let waits = match self.current_way(peer, a) {
+                    Some((way, _)) => !self.is_serving(peer, way),
+                    None => path.verdict == Level::Down && (a.answered.is_some() || a.trusted),
+                };
+                waits && !moves.iter().any(|(k, address, _)| k == key && *address == a.address)
+            })
         })
     }
 

@@ -20,6 +20,8 @@ pub(super) struct Peer {
     /// Its run; none before it was heard.
     pub(super) boot: Option<BootId>,
     pub(super) former_boots: Vec<BootId>,
+    /// When its run replaced another that we knew.
+    pub(super) boot_since: Option<Instant>,
     /// Two hosts bear this id: nothing is moved until this moment.
     pub(super) cloned_until: Option<Instant>,
     pub(super) requestor: bool,
@@ -55,6 +57,7 @@ impl Peer {
             node,
             boot: None,
             former_boots: Vec::new(),
+            boot_since: None,
             cloned_until: None,
             requestor: false,
             observer: false,
@@ -75,8 +78,9 @@ impl Peer {
     }
 
     /// A new run, proven by a nonce: counts start anew, verdicts and overlays stay (rule 1).
-    pub(super) fn on_new_boot(&mut self, boot: BootId) {
+    pub(super) fn on_new_boot(&mut self, now: Instant, boot: BootId) {
         if let Some(old) = self.boot.replace(boot) {
+            self.boot_since = Some(now);
             self.former_boots.retain(|b| *b != old);
             self.former_boots.push(old);
             if self.former_boots.len() > FORMER_BOOTS {

@@ -364,7 +364,7 @@ impl Engine {
         let node = peer.node;
         let restarted = peer.boot.is_some();
         let is_clone = peer.former_boots.contains(&boot);
-        peer.on_new_boot(boot);
+        peer.on_new_boot(now, boot);
         if is_clone {
             let told = peer.is_cloned(now);
             peer.cloned_until = Some(now + CLONE_QUARANTINE);
