@@ -36,7 +36,7 @@ impl Engine {
             }
             let interval = self.config.interval;
             let peer = self.peers.entry(known.node).or_insert_with(|| Peer::new(known.node, interval));
-            peer.paths.insert(key, path);
+            peer.paths.insert(key, Box::new(path));
         }
         self.memory_written = Some(memory.clone());
     }
@@ -47,7 +47,7 @@ impl Engine {
 
     /// Sees whether anything that is worth it has changed.
     pub(super) fn remember_if_changed(&mut self, now: Instant) {
-        if self.timers.is_set(Reason::Remember) {
+        if self.timers.at(Reason::Remember).is_some() {
             return;
         }
         let current = self.memory(now);

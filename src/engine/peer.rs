@@ -30,7 +30,8 @@ pub(super) struct Peer {
     pub(super) interval: Duration,
     /// A longer one that counts from this moment on.
     pub(super) slower: Option<(Duration, Instant)>,
-    pub(super) paths: BTreeMap<PathKey, Path>,
+    /// Boxed, because a node of a map has room for eleven, and a peer has two or four.
+    pub(super) paths: BTreeMap<PathKey, Box<Path>>,
     /// Silent on all paths.
     pub(super) absent: bool,
     /// When it was last heard on any path.
@@ -93,7 +94,7 @@ impl Peer {
         self.held_generation = 0;
         self.confirmed_generation = 0;
         self.slower = None;
-        self.paths.values_mut().for_each(Path::on_new_boot);
+        self.paths.values_mut().for_each(|path| path.on_new_boot());
     }
 
     pub(super) fn is_cloned(&self, now: Instant) -> bool {
@@ -113,7 +114,7 @@ impl Peer {
 
     /// Whether an overlay for it stands.
     pub(super) fn has_overlay(&self) -> bool {
-        self.paths.values().any(Path::is_moved)
+        self.paths.values().any(|path| path.is_moved())
     }
 
     /// The interval by now: a slower one counts only after f old ones, so that none can hide its death behind it.
@@ -144,7 +145,7 @@ impl Peer {
         self.paths
             .iter()
             .find(|(k, _)| k.lan != key.lan && k.family == key.family && k.peer_lan == key.peer_lan)
-            .map(|(k, p)| (*k, p))
+            .map(|(k, p)| (*k, p.as_ref()))
     }
 
     pub(super) fn path_by_address(&self, lan: LanIndex, address: &IpAddr) -> Option<PathKey> {
