@@ -305,7 +305,7 @@ fn read_damping(draft: &mut Draft, value: &Value<'_>, faults: &mut Vec<Fault>) -
         return Ok(());
     }
     let Damping { suppress, reuse, .. } = *damping;
-    let ceiling = ceiling(damping);
+    let ceiling = damping.ceiling();
     if reuse >= suppress {
         faults.push(value.fault_of_section(&format!(
             "has reuse {reuse}, which is not below suppress {suppress}; lower reuse or raise suppress"
@@ -317,11 +317,6 @@ fn read_damping(draft: &mut Draft, value: &Value<'_>, faults: &mut Vec<Fault>) -
         )));
     }
     Ok(())
-}
-
-/// The most that a penalty can be, so that it falls to `reuse` within `maximum` (RFC 2439 §4.8.1).
-fn ceiling(damping: &Damping) -> f64 {
-    damping.reuse * (damping.maximum.as_secs_f64() / damping.half_life.as_secs_f64()).exp2()
 }
 
 /// The keys of `[failback]` before they are held against each other.

@@ -116,7 +116,7 @@ impl Engine {
         let key = heard.unwrap_or(PathKey { lan, family, peer_lan: UNHEARD });
         let fresh = Path::new(now, &mut self.random, 0.0, &self.config.damping);
         let Some(peer) = self.peers.get_mut(&node) else { return };
-        let path = peer.paths.entry(key).or_insert(fresh);
+        let path = peer.paths.entry(key).or_insert(Box::new(fresh));
         path.by_unicast |= key.peer_lan == UNHEARD;
         Self::note_address(path, address, trusted);
     }
@@ -154,7 +154,7 @@ impl Engine {
         if peer.is_cloned(now) || !settled {
             return;
         }
-        let voices: Vec<&Path> = peer
+        let voices: Vec<_> = peer
             .paths
             .values()
             .filter(|p| !p.claims.is_empty() && p.missed < missed && p.verdict != Level::Down)
@@ -180,5 +180,5 @@ impl Engine {
 
 fn record_of<'a>(peer: &'a mut Peer, lan: LanIndex, address: &IpAddr) -> Option<&'a mut super::PeerAddress> {
     let key = peer.path_by_address(lan, address)?;
-    peer.paths.get_mut(&key)?.addresses.get_mut(address)
+    Some(peer.paths.get_mut(&key)?.addresses.get_mut(address)?)
 }

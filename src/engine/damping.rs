@@ -17,33 +17,28 @@ pub(super) struct Penalty {
 impl Penalty {
     /// Starts with a penalty from before, 0 for a new path.
     pub(super) fn new(now: Instant, value: f64, settings: &Damping) -> Self {
-        let value = if value.is_finite() { value.clamp(0.0, Self::ceiling(settings)) } else { 0.0 };
+        let value =
+            if value.is_finite() { value.clamp(0.0, settings.ceiling().max(settings.suppress)) } else { 0.0 };
         Self { value, at: now, suppressed: value >= settings.suppress }
     }
 
     /// The path failed.
     pub(super) fn on_failure(&mut self, now: Instant, settings: &Damping) {
         let suppressed = self.is_suppressed(now, settings);
-        self.value = (self.value(now, settings) + settings.penalty).min(Self::ceiling(settings));
+        self.value =
+            (self.value(now, settings) + settings.penalty).min(settings.ceiling().max(settings.suppress));
         self.at = now;
         self.suppressed = suppressed || self.value >= settings.suppress;
     }
 
     /// The penalty by now.
     pub(super) fn value(&self, now: Instant, settings: &Damping) -> f64 {
-        let half_lives = now.since(self.at).as_secs_f64() / settings.half_life.as_secs_f64();
-        self.value * (-half_lives).exp2()
+        self.value * settings.remaining(now.since(self.at))
     }
 
     /// Whether the path still has to wait.
     pub(super) fn is_suppressed(&self, now: Instant, settings: &Damping) -> bool {
         self.suppressed && self.value(now, settings) >= settings.reuse
-    }
-
-    /// The penalty that decays to `reuse` in just the longest time of suppression.
-    fn ceiling(settings: &Damping) -> f64 {
-        let half_lives = settings.maximum.as_secs_f64() / settings.half_life.as_secs_f64();
-        (settings.reuse * half_lives.exp2()).max(settings.suppress)
     }
 }
 

@@ -330,8 +330,8 @@ impl Engine {
                     let others = |nodes: &BTreeSet<NodeId>| nodes.iter().any(|claimant| *claimant != node);
                     a.withdrawn.is_some() && self.claimants.get(&a.address).is_some_and(others)
                 };
-                let counts = move |a: &&PeerAddress| (a.answered.is_some() || a.trusted) && !is_anothers(a);
-                path.addresses.values().filter(counts).map(|a| (key.lan, a.address, a.position))
+                let counts = move |a: &PeerAddress| (a.answered.is_some() || a.trusted) && !is_anothers(a);
+                path.addresses.values().filter(move |a| counts(a)).map(|a| (key.lan, a.address, a.position))
             })
         };
         if positions().eq(peer.planned.iter().copied()) {

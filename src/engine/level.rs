@@ -10,11 +10,11 @@ use crate::wire::{LanIndex, Level, NodeId};
 
 impl Engine {
     pub(super) fn path(&self, node: NodeId, key: PathKey) -> Option<&Path> {
-        self.peers.get(&node)?.paths.get(&key)
+        Some(self.peers.get(&node)?.paths.get(&key)?)
     }
 
     pub(super) fn path_mut(&mut self, node: NodeId, key: PathKey) -> Option<&mut Path> {
-        self.peers.get_mut(&node)?.paths.get_mut(&key)
+        Some(self.peers.get_mut(&node)?.paths.get_mut(&key)?)
     }
 
     pub(super) fn is_running(&self, lan: LanIndex) -> bool {
@@ -116,8 +116,8 @@ impl Engine {
         let missed = self.config.missed.get();
         let Some(peer) = self.peers.get(&node) else { return };
         let is_silent =
-            |(key, path): (&PathKey, &Path)| path.missed >= missed || path.gone || !self.is_running(key.lan);
-        if peer.absent || !peer.paths.iter().all(is_silent) {
+            |key: &PathKey, path: &Path| path.missed >= missed || path.gone || !self.is_running(key.lan);
+        if peer.absent || !peer.paths.iter().all(|(key, path)| is_silent(key, path)) {
             return;
         }
         let said_goodbye = peer.paths.values().any(|path| path.gone);

@@ -35,7 +35,7 @@ impl Engine {
                 Self::note_address(&mut path, *address, true);
             }
             let peer = self.peers.entry(known.node).or_insert_with(|| Peer::new(known.node));
-            peer.paths.insert(key, path);
+            peer.paths.insert(key, Box::new(path));
         }
         self.memory_written = Some(memory.clone());
     }
@@ -46,7 +46,7 @@ impl Engine {
 
     /// Sees whether anything that is worth it has changed.
     pub(super) fn remember_if_changed(&mut self, now: Instant) {
-        if self.timers.is_set(Reason::Remember) {
+        if self.timers.at(Reason::Remember).is_some() {
             return;
         }
         let current = self.memory(now);

@@ -65,6 +65,9 @@ pub use timers::Reason;
 /// Peers that are known at once: four times what the design is measured with; more are refused like strangers.
 const MAX_PEERS: usize = 4096;
 
+/// Room for outputs that is kept: what most inputs lead to. A change for all peers at once needs a hundred times as much.
+const OUTPUTS_KEPT: usize = 64;
+
 /// See the module.
 #[derive(Debug, Clone)]
 pub struct Engine {
@@ -178,7 +181,11 @@ impl Engine {
 
     /// The next thing to do, until there is none.
     pub fn next_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        let next = self.outputs.pop_front();
+        if next.is_none() {
+            self.outputs.shrink_to(OUTPUTS_KEPT);
+        }
+        next
     }
 
     /// When to come back, and why.

@@ -137,7 +137,8 @@ pub(super) struct Path {
     pub(super) has_failed: bool,
     /// Failback waits for the administrator.
     pub(super) held: bool,
-    pub(super) addresses: BTreeMap<IpAddr, PeerAddress>,
+    /// Boxed, because a node of a map has room for eleven, and most paths have one.
+    pub(super) addresses: BTreeMap<IpAddr, Box<PeerAddress>>,
     /// Generation of the peer's address list that it says it has.
     pub(super) offered_generation: u32,
     /// Generation of the peer's address list that was received over this path.
@@ -279,6 +280,14 @@ impl Path {
         }
     }
 
+    /// Forgets the INQs whose answers do not count in slot `sequence`: those from before the last `window` slots.
+    pub(super) fn forget_asked(&mut self, sequence: u32, window: u32) {
+        self.outstanding.retain(|asked| sequence.wrapping_sub(asked.sequence) <= window);
+        if self.outstanding.is_empty() {
+            self.outstanding = VecDeque::new();
+        }
+    }
+
     /// A broadcast was answered: broadcasts are not filtered. True if they were taken to be.
     pub(super) fn on_broadcast_answered(&mut self) -> bool {
         self.saved = 0;
@@ -358,11 +367,12 @@ impl Path {
     pub(super) fn take_inquiry(&mut self, sequence: u32, nonce: Nonce, window: u32, ahead: u32) -> bool {
         let newest = self.heard_sequence.unwrap_or(sequence);
         let step = sequence.wrapping_sub(newest);
-        let is_old = step > u32::MAX / 2 && newest.wrapping_sub(sequence) > window;
+        let is_old = |sequence: u32| (window + 1..u32::MAX / 2).contains(&newest.wrapping_sub(sequence));
         let is_early = step <= u32::MAX / 2 && step > ahead;
-        if is_old || is_early || self.taken.contains(&(sequence, nonce)) {
+        if is_old(sequence) || is_early || self.taken.contains(&(sequence, nonce)) {
             return false;
         }
+        self.taken.retain(|(sequence, _)| !is_old(*sequence));
         if self.taken.len() == TAKEN {
             self.taken.pop_front();
         }
@@ -396,7 +406,7 @@ impl Path {
 
     /// Whether any of its addresses is served by another path.
     pub(super) fn is_moved(&self) -> bool {
-        self.addresses.values().any(PeerAddress::is_detoured)
+        self.addresses.values().any(|address| address.is_detoured())
     }
 
     /// The address to ask: the one that answered last.

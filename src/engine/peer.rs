@@ -28,7 +28,8 @@ pub(super) struct Peer {
     pub(super) observer: bool,
     /// How often it sends INQs, as last said on any path.
     pub(super) pace: Pace,
-    pub(super) paths: BTreeMap<PathKey, Path>,
+    /// Boxed, because a node of a map has room for eleven, and a peer has two or four.
+    pub(super) paths: BTreeMap<PathKey, Box<Path>>,
     /// Silent on all paths.
     pub(super) absent: bool,
     /// When it was last heard on any path.
@@ -90,7 +91,7 @@ impl Peer {
         self.held_generation = 0;
         self.confirmed_generation = 0;
         self.pace.forget_slower();
-        self.paths.values_mut().for_each(Path::on_new_boot);
+        self.paths.values_mut().for_each(|path| path.on_new_boot());
     }
 
     pub(super) fn is_cloned(&self, now: Instant) -> bool {
@@ -110,7 +111,7 @@ impl Peer {
 
     /// Whether an overlay for it stands.
     pub(super) fn has_overlay(&self) -> bool {
-        self.paths.values().any(Path::is_moved)
+        self.paths.values().any(|path| path.is_moved())
     }
 
     /// Whether the peer names this address as its own, over a path other than the address's.
@@ -123,7 +124,7 @@ impl Peer {
         self.paths
             .iter()
             .find(|(k, _)| k.lan != key.lan && k.family == key.family && k.peer_lan == key.peer_lan)
-            .map(|(k, p)| (*k, p))
+            .map(|(k, p)| (*k, p.as_ref()))
     }
 
     pub(super) fn path_by_address(&self, lan: LanIndex, address: &IpAddr) -> Option<PathKey> {

@@ -411,7 +411,7 @@ impl Engine {
         let configured = self.config.peers.iter().position(|peer| peer.addresses.contains(&source));
         if let Some(peer) = self.peers.get_mut(&node) {
             peer.configured = peer.configured.or(configured);
-            peer.paths.insert(key, path);
+            peer.paths.insert(key, Box::new(path));
         }
         self.unmet.remove(&(key.lan, source));
         self.notice(Notice::PathFound { peer: node, interface: self.lan_name(key.lan), address: source });
@@ -454,7 +454,8 @@ impl Engine {
     /// Makes an entry for an address of a path; it is nothing until it has answered.
     pub(super) fn note_address(path: &mut Path, address: IpAddr, trusted: bool) {
         if path.addresses.len() < MAX_ADDRESSES || path.addresses.contains_key(&address) {
-            let record = path.addresses.entry(address).or_insert_with(|| PeerAddress::new(address, trusted));
+            let record =
+                path.addresses.entry(address).or_insert_with(|| PeerAddress::new(address, trusted).into());
             record.trusted |= trusted;
         }
     }

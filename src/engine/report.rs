@@ -22,15 +22,14 @@ impl Engine {
     pub(super) fn spread_news(&mut self, now: Instant, node: NodeId) {
         let missed = self.config.missed.get();
         let Some(peer) = self.peers.get(&node) else { return };
-        let current: Vec<(PathKey, Level, bool, bool)> = peer
-            .paths
-            .iter()
-            .filter(|(key, _)| Self::is_reportable(**key))
-            .map(|(key, path)| (*key, path.local, self.is_ready(now, path), path.is_moved()))
-            .collect();
-        if peer.reported == current {
+        let current = || {
+            let reported = peer.paths.iter().filter(|(key, _)| Self::is_reportable(**key));
+            reported.map(|(key, path)| (*key, path.local, self.is_ready(now, path), path.is_moved()))
+        };
+        if current().eq(peer.reported.iter().copied()) {
             return;
         }
+        let current = current().collect();
         let is_news = peer.boot.is_some() && !peer.absent;
         // One count for all peers: a peer that was forgotten and is met again never sees an older one.
         self.report_count = self.report_count.wrapping_add(1).max(1);
@@ -140,9 +139,13 @@ impl Engine {
         let Some(peer) = self.peers.get(&node) else { return };
         let gap = self.interval / 8;
         let decides = self.config.missed.get() - 1;
-        let in_trouble = |path: &&Path| path.verdict == Level::Down || path.missed >= decides;
-        let Some(latest) =
-            peer.paths.values().filter(in_trouble).filter_map(|path| path.unanswered_since).max()
+        let in_trouble = |path: &Path| path.verdict == Level::Down || path.missed >= decides;
+        let Some(latest) = peer
+            .paths
+            .values()
+            .filter(|path| in_trouble(path))
+            .filter_map(|path| path.unanswered_since)
+            .max()
         else {
             return;
         };

@@ -12,7 +12,8 @@ use crate::wire::{
     self, BootId, Cookie, Directed, Kind, LanIndex, NodeId, Nonce, Packet, PathReport, Sealing, Sender, Token,
 };
 
-/// Answers to proven peers are spread by this much a peer, so that 1,000 do not answer in one burst.
+/// Answers to proven peers are spread by this much a peer, so that 1,000 do not answer in one burst. One that must wait
+/// goes with the next that waits already: hosts still differ, and each wakes up once for all that it has to answer.
 const SPREAD_PER_PEER: Duration = Duration::from_micros(20);
 
 /// Up to this many peers answer at once: such a burst fits the smallest receive queue (256) many times over, and
@@ -216,7 +217,8 @@ impl Engine {
         if spread.is_zero() || self.held_answers.len() >= MAX_HELD_ANSWERS {
             return self.send_answer(now, &answer);
         }
-        let at = now + self.random.between(Duration::ZERO, spread);
+        let standing = self.timers.at(Reason::Answers).filter(|at| !stranger && *at <= now + spread);
+        let at = standing.unwrap_or_else(|| now + self.random.between(Duration::ZERO, spread));
         self.answers_held = self.answers_held.wrapping_add(1);
         self.held_answers.insert((at, self.answers_held), answer);
         self.timers.set_earlier(Reason::Answers, at);

@@ -183,7 +183,9 @@ impl Engine {
     /// The first INQs of a slot.
     fn ask_all(&mut self, now: Instant, index: LanIndex) {
         let asks = self.config.requestor;
+        let missed = self.config.missed.get();
         let Some(lan) = self.lans.get(&index) else { return };
+        let sequence = lan.sequence;
         let broadcasts = asks && lan.settings.broadcast;
         for family in lan.families().collect::<Vec<_>>() {
             if broadcasts {
@@ -194,6 +196,7 @@ impl Engine {
             let Some(path) = self.path_mut(node, key) else { continue };
             let by_unicast = path.by_unicast || path.filtered;
             path.on_slot_begins(now, asks);
+            path.forget_asked(sequence, missed);
             let target = path.main_address();
             if let Some(target) = target.filter(|_| asks && by_unicast) {
                 self.inquire(now, node, key, target, true);
@@ -214,7 +217,7 @@ impl Engine {
             return;
         };
         let Some(path) = peer.paths.get(&key) else { return };
-        let waits = |a: &&PeerAddress| {
+        let waits = |a: &PeerAddress| {
             let is_stale = path.up_since.is_some_and(|up| a.answered.is_some_and(|answered| answered < up));
             let is_due = a.asked.is_none_or(|asked| now.since(asked) >= again);
             (is_stale && a.is_detoured()) || (a.answered.is_none() && is_due)
@@ -223,7 +226,7 @@ impl Engine {
             .addresses
             .values()
             .filter(|a| a.withdrawn.is_none())
-            .filter(waits)
+            .filter(|a| waits(a))
             .map(|a| a.address)
             .collect();
         for target in targets {

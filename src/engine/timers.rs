@@ -51,8 +51,9 @@ impl Timers {
         }
     }
 
-    pub(super) fn is_set(&self, reason: Reason) -> bool {
-        self.set.contains_key(&reason)
+    /// The deadline for this reason, if one stands.
+    pub(super) fn at(&self, reason: Reason) -> Option<Instant> {
+        self.set.get(&reason).copied()
     }
 
     pub(super) fn next(&self) -> Option<(Instant, Reason)> {
