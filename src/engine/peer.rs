@@ -24,6 +24,8 @@ pub(super) struct Peer {
     pub(super) boot_since: Option<Instant>,
     /// Two hosts bear this id: nothing is moved until this moment.
     pub(super) cloned_until: Option<Instant>,
+    /// What its list no longer names was not withdrawn yet: it had just restarted, or two hosts bore its id.
+    pub(super) withdrawal_waits: bool,
     pub(super) requestor: bool,
     pub(super) observer: bool,
     /// The interval that it announced, clamped.
@@ -61,6 +63,7 @@ impl Peer {
             former_boots: Vec::new(),
             boot_since: None,
             cloned_until: None,
+            withdrawal_waits: false,
             requestor: false,
             observer: false,
             interval,
