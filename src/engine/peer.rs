@@ -150,6 +150,13 @@ impl Peer {
             .map(|(k, p)| (*k, p))
     }
 
+    /// Whether an address is known to be its own, and not withdrawn.
+    pub(super) fn has_proven(&self, lan: LanIndex, address: &IpAddr) -> bool {
+        let record =
+            self.path_by_address(lan, address).and_then(|key| self.paths.get(&key)?.addresses.get(address));
+        record.is_some_and(|a| (a.answered.is_some() || a.trusted) && a.withdrawn.is_none())
+    }
+
     pub(super) fn path_by_address(&self, lan: LanIndex, address: &IpAddr) -> Option<PathKey> {
         self.paths.iter().find(|(k, p)| k.lan == lan && p.addresses.contains_key(address)).map(|(k, _)| *k)
     }
