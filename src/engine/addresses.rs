@@ -151,7 +151,8 @@ impl Engine {
         // A host that was cloned speaks like one that runs anew with other addresses, until the first is heard again.
         let settled =
             peer.boot_since.is_none_or(|since| now.since(since) > peer.pace.interval() * (missed + 2));
-        if peer.is_cloned(now) || !settled {
+        peer.withdrawal_waits = peer.is_cloned(now) || !settled;
+        if peer.withdrawal_waits {
             return;
         }
         let voices: Vec<_> = peer

@@ -1,6 +1,5 @@
 //! Where each address's traffic goes: rules 2 to 8, 11 and 12 of faild-protocol(7), for one peer at a time.
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::notice::Notice;
@@ -321,17 +320,30 @@ impl Engine {
         self.notice(Notice::FailedBack { peer: node, address, interface });
     }
 
+    /// Whether an address has passed to another node: withdrawn here and claimed there; or this node is absent, and
+    /// the other was heard after it and has proven the address (the host draws a new id, or the hardware is replaced).
+    fn is_anothers(&self, peer: &Peer, lan: LanIndex, a: &PeerAddress) -> bool {
+        let Some(claimants) = self.claimants.get(&a.address) else { return false };
+        let mut others = claimants.iter().filter(|node| **node != peer.node);
+        if a.withdrawn.is_some() {
+            return others.next().is_some();
+        }
+        peer.absent
+            && others
+                .filter_map(|node| self.peers.get(node))
+                .any(|other| other.heard > peer.heard && other.has_proven(lan, &a.address))
+    }
+
     /// Brings the plan in line with the positions of a peer's addresses.
     pub(super) fn update_plan(&mut self, node: NodeId) {
         let Some(peer) = self.peers.get(&node) else { return };
+        let engine: &Self = self;
         let positions = || {
             peer.paths.iter().flat_map(|(key, path)| {
-                let is_anothers = |a: &PeerAddress| {
-                    let others = |nodes: &BTreeSet<NodeId>| nodes.iter().any(|claimant| *claimant != node);
-                    a.withdrawn.is_some() && self.claimants.get(&a.address).is_some_and(others)
+                let counts = move |a: &&Box<PeerAddress>| {
+                    (a.answered.is_some() || a.trusted) && !engine.is_anothers(peer, key.lan, a)
                 };
-                let counts = move |a: &PeerAddress| (a.answered.is_some() || a.trusted) && !is_anothers(a);
-                path.addresses.values().filter(move |a| counts(a)).map(|a| (key.lan, a.address, a.position))
+                path.addresses.values().filter(counts).map(|a| (key.lan, a.address, a.position))
             })
         };
         if positions().eq(peer.planned.iter().copied()) {

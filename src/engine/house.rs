@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::notice::Notice;
 use super::path::{PathKey, UNHEARD};
 use super::peer_address::Position;
-use super::{Engine, Reason};
+use super::{Engine, Peer, Reason};
 use crate::time::Instant;
 use crate::wire::{LanIndex, Level, NodeId};
 
@@ -25,9 +25,8 @@ impl Engine {
             self.address_generation = self.address_generation.wrapping_add(1).max(1);
         }
         self.watch_neighbours(now, lan);
-        for node in
-            self.peers.values().filter(|p| !p.absent && p.has_overlay()).map(|p| p.node).collect::<Vec<_>>()
-        {
+        let may_withdraw = |p: &&Peer| !p.absent && (p.withdrawal_waits || p.has_overlay());
+        for node in self.peers.values().filter(may_withdraw).map(|p| p.node).collect::<Vec<_>>() {
             self.mark_withdrawn(now, node);
         }
         self.drop_ghosts(now, lan);
@@ -106,7 +105,7 @@ impl Engine {
     }
 
     fn forget_old(&mut self, now: Instant) {
-        let is_old = |peer: &super::Peer| {
+        let is_old = |peer: &Peer| {
             peer.absent
                 && peer.heard.is_some_and(|heard| now.since(heard) >= FORGET_AFTER)
                 && !self.has_overlay(peer)

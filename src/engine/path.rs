@@ -409,13 +409,15 @@ impl Path {
         self.addresses.values().any(|address| address.is_detoured())
     }
 
-    /// The address to ask: the one that answered last.
+    /// The address to ask: of those that the peer still names the one that answered last. One that it withdrew
+    /// answered last just before, and would be asked for ever.
     pub(super) fn main_address(&self) -> Option<IpAddr> {
-        self.addresses
-            .values()
+        let named = || self.addresses.values().filter(|a| a.withdrawn.is_none());
+        named()
             .filter(|a| a.answered.is_some())
             .max_by_key(|a| (is_link_local(&a.address), a.answered))
-            .or_else(|| self.addresses.values().next())
+            .or_else(|| named().next())
+            .or_else(|| self.addresses.values().max_by_key(|a| a.answered))
             .map(|a| a.address)
     }
 }

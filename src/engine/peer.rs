@@ -24,6 +24,8 @@ pub(super) struct Peer {
     pub(super) boot_since: Option<Instant>,
     /// Two hosts bear this id: nothing is moved until this moment.
     pub(super) cloned_until: Option<Instant>,
+    /// What its list no longer names was not withdrawn yet: it had just restarted, or two hosts bore its id.
+    pub(super) withdrawal_waits: bool,
     pub(super) requestor: bool,
     pub(super) observer: bool,
     /// How often it sends INQs, as last said on any path.
@@ -60,6 +62,7 @@ impl Peer {
             former_boots: Vec::new(),
             boot_since: None,
             cloned_until: None,
+            withdrawal_waits: false,
             requestor: false,
             observer: false,
             pace: Pace::default(),
@@ -125,6 +128,13 @@ impl Peer {
             .iter()
             .find(|(k, _)| k.lan != key.lan && k.family == key.family && k.peer_lan == key.peer_lan)
             .map(|(k, p)| (*k, p.as_ref()))
+    }
+
+    /// Whether an address is known to be its own, and not withdrawn.
+    pub(super) fn has_proven(&self, lan: LanIndex, address: &IpAddr) -> bool {
+        let record =
+            self.path_by_address(lan, address).and_then(|key| self.paths.get(&key)?.addresses.get(address));
+        record.is_some_and(|a| (a.answered.is_some() || a.trusted) && a.withdrawn.is_none())
     }
 
     pub(super) fn path_by_address(&self, lan: LanIndex, address: &IpAddr) -> Option<PathKey> {

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use faild::engine::Verdict;
 use faild::interface::Family;
 use faild::reconcile::{Operation, PROTOCOL, Route};
 use faild::time::Instant;
@@ -61,7 +62,8 @@ pub struct Records {
     pub disturbed: Vec<Instant>,
     /// When an interface of a host last ceased to run.
     pub lost_interface: Vec<Instant>,
-    /// Ways that a host's overlays use (interface, next hop), from the first overlay laid to the last one deleted by it.
+    /// Ways that a host's overlays use (interface, next hop), from the first overlay laid until it is given up: one that
+    /// the kernel flushed with its interface is still meant, and laid again when that comes back.
     pub used: Vec<BTreeSet<(String, IpAddr)>>,
     /// Foreign routes that stood at some time.
     pub stood: Vec<Vec<Arc<Route>>>,
@@ -143,9 +145,9 @@ impl Records {
                 self.used[node.index()].extend(way_of(world, *node, route));
             }
             Operation::DeleteRoute(_) => {
-                let standing: BTreeSet<_> =
-                    kernel.own_routes().filter_map(|r| way_of(world, *node, r)).collect();
-                self.used[node.index()].retain(|way| standing.contains(way));
+                let standing = kernel.own_routes().filter_map(|r| way_of(world, *node, r));
+                let in_use: BTreeSet<_> = standing.chain(planned_ways(world, *node)).collect();
+                self.used[node.index()].retain(|way| in_use.contains(way));
             }
             Operation::AddRoute { .. }
             | Operation::AddAddress { .. }
@@ -282,6 +284,15 @@ pub fn all_ways(world: &World) -> Vec<Way> {
         }
     }
     ways
+}
+
+/// The ways that a host means its traffic to go by.
+fn planned_ways(world: &World, node: NodeNumber) -> impl Iterator<Item = (String, IpAddr)> {
+    let subjects = world.node(node).daemon.iter().flat_map(|daemon| &daemon.engine.plan().subjects);
+    subjects.filter_map(|(_, verdict)| match verdict {
+        Verdict::Detour(way) => Some((way.interface.clone(), way.via)),
+        Verdict::Home | Verdict::Undecided => None,
+    })
 }
 
 /// The interface and next hop of an overlay.
