@@ -77,8 +77,11 @@ impl Engine {
         path: &Path,
         a: &PeerAddress,
     ) -> Position {
-        if a.withdrawn.is_some() || self.is_floating(now, peer.node, &a.address) {
+        if a.withdrawn.is_some() {
             return Position::Home;
+        }
+        if self.is_floating(now, peer.node, &a.address) {
+            return if self.is_claim_doubtful(now, &a.address) { a.position } else { Position::Home };
         }
         if a.answered.is_none() && !a.trusted {
             return a.position;
@@ -273,6 +276,14 @@ impl Engine {
                         })
                 })
             })
+    }
+
+    /// Whether one of those that claim an address may be a clone, which speaks for two hosts: then it is not known
+    /// whose the address is, and its overlay stays (rule 13).
+    fn is_claim_doubtful(&self, now: Instant, address: &IpAddr) -> bool {
+        let missed = self.config.missed.get();
+        let is_doubtful = |node: &NodeId| self.peers.get(node).is_some_and(|p| p.is_doubtful(now, missed));
+        self.claimants.get(address).is_some_and(|nodes| nodes.iter().any(is_doubtful))
     }
 
     /// Whether an address waits for a way out and has none: its path is down, or its detour is.
