@@ -371,8 +371,7 @@ impl Engine {
             if self.subject_nodes.get(gone) != Some(&node) {
                 continue;
             }
-            self.subject_nodes.remove(gone);
-            changed |= self.plan.subjects.remove(gone).is_some();
+            changed |= self.pass_on(gone);
         }
         for (subject, verdict) in subjects {
             self.subject_nodes.insert(subject.clone(), node);
@@ -384,6 +383,21 @@ impl Engine {
         if changed && !matches!(self.outputs.back(), Some(Output::PlanChanged)) {
             self.outputs.push_back(Output::PlanChanged);
         }
+    }
+
+    /// A subject that its node gave up falls to another one that has it too, or leaves the plan. Whether that changed.
+    fn pass_on(&mut self, gone: &Subject) -> bool {
+        let mut heirs = self.peers.values().filter_map(|peer| {
+            let at = peer.subjects.iter().position(|subject| subject == gone)?;
+            Some((peer.node, self.subject(peer.planned.get(at)?).1))
+        });
+        let Some((heir, verdict)) = heirs.next() else {
+            self.subject_nodes.remove(gone);
+            return self.plan.subjects.remove(gone).is_some();
+        };
+        drop(heirs);
+        self.subject_nodes.insert(gone.clone(), heir);
+        self.plan.subjects.insert(gone.clone(), verdict.clone()) != Some(verdict)
     }
 
     /// What became of a subject in the kernel.
