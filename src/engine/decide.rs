@@ -76,8 +76,11 @@ impl Engine {
         path: &Path,
         a: &PeerAddress,
     ) -> Position {
-        if a.withdrawn.is_some() || self.is_floating(now, peer.node, &a.address) {
+        if a.withdrawn.is_some() {
             return Position::Home;
+        }
+        if self.is_floating(now, peer.node, &a.address) {
+            return if self.is_claim_doubtful(now, &a.address) { a.position } else { Position::Home };
         }
         if a.answered.is_none() && !a.trusted {
             return a.position;
@@ -283,6 +286,14 @@ impl Engine {
             .any(|(key, path)| path.claims.contains(address) && (self.keys.is_keyed() || is_home(&key.lan)))
     }
 
+    /// Whether one of those that claim an address may be a clone, which speaks for two hosts: then it is not known
+    /// whose the address is, and its overlay stays (rule 13).
+    fn is_claim_doubtful(&self, now: Instant, address: &IpAddr) -> bool {
+        let missed = self.config.missed.get();
+        let is_doubtful = |node: &NodeId| self.peers.get(node).is_some_and(|p| p.is_doubtful(now, missed));
+        self.claimants.get(address).is_some_and(|nodes| nodes.iter().any(is_doubtful))
+    }
+
     /// Whether an address waits for a way out and has none: its path is down, or its detour is.
     fn is_stuck(&self, peer: &Peer, moves: &[(PathKey, IpAddr, Position)]) -> bool {
         peer.paths.iter().any(|(key, path)| {
@@ -340,10 +351,10 @@ impl Engine {
         let engine: &Self = self;
         let positions = || {
             peer.paths.iter().flat_map(|(key, path)| {
-                let counts = move |a: &&Box<PeerAddress>| {
+                let counts = move |a: &PeerAddress| {
                     (a.answered.is_some() || a.trusted) && !engine.is_anothers(peer, key.lan, a)
                 };
-                path.addresses.values().filter(counts).map(|a| (key.lan, a.address, a.position))
+                path.addresses.values().filter(move |a| counts(a)).map(|a| (key.lan, a.address, a.position))
             })
         };
         if positions().eq(peer.planned.iter().copied()) {
@@ -381,8 +392,7 @@ impl Engine {
             if self.subject_nodes.get(gone) != Some(&node) {
                 continue;
             }
-            self.subject_nodes.remove(gone);
-            changed |= self.plan.subjects.remove(gone).is_some();
+            changed |= self.pass_on(gone);
         }
         for (subject, verdict) in subjects {
             self.subject_nodes.insert(subject.clone(), node);
@@ -394,6 +404,21 @@ impl Engine {
         if changed && !matches!(self.outputs.back(), Some(Output::PlanChanged)) {
             self.outputs.push_back(Output::PlanChanged);
         }
+    }
+
+    /// A subject that its node gave up falls to another one that has it too, or leaves the plan. Whether that changed.
+    fn pass_on(&mut self, gone: &Subject) -> bool {
+        let mut heirs = self.peers.values().filter_map(|peer| {
+            let at = peer.subjects.iter().position(|subject| subject == gone)?;
+            Some((peer.node, self.subject(peer.planned.get(at)?).1))
+        });
+        let Some((heir, verdict)) = heirs.next() else {
+            self.subject_nodes.remove(gone);
+            return self.plan.subjects.remove(gone).is_some();
+        };
+        drop(heirs);
+        self.subject_nodes.insert(gone.clone(), heir);
+        self.plan.subjects.insert(gone.clone(), verdict.clone()) != Some(verdict)
     }
 
     /// What became of a subject in the kernel.

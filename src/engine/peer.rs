@@ -101,6 +101,14 @@ impl Peer {
         self.cloned_until.is_some_and(|until| now < until)
     }
 
+    /// Two hosts bear its id, or it began a new run so lately that this may yet turn out: what it says of its addresses
+    /// may be another host's word.
+    pub(super) fn is_doubtful(&self, now: Instant, missed: u32) -> bool {
+        let fresh =
+            self.boot_since.is_some_and(|since| now.since(since) <= self.pace.interval() * (missed + 2));
+        fresh || self.is_cloned(now)
+    }
+
     /// Whether nothing but this path could serve: then one round trip brings it up.
     pub(super) fn is_nothing_else_up(&self, key: PathKey) -> bool {
         !self.paths.iter().any(|(k, p)| *k != key && k.family == key.family && p.verdict == Level::Up)

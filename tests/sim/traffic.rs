@@ -35,6 +35,11 @@ pub fn round_trip(world: &World, from: NodeNumber, destination: &IpAddr) -> Fate
     }
 }
 
+/// The source that a packet of a host to `destination` bears.
+pub fn source(world: &World, from: NodeNumber, destination: &IpAddr) -> Option<IpAddr> {
+    choose(&world.node(from).kernel, destination)?.source
+}
+
 /// A packet that arrived.
 struct Hop {
     by: Port,

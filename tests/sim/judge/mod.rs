@@ -84,6 +84,7 @@ impl Judge {
     }
 
     fn inspect(&mut self, world: &World) -> Result<(), Violation> {
+        self.records.note_shared_ids(world);
         promises::operations_are_bounded(&mut self.records, world)?;
         promises::packets_are_bounded(&mut self.records, world)?;
         promises::memory_is_bounded(world)?;

@@ -87,7 +87,8 @@ pub fn foreign_addresses_are_untouched(
 
 /// No overlay leads onto a way on which the two hosts did not hear each other within (f+2) intervals, except one that
 /// replaces another by the same way (which somebody flushed, or another route by it). Once an interface of its own does
-/// not run, a host may try anything else; just after it came back, nothing was asked afresh, so twice the time.
+/// not run, a host may try anything else; just after it came back, nothing was asked afresh, so twice the time. An address
+/// that went within that time counts as its last bearer's: nobody was told yet.
 pub fn overlays_have_proof(
     records: &Records,
     world: &World,
@@ -103,7 +104,9 @@ pub fn overlays_have_proof(
     }
     let detail = |what: &str| format!("{} by {via} on {interface}: {what}", route.key.destination);
     let lan = world.node(node).lan_of(route.legs[0].interface);
-    let owner = lan.and_then(|lan| Some((lan, world.owner(lan, &via)?)));
+    let shown = |lan| records.shown.get(&(node, lan, via));
+    let bearer = |lan| world.owner(lan, &via).or_else(|| shown(lan).map(|(bearer, _)| *bearer));
+    let owner = lan.and_then(|lan| Some((lan, bearer(lan)?)));
     let Some((lan, peer)) = owner else {
         return broken(node, "overlays_have_proof", detail("nobody bears that address"));
     };
@@ -117,12 +120,16 @@ pub fn overlays_have_proof(
         let heard = records.heard.get(&(by, from, way.family));
         heard.is_some_and(|at| world.now.since(*at) <= window)
     };
+    let is_there = world.owner(lan, &via).is_some();
+    let was_there = shown(lan).is_some_and(|(_, at)| world.now.since(*at) <= window);
+    require(is_there || was_there, node, "overlays_have_proof", || detail("nobody bears that address"))?;
     let both = is_fresh(Port { node, lan }, peer.node) && is_fresh(peer, node);
     require(both, node, "overlays_have_proof", || detail("the two have not heard each other there lately"))
 }
 
 /// Two hosts between which a way has worked for (f+2) intervals, with nothing else changing meanwhile, reach each
-/// other, by all their proven addresses.
+/// other, by all their proven addresses. A request whose source never stood on a LAN where the other heard the host (it
+/// was given while that LAN was dead) bears an address that is not proven: the reply may be lost.
 pub fn working_way_means_traffic(records: &Records, world: &World) -> Result<(), Violation> {
     for way in &records.met {
         let (interval, missed) = way.terms(world);
@@ -133,7 +140,10 @@ pub fn working_way_means_traffic(records: &Records, world: &World) -> Result<(),
         for (from, to) in way.directions() {
             let Some(address) = reachable_address(world, to, way.family) else { continue };
             let fate = traffic::round_trip(world, from.node, &address);
-            let is_fine = matches!(fate, Fate::Delivered(..)) || is_lost_in_doubt(records, *way, fate);
+            let is_proven =
+                || traffic::source(world, from.node, &address).is_none_or(|s| records.is_shown(to.node, &s));
+            let is_fine =
+                matches!(fate, Fate::Delivered(..)) || is_lost_in_doubt(records, *way, fate) || !is_proven();
             require(is_fine, from.node, "working_way_means_traffic", || format!("to {address}: {fate:?}"))?;
         }
     }

@@ -13,6 +13,7 @@ use ipnet::IpNet;
 
 use crate::kernel::RoutePlan;
 use crate::network::{LanNumber, NodeNumber, Port};
+use crate::node::Node;
 use crate::traffic;
 use crate::world::{Happening, World};
 
@@ -46,6 +47,9 @@ const TOLERABLE_LOSS: f64 = 0.06;
 /// Time that a host gets after something was done to it, at least: the reconciler's slow timer is 5 s.
 const QUIET_AFTER_DISTURBANCE: Duration = Duration::from_secs(7);
 
+/// How long a host is left alone after another bore its id, at least: the quarantine of rule 13.
+const QUARANTINE: Duration = Duration::from_secs(5);
+
 /// Scheduling and travel, on top of what the protocol promises.
 pub const ALLOWANCE: Duration = Duration::from_millis(30);
 
@@ -60,6 +64,11 @@ pub struct Records {
     pub met: BTreeSet<Way>,
     /// When something was last done to a host.
     pub disturbed: Vec<Instant>,
+    /// When the id of a host was last another's too.
+    pub shared_id: Vec<Option<Instant>>,
+    /// The addresses that a host's LAN showed it: who bore them there when it was last heard, and when that was. Others
+    /// it cannot know.
+    pub shown: BTreeMap<(NodeNumber, LanNumber, IpAddr), (Port, Instant)>,
     /// When an interface of a host last ceased to run.
     pub lost_interface: Vec<Instant>,
     /// Ways that a host's overlays use (interface, next hop), from the first overlay laid until it is given up: one that
@@ -106,6 +115,8 @@ impl Records {
             heard: BTreeMap::new(),
             met: BTreeSet::new(),
             disturbed: vec![world.now; n],
+            shared_id: vec![None; n],
+            shown: BTreeMap::new(),
             lost_interface: vec![Instant::default(); n],
             used: vec![BTreeSet::new(); n],
             stood: world.nodes.iter().map(|n| n.kernel.foreign()).collect(),
@@ -121,8 +132,11 @@ impl Records {
     /// Takes in what is true; before it is judged.
     pub fn take_in(&mut self, world: &World, happening: &Happening) {
         match happening {
-            Happening::Heard { by, from, family } => self.note_heard(world.now, *by, *from, *family),
-            Happening::Disturbed(node) => self.disturbed[node.index()] = world.now,
+            Happening::Heard { by, from, family } => self.note_heard(world, *by, *from, *family),
+            Happening::Disturbed(node) => {
+                self.disturbed[node.index()] = world.now;
+                self.note_shared_ids(world);
+            }
             Happening::NetworkChanged => self.survey(world),
             Happening::ForeignDeleted(node, plan) => {
                 let is_noticed = self.is_undisturbed(world, *node);
@@ -156,12 +170,41 @@ impl Records {
         }
     }
 
-    fn note_heard(&mut self, now: Instant, by: Port, from: Port, family: Family) {
-        self.heard.insert((by, from.node, family), now);
+    fn note_heard(&mut self, world: &World, by: Port, from: Port, family: Family) {
+        self.heard.insert((by, from.node, family), world.now);
+        let interface = world.node(from.node).kernel.interface(world.interface_name(from));
+        for address in interface.iter().flat_map(|i| &i.addresses) {
+            self.shown.insert((by.node, by.lan, address.address()), (from, world.now));
+        }
         let back = Port { node: from.node, lan: by.lan };
         if by.node != from.node && self.heard.contains_key(&(back, by.node, family)) {
             self.met.insert(Way::between(by.node, from.node, family, by.lan));
         }
+    }
+
+    /// Notes which hosts bear an id that another bears too.
+    pub fn note_shared_ids(&mut self, world: &World) {
+        let id = |node: &Node| node.daemon.as_ref().map(|d| d.engine.node()).or(node.memory.node);
+        let ids: Vec<_> = world.nodes.iter().map(id).collect();
+        for (shared, own) in self.shared_id.iter_mut().zip(&ids) {
+            if own.is_some() && ids.iter().filter(|id| *id == own).count() > 1 {
+                *shared = Some(world.now);
+            }
+        }
+    }
+
+    /// Whether nobody bears the id of a host but itself, and that for so long that all others act for it again: after
+    /// the quarantine of rule 13, homes and ways out have to be proven anew.
+    fn is_alone(&self, world: &World, node: NodeNumber) -> bool {
+        let config = &world.node(node).config;
+        let slots = config.good.get() + 2 * config.missed.get() + 2;
+        let quarantine = QUARANTINE.max(config.interval * 5) + config.interval * slots;
+        self.shared_id[node.index()].is_none_or(|at| world.now.since(at) > quarantine)
+    }
+
+    /// Whether a host can know an address: it heard the one that bears it on the LAN where that is.
+    pub fn is_shown(&self, to: NodeNumber, address: &IpAddr) -> bool {
+        self.shown.keys().any(|(by, _, shown)| *by == to && shown == address)
     }
 
     /// Looks at all ways anew.
@@ -204,19 +247,16 @@ impl Records {
             && world.now.since(self.disturbed[node.index()]) > quiet
     }
 
-    /// Whether what the two do to each other can be judged: both in peace, acting, and at least one of them asking.
+    /// Whether what the two do to each other can be judged: both in peace, acting, alone with their ids
+    /// (rule 13 leaves clones alone), and at least one of them asking.
     pub fn is_judgeable(&self, world: &World, one: NodeNumber, other: NodeNumber) -> bool {
         let asks = |n: NodeNumber| world.node(n).config.requestor;
         let acts = |n: NodeNumber| !world.node(n).config.dry_run;
-        let is_alone = |n: NodeNumber| {
-            let id = world.node(n).memory.node;
-            world.nodes.iter().all(|other| other.number == n || id.is_none() || other.memory.node != id)
-        };
         (asks(one) || asks(other))
             && acts(one)
             && acts(other)
-            && is_alone(one)
-            && is_alone(other)
+            && self.is_alone(world, one)
+            && self.is_alone(world, other)
             && self.is_undisturbed(world, one)
             && self.is_undisturbed(world, other)
     }
