@@ -326,11 +326,9 @@ impl Engine {
         let Some(peer) = self.peers.get(&node) else { return };
         let positions = || {
             peer.paths.iter().flat_map(|(key, path)| {
-                let is_anothers = |a: &PeerAddress| {
-                    let others = |nodes: &BTreeSet<NodeId>| nodes.iter().any(|claimant| *claimant != node);
-                    a.withdrawn.is_some() && self.claimants.get(&a.address).is_some_and(others)
+                let counts = |a: &&PeerAddress| {
+                    (a.answered.is_some() || a.trusted) && !self.is_anothers(node, key.lan, a)
                 };
-                let counts = move |a: &&PeerAddress| (a.answered.is_some() || a.trusted) && !is_anothers(a);
                 path.addresses.values().filter(counts).map(|a| (key.lan, a.address, a.position))
             })
         };
@@ -343,6 +341,25 @@ impl Engine {
             peer.planned = planned;
         }
         self.replace_subjects(node, subjects);
+    }
+
+    /// Whether another node has the address now: it claims what this one withdrew, or has answered from it since.
+    fn is_anothers(&self, node: NodeId, lan: LanIndex, a: &PeerAddress) -> bool {
+        let others = |nodes: &BTreeSet<NodeId>| nodes.iter().any(|claimant| *claimant != node);
+        let is_claimed = a.withdrawn.is_some() && self.claimants.get(&a.address).is_some_and(others);
+        is_claimed || self.has_passed_on(node, lan, a)
+    }
+
+    /// Whether another node that lives has answered from the address since.
+    fn has_passed_on(&self, node: NodeId, lan: LanIndex, a: &PeerAddress) -> bool {
+        let subject = Subject { home: self.lan_name(lan), address: a.address };
+        let owner = self.subject_nodes.get(&subject).filter(|owner| **owner != node);
+        let peer = owner.and_then(|owner| self.peers.get(owner)).filter(|peer| !peer.absent);
+        let record = peer.and_then(|peer| {
+            let path = peer.paths.get(&peer.path_by_address(lan, &a.address)?)?;
+            path.addresses.get(&a.address)
+        });
+        record.is_some_and(|record| record.withdrawn.is_none() && record.answered > a.answered)
     }
 
     fn subject(&self, (lan, address, position): &(LanIndex, IpAddr, Position)) -> (Subject, Verdict) {
