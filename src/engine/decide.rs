@@ -334,6 +334,9 @@ impl Engine {
     /// Whether an address has passed to another node: withdrawn here and claimed there; or this node is absent, and
     /// the other was heard after it and has proven the address (the host draws a new id, or the hardware is replaced).
     fn is_anothers(&self, peer: &Peer, lan: LanIndex, a: &PeerAddress) -> bool {
+        if self.has_passed_on(peer.node, lan, a) {
+            return true;
+        }
         let Some(claimants) = self.claimants.get(&a.address) else { return false };
         let mut others = claimants.iter().filter(|node| **node != peer.node);
         if a.withdrawn.is_some() {
@@ -366,6 +369,18 @@ impl Engine {
             peer.planned = planned;
         }
         self.replace_subjects(node, subjects);
+    }
+
+    /// Whether another node that lives has answered from the address since.
+    fn has_passed_on(&self, node: NodeId, lan: LanIndex, a: &PeerAddress) -> bool {
+        let subject = Subject { home: self.lan_name(lan), address: a.address };
+        let owner = self.subject_nodes.get(&subject).filter(|owner| **owner != node);
+        let peer = owner.and_then(|owner| self.peers.get(owner)).filter(|peer| !peer.absent);
+        let record = peer.and_then(|peer| {
+            let path = peer.paths.get(&peer.path_by_address(lan, &a.address)?)?;
+            path.addresses.get(&a.address)
+        });
+        record.is_some_and(|record| record.withdrawn.is_none() && record.answered > a.answered)
     }
 
     fn subject(&self, (lan, address, position): &(LanIndex, IpAddr, Position)) -> (Subject, Verdict) {
