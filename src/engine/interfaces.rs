@@ -161,10 +161,14 @@ impl Engine {
         }
     }
 
+    /// The slots begin afresh; a detour still needs a proof from after the loss (rule 2): one from before it may be
+    /// of a way that has died since.
     fn on_own_carrier_back(&mut self, now: Instant, lan: LanIndex) {
         for (node, key) in self.paths_on(lan) {
             if let Some(path) = self.path_mut(node, key) {
+                let lost = path.unanswered_since;
                 path.fresh_slots();
+                path.unanswered_since = lost;
             }
         }
         self.timers.set_earlier(Reason::SlotEnd(lan), now);
