@@ -84,6 +84,13 @@ fn script() -> Vec<Step> {
         route(Replace, via("0.0.0.0/0", "10.0.0.7", "eth0", 0)),
         route(Prepend, overlay()),
         DeleteRoute(overlay()),
+        // Twins that differ in their source alone: a delete that names one hits that one.
+        route(Prepend, overlay()),
+        route(Prepend, overlay().from("10.1.0.1")),
+        DeleteRoute(overlay()),
+        route(Prepend, overlay()),
+        DeleteRoute(via("0.0.0.0/0", "10.1.0.9", "eth1", 0).ours()),
+        DeleteRoute(via("0.0.0.0/0", "10.1.0.9", "eth1", 0).ours()),
         route(Exclusive, via("198.51.100.0/24", "10.0.0.9", "eth0", 100)),
         route(Exclusive, via("198.51.100.0/24", "10.1.0.9", "eth1", 99).ours().from("10.0.0.1")),
         route(Exclusive, via("10.0.0.2/32", "10.1.0.2", "eth1", 0).ours().from("10.0.0.1")),

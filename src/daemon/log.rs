@@ -17,8 +17,11 @@ use std::time::Duration;
 use anyhow::Context;
 use log::{LevelFilter, error, info};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use rate::Rates;
 
 use super::clock;
+
+mod rate;
 
 /// The log's end that the daemon holds.
 #[derive(Debug, Clone)]
@@ -35,7 +38,7 @@ impl Log {
             Some(path) => Target::File { path: path.to_owned(), file: open(path)? },
             None => Target::Stderr,
         };
-        let log = Self(Arc::new(Mutex::new(Output { target, lost: 0 })));
+        let log = Self(Arc::new(Mutex::new(Output { target, lost: 0, rates: Rates::default() })));
         let level = match verbosity {
             0 => LevelFilter::Info,
             1 => LevelFilter::Debug,
@@ -88,7 +91,7 @@ impl Log {
 impl Write for Log {
     /// One whole line. Never fails: there is nobody who could be told.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.output().write_line(line);
+        self.output().write_rated(line);
         Ok(line.len())
     }
 
@@ -101,6 +104,7 @@ impl Write for Log {
 struct Output {
     target: Target,
     lost: u64,
+    rates: Rates,
 }
 
 #[derive(Debug)]
@@ -111,6 +115,25 @@ enum Target {
 }
 
 impl Output {
+    /// Writes the line unless too many of its event were written of late. What was asked for (-v) is written whole.
+    fn write_rated(&mut self, line: &[u8]) {
+        let text = String::from_utf8_lossy(line);
+        let mut words = text.split_ascii_whitespace().skip(1);
+        let (level, event) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        if !matches!(level, "debug" | "trace") {
+            match self.rates.admit(event, clock::read().now) {
+                None => return,
+                Some(0) => {}
+                Some(count) => self.confess(&format!("log-lines-left-out event={event} count={count}")),
+            }
+        }
+        self.write_line(line);
+    }
+
+    fn confess(&mut self, what: &str) {
+        self.write_line(format!("{} warn {what}\n", Stamp(clock::wall())).as_bytes());
+    }
+
     fn write_line(&mut self, line: &[u8]) {
         if self.lost > 0 {
             let confession = format!("{} warn log-lines-lost count={}\n", Stamp(clock::wall()), self.lost);

@@ -149,7 +149,8 @@ impl Engine {
             self.config.peers.iter().flat_map(|peer| peer.addresses.clone()).collect();
         let Some(peer) = self.peers.get_mut(&node) else { return };
         // A host that was cloned speaks like one that runs anew with other addresses, until the first is heard again.
-        let settled = peer.boot_since.is_none_or(|since| now.since(since) > peer.interval * (missed + 2));
+        let settled =
+            peer.boot_since.is_none_or(|since| now.since(since) > peer.pace.interval() * (missed + 2));
         if peer.is_cloned(now) || !settled {
             return;
         }

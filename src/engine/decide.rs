@@ -217,7 +217,7 @@ impl Engine {
     /// of the peer, or our own, is not taken for that of a LAN.
     fn is_proven_since(&self, now: Instant, peer: &Peer, silent: PathKey, path: &Path) -> bool {
         // A verdict from before the peer's restart or absence has no beginning that counts: then a fresh answer does.
-        let recently = now - peer.interval * (self.config.missed.get() + 2);
+        let recently = now - peer.pace.interval() * (self.config.missed.get() + 2);
         let since = peer.paths.get(&silent).and_then(|p| p.unanswered_since).unwrap_or(recently);
         path.proof.is_some_and(|proof| proof >= since)
     }
@@ -258,7 +258,8 @@ impl Engine {
         if self.node < peer.node { key.lan.0 } else { key.peer_lan.0 }
     }
 
-    /// Two nodes that live claim it: it floats between them (VRRP, DHCP), and is nobody's to move.
+    /// Two nodes that live claim it: it floats between them (VRRP, DHCP), and is nobody's to move. Without keys only a
+    /// claim that came by the address's own LAN counts, so that nobody on another can pin it to a dead way.
     pub(super) fn is_floating(&self, now: Instant, node: NodeId, address: &IpAddr) -> bool {
         let several = self.claimants_differ.contains(address);
         several
@@ -267,12 +268,20 @@ impl Engine {
                     *other != node
                         && self.peers.get(other).is_some_and(|peer| {
                             !peer.absent
+                                && self.is_claimed_at_home(peer, address)
                                 && peer.heard.is_some_and(|heard| {
-                                    now.since(heard) <= peer.interval * (self.config.missed.get() + 2)
+                                    now.since(heard) <= peer.pace.interval() * (self.config.missed.get() + 2)
                                 })
                         })
                 })
             })
+    }
+
+    fn is_claimed_at_home(&self, peer: &Peer, address: &IpAddr) -> bool {
+        let is_home = |lan: &LanIndex| self.lans.get(lan).is_some_and(|lan| lan.is_on_link(address));
+        peer.paths
+            .iter()
+            .any(|(key, path)| path.claims.contains(address) && (self.keys.is_keyed() || is_home(&key.lan)))
     }
 
     /// Whether an address waits for a way out and has none: its path is down, or its detour is.

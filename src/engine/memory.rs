@@ -34,8 +34,7 @@ impl Engine {
             for address in &known.addresses {
                 Self::note_address(&mut path, *address, true);
             }
-            let interval = self.config.interval;
-            let peer = self.peers.entry(known.node).or_insert_with(|| Peer::new(known.node, interval));
+            let peer = self.peers.entry(known.node).or_insert_with(|| Peer::new(known.node));
             peer.paths.insert(key, path);
         }
         self.memory_written = Some(memory.clone());

@@ -22,6 +22,7 @@ mod lan;
 mod level;
 mod memory;
 mod notice;
+mod pace;
 mod path;
 mod peer;
 mod peer_address;

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use super::damping::Penalty;
 use super::notice::Evidence;
+use super::pace::Pace;
 use super::peer_address::PeerAddress;
 use super::random::Random;
 use crate::config::Damping;
@@ -114,6 +115,8 @@ pub(super) struct Path {
     /// Since when the path is up without a break.
     pub(super) up_since: Option<Instant>,
 
+    /// How often the peer sends INQs here, as said here.
+    pub(super) pace: Pace,
     /// The last INQ that was heard: its sequence, and those taken.
     pub(super) heard_sequence: Option<u32>,
     taken: VecDeque<(u32, Nonce)>,
@@ -198,6 +201,7 @@ impl Path {
             gone: false,
             filtered_told: false,
             cookie_sequence: None,
+            pace: Pace::default(),
             list_confirmed: 0,
             list_sequence: None,
             exchange_sequence: None,
@@ -239,6 +243,7 @@ impl Path {
         self.restart_counts();
         self.doubt_verdict();
         self.heard_sequence = None;
+        self.pace = Pace::default();
         self.taken.clear();
         self.token_held = Token(0);
         self.claims_generation = 0;

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::time::Duration;
 
 use super::Subject;
+use super::pace::Pace;
 use super::path::{Path, PathKey};
 use super::peer_address::Position;
 use crate::time::Instant;
@@ -26,10 +26,8 @@ pub(super) struct Peer {
     pub(super) cloned_until: Option<Instant>,
     pub(super) requestor: bool,
     pub(super) observer: bool,
-    /// The interval that it announced, clamped.
-    pub(super) interval: Duration,
-    /// A longer one that counts from this moment on.
-    pub(super) slower: Option<(Duration, Instant)>,
+    /// How often it sends INQs, as last said on any path.
+    pub(super) pace: Pace,
     pub(super) paths: BTreeMap<PathKey, Path>,
     /// Silent on all paths.
     pub(super) absent: bool,
@@ -39,6 +37,8 @@ pub(super) struct Peer {
     pub(super) report_generation: u32,
     pub(super) confirmed_generation: u32,
     pub(super) news_left: u32,
+    /// When the last report of a change went out.
+    pub(super) news_sent: Option<Instant>,
     /// The last reports, to see a change.
     pub(super) reported: Vec<(PathKey, Level, bool, bool)>,
     /// Its report generation that we hold.
@@ -52,7 +52,7 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    pub(super) fn new(node: NodeId, interval: Duration) -> Self {
+    pub(super) fn new(node: NodeId) -> Self {
         Self {
             node,
             boot: None,
@@ -61,14 +61,14 @@ impl Peer {
             cloned_until: None,
             requestor: false,
             observer: false,
-            interval,
-            slower: None,
+            pace: Pace::default(),
             paths: BTreeMap::new(),
             absent: true,
             heard: None,
             report_generation: 0,
             confirmed_generation: 0,
             news_left: 0,
+            news_sent: None,
             reported: Vec::new(),
             held_generation: 0,
             configured: None,
@@ -89,7 +89,7 @@ impl Peer {
         }
         self.held_generation = 0;
         self.confirmed_generation = 0;
-        self.slower = None;
+        self.pace.forget_slower();
         self.paths.values_mut().for_each(Path::on_new_boot);
     }
 
@@ -113,24 +113,6 @@ impl Peer {
         self.paths.values().any(Path::is_moved)
     }
 
-    /// The interval by now: a slower one counts only after f old ones, so that none can hide its death behind it.
-    pub(super) fn announce(&mut self, interval: Duration, missed: u32, now: Instant) {
-        let interval = interval.clamp(MIN_INTERVAL, MAX_INTERVAL);
-        if interval <= self.interval {
-            self.interval = interval;
-            self.slower = None;
-            return;
-        }
-        match self.slower {
-            Some((slower, from)) if slower == interval && now >= from => {
-                self.interval = slower;
-                self.slower = None;
-            }
-            Some((slower, _)) if slower == interval => {}
-            Some(_) | None => self.slower = Some((interval, now + self.interval * missed)),
-        }
-    }
-
     /// Whether the peer names this address as its own, over a path other than the address's.
     pub(super) fn claims(&self, over: PathKey, address: &IpAddr) -> bool {
         self.paths.get(&over).is_some_and(|path| path.claims.contains(address))
@@ -148,7 +130,3 @@ impl Peer {
         self.paths.iter().find(|(k, p)| k.lan == lan && p.addresses.contains_key(address)).map(|(k, _)| *k)
     }
 }
-
-/// Bounds of an announced interval.
-pub(super) const MIN_INTERVAL: Duration = Duration::from_millis(10);
-pub(super) const MAX_INTERVAL: Duration = Duration::from_secs(60);

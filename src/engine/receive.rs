@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use super::counters::Dropped;
 use super::notice::Notice;
+use super::pace::{MAX_INTERVAL, MIN_INTERVAL};
 use super::path::{Path, PathKey, UNHEARD};
-use super::peer::{MAX_INTERVAL, MIN_INTERVAL, Peer};
+use super::peer::Peer;
 use super::peer_address::PeerAddress;
 use super::send::HeldAnswer;
 use super::{Datagram, Engine, MAX_PEERS, Reason};
@@ -347,34 +348,37 @@ impl Engine {
             if self.peers.len() >= MAX_PEERS {
                 return Err(Dropped::TableFull);
             }
-            self.peers.insert(
-                sender.node,
-                Peer::new(sender.node, sender.interval.clamp(MIN_INTERVAL, MAX_INTERVAL)),
-            );
+            self.peers.insert(sender.node, Peer::new(sender.node));
         }
-        self.meet_boot(now, arrival, sender.boot);
+        self.meet_boot(now, arrival, sender.boot)?;
         self.meet_path(now, arrival)
     }
 
-    fn meet_boot(&mut self, now: Instant, arrival: &Arrival<'_>, boot: BootId) {
-        let Some(peer) = self.peers.get_mut(&arrival.packet.sender.node) else { return };
+    /// Takes over a new run, at most one an interval: two hosts with one id, or somebody who invents runs, must not
+    /// make us start anew with every packet.
+    fn meet_boot(&mut self, now: Instant, arrival: &Arrival<'_>, boot: BootId) -> Result<(), Dropped> {
+        let Some(peer) = self.peers.get_mut(&arrival.packet.sender.node) else { return Ok(()) };
         if peer.boot == Some(boot) {
-            return;
+            return Ok(());
         }
         let node = peer.node;
         let restarted = peer.boot.is_some();
         let is_clone = peer.former_boots.contains(&boot);
-        peer.on_new_boot(now, boot);
+        let told = peer.is_cloned(now);
         if is_clone {
-            let told = peer.is_cloned(now);
-            peer.cloned_until = Some(now + CLONE_QUARANTINE);
-            if !told {
-                let interface = self.lan_name(arrival.lan);
-                self.notice(Notice::PeerCloned { peer: node, address: arrival.datagram.source, interface });
-            }
-        } else if restarted {
+            peer.cloned_until = Some(now + CLONE_QUARANTINE.max(peer.pace.interval() * 5));
+        }
+        let too_soon = peer.boot_since.is_some_and(|since| now.since(since) < peer.pace.interval());
+        if !too_soon {
+            peer.on_new_boot(now, boot);
+        }
+        if is_clone && !told {
+            let interface = self.lan_name(arrival.lan);
+            self.notice(Notice::PeerCloned { peer: node, address: arrival.datagram.source, interface });
+        } else if restarted && !is_clone && !too_soon {
             self.notice(Notice::PeerRestarted { peer: node });
         }
+        if too_soon { Err(Dropped::OtherBoot) } else { Ok(()) }
     }
 
     fn meet_path(&mut self, now: Instant, arrival: &Arrival<'_>) -> Result<(), Dropped> {
@@ -387,7 +391,8 @@ impl Engine {
             return Ok(());
         }
         if let Some((twin, path)) = peer.twin_of(key) {
-            let is_live = path.heard.is_some_and(|heard| now.since(heard) <= peer.interval * (missed + 1));
+            let is_live =
+                path.heard.is_some_and(|heard| now.since(heard) <= peer.pace.interval() * (missed + 1));
             if is_live && self.is_running(twin.lan) {
                 let (one, other) = (self.lan_name(twin.lan), self.lan_name(key.lan));
                 if !std::mem::replace(&mut self.told.joined, true) {
@@ -437,8 +442,9 @@ impl Engine {
         peer.heard = Some(now);
         peer.requestor = sender.requestor;
         peer.observer = sender.observer;
-        peer.announce(sender.interval, missed, now);
+        peer.pace.announce(sender.interval, missed, now);
         let Some(path) = peer.paths.get_mut(&arrival.key) else { return };
+        path.pace.announce(sender.interval, missed, now);
         path.heard = Some(now);
         path.gone = false;
         path.offered_generation = sender.address_generation;

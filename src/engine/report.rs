@@ -55,6 +55,13 @@ impl Engine {
         {
             return;
         }
+        // Whatever flips without end is told eight times an interval, no more.
+        let next = peer.news_sent.map_or(now, |sent| sent + self.interval / 8);
+        if next > now {
+            self.timers.set(Reason::News(node), next);
+            return;
+        }
+        peer.news_sent = Some(now);
         peer.news_left -= 1;
         let repeat = peer.news_left > 0;
         let targets: Vec<_> =

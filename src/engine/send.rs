@@ -111,7 +111,7 @@ impl Engine {
     ) {
         let Some(interface) = self.lans.get(&key.lan).and_then(|lan| lan.running()) else { return };
         let Some(source) = self.source_towards(key.lan, &target) else { return };
-        let Some(packet) = self.inquiry(node, key, cookie) else { return };
+        let Some(packet) = self.inquiry(node, key, target, cookie) else { return };
         let Sender { nonce, sequence, .. } = packet.sender;
         let sealing = Sealing::new(&self.keys, source, target).with_room_for(self.pair_paths());
         let payload = wire::encode(&packet, &sealing);
@@ -124,12 +124,20 @@ impl Engine {
         self.transmit(interface, source, target, payload);
     }
 
-    fn inquiry(&mut self, node: NodeId, key: PathKey, cookie: Option<Cookie>) -> Option<Packet> {
+    fn inquiry(
+        &mut self,
+        node: NodeId,
+        key: PathKey,
+        target: IpAddr,
+        cookie: Option<Cookie>,
+    ) -> Option<Packet> {
         let reports = self.reports(node);
         let sequence = self.lans.get(&key.lan).map(|lan| lan.sequence);
         let generation = self.address_generation;
         let lacks_list = self.path_mut(node, key).is_some_and(|path| {
-            let lacks = path.list_confirmed != generation && path.list_sequence != sequence;
+            // The list goes where an answer is likely: an address that is asked anew may be gone.
+            let is_main = path.main_address() == Some(target);
+            let lacks = path.list_confirmed != generation && path.list_sequence != sequence && is_main;
             if lacks {
                 path.list_sequence = sequence;
             }

@@ -350,8 +350,8 @@ impl Engine {
     pub(super) fn count_inquiry(&mut self, now: Instant, node: NodeId, key: PathKey, packet: &Packet) {
         let sequence = packet.sender.sequence;
         let Some(peer) = self.peers.get_mut(&node) else { return };
-        let grace = peer.interval + peer.interval / 2;
         let Some(path) = peer.paths.get_mut(&key) else { return };
+        let grace = path.pace.interval() * 3 / 2;
         let step = path.heard_sequence.map_or(1, |last| sequence.wrapping_sub(last));
         if step == 0 || step > u32::MAX / 2 {
             return;
@@ -386,8 +386,8 @@ impl Engine {
         let late = self.is_late(now, at) || self.lans.get(&key.lan).is_some_and(|lan| lan.excused);
         let limit = self.config.missed.get();
         let Some(peer) = self.peers.get_mut(&node).filter(|peer| !peer.absent) else { return };
-        let interval = peer.interval;
         let Some(path) = peer.paths.get_mut(&key) else { return };
+        let interval = path.pace.interval();
         path.answered = Answered::No;
         let judged = path.judge_slot(late, limit);
         path.unanswered_since.get_or_insert(at - interval / 2);
@@ -467,7 +467,7 @@ impl Engine {
         let paths: usize = self.peers.values().filter(|peer| !peer.absent).map(|peer| peer.paths.len()).sum();
         let packets = u32::try_from(paths).unwrap_or(u32::MAX).saturating_mul(PACKETS_PER_PATH);
         let least = Duration::from_secs_f64(f64::from(packets) / f64::from(self.config.packet_budget.get()));
-        self.interval = self.config.interval.max(least).min(super::peer::MAX_INTERVAL);
+        self.interval = self.config.interval.max(least).min(super::pace::MAX_INTERVAL);
         let slowed = self.interval > self.config.interval;
         if slowed != self.told.slowed {
             self.told.slowed = slowed;

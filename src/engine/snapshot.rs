@@ -113,7 +113,7 @@ impl Engine {
             absent: peer.absent,
             requestor: peer.requestor,
             observer: peer.observer,
-            interval: peer.interval,
+            interval: peer.pace.interval(),
             paths: peer.paths.iter().map(|(key, path)| self.path_snapshot(now, *key, path)).collect(),
         }
     }

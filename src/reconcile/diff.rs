@@ -6,6 +6,7 @@ use std::sync::Arc;
 use nix::errno::Errno;
 
 use super::Reconciler;
+use super::describe::describe;
 use super::input::{Dump, Output};
 use super::lan::{LanId, SubjectId};
 use super::notice::Notice;
@@ -201,11 +202,15 @@ impl Reconciler {
             self.cannot_lay(now, group, &overlay);
             return;
         };
-        let same = |o: &&Arc<Route>| o.legs == overlay.route.legs && o.source == overlay.route.source;
-        if let Some(behind) = own(routes).filter(same).find(|o| o.key.metric == metric) {
-            // The kernel refuses an equal twin. This one is not in force, something of others came before it.
+        // The kernel refuses an equal twin of one that is no longer in force because others came before it; and with
+        // one that has no source, a delete of the old would hit the new. Such a one goes first.
+        let collides = |o: &&Arc<Route>| {
+            let same_source = o.source.is_none() || o.source == overlay.route.source;
+            o.key.metric == metric && o.legs == overlay.route.legs && same_source
+        };
+        if let Some(twin) = own(routes).find(collides) {
             let task = Task::Lift { group, subject: None, again: true };
-            batch.push(task, Operation::DeleteRoute(without_attributes(behind)));
+            batch.push(task, Operation::DeleteRoute(without_attributes(twin)));
             return;
         }
         let Overlay { mut route, subject, others, .. } = overlay;
@@ -342,57 +347,56 @@ impl Reconciler {
 
     fn on_refused(&mut self, now: Instant, task: Task, operation: Operation, refusal: Refusal) {
         let errno = Errno::from_raw(refusal.errno);
-        match (task, operation) {
+        if refusal.is_unknown() {
+            self.dumps.want_all();
+        }
+        match (task, &operation) {
             (Task::Lay { group, subject, .. }, Operation::AddRoute { route, place }) => {
-                self.on_lay_refused(now, (group, subject), &route, place, refusal);
+                self.reports.touch(subject);
+                if errno == Errno::EEXIST {
+                    self.on_place_taken(now, group, route.key.metric, *place);
+                } else {
+                    self.on_lay_refused(now, group, &operation, refusal);
+                }
             }
             (Task::Lift { group, subject, again }, Operation::DeleteRoute(route)) => {
                 if again {
                     self.mark(group);
                 }
                 if matches!(errno, Errno::ESRCH | Errno::ENOENT | Errno::ENODEV) {
-                    self.on_lifted(group, subject, &route);
+                    self.on_lifted(group, subject, route);
                 } else {
                     self.troubles.refused(now, group, refusal.errno);
-                    self.report_refused("del", &route, refusal);
+                    self.report_refused(&operation, refusal);
                 }
             }
-            (Task::PutRoute { key }, Operation::AddRoute { route, .. }) => {
-                self.on_put_back_refused(now, &key, &route, refusal);
-            }
-            (task, operation) => self.on_address_refused(now, task, &operation, refusal),
+            (Task::PutRoute { key }, _) => self.on_put_back_refused(now, &key, &operation, refusal),
+            (task, operation) => self.on_address_refused(now, task, operation, refusal),
         }
     }
 
-    fn on_lay_refused(
-        &mut self,
-        now: Instant,
-        (group, subject): (Group, SubjectId),
-        route: &Route,
-        place: Place,
-        refusal: Refusal,
-    ) {
-        self.reports.touch(subject);
-        let errno = Errno::from_raw(refusal.errno);
-        if errno == Errno::EEXIST {
-            // Dumps show only the routes of the LANs; some other route has this key.
-            self.dumps.want(Dump::OwnRoutes);
-            self.dumps.want(Dump::LanRoutes);
-            if place == Place::Alone && self.troubles.taken(now, group, route.key.metric) {
-                return self.mark(group);
-            }
-            return self.troubles.refused(now, group, refusal.errno);
+    /// Something has the key already. Dumps show only the routes of the LANs: it may be one that they do not show.
+    fn on_place_taken(&mut self, now: Instant, group: Group, metric: u32, place: Place) {
+        self.dumps.want(Dump::OwnRoutes);
+        self.dumps.want(Dump::LanRoutes);
+        if place == Place::Alone && self.troubles.taken(now, group, metric) {
+            self.mark(group);
+        } else {
+            self.troubles.refused(now, group, Errno::EEXIST as i32);
         }
+    }
+
+    fn on_lay_refused(&mut self, now: Instant, group: Group, operation: &Operation, refusal: Refusal) {
         self.dumps.want(Dump::Interfaces);
-        if matches!(errno, Errno::ENODEV | Errno::ENETDOWN) {
+        if matches!(Errno::from_raw(refusal.errno), Errno::ENODEV | Errno::ENETDOWN) {
             self.troubles.waits(now, group, refusal.errno);
         } else {
             self.troubles.refused(now, group, refusal.errno);
-            self.report_refused("add", route, refusal);
+            self.report_refused(operation, refusal);
         }
     }
 
-    fn on_put_back_refused(&mut self, now: Instant, key: &RouteKey, route: &Route, refusal: Refusal) {
+    fn on_put_back_refused(&mut self, now: Instant, key: &RouteKey, operation: &Operation, refusal: Refusal) {
         self.waiting.recheck();
         self.dumps.want(Dump::LanRoutes);
         if Errno::from_raw(refusal.errno) == Errno::EEXIST {
@@ -401,13 +405,14 @@ impl Reconciler {
             self.mark(Group::of(key));
         } else {
             self.originals.refused(now, key);
-            self.report_refused("add", route, refusal);
+            self.report_refused(operation, refusal);
         }
     }
 
-    fn report_refused(&mut self, verb: &str, route: &Route, refusal: Refusal) {
-        let text = self.text_of(route);
-        self.reports.refused(format!("route {verb} {text}"), refusal);
+    /// Shows the exact operation: it can be tried by hand.
+    pub(super) fn report_refused(&mut self, operation: &Operation, refusal: Refusal) {
+        let text = describe(operation, &|index| self.interface_name(index));
+        self.reports.refused(text, refusal);
     }
 
     /// faild ends. Overlays whose home works go, the others stay.

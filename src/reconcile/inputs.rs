@@ -1,5 +1,6 @@
 //! What each input changes: what is known, and which groups of routes are to be looked at.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::Reconciler;
@@ -313,7 +314,6 @@ impl Reconciler {
 
     /// What the timers demand.
     pub(super) fn on_time(&mut self, now: Instant) {
-        self.started = true;
         self.dumps.on_time(now);
         for group in self.troubles.due(now) {
             self.mark(group);
@@ -373,7 +373,12 @@ impl Reconciler {
     fn was_flushed(&self, now: Instant, route: &Route) -> bool {
         let falling = |id: LanId| self.lans.get(id).is_none_or(|lan| lan.is_falling(now));
         let by_leg = route.legs.iter().any(|leg| self.lans.of(leg.interface).is_none_or(falling));
-        by_leg || route.source.is_some_and(|source| !self.mirror.is_local(&source))
+        // The source may be back by now, on its interface or waiting on lo: its routes are not.
+        let fell_with = |source: IpAddr| {
+            let mut falling = self.lans.iter().filter(|(_, lan)| lan.is_falling(now));
+            falling.any(|(_, lan)| lan.addresses.iter().any(|h| h.address.address() == source))
+        };
+        by_leg || route.source.is_some_and(|source| !self.mirror.is_local(&source) || fell_with(source))
     }
 }
 

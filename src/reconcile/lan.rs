@@ -143,16 +143,21 @@ impl Lan {
         let fits = |a: &&InterfaceAddress| {
             !a.tentative && a.prefix.contains(neighbour) && a.prefix.prefix_len() < a.prefix.max_prefix_len()
         };
-        let best = |a: &&InterfaceAddress| (a.prefix.prefix_len(), !a.secondary, !a.deprecated);
-        self.addresses.iter().map(|h| &h.address).filter(fits).max_by_key(best).map(InterfaceAddress::address)
+        let best = |h: &&HomeAddress| {
+            (h.address.prefix.prefix_len(), h.present, !h.address.secondary, !h.address.deprecated)
+        };
+        // Of equals the first, as the kernel.
+        let fitting = self.addresses.iter().rev().filter(|h| fits(&&h.address));
+        fitting.max_by_key(best).map(|h| h.address.address())
     }
 
     /// An address that packets to anywhere may bear: for a gateway with a link-local address, in whose subnet we have
     /// nothing that routers would forward.
     pub(super) fn global_source(&self, v4: bool) -> Option<IpAddr> {
         let fits = |a: &&InterfaceAddress| a.address().is_ipv4() == v4 && !a.tentative && is_global(a);
-        let best = |a: &&InterfaceAddress| (!a.deprecated, a.permanent);
-        self.addresses.iter().map(|h| &h.address).filter(fits).max_by_key(best).map(InterfaceAddress::address)
+        let best = |h: &&HomeAddress| (h.present, !h.address.deprecated, h.address.permanent);
+        let fitting = self.addresses.iter().rev().filter(|h| fits(&&h.address));
+        fitting.max_by_key(best).map(|h| h.address.address())
     }
 
     /// Whether it has this address, so that the kernel accepts it as a source.

@@ -119,7 +119,6 @@ pub struct Reconciler {
     outputs: VecDeque<Output>,
     has_plan: bool,
     adopted: bool,
-    started: bool,
     stopping: bool,
     left_behind_told: bool,
 }
@@ -155,7 +154,6 @@ impl Reconciler {
             outputs: VecDeque::new(),
             has_plan: false,
             adopted: false,
-            started: false,
             stopping: false,
             left_behind_told: false,
         };

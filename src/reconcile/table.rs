@@ -67,7 +67,10 @@ impl RouteTable {
 
     /// The routes of a group of the main table, in the order in which the kernel prefers them.
     pub fn group(&self, group: Group) -> impl Iterator<Item = &Arc<Route>> {
-        self.range(group.key(0), group.key(u32::MAX))
+        // Searching for the end as well would cost as much again.
+        let is_of_group = move |key: &RouteKey| key.table == MAIN_TABLE && Group::of(key) == group;
+        let routes = self.routes.range(group.key(0)..).take_while(move |(key, _)| is_of_group(key));
+        routes.flat_map(|(_, routes)| routes)
     }
 
     /// The routes with keys from `first` to `last`, both included.
@@ -126,7 +129,8 @@ impl RouteTable {
                 self.by_gateway.entry((leg.interface, gateway)).or_default().insert(route.key);
             }
         }
-        let routes = self.routes.entry(route.key).or_default();
+        // Most keys have one route, hardly any more than two.
+        let routes = self.routes.entry(route.key).or_insert_with(|| Vec::with_capacity(1));
         routes.insert(position.min(routes.len()), route);
         self.count += 1;
     }

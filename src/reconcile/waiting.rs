@@ -197,9 +197,10 @@ impl Reconciler {
     ) {
         self.waiting.recheck();
         let errno = Errno::from_raw(refusal.errno);
-        let (verb, address) = match task {
-            Task::Wait { address, .. } | Task::PutAddress { address, .. } => ("add", address),
-            Task::Return { address } => ("del", address),
+        let address = match task {
+            Task::Wait { address, .. } | Task::PutAddress { address, .. } | Task::Return { address } => {
+                address
+            }
             Task::Neighbour | Task::Lay { .. } | Task::Lift { .. } | Task::PutRoute { .. } => return,
         };
         self.waiting.refuse(now, address);
@@ -210,7 +211,7 @@ impl Reconciler {
             return self.on_address_lifted(*interface, address, on_lo);
         }
         if !matches!(errno, Errno::EEXIST | Errno::ENODEV) {
-            self.reports.refused(format!("address {verb} {address}"), refusal);
+            self.report_refused(operation, refusal);
         }
     }
 

@@ -79,16 +79,22 @@ impl Mirror {
         self.insert(route, insert)
     }
 
-    /// Somebody deletes a route, naming everything. Metric 0 is a wildcard (Linux 6.18).
+    /// Somebody deletes a route, naming everything. Metric 0 is a wildcard, and so is an absent source; IPv6 does not
+    /// look at the source at all (Linux 6.18).
     ///
     /// # Errors
     ///
     /// ESRCH if there is none.
     pub fn delete_route(&mut self, route: &Route) -> Result<Vec<Notification>, Refusal> {
+        let v6 = route.key.destination.addr().is_ipv6();
         let last = if route.key.metric == 0 { u32::MAX } else { route.key.metric };
         let mut same_group =
             self.routes.range(route.key, RouteKey { metric: last, ..route.key }).filter(|r| {
-                r.protocol == route.protocol && r.legs == route.legs && r.nexthop_id == route.nexthop_id
+                let same_source = route.source.is_none() || v6 || r.source == route.source;
+                r.protocol == route.protocol
+                    && r.legs == route.legs
+                    && r.nexthop_id == route.nexthop_id
+                    && same_source
             });
         let found =
             same_group.next().cloned().ok_or_else(|| Refusal::new(Errno::ESRCH, "No such process"))?;

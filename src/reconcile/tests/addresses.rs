@@ -88,6 +88,7 @@ fn an_ipv4_address_waits_when_its_interface_is_deleted_and_overlays_are_laid_aga
     rig.event(|k| k.delete_interface(ETH0));
     rig.wait(SECOND);
     assert_eq!(rig.on_lo(), ["10.0.0.1/32"; 1]);
+    assert!(!rig.take_notices().iter().any(|n| n.starts_with("overlay-removed")), "nobody is to blame");
     assert_eq!(
         rig.own(),
         [
@@ -167,4 +168,26 @@ fn an_address_that_the_kernel_keeps_on_a_downed_interface_waits_all_the_same() {
     });
     rig.wait(3 * SECOND);
     assert_eq!(rig.take_operations(), ["addr del fd00::1/128 dev 1"]);
+}
+
+#[test]
+fn overlays_follow_a_changed_source_and_come_to_rest() {
+    let mut rig = Rig::new();
+    rig.event(|k| k.add_address(ETH0, address("10.0.0.77/16")).unwrap());
+    rig.event(|k| k.delete_address(ETH0, &address("10.0.0.1/24").prefix).unwrap());
+    rig.detour("eth0", "10.0.0.2", "eth1", "10.1.0.2");
+    rig.wait(10 * SECOND);
+    assert_eq!(rig.own(), ["10.0.0.2/32 via 10.1.0.2 dev 3 metric 0 src 10.0.0.77"]);
+    rig.event(|k| k.delete_interface(ETH0));
+    rig.wait(10 * SECOND);
+    rig.event(|k| k.add_interface(interface(InterfaceIndex(9), "eth0", &["10.0.0.1/16"])));
+    rig.wait(10 * SECOND);
+    assert_eq!(rig.own(), ["10.0.0.2/32 via 10.1.0.2 dev 3 metric 0 src 10.0.0.1"]);
+    rig.take_operations();
+    rig.wait(200 * SECOND);
+    assert_eq!(rig.take_operations(), [""; 0]);
+    rig.home("eth0", "10.0.0.2");
+    rig.wait(10 * SECOND);
+    assert_eq!(rig.own(), [""; 0]);
+    assert_eq!(rig.on_lo(), [""; 0], "it is not coming back");
 }

@@ -110,7 +110,7 @@ fn a_refused_operation_is_retried_and_shown() {
     let attempts = rig.operations.len();
     assert!((5..=9).contains(&attempts), "{attempts} attempts");
     assert!(
-        rig.notices.iter().any(|n| n.contains("errno=12") && n.contains("10.0.0.2/32")),
+        rig.notices.iter().any(|n| n.contains("errno=12") && n.contains("ip route add 10.0.0.2/32")),
         "{:?}",
         rig.notices
     );

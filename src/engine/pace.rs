@@ -1,0 +1,54 @@
+//! How often a peer sends INQs, as it announced. A responder counts by that, so each path keeps what was said on it:
+//! without keys, somebody on one LAN must not set the pace by which the others are judged.
+
+use std::time::Duration;
+
+use crate::time::Instant;
+
+/// Bounds of an announced interval.
+pub(super) const MIN_INTERVAL: Duration = Duration::from_millis(10);
+pub(super) const MAX_INTERVAL: Duration = Duration::from_secs(60);
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub(super) struct Pace {
+    interval: Duration,
+    /// A longer one that counts from this moment on.
+    slower: Option<(Duration, Instant)>,
+}
+
+impl Default for Pace {
+    /// Nothing was announced: whatever is, counts at once.
+    fn default() -> Self {
+        Self { interval: MAX_INTERVAL, slower: None }
+    }
+}
+
+impl Pace {
+    /// The interval that counts now.
+    pub(super) fn interval(&self) -> Duration {
+        self.interval
+    }
+
+    /// Takes an announcement: a slower pace counts only after f old intervals, so that none can hide its death behind
+    /// it.
+    pub(super) fn announce(&mut self, interval: Duration, missed: u32, now: Instant) {
+        let interval = interval.clamp(MIN_INTERVAL, MAX_INTERVAL);
+        if interval <= self.interval {
+            *self = Self { interval, slower: None };
+            return;
+        }
+        match self.slower {
+            Some((slower, from)) if slower == interval && now >= from => {
+                *self = Self { interval, slower: None };
+            }
+            Some((slower, _)) if slower == interval => {}
+            Some(_) | None => self.slower = Some((interval, now + self.interval * missed)),
+        }
+    }
+
+    /// A new run of the peer begins.
+    pub(super) fn forget_slower(&mut self) {
+        self.slower = None;
+    }
+}
