@@ -28,6 +28,8 @@ pub enum Dropped {
     UnknownNonce,
     /// A responder asks a responder.
     TwoResponders,
+    /// More INQs from one peer in a slot than anybody needs.
+    TooManyInquiries,
     /// More strangers than the LAN's budget.
     TooManyStrangers,
     /// The table of peers is full.
@@ -51,6 +53,7 @@ impl fmt::Display for Dropped {
             Dropped::Replayed => "replayed",
             Dropped::UnknownNonce => "unknown-nonce",
             Dropped::TwoResponders => "two-responders",
+            Dropped::TooManyInquiries => "too-many-inquiries",
             Dropped::TooManyStrangers => "too-many-strangers",
             Dropped::TableFull => "table-full",
             Dropped::OtherBoot => "other-boot",

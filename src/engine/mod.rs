@@ -116,6 +116,7 @@ struct Told {
     all_silent: bool,
     slowed: bool,
     joined: bool,
+    cloned: bool,
     floating: BTreeSet<IpAddr>,
     same_mac: BTreeSet<String>,
 }

@@ -37,6 +37,10 @@ const OUTSTANDING: usize = 64;
 /// Sequence and nonce of the last INQs taken, so that each is taken once. Two slots of eight and some doubles.
 const TAKEN: usize = 24;
 
+/// INQs of one peer on one path that are answered in one of its intervals: eight a slot, proofs and reports, and as
+/// much again. Somebody who forges a known node must not keep us busy.
+const INQUIRIES: u32 = 64;
+
 /// Tells a path from the others of its peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PathKey {
@@ -120,6 +124,8 @@ pub(super) struct Path {
     /// The last INQ that was heard: its sequence, and those taken.
     pub(super) heard_sequence: Option<u32>,
     taken: VecDeque<(u32, Nonce)>,
+    /// Since when INQs of the peer are counted, and how many there were: an interval at a time.
+    inquiries: (Instant, u32),
 
     pub(super) token_given: Token,
     token_given_before: Token,
@@ -184,6 +190,7 @@ impl Path {
             up_since: None,
             heard_sequence: None,
             taken: VecDeque::new(),
+            inquiries: (now, 0),
             token_given: token,
             token_given_before: token,
             token_held: Token(0),
@@ -360,6 +367,15 @@ impl Path {
     /// Whether ten slots in a row were saved by unicast: broadcasts are filtered.
     pub(super) fn is_broadcast_filtered(&self) -> bool {
         self.saved >= 10
+    }
+
+    /// Whether one more INQ of the peer is worth an answer: so many of its intervals, so many INQs.
+    pub(super) fn may_inquire(&mut self, now: Instant, interval: Duration) -> bool {
+        if now.since(self.inquiries.0) >= interval {
+            self.inquiries = (now, 0);
+        }
+        self.inquiries.1 = self.inquiries.1.saturating_add(1);
+        self.inquiries.1 <= INQUIRIES
     }
 
     /// Takes an INQ once: false if it is a double, older than the last f slots (`window`), or further ahead than the

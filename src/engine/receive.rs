@@ -98,14 +98,14 @@ impl Engine {
         if !self.is_outstanding_broadcast(lan, echo) {
             return Err(Dropped::UnknownNonce);
         }
-        let redraw = self.boot < packet.sender.boot;
-        self.notice(Notice::OwnIdCloned {
-            node: self.node,
-            other: datagram.source,
-            interface: self.lan_name(lan),
-            redraw,
-        });
+        // A responder never asks, so it never learns of us: then it is we who yield.
+        let redraw = self.boot < packet.sender.boot || !packet.sender.requestor;
+        if redraw || !std::mem::replace(&mut self.told.cloned, true) {
+            let interface = self.lan_name(lan);
+            self.notice(Notice::OwnIdCloned { node: self.node, other: datagram.source, interface, redraw });
+        }
         if redraw {
+            self.told.cloned = false;
             self.node = NodeId(self.random.number());
             self.remember_soon(now);
         }
@@ -150,6 +150,9 @@ impl Engine {
         }
         let window = self.config.missed.get();
         let path = self.path_mut(sender.node, *key).ok_or(Dropped::JoinedLan)?;
+        if !path.may_inquire(now, sender.interval.clamp(MIN_INTERVAL, MAX_INTERVAL)) {
+            return Err(Dropped::TooManyInquiries);
+        }
         let ahead = slots_since(path.heard, now, sender.interval);
         if !path.take_inquiry(sender.sequence, sender.nonce, window, ahead) {
             return Err(Dropped::Replayed);
@@ -366,7 +369,8 @@ impl Engine {
         let is_clone = peer.former_boots.contains(&boot);
         let told = peer.is_cloned(now);
         if is_clone {
-            peer.cloned_until = Some(now + CLONE_QUARANTINE.max(peer.pace.interval() * 5));
+            peer.cloned_until =
+                Some(now + CLONE_QUARANTINE.max(peer.pace.interval() * 5).min(CLONE_QUARANTINE * 6));
         }
         let too_soon = peer.boot_since.is_some_and(|since| now.since(since) < peer.pace.interval());
         if !too_soon {
