@@ -71,6 +71,8 @@ pub struct PathSnapshot {
     pub levels: (Level, Level, Level),
     /// We and the peer would go home to it.
     pub ready: (bool, bool),
+    /// We and the peer have moved traffic away from it.
+    pub moved: (bool, bool),
     /// Slots missed and good in a row.
     pub counts: (u32, u32),
     /// Smoothed round trip.
@@ -128,6 +130,7 @@ impl Engine {
             interface: self.lan_name(key.lan),
             levels: (path.local, path.remote, path.verdict),
             ready: (self.is_ready(now, path), path.remote_ready),
+            moved: (path.is_moved(), path.remote_moved),
             counts: (path.missed, path.good),
             round_trip: path.round_trip,
             penalty: path.penalty.value(now, &self.config.damping),
@@ -170,11 +173,13 @@ impl fmt::Display for PeerSnapshot {
         for path in paths {
             let (local, remote, verdict) = path.levels;
             let (ready, remote_ready) = path.ready;
+            let (moved, remote_moved) = path.moved;
             let (missed, good) = path.counts;
             write!(
                 f,
                 "state-path peer={node} interface={} family={} verdict={verdict} counted={local} reported={remote} \
-                 missed={missed} good={good} ready={ready} peer-ready={remote_ready} penalty={:.0}",
+                 missed={missed} good={good} ready={ready} peer-ready={remote_ready} \
+                 moved={moved} peer-moved={remote_moved} penalty={:.0}",
                 path.interface, path.key.family, path.penalty
             )?;
             if let Some(round_trip) = path.round_trip {
