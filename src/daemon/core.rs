@@ -20,11 +20,12 @@ use log::{Level, debug, error, info, log, log_enabled, warn};
 
 use super::agenda::{Agenda, Task};
 use super::local_time::time_of_day;
+use super::neighbours::Neighbours;
 use super::state::{Journal, State};
 use crate::config::{Config, Failback, LanConfig};
 use crate::engine::{Engine, Input, Output};
 use crate::interface::{Interface, InterfaceIndex};
-use crate::kernel::sysctl::{Sysctls, Weight};
+use crate::kernel::sysctl::Sysctls;
 use crate::kernel::{Event, Kernel, LinkState};
 use crate::net::{Endpoint, Moment, Sockets};
 use crate::reconcile::{self, Dump, Operation, Reconciler, describe};
@@ -54,6 +55,8 @@ pub(super) struct Core {
     pub(super) checked: Vec<InterfaceIndex>,
     /// Sysctls that people were told of.
     pub(super) findings: BTreeSet<(String, &'static str)>,
+    /// Whether the kernel has room for the peers.
+    pub(super) neighbours: Neighbours,
 }
 
 /// Something for the kernel or the file system.
@@ -129,6 +132,7 @@ impl Core {
             self.open_sockets(now);
             self.reconciler.handle(now, reconcile::Input::Plan(self.engine.plan()));
             self.drain_reconciler(now);
+            self.neighbours.consider(self.engine.plan());
         }
     }
 
@@ -371,20 +375,8 @@ impl Core {
         let names = &self.engine.plan().lans;
         self.findings.retain(|(interface, _)| names.contains(interface));
         for finding in findings {
-            let level = match finding.weight {
-                Weight::Warning => Level::Warn,
-                Weight::Note => Level::Info,
-            };
             if self.findings.insert((finding.interface.clone(), finding.what)) {
-                log!(
-                    level,
-                    "sysctl-unfit interface={} setting={} value={} why=\"{}\" mend=\"{}\"",
-                    finding.interface,
-                    finding.what,
-                    finding.value,
-                    finding.why,
-                    finding.mend
-                );
+                log!(finding.level(), "{finding}");
             }
         }
     }

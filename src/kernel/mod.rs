@@ -25,6 +25,7 @@ mod listing;
 mod message;
 mod monitor;
 mod neighbour;
+mod neighbour_table;
 mod netlink;
 mod route;
 mod socket;
@@ -37,6 +38,7 @@ use std::io;
 pub use dry_run::DryRun;
 pub use link::LinkState;
 pub use monitor::{Event, Monitor, Rest};
+pub use neighbour_table::SmallTable;
 pub use netlink::{Netlink, RECEIVE_BUFFER};
 
 use crate::interface::{Interface, InterfaceIndex};
