@@ -14,6 +14,7 @@
 //! RTNL lock.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use log::{Level, debug, error, info, log, log_enabled, warn};
@@ -23,8 +24,8 @@ use super::local_time::time_of_day;
 use super::neighbours::Neighbours;
 use super::state::{Journal, State};
 use crate::config::{Config, Failback, LanConfig};
-use crate::engine::{Engine, Input, Output};
-use crate::interface::{Interface, InterfaceIndex};
+use crate::engine::{self, Engine, Input, Output};
+use crate::interface::{Interface, InterfaceIndex, MacAddress};
 use crate::kernel::sysctl::Sysctls;
 use crate::kernel::{Event, Kernel, LinkState};
 use crate::net::{Endpoint, Moment, Sockets};
@@ -216,9 +217,23 @@ impl Core {
                 Output::QueryLinks => self.agenda.by(Task::QueryLinks, self.earliest_query(now)),
                 Output::PlanChanged => self.is_plan_new = true,
                 Output::Remember(memory) => self.state.remember(&memory),
-                Output::Notice(notice) => log!(notice.level(), "{notice}"),
+                Output::Notice(notice) => log!(notice.level(), "{notice}{}", self.hardware_of(&notice)),
             }
         }
+    }
+
+    /// The hardware addresses that a line shall have, as far as the kernel knows them.
+    fn hardware_of(&mut self, notice: &engine::Notice) -> String {
+        let Some((lan, hosts)) = notice.hosts() else { return String::new() };
+        let Some(lan) = self.interfaces.iter().find(|i| i.name == lan) else { return String::new() };
+        let (index, own_mac, own) = (lan.index, lan.mac, lan.addresses.clone());
+        let mut mac = |address: IpAddr| match own.iter().any(|a| a.address() == address) {
+            true => own_mac,
+            false => self.kernel.hardware_address(index, address),
+        };
+        let words = |mac: Option<MacAddress>| mac.map_or("unknown".to_owned(), |mac| mac.to_string());
+        let [one, other] = hosts.map(|host| words(host.and_then(&mut mac)));
+        format!(" mac={one} other-mac={other}")
     }
 
     fn drain_reconciler(&mut self, now: Instant) {

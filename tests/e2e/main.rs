@@ -11,6 +11,7 @@ mod boot;
 mod both_lans_down;
 mod carrier;
 mod check;
+mod cloned;
 mod crash;
 mod demo;
 mod deployment;
