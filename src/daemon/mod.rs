@@ -16,7 +16,9 @@ mod instance;
 mod lag;
 mod local_time;
 mod log;
+mod neighbours;
 mod pid_file;
+mod preview;
 mod privileges;
 mod signals;
 mod state;
@@ -35,6 +37,7 @@ use self::detach::{Readiness, Side};
 use self::event_loop::EventLoop;
 use self::instance::Instance;
 use self::log::Log;
+use self::neighbours::Neighbours;
 use self::pid_file::PidFile;
 use self::signals::Signals;
 use self::state::{Journal, State};
@@ -66,6 +69,13 @@ pub fn run(config: Config, warnings: &[String]) -> anyhow::Result<u8> {
 /// The interfaces of this host, if they can be read; for checks that change nothing.
 pub fn interfaces() -> Option<Vec<Interface>> {
     Netlink::open(RECEIVE_BUFFER).and_then(|mut netlink| netlink.interfaces()).ok()
+}
+
+/// What a start with these settings would warn of on this host; for checks that change nothing.
+pub fn preview(config: &Config) -> Vec<String> {
+    let looked =
+        Netlink::open(RECEIVE_BUFFER).and_then(|mut netlink| preview::warnings(config, &mut netlink));
+    looked.unwrap_or_else(|error| vec![format!("this host cannot be looked at: {error}")])
 }
 
 fn serve(config: Config, warnings: &[String], readiness: Readiness) -> anyhow::Result<()> {
@@ -131,6 +141,7 @@ fn core(config: Config, kernel: Box<dyn Kernel>, poll: &Poll) -> anyhow::Result<
         findings: BTreeSet::new(),
         events: Events::default(),
         started: clock::read().now,
+        neighbours: Neighbours::default(),
         config,
     })
 }

@@ -11,6 +11,8 @@ mod boot;
 mod both_lans_down;
 mod carrier;
 mod control;
+mod check;
+mod cloned;
 mod crash;
 mod demo;
 mod deployment;
