@@ -82,6 +82,7 @@ const TOP: &[Key<Draft>] = &[
         read: |d, v, _| put(&mut d.settings.packet_budget, nonzero(v, &PACKET_BUDGET)),
     },
     Key { name: "exit", default: "\"lift\"", read: |d, v, _| put(&mut d.settings.exit, exit(v)) },
+    Key { name: "user", default: "\"faild\"", read: |d, v, _| put(&mut d.user, placed(v, user(v))) },
 ];
 
 const SECTIONS: &[Key<Draft>] = &[
@@ -185,6 +186,10 @@ fn exit(value: &Value<'_>) -> Result<Exit, Complaint> {
         "keep" => Ok(Exit::Keep),
         _ => Err(Complaint::Form { wanted: WANTED }),
     }
+}
+
+fn user(value: &Value<'_>) -> Result<String, Complaint> {
+    value.text("a user's name in quotes").and_then(value::user_name)
 }
 
 fn read_exclude(draft: &mut Draft, value: &Value<'_>, faults: &mut Vec<Fault>) -> Result<(), Complaint> {

@@ -27,6 +27,7 @@ mod log_file;
 mod loss;
 mod one_way;
 mod peer_dies;
+mod privileges;
 mod responder;
 mod routes;
 mod stall;

@@ -36,6 +36,7 @@ exclude = ["wlan0", "eth9"]
 route-protocols = ["static", 16, "bird"]
 packet-budget = 500
 exit = "keep"
+user = "root"
 
 [[lan]]
 interface = "eth0"
@@ -76,6 +77,7 @@ window = "02:00-04:30"
         route_protocols: vec![4, 16, 12],
         packet_budget: NonZeroU32::new(500).unwrap(),
         exit: Exit::Keep,
+        user: "root".to_owned(),
         lans: vec![
             LanConfig { ipv6: false, ..LanConfig::new("eth0") },
             LanConfig {
@@ -335,6 +337,7 @@ const BOUNDARIES: &[Boundary] = &[
     ),
     ("", "packet-budget", &["100", "1000000"], &["99", "1000001"]),
     ("", "exit", &["\"lift\"", "\"keep\""], &["\"\"", "\"Lift\"", "false"]),
+    ("", "user", &["\"faild\"", "\"root\""], &["\"\"", "0", "\"-x\"", "\"a b\"", "\"nobody-has-this\""]),
     ("lan", "interface", &["\"eth0\""], &["\"\"", "\"a/b\"", "3"]),
     ("lan", "ipv4", &["true", "false"], &["\"no\""]),
     ("lan", "ipv6", &["true", "false"], &["0"]),
