@@ -93,6 +93,9 @@ pub struct Arguments {
     /// Keep all state in this directory
     #[arg(long, value_name = "DIRECTORY")]
     pub state_dir: Option<PathBuf>,
+    /// User to run as; root to stay root [default: faild]
+    #[arg(long, value_name = "NAME", value_parser = value::user_name)]
+    pub user: Option<String>,
     /// Report every fault of settings and host, then end
     #[arg(long)]
     pub check: bool,
@@ -193,6 +196,9 @@ impl Arguments {
         }
         if let Some(log) = &self.log {
             draft.set_log(absolute(log));
+        }
+        if let Some(user) = &self.user {
+            draft.set_user(user.clone());
         }
         if !self.interface.is_empty() {
             draft.set_lans(&self.interface);
