@@ -15,6 +15,7 @@ use nix::libc;
 use super::super::files;
 use crate::config::Config;
 use crate::config::account::Account;
+use crate::control::SOCKET;
 
 /// Hands over everything. What cannot be is told, and is no reason not to start: who cannot write there later says so
 /// himself.
@@ -68,7 +69,7 @@ fn hand_over_file(path: &Path, account: &Account, gid: Option<u32>) -> io::Resul
 
 /// Whether a directory is empty, or one that faild has used.
 fn is_faild_directory(path: &Path) -> io::Result<bool> {
-    let is_used = ["state.toml", "journal"].iter().any(|name| path.join(name).exists());
+    let is_used = ["state.toml", "journal", SOCKET].iter().any(|name| path.join(name).exists());
     Ok(is_used || fs::read_dir(path)?.next().is_none())
 }
 
