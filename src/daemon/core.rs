@@ -15,6 +15,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt::Display;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use log::{Level, debug, error, info, log, log_enabled, warn};
@@ -23,11 +24,12 @@ use super::agenda::{Agenda, Task};
 use super::clock;
 use super::control::Events;
 use super::local_time::time_of_day;
+use super::neighbours::Neighbours;
 use super::state::{Journal, State};
 use crate::config::{Config, Failback, LanConfig};
-use crate::engine::{Engine, Input, Output};
-use crate::interface::{Interface, InterfaceIndex};
-use crate::kernel::sysctl::{Sysctls, Weight};
+use crate::engine::{self, Engine, Input, Output};
+use crate::interface::{Interface, InterfaceIndex, MacAddress};
+use crate::kernel::sysctl::Sysctls;
 use crate::kernel::{Event, Kernel, LinkState};
 use crate::net::{Endpoint, Moment, Sockets};
 use crate::reconcile::{self, Dump, Operation, Reconciler, describe};
@@ -61,6 +63,8 @@ pub(super) struct Core {
     pub(super) events: Events,
     /// When the daemon began.
     pub(super) started: Instant,
+    /// Whether the kernel has room for the peers.
+    pub(super) neighbours: Neighbours,
 }
 
 /// Something for the kernel or the file system.
@@ -136,6 +140,7 @@ impl Core {
             self.open_sockets(now);
             self.reconciler.handle(now, reconcile::Input::Plan(self.engine.plan()));
             self.drain_reconciler(now);
+            self.neighbours.consider(self.engine.plan());
         }
     }
 
@@ -227,9 +232,26 @@ impl Core {
                 Output::QueryLinks => self.agenda.by(Task::QueryLinks, self.earliest_query(now)),
                 Output::PlanChanged => self.is_plan_new = true,
                 Output::Remember(memory) => self.state.remember(&memory),
-                Output::Notice(notice) => self.say(notice.level(), &notice),
+                Output::Notice(notice) => {
+                    let hardware = self.hardware_of(&notice);
+                    self.say(notice.level(), &format_args!("{notice}{hardware}"));
+                }
             }
         }
+    }
+
+    /// The hardware addresses that a line shall have, as far as the kernel knows them.
+    fn hardware_of(&mut self, notice: &engine::Notice) -> String {
+        let Some((lan, hosts)) = notice.hosts() else { return String::new() };
+        let Some(lan) = self.interfaces.iter().find(|i| i.name == lan) else { return String::new() };
+        let (index, own_mac, own) = (lan.index, lan.mac, lan.addresses.clone());
+        let mut mac = |address: IpAddr| match own.iter().any(|a| a.address() == address) {
+            true => own_mac,
+            false => self.kernel.hardware_address(index, address),
+        };
+        let words = |mac: Option<MacAddress>| mac.map_or("unknown".to_owned(), |mac| mac.to_string());
+        let [one, other] = hosts.map(|host| words(host.and_then(&mut mac)));
+        format!(" mac={one} other-mac={other}")
     }
 
     fn drain_reconciler(&mut self, now: Instant) {
@@ -386,20 +408,8 @@ impl Core {
         let names = &self.engine.plan().lans;
         self.findings.retain(|(interface, _)| names.contains(interface));
         for finding in findings {
-            let level = match finding.weight {
-                Weight::Warning => Level::Warn,
-                Weight::Note => Level::Info,
-            };
             if self.findings.insert((finding.interface.clone(), finding.what)) {
-                log!(
-                    level,
-                    "sysctl-unfit interface={} setting={} value={} why=\"{}\" mend=\"{}\"",
-                    finding.interface,
-                    finding.what,
-                    finding.value,
-                    finding.why,
-                    finding.mend
-                );
+                log!(finding.level(), "{finding}");
             }
         }
     }

@@ -83,9 +83,9 @@ pub enum Notice {
     /// It has been away for long and is forgotten.
     PeerForgotten { peer: NodeId },
     /// Two hosts bear one node id.
-    PeerCloned { peer: NodeId, address: IpAddr, interface: String },
+    PeerCloned { peer: NodeId, address: IpAddr, other: Option<IpAddr>, interface: String },
     /// Another host bears our node id.
-    OwnIdCloned { node: NodeId, other: IpAddr, interface: String, redraw: bool },
+    OwnIdCloned { node: NodeId, own: Option<IpAddr>, other: IpAddr, interface: String, redraw: bool },
     /// Traffic for an address leaves home.
     FailedOver { peer: NodeId, address: IpAddr, from: String, to: NextHop, adopted: bool },
     /// Traffic for an address is home again.
@@ -176,6 +176,19 @@ impl Notice {
     }
 }
 
+impl Notice {
+    /// Interface and addresses of the two hosts that this is about, if people will have to find them by their
+    /// hardware addresses: those belong to the line as far as the kernel knows them. A host without an address here is
+    /// one whose address nobody knows.
+    pub fn hosts(&self) -> Option<(&str, [Option<IpAddr>; 2])> {
+        if let Notice::PeerCloned { address, other, interface, .. } = self {
+            return Some((interface, [Some(*address), *other]));
+        }
+        let Notice::OwnIdCloned { own, other, interface, .. } = self else { return None };
+        Some((interface, [*own, Some(*other)]))
+    }
+}
+
 impl fmt::Display for Notice {
     /// `event-name key=value ...`, one line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -214,12 +227,17 @@ impl fmt::Display for Notice {
             }
             Notice::PeerRestarted { peer } => write!(f, "peer-restarted peer={peer}"),
             Notice::PeerForgotten { peer } => write!(f, "peer-forgotten peer={peer}"),
-            Notice::PeerCloned { peer, address, interface } => write!(
-                f,
-                "peer-cloned peer={peer} interface={interface} address={address} hint=\"two hosts bear this id: was a \
-                 disk copied? delete state.toml on one\" action=\"nothing is moved for them\""
-            ),
-            Notice::OwnIdCloned { node, other, interface, redraw } => {
+            Notice::PeerCloned { peer, address, other, interface } => {
+                write!(f, "peer-cloned peer={peer} interface={interface} address={address}")?;
+                if let Some(other) = other {
+                    write!(f, " other={other}")?;
+                }
+                f.write_str(
+                    " hint=\"two hosts bear this id: was a disk copied? delete state.toml on one\" \
+                     action=\"nothing is moved for them\"",
+                )
+            }
+            Notice::OwnIdCloned { node, other, interface, redraw, .. } => {
                 let action = if *redraw { "we draw a new one" } else { "the other one draws a new one" };
                 write!(f, "own-id-cloned node={node} other={other} interface={interface} action=\"{action}\"")
             }

@@ -429,6 +429,12 @@ impl Path {
         self.addresses.values().any(|address| address.is_detoured())
     }
 
+    /// The address besides this one that answered last: of two hosts that bear one id, the other's.
+    pub(super) fn answered_beside(&self, address: &IpAddr) -> Option<IpAddr> {
+        let others = self.addresses.values().filter(|a| a.address != *address && a.answered.is_some());
+        others.max_by_key(|a| a.answered).map(|a| a.address)
+    }
+
     /// The address to ask: of those that the peer still names the one that answered last. One that it withdrew
     /// answered last just before, and would be asked for ever.
     pub(super) fn main_address(&self) -> Option<IpAddr> {

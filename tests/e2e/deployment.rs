@@ -1,16 +1,20 @@
 //! Installing, the init script, and removing again.
 
 use std::fs;
+use std::os::unix::fs::chown;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use crate::lab::{FAILD, Host, Lab, wait_until};
+use crate::lab::{FAILD, FAILD_UID, Host, Lab, wait_until};
 
 #[test]
 fn the_init_script_starts_reports_reloads_and_stops() {
     let lab = Lab::new(1, "AB");
-    let (h1, log) = (lab.host(1), lab.host(1).file("faild.log"));
+    let h1 = lab.host(1);
+    let log = h1.file("logs").join("faild.log");
+    fs::create_dir(h1.file("logs")).expect("cannot make a directory");
+    chown(h1.file("logs"), Some(FAILD_UID), None).expect("cannot chown");
     write_defaults(h1, &log);
     assert_eq!(init(h1, "status"), Some(3), "not running");
     assert_eq!(init(h1, "reload"), Some(7), "nothing to reload");
@@ -20,7 +24,7 @@ fn the_init_script_starts_reports_reloads_and_stops() {
     let first = pid(h1);
     assert_eq!(init(h1, "start"), Some(0), "starting what runs is done at once");
     assert_eq!(pid(h1), first);
-    fs::rename(&log, h1.file("faild.log.1")).expect("cannot rename the log");
+    fs::rename(&log, log.with_extension("1")).expect("cannot rename the log");
     assert_eq!(init(h1, "reload"), Some(0));
     wait_until("the log is there again", Duration::from_secs(15), || log.exists());
     assert_eq!(init(h1, "restart"), Some(0));
@@ -100,7 +104,7 @@ fn write_defaults(host: &Host, log: &Path) {
 
 /// Exit code of the init script.
 fn init(host: &Host, word: &str) -> Option<i32> {
-    let mut command = host.command("scripts/init.d/faild");
+    let mut command = host.command_with_users("scripts/init.d/faild");
     let output =
         command.arg(word).env("FAILD_DEFAULTS", defaults(host)).output().expect("cannot start the script");
     eprintln!(

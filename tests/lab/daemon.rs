@@ -58,7 +58,7 @@ impl Host {
 
     /// Runs `faild` with these flags to its end, which must come soon.
     pub(crate) fn run_faild(&self, flags: &str) -> Ended {
-        let mut command = self.command("timeout");
+        let mut command = self.command_with_users("timeout");
         let output = command.args(["20", FAILD]).args(flags.split_whitespace()).stdin(Stdio::null()).output();
         let output = output.expect("cannot start ip netns exec");
         Ended { code: output.status.code(), errors: String::from_utf8_lossy(&output.stderr).into_owned() }
@@ -81,7 +81,7 @@ impl Daemon<'_> {
 
     /// Its process.
     pub(crate) fn pid(&self) -> Pid {
-        // `ip netns exec` becomes the program it runs. Pids fit: the kernel's type is i32.
+        // `ip netns exec` and `sh` become the program that they run. Pids fit: the kernel's type is i32.
         Pid::from_raw(i32::try_from(self.child.id()).unwrap_or(i32::MAX))
     }
 
@@ -207,7 +207,7 @@ const LINES_SHOWN: usize = 60;
 
 fn spawn(host: &Host, arguments: &[String], log: &Path) -> Child {
     let file = || File::options().create(true).append(true).open(log).expect("cannot open the log");
-    let mut command = host.command(FAILD);
+    let mut command = host.command_with_users(FAILD);
     command.args(arguments).stdin(Stdio::null()).stdout(file()).stderr(file());
     command.spawn().expect("cannot start ip netns exec")
 }

@@ -12,6 +12,7 @@
 //! by the next one: the pid in the name tells whether anybody still needs it.
 
 mod clock;
+pub(crate) mod control;
 mod daemon;
 mod fault;
 mod forge;
@@ -33,7 +34,7 @@ pub(crate) use daemon::{Daemon, FAILD, OUTAGE};
 pub(crate) use fault::Loss;
 pub(crate) use forge::{Probe, record};
 use host::On;
-pub(crate) use host::{Family, Host};
+pub(crate) use host::{FAILD_UID, Family, Host};
 pub(crate) use measure::{Meter, Transfer};
 pub(crate) use watch::Watch;
 
