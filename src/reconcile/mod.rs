@@ -30,6 +30,7 @@ mod originals;
 mod overlay;
 mod report;
 mod route;
+mod serving;
 mod state;
 mod table;
 #[cfg(test)]
@@ -45,6 +46,7 @@ pub use input::{Dump, Input, Output};
 pub use mirror::{Mirror, Notification};
 pub use notice::Notice;
 pub use route::{Leg, MAIN_TABLE, Operation, PROTOCOL, Place, Refusal, Route, RouteKey};
+pub use serving::Serving;
 pub use state::{Trouble, Waiting};
 pub use table::{Group, RouteTable};
 
