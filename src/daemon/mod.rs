@@ -19,6 +19,7 @@ mod pid_file;
 mod privileges;
 mod signals;
 mod state;
+mod supervisor;
 mod timer;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -36,6 +37,7 @@ use self::log::Log;
 use self::pid_file::PidFile;
 use self::signals::Signals;
 use self::state::{Journal, State};
+use self::supervisor::Supervisor;
 use crate::config::{Config, Faults, absent_lans, check_against_interfaces};
 use crate::engine::Engine;
 use crate::interface::Interface;
@@ -86,6 +88,7 @@ fn serve(config: Config, warnings: &[String], readiness: Readiness) -> anyhow::R
     let kernel = open_kernel(netlink, &config)?;
     let core = core(config, kernel, &poll)?;
     let mut event_loop = EventLoop::new(core, poll, signals, monitor, log.clone())?;
+    event_loop.supervisor = Supervisor::from_env();
     event_loop.core.start(clock::read());
     pid_file.as_mut().map(PidFile::fill).transpose()?;
     info!("ready");
@@ -93,6 +96,7 @@ fn serve(config: Config, warnings: &[String], readiness: Readiness) -> anyhow::R
         log.leave_stderr();
     }
     readiness.tell()?;
+    event_loop.supervisor.tell_ready(clock::read().now);
     event_loop.run()
 }
 
