@@ -16,6 +16,7 @@ use super::core::Core;
 use super::lag::Lag;
 use super::log::Log;
 use super::signals::{Request, Signals};
+use super::supervisor::Supervisor;
 use super::timer::Timer;
 use crate::engine::Input;
 use crate::kernel::{Event, Monitor, Rest};
@@ -37,6 +38,7 @@ pub(super) struct EventLoop {
     backlogged: u32,
     log: Log,
     lag: Lag,
+    pub(super) supervisor: Supervisor,
 }
 
 impl EventLoop {
@@ -73,6 +75,7 @@ impl EventLoop {
             backlogged: 0,
             log,
             lag: Lag::default(),
+            supervisor: Supervisor::default(),
         })
     }
 
@@ -91,12 +94,14 @@ impl EventLoop {
                 self.stop(signal);
                 return Ok(());
             }
-            self.lag.on_done(moment.now, clock::read().now);
+            let done = clock::read().now;
+            self.lag.on_done(moment.now, done);
+            self.supervisor.handle_turn(done);
         }
     }
 
     fn wait(&mut self, events: &mut Events) -> anyhow::Result<Moment> {
-        let deadline = self.core.deadline();
+        let deadline = [self.core.deadline(), self.supervisor.deadline()].into_iter().flatten().min();
         let is_busy =
             self.core.has_work() || self.is_monitor_readable || self.control.has_work(&self.core.events);
         self.timer.arm(deadline).context("cannot set the timer")?;
@@ -174,7 +179,7 @@ impl EventLoop {
         while let Some(request) = self.signals.next() {
             match request {
                 Request::Stop(signal) => return Some(signal),
-                Request::ReopenLog => self.log.reopen(),
+                Request::ReopenLog => self.reload(moment.now),
                 Request::Report => self.core.report(moment.now, &self.lag.to_string()),
                 Request::FailBack => {
                     info!("failback-requested signal=SIGUSR2");
@@ -185,8 +190,16 @@ impl EventLoop {
         None
     }
 
+    /// What can be read anew while we run.
+    fn reload(&mut self, now: Instant) {
+        self.supervisor.tell_reloading(now);
+        self.log.reopen();
+        self.supervisor.tell_ready(now);
+    }
+
     fn stop(&mut self, signal: &str) {
         info!("stopping signal={signal}");
+        self.supervisor.tell_stopping();
         let started = clock::read().now;
         self.core.stop(started, || clock::read().now.since(started) > GOODBYE);
         self.core.state.finish(GOODBYE);

@@ -22,6 +22,7 @@ mod preview;
 mod privileges;
 mod signals;
 mod state;
+mod supervisor;
 mod timer;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -41,6 +42,7 @@ use self::neighbours::Neighbours;
 use self::pid_file::PidFile;
 use self::signals::Signals;
 use self::state::{Journal, State};
+use self::supervisor::Supervisor;
 use crate::config::{Config, Faults, absent_lans, check_against_interfaces};
 use crate::engine::Engine;
 use crate::interface::Interface;
@@ -101,6 +103,7 @@ fn serve(config: Config, warnings: &[String], readiness: Readiness) -> anyhow::R
     let kernel = open_kernel(netlink, &config)?;
     let core = core(config, kernel, &poll)?;
     let mut event_loop = EventLoop::new(core, control, poll, signals, monitor, log.clone())?;
+    event_loop.supervisor = Supervisor::from_env();
     event_loop.core.start(clock::read());
     pid_file.as_mut().map(PidFile::fill).transpose()?;
     info!("ready");
@@ -108,6 +111,7 @@ fn serve(config: Config, warnings: &[String], readiness: Readiness) -> anyhow::R
         log.leave_stderr();
     }
     readiness.tell()?;
+    event_loop.supervisor.tell_ready(clock::read().now);
     event_loop.run()
 }
 

@@ -33,6 +33,7 @@ mod peer_dies;
 mod privileges;
 mod responder;
 mod routes;
+mod services;
 mod stall;
 mod start;
 mod static_peer;
