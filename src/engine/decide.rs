@@ -192,7 +192,7 @@ impl Engine {
             .is_some_and(|t| if from <= until { (from..until).contains(&t) } else { t >= from || t < until })
     }
 
-    fn is_ready_at_both(&self, now: Instant, peer: &Peer, path: &Path) -> bool {
+    pub(super) fn is_ready_at_both(&self, now: Instant, peer: &Peer, path: &Path) -> bool {
         self.is_ready(now, path) && (peer.observer || path.remote_ready)
     }
 
@@ -208,7 +208,9 @@ impl Engine {
         let fled = dead.unwrap_or(home);
         peer.paths
             .iter()
-            .filter(|(key, _)| **key != home && **key != fled && key.family == home.family)
+            .filter(|(key, path)| {
+                **key != home && **key != fled && key.family == home.family && !path.is_drained()
+            })
             .filter_map(|(key, path)| {
                 let class = self.class(now, peer, fled, path).filter(|_| self.is_running(key.lan))?;
                 let via = self.via(now, peer, (home, a), *key, (path, fled))?;

@@ -1,5 +1,6 @@
 //! What goes into the engine and what comes out.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
@@ -39,6 +40,8 @@ pub enum Input<'a> {
     TimeOfDay(u32),
     /// The administrator wants traffic home (failback policy `manual`).
     FailBack,
+    /// The interfaces whose LANs the administrator has taken out of service, all of them, whenever that changes.
+    Offline(&'a BTreeSet<String>),
     /// The daemon is about to end: say goodbye.
     Stop,
     /// The deadline passed.

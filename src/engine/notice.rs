@@ -24,6 +24,8 @@ pub enum Evidence {
     Answer,
     /// The peer says so.
     Report,
+    /// The administrator has taken its LAN out of service.
+    Offline,
 }
 
 impl fmt::Display for Evidence {
@@ -34,6 +36,7 @@ impl fmt::Display for Evidence {
             Evidence::Good(count) => write!(f, "good:{count}"),
             Evidence::Answer => f.write_str("answer"),
             Evidence::Report => f.write_str("peer-report"),
+            Evidence::Offline => f.write_str("offline"),
         }
     }
 }
@@ -107,6 +110,14 @@ pub enum Notice {
     SilenceEnded,
     /// More peers than the packet budget allows to ask so often, or no longer.
     IntervalRaised { interval: Duration, paths: usize, configured: Duration },
+    /// The administrator takes a LAN out of service.
+    LanOffline { interface: String },
+    /// He puts it back.
+    LanOnline { interface: String },
+    /// A LAN that is out of service carries traffic for a peer, because nothing else does.
+    DrainSuspended { peer: NodeId, interface: String, family: Family },
+    /// Something else does again.
+    DrainResumed { peer: NodeId, interface: String, family: Family },
     /// The daemon itself ran late.
     Stalled { lag: Duration, interface: String },
 }
@@ -123,6 +134,7 @@ impl Notice {
             {
                 Loudness::Debug
             }
+            Notice::PathChanged { evidence: Evidence::Offline, .. } => Loudness::Info,
             Notice::PathChanged { level: Level::Down, .. }
             | Notice::InterfaceAbsent { .. }
             | Notice::InterfaceDown { .. }
@@ -135,6 +147,7 @@ impl Notice {
             | Notice::AddressFloats { .. }
             | Notice::PortFiltered { .. }
             | Notice::LanSilent { .. }
+            | Notice::DrainSuspended { .. }
             | Notice::Stalled { .. }
             | Notice::IntervalRaised { .. } => Loudness::Warn,
             Notice::InterfaceLeftOut { reason: LeftOut::SameSubnet(_) | LeftOut::TooMany, .. } => {
@@ -155,6 +168,9 @@ impl Notice {
             | Notice::BroadcastFiltered { .. }
             | Notice::BroadcastHeard { .. }
             | Notice::LanHeard { .. }
+            | Notice::LanOffline { .. }
+            | Notice::LanOnline { .. }
+            | Notice::DrainResumed { .. }
             | Notice::SilenceEnded => Loudness::Info,
         }
     }
@@ -261,6 +277,21 @@ impl fmt::Display for Notice {
                 )
             }
             Notice::LanHeard { interface } => write!(f, "lan-heard interface={interface}"),
+            Notice::LanOffline { interface } => {
+                write!(
+                    f,
+                    "lan-offline interface={interface} action=\"traffic leaves it where another way works\""
+                )
+            }
+            Notice::LanOnline { interface } => write!(f, "lan-online interface={interface}"),
+            Notice::DrainSuspended { peer, interface, family } => write!(
+                f,
+                "drain-suspended peer={peer} interface={interface} family={family} hint=\"it is offline, and nothing \
+                 else reaches the peer: do not unplug it\""
+            ),
+            Notice::DrainResumed { peer, interface, family } => {
+                write!(f, "drain-resumed peer={peer} interface={interface} family={family}")
+            }
             Notice::AllSilent { peers } => {
                 write!(f, "all-silent peers={peers} action=\"nothing is moved: it may be us\"")
             }

@@ -24,7 +24,7 @@ impl Engine {
         let Some(peer) = self.peers.get(&node) else { return };
         let current = || {
             let reported = peer.paths.iter().filter(|(key, _)| Self::is_reportable(**key));
-            reported.map(|(key, path)| (*key, path.local, self.is_ready(now, path), path.is_moved()))
+            reported.map(|(key, path)| (*key, path.own_level(), self.is_ready(now, path), path.is_moved()))
         };
         if current().eq(peer.reported.iter().copied()) {
             return;

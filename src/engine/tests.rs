@@ -2,6 +2,7 @@
 
 mod agreement;
 mod hostile;
+mod offline;
 mod world;
 
 use std::time::Duration;

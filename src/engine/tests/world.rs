@@ -22,6 +22,7 @@ pub(super) struct Host {
     pub(super) engine: Option<Engine>,
     pub(super) interfaces: Vec<Interface>,
     pub(super) notices: Vec<(Instant, String)>,
+    pub(super) memory: Memory,
 }
 
 struct Flight {
@@ -74,7 +75,12 @@ impl World {
         };
         for host in 0..hosts {
             let interfaces: Vec<_> = (0..lans).map(|lan| interface(lan, host)).collect();
-            world.hosts.push(Host { engine: None, interfaces, notices: Vec::new() });
+            world.hosts.push(Host {
+                engine: None,
+                interfaces,
+                notices: Vec::new(),
+                memory: Memory::default(),
+            });
             world.start(host, &config(), Memory::default());
         }
         world
@@ -112,6 +118,25 @@ impl World {
     pub(super) fn set_carrier(&mut self, host: usize, lan: usize, carrier: bool) {
         self.hosts[host].interfaces[lan].carrier = carrier;
         self.show_interfaces(host);
+    }
+
+    /// The administrator of a host wants these interfaces drained, and no others.
+    pub(super) fn set_offline(&mut self, host: usize, interfaces: &[&str]) {
+        let interfaces = interfaces.iter().map(|name| (*name).to_owned()).collect();
+        self.tell(host, Input::Offline(&interfaces));
+    }
+
+    /// A host finds an overlay in its kernel.
+    pub(super) fn find_overlay(&mut self, host: usize, address: IpAddr, way: &NextHop) {
+        self.tell(host, Input::Adopted { address, way });
+    }
+
+    fn tell(&mut self, host: usize, input: Input<'_>) {
+        let now = self.now;
+        if let Some(engine) = &mut self.hosts[host].engine {
+            engine.handle(now, input);
+        }
+        self.drain(host);
     }
 
     fn show_interfaces(&mut self, host: usize) {
@@ -197,7 +222,8 @@ impl World {
                     let at = self.now;
                     self.hosts[from].notices.push((at, notice.to_string()));
                 }
-                Output::Solicit { .. } | Output::QueryLinks | Output::PlanChanged | Output::Remember(_) => {}
+                Output::Remember(memory) => self.hosts[from].memory = memory,
+                Output::Solicit { .. } | Output::QueryLinks | Output::PlanChanged => {}
             }
         }
     }
