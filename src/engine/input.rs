@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::{NextHop, Notice, Outcome, Subject};
+use crate::config::Config;
 use crate::interface::{Family, Interface, InterfaceIndex};
 use crate::time::Instant;
 use crate::wire::{LanIndex, NodeId};
@@ -39,6 +40,8 @@ pub enum Input<'a> {
     TimeOfDay(u32),
     /// The administrator wants traffic home (failback policy `manual`).
     FailBack,
+    /// The settings have changed; hand in the interfaces after it. Handing in the same again changes nothing.
+    Config(&'a Config),
     /// The daemon is about to end: say goodbye.
     Stop,
     /// The deadline passed.

@@ -8,3 +8,4 @@ mod originals;
 mod others;
 mod property;
 mod rig;
+mod settings;
