@@ -6,7 +6,8 @@
 //! The map of the modules; arrows of dependency point down only:
 //!
 //! ```text
-//! cli         the command line                    config   TOML text -> checked Config
+//! cli         the command line of faild           config   TOML text -> checked Config
+//! faildctl    the control command                 control  what faildctl and the daemon say to each other
 //! daemon      the loop: one thread, one mio poll; signals, timers, log, state files
 //!   net         UDP, ARP and ND sockets           kernel   netlink: dump, monitor, apply; sysctls
 //!     reconcile   plan against mirror of the kernel -> operations
@@ -19,8 +20,10 @@
 
 pub mod cli;
 pub mod config;
+pub mod control;
 pub mod daemon;
 pub mod engine;
+pub mod faildctl;
 pub mod interface;
 pub mod kernel;
 pub mod net;

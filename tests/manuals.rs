@@ -8,6 +8,7 @@ use std::process::Command;
 use clap::CommandFactory;
 use faild::cli::Arguments;
 use faild::config::{Config, Draft, KeyName, Loaded, keys};
+use faild::faildctl::help_texts as faildctl_help;
 
 #[test]
 fn the_manual_and_the_help_have_the_same_options() {
@@ -51,6 +52,24 @@ fn the_manual_has_every_exit_status() {
     let section = between(&manual, ".Sh EXIT STATUS", ".Sh EXAMPLES");
     let statuses: Vec<&str> = section.lines().filter_map(|line| line.strip_prefix(".It ")).collect();
     assert_eq!(statuses, ["0", "1", "2", "78"]);
+}
+
+#[test]
+fn the_manual_of_faildctl_has_every_command_and_option() {
+    let manual = text("man/faildctl.8");
+    for (command, help) in faildctl_help() {
+        if command != "faildctl" {
+            assert!(manual.contains(&format!(".It Ic {command}")), "{command} is not in faildctl.8");
+        }
+        for option in help.split_whitespace().filter_map(|word| word.strip_prefix("--")) {
+            let option = option.trim_matches(|c: char| !c.is_ascii_lowercase());
+            assert!(manual.contains(&format!("Fl -{option}")), "{command}: --{option} is not in faildctl.8");
+        }
+    }
+    let documented = manual.lines().filter_map(|line| line.strip_prefix(".It Ic "));
+    for command in documented.filter_map(|line| line.split(' ').next()) {
+        assert!(faildctl_help().iter().any(|(name, _)| name == command), "faildctl has no command {command}");
+    }
 }
 
 #[test]

@@ -81,6 +81,11 @@ const TOP: &[Key<Draft>] = &[
         default: "10000",
         read: |d, v, _| put(&mut d.settings.packet_budget, nonzero(v, &PACKET_BUDGET)),
     },
+    Key {
+        name: "control-group",
+        default: "\"faild\"",
+        read: |d, v, _| put(&mut d.settings.control_group, value::group_name(v.text("a group in quotes")?)),
+    },
     Key { name: "exit", default: "\"lift\"", read: |d, v, _| put(&mut d.settings.exit, exit(v)) },
 ];
 

@@ -64,6 +64,8 @@ pub struct Config {
     pub packet_budget: NonZeroU32,
     /// What becomes of overlays when faild is told to end.
     pub exit: Exit,
+    /// Members of this group may read the control socket. Default faild.
+    pub control_group: String,
     /// Directory of what must survive a reboot (node id, penalties, known peers). Default /var/lib/faild.
     pub state_dir: PathBuf,
     /// Directory of what must survive only the process (journal). Default /run/faild.
@@ -95,6 +97,7 @@ impl Default for Config {
             route_protocols: vec![3, 4, 9, 16],
             packet_budget: NonZeroU32::MIN.saturating_add(9_999),
             exit: Exit::Lift,
+            control_group: "faild".to_owned(),
             state_dir: PathBuf::from("/var/lib/faild"),
             runtime_dir: PathBuf::from("/run/faild"),
             daemon: false,

@@ -105,6 +105,15 @@ pub(crate) fn peer_name(text: &str) -> Result<String, Complaint> {
     Err(Complaint::Form { wanted: "a name of one word (1 to 64 bytes, no blank, '=' or quote)" })
 }
 
+/// The name of a group of users, as useradd(8) would take it.
+pub(crate) fn group_name(text: &str) -> Result<String, Complaint> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    if !text.is_empty() && text.len() <= 32 && text.chars().all(fits) {
+        return Ok(text.to_owned());
+    }
+    Err(Complaint::Form { wanted: "the name of a group (1 to 32 letters, digits, '_', '-' or '.')" })
+}
+
 /// An address that a peer can have.
 pub(crate) fn peer_address(text: &str) -> Result<IpAddr, Complaint> {
     let address =

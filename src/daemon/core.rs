@@ -14,11 +14,14 @@
 //! RTNL lock.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::fmt::Display;
 use std::time::Duration;
 
 use log::{Level, debug, error, info, log, log_enabled, warn};
 
 use super::agenda::{Agenda, Task};
+use super::clock;
+use super::control::Events;
 use super::local_time::time_of_day;
 use super::state::{Journal, State};
 use crate::config::{Config, Failback, LanConfig};
@@ -54,6 +57,10 @@ pub(super) struct Core {
     pub(super) checked: Vec<InterfaceIndex>,
     /// Sysctls that people were told of.
     pub(super) findings: BTreeSet<(String, &'static str)>,
+    /// What has happened lately.
+    pub(super) events: Events,
+    /// When the daemon began.
+    pub(super) started: Instant,
 }
 
 /// Something for the kernel or the file system.
@@ -202,6 +209,14 @@ impl Core {
         found.map_or_else(|| format!("if{index}"), |interface| interface.name.clone())
     }
 
+    /// Tells people: those who read the log, and those who ask later.
+    pub(super) fn say(&mut self, level: Level, what: &dyn Display) {
+        log!(level, "{what}");
+        if level <= Level::Info {
+            self.events.push(clock::wall(), level, what.to_string());
+        }
+    }
+
     fn drain_engine(&mut self, now: Instant) {
         while let Some(output) = self.engine.next_output() {
             match output {
@@ -212,7 +227,7 @@ impl Core {
                 Output::QueryLinks => self.agenda.by(Task::QueryLinks, self.earliest_query(now)),
                 Output::PlanChanged => self.is_plan_new = true,
                 Output::Remember(memory) => self.state.remember(&memory),
-                Output::Notice(notice) => log!(notice.level(), "{notice}"),
+                Output::Notice(notice) => self.say(notice.level(), &notice),
             }
         }
     }
@@ -229,7 +244,7 @@ impl Core {
                 reconcile::Output::Adopted { address, way } => {
                     self.tell(now, Input::Adopted { address, way: &way });
                 }
-                reconcile::Output::Notice(notice) => log!(notice.level(), "{notice}"),
+                reconcile::Output::Notice(notice) => self.say(notice.level(), &notice),
             }
         }
     }

@@ -11,6 +11,7 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 
 use super::clock;
+use super::control::Control;
 use super::core::Core;
 use super::lag::Lag;
 use super::log::Log;
@@ -24,6 +25,7 @@ use crate::time::Instant;
 /// The loop.
 pub(super) struct EventLoop {
     pub(super) core: Core,
+    control: Control,
     poll: Poll,
     timer: Timer,
     signals: Signals,
@@ -45,6 +47,7 @@ impl EventLoop {
     /// Out of file descriptors or memory.
     pub(super) fn new(
         core: Core,
+        control: Control,
         poll: Poll,
         signals: Signals,
         monitor: Monitor,
@@ -60,6 +63,7 @@ impl EventLoop {
         }
         Ok(Self {
             core,
+            control,
             poll,
             timer,
             signals,
@@ -93,7 +97,8 @@ impl EventLoop {
 
     fn wait(&mut self, events: &mut Events) -> anyhow::Result<Moment> {
         let deadline = self.core.deadline();
-        let is_busy = self.core.has_work() || self.is_monitor_readable;
+        let is_busy =
+            self.core.has_work() || self.is_monitor_readable || self.control.has_work(&self.core.events);
         self.timer.arm(deadline).context("cannot set the timer")?;
         match self.poll.poll(events, is_busy.then_some(Duration::ZERO)) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => {
@@ -112,6 +117,7 @@ impl EventLoop {
                 TIMER => self.timer.handle_expired(),
                 MONITOR => self.is_monitor_readable = true,
                 SIGNALS => self.is_signalled = true,
+                _ if self.control.handle_ready(event) => {}
                 token => {
                     self.core.sockets.handle_readable(token);
                 }
@@ -128,6 +134,15 @@ impl EventLoop {
         self.core.hand_over_plan(moment.now);
         self.core.run_errands(moment.now);
         self.core.state.attend();
+        self.answer(moment.now);
+    }
+
+    /// Answers one of those who ask, after everything that matters more.
+    fn answer(&mut self, now: Instant) {
+        if let Some((client, request)) = self.control.next_request(now, &self.core.events) {
+            let reply = self.core.answer(now, &request);
+            self.control.answer(now, client, &request, &reply, &self.core.events);
+        }
     }
 
     /// Who has not read what has arrived must not say that nothing did. A flood cannot put that off for ever.

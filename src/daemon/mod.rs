@@ -7,6 +7,7 @@
 
 mod agenda;
 pub mod clock;
+mod control;
 mod core;
 mod detach;
 mod event_loop;
@@ -28,6 +29,7 @@ use anyhow::Context;
 use mio::Poll;
 
 use self::agenda::Agenda;
+use self::control::{Control, Events};
 use self::core::Core;
 use self::detach::{Readiness, Side};
 use self::event_loop::EventLoop;
@@ -83,8 +85,10 @@ fn serve(config: Config, warnings: &[String], readiness: Readiness) -> anyhow::R
     let monitor = Monitor::open(netlink.port(), RECEIVE_BUFFER).context("cannot listen to the kernel")?;
     let poll = Poll::new().context("cannot poll")?;
     let kernel = open_kernel(netlink, &config)?;
+    let registry = poll.registry().try_clone().context("cannot poll")?;
+    let control = Control::open(&config.runtime_dir, &config.control_group, registry)?;
     let core = core(config, kernel, &poll)?;
-    let mut event_loop = EventLoop::new(core, poll, signals, monitor, log.clone())?;
+    let mut event_loop = EventLoop::new(core, control, poll, signals, monitor, log.clone())?;
     event_loop.core.start(clock::read());
     let _pid_file = pid_file.as_deref().map(PidFile::write).transpose()?;
     info!("ready");
@@ -125,6 +129,8 @@ fn core(config: Config, kernel: Box<dyn Kernel>, poll: &Poll) -> anyhow::Result<
         troubles: BTreeSet::new(),
         checked: Vec::new(),
         findings: BTreeSet::new(),
+        events: Events::default(),
+        started: clock::read().now,
         config,
     })
 }

@@ -37,6 +37,7 @@ mod selection;
 mod send;
 mod slot;
 mod snapshot;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod timers;
@@ -63,6 +64,7 @@ pub use path::PathKey;
 pub use plan::{NextHop, Outcome, Plan, Subject, Verdict};
 pub use selection::Reason as LeftOut;
 pub use snapshot::{LanSnapshot, PathSnapshot, PeerSnapshot, Snapshot};
+pub use tally::{Levels, Tally};
 pub use timers::Reason;
 
 /// Peers that are known at once: four times what the design is measured with; more are refused like strangers.

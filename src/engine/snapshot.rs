@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
+use std::ops::Bound;
 use std::time::Duration;
 
 use super::counters::Dropped;
 use super::peer_address::Position;
-use super::{Engine, PathKey};
+use super::{Engine, NextHop, PathKey};
 use crate::time::Instant;
 use crate::wire::{LanIndex, Level, NodeId};
 
@@ -48,6 +49,8 @@ pub struct LanSnapshot {
 pub struct PeerSnapshot {
     /// Its id.
     pub node: NodeId,
+    /// Its name in the configuration.
+    pub name: Option<String>,
     /// Silent on all paths.
     pub absent: bool,
     /// Asks of its own accord.
@@ -82,7 +85,7 @@ pub struct PathSnapshot {
     /// How long ago it was heard.
     pub heard: Option<Duration>,
     /// Its addresses: proven or not, and the way that serves it if not home.
-    pub addresses: Vec<(IpAddr, bool, Option<String>)>,
+    pub addresses: Vec<(IpAddr, bool, Option<NextHop>)>,
 }
 
 impl Engine {
@@ -98,7 +101,24 @@ impl Engine {
         }
     }
 
-    fn lan_snapshot(&self, now: Instant, index: LanIndex) -> Option<LanSnapshot> {
+    /// Datagrams received, sent, and dropped by reason.
+    pub fn traffic(&self) -> (u64, u64, &BTreeMap<Dropped, u64>) {
+        (self.counters.received, self.counters.sent, &self.counters.dropped)
+    }
+
+    /// The interval of our probes.
+    pub fn interval(&self) -> Duration {
+        self.interval
+    }
+
+    /// A page of peers: those after this one, at most so many.
+    pub fn peers_after(&self, now: Instant, after: Option<NodeId>, limit: usize) -> Vec<PeerSnapshot> {
+        let first = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let peers = self.peers.range((first, Bound::Unbounded)).take(limit);
+        peers.map(|(_, peer)| self.peer_snapshot(now, peer)).collect()
+    }
+
+    pub(super) fn lan_snapshot(&self, now: Instant, index: LanIndex) -> Option<LanSnapshot> {
         let lan = self.lans.get(&index)?;
         Some(LanSnapshot {
             index,
@@ -112,6 +132,7 @@ impl Engine {
     fn peer_snapshot(&self, now: Instant, peer: &super::Peer) -> PeerSnapshot {
         PeerSnapshot {
             node: peer.node,
+            name: peer.configured.and_then(|n| self.config.peers.get(n)).map(|peer| peer.name.clone()),
             absent: peer.absent,
             requestor: peer.requestor,
             observer: peer.observer,
@@ -122,7 +143,7 @@ impl Engine {
 
     fn path_snapshot(&self, now: Instant, key: PathKey, path: &super::path::Path) -> PathSnapshot {
         let way = |position: Position| match position {
-            Position::Detour(way, via) => Some(format!("{} via {via}", self.lan_name(way.lan))),
+            Position::Detour(way, via) => Some(NextHop { interface: self.lan_name(way.lan), via }),
             Position::Home | Position::Undecided => None,
         };
         PathSnapshot {
@@ -165,11 +186,12 @@ impl fmt::Display for Snapshot {
 
 impl fmt::Display for PeerSnapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { node, absent, requestor, observer, interval, paths } = self;
-        writeln!(
-            f,
-            "state-peer peer={node} absent={absent} requestor={requestor} observer={observer} interval={interval:?}"
-        )?;
+        let Self { node, name, absent, requestor, observer, interval, paths } = self;
+        write!(f, "state-peer peer={node} ")?;
+        if let Some(name) = name {
+            write!(f, "name={name} ")?;
+        }
+        writeln!(f, "absent={absent} requestor={requestor} observer={observer} interval={interval:?}")?;
         for path in paths {
             let (local, remote, verdict) = path.levels;
             let (ready, remote_ready) = path.ready;
@@ -190,7 +212,9 @@ impl fmt::Display for PeerSnapshot {
             }
             writeln!(f)?;
             for (address, proven, way) in &path.addresses {
-                let way = way.as_deref().unwrap_or("home");
+                let way = way
+                    .as_ref()
+                    .map_or_else(|| "home".to_owned(), |w| format!("{} via {}", w.interface, w.via));
                 writeln!(f, "state-address peer={node} address={address} proven={proven} way=\"{way}\"")?;
             }
         }

@@ -10,6 +10,7 @@ mod admin_down;
 mod boot;
 mod both_lans_down;
 mod carrier;
+mod control;
 mod crash;
 mod demo;
 mod deployment;

@@ -12,6 +12,7 @@
 //! by the next one: the pid in the name tells whether anybody still needs it.
 
 mod clock;
+pub(crate) mod control;
 mod daemon;
 mod fault;
 mod forge;

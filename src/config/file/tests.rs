@@ -35,6 +35,7 @@ verbosity = 2
 exclude = ["wlan0", "eth9"]
 route-protocols = ["static", 16, "bird"]
 packet-budget = 500
+control-group = "netops"
 exit = "keep"
 
 [[lan]]
@@ -75,6 +76,7 @@ window = "02:00-04:30"
         exclude: vec!["wlan0".to_owned(), "eth9".to_owned()],
         route_protocols: vec![4, 16, 12],
         packet_budget: NonZeroU32::new(500).unwrap(),
+        control_group: "netops".to_owned(),
         exit: Exit::Keep,
         lans: vec![
             LanConfig { ipv6: false, ..LanConfig::new("eth0") },
@@ -334,6 +336,7 @@ const BOUNDARIES: &[Boundary] = &[
         ],
     ),
     ("", "packet-budget", &["100", "1000000"], &["99", "1000001"]),
+    ("", "control-group", &["\"adm\""], &["\"\"", "\"a b\"", "3"]),
     ("", "exit", &["\"lift\"", "\"keep\""], &["\"\"", "\"Lift\"", "false"]),
     ("lan", "interface", &["\"eth0\""], &["\"\"", "\"a/b\"", "3"]),
     ("lan", "ipv4", &["true", "false"], &["\"no\""]),

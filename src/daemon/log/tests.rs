@@ -1,6 +1,7 @@
 //! The writer without the facade, which a process has only once.
 
 use std::io::Read;
+use std::time::Duration;
 
 use super::*;
 

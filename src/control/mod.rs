@@ -1,0 +1,226 @@
+//! The protocol of the control socket (faild-control(7)): what the daemon can be asked, and what it answers. It knows
+//! nobody; the daemon and faildctl know it.
+//!
+//! ```text
+//! client                                   daemon
+//!   {"version":1,"command":"lans"}\n  --->
+//!                                     <--- {"version":1,"lans":[...]}\n
+//! ```
+//!
+//! One request, one answer, a line each. What can be long comes in pages, so that no answer grows with the number of
+//! peers or routes; only `events` with `follow` goes on for as long as the client listens.
+
+mod event;
+mod view;
+
+pub use event::Event;
+pub use view::{
+    Address, Health, Lan, LanState, NextHop, Page, Path, PathState, Peer, PeerCounts, Route, RouteKind,
+    Status,
+};
+
+use serde::{Deserialize, Serialize};
+
+/// Version of requests and answers. It grows when a client that does not know the change would misread something;
+/// new fields do not count.
+pub const VERSION: u32 = 1;
+
+/// Name of the socket in the runtime directory.
+pub const SOCKET: &str = "control.sock";
+
+/// Bytes of a request's line: the longest there is has a reason in it.
+pub const LONGEST_REQUEST: usize = 4096;
+
+/// Something that the daemon is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Request {
+    /// How things are, in short.
+    Status {},
+    /// The LANs.
+    Lans {},
+    /// The peers and the paths to them, a page.
+    Peers {
+        /// Those after this node; from the beginning if absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<String>,
+    },
+    /// The overlays, and what is remembered, a page.
+    Routes {
+        /// Those after so many.
+        #[serde(default)]
+        after: usize,
+    },
+    /// What has happened.
+    Events {
+        /// Events after this one; all that are kept if absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<u64>,
+        /// Go on with those that come, an answer each time.
+        #[serde(default)]
+        follow: bool,
+    },
+}
+
+impl Request {
+    /// Whether it changes something: then only root may ask.
+    pub const fn is_change(&self) -> bool {
+        match self {
+            Request::Status {}
+            | Request::Lans {}
+            | Request::Peers { .. }
+            | Request::Routes { .. }
+            | Request::Events { .. } => false,
+        }
+    }
+
+    /// The request as a line.
+    pub fn to_line(&self) -> String {
+        line(self)
+    }
+
+    /// Reads a request.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the line.
+    pub fn from_line(line: &[u8]) -> Result<Self, Refusal> {
+        let bad = |message: String| Refusal { kind: RefusalKind::BadRequest, message };
+        let mut value: serde_json::Value =
+            serde_json::from_slice(line).map_err(|error| bad(format!("not a line of JSON: {error}")))?;
+        let version = value.as_object_mut().and_then(|fields| fields.remove("version"));
+        match version.as_ref().and_then(serde_json::Value::as_u64) {
+            Some(version) if version == u64::from(VERSION) => {}
+            Some(other) => {
+                return Err(Refusal {
+                    kind: RefusalKind::WrongVersion,
+                    message: format!(
+                        "version {other} was asked for and {VERSION} is spoken; use the faildctl of this faild"
+                    ),
+                });
+            }
+            None => return Err(bad(format!("names no version; add \"version\":{VERSION}"))),
+        }
+        serde_json::from_value(value).map_err(|error| bad(error.to_string()))
+    }
+}
+
+/// What the daemon answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reply {
+    /// To [`Request::Status`].
+    Status(Box<Status>),
+    /// To [`Request::Lans`].
+    Lans(Vec<Lan>),
+    /// To [`Request::Peers`].
+    Peers(Page<Peer, String>),
+    /// To [`Request::Routes`].
+    Routes(Page<Route, usize>),
+    /// To [`Request::Events`].
+    Events(Vec<Event>),
+    /// It was done; in words.
+    Done(String),
+    /// It was not.
+    Error(Refusal),
+}
+
+impl Reply {
+    /// The answer as a line.
+    pub fn to_line(&self) -> String {
+        line(self)
+    }
+
+    /// Reads an answer. Fields that are not known are left out: a newer daemon may say more.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the line.
+    pub fn from_line(line: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str::<Versioned<Reply>>(line).map(|answer| answer.content)
+    }
+}
+
+/// Why something was not done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct Refusal {
+    /// For programs.
+    pub kind: RefusalKind,
+    /// For people: what, why, how to mend.
+    pub message: String,
+}
+
+/// The kinds of refusals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RefusalKind {
+    /// The request cannot be understood.
+    BadRequest,
+    /// Of another version of the protocol.
+    WrongVersion,
+    /// Only root may.
+    Denied,
+    /// What was named is not there.
+    NotFound,
+    /// It would do harm, or makes no sense just now.
+    Refused,
+    /// It was tried.
+    Failed,
+}
+
+/// The envelope of everything.
+#[derive(Serialize, Deserialize)]
+struct Versioned<T> {
+    version: u32,
+    #[serde(flatten)]
+    content: T,
+}
+
+/// These types have text as keys and no number that JSON lacks, so that writing them cannot fail.
+fn line(content: &impl Serialize) -> String {
+    serde_json::to_string(&Versioned { version: VERSION, content }).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_the_line_that_the_manual_shows() {
+        let request = Request::Events { after: Some(7), follow: true };
+        let line = request.to_line();
+        assert_eq!(line, r#"{"version":1,"command":"events","after":7,"follow":true}"#);
+        assert_eq!(Request::from_line(line.as_bytes()), Ok(request));
+        let short = br#"{"version":1,"command":"events"}"#;
+        assert_eq!(Request::from_line(short), Ok(Request::Events { after: None, follow: false }));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_request_is_said() {
+        for (line, kind, words) in [
+            ("", RefusalKind::BadRequest, "not a line of JSON"),
+            ("[1]", RefusalKind::BadRequest, "names no version"),
+            (r#"{"command":"status"}"#, RefusalKind::BadRequest, "names no version"),
+            (r#"{"version":2,"command":"status"}"#, RefusalKind::WrongVersion, "version 2 was asked for"),
+            (r#"{"version":1,"command":"reboot"}"#, RefusalKind::BadRequest, "unknown variant `reboot`"),
+            (r#"{"version":1,"command":"lans","x":1}"#, RefusalKind::BadRequest, "unknown field `x`"),
+            (r#"{"version":1,"command":"routes","after":-1}"#, RefusalKind::BadRequest, "invalid value"),
+        ] {
+            let refusal = Request::from_line(line.as_bytes()).unwrap_err();
+            assert_eq!(refusal.kind, kind, "{line}");
+            assert!(refusal.message.contains(words), "{line}: {refusal}");
+        }
+    }
+
+    #[test]
+    fn an_answer_survives_the_wire_and_new_fields() {
+        let refusal = Refusal { kind: RefusalKind::NotFound, message: "no LAN eth9".to_owned() };
+        let reply = Reply::Error(refusal);
+        let line = reply.to_line();
+        assert_eq!(line, r#"{"version":1,"error":{"kind":"not-found","message":"no LAN eth9"}}"#);
+        assert_eq!(Reply::from_line(&line).unwrap(), reply);
+        let newer = line.replace("}}", r#","advice":"look again"}}"#);
+        assert_eq!(Reply::from_line(&newer).unwrap(), reply);
+    }
+}

@@ -1,0 +1,234 @@
+//! What can be seen from outside. Durations and times bear their unit in the name.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+/// How things are, in short.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// The verdict on everything, for monitoring.
+    pub health: Health,
+    /// What is wrong, a line each; none if all is well.
+    pub reasons: Vec<String>,
+    /// Our node id.
+    pub node: String,
+    /// Version of the program.
+    pub program: String,
+    /// The process.
+    pub pid: u32,
+    /// How long it has run.
+    pub uptime_ms: u64,
+    /// Asks of its own accord.
+    pub requestor: bool,
+    /// Changes nothing.
+    pub dry_run: bool,
+    /// Probes bear a key's signature.
+    pub keyed: bool,
+    /// The interval of probes in force.
+    pub interval_us: u64,
+    /// Missed slots that make a path down.
+    pub missed: u32,
+    /// Good slots that make it up.
+    pub good: u32,
+    /// The LANs.
+    pub lans: Vec<Lan>,
+    /// How many peers there are.
+    pub peers: PeerCounts,
+    /// Overlays that stand.
+    pub overlays: usize,
+    /// Routes that are gone and remembered.
+    pub remembered: usize,
+    /// Addresses that wait on `lo`.
+    pub waiting: usize,
+    /// Routes of which something does not go smoothly.
+    pub troubles: usize,
+    /// Datagrams received.
+    pub received: u64,
+    /// Datagrams sent.
+    pub sent: u64,
+    /// Datagrams dropped, by reason.
+    pub dropped: BTreeMap<String, u64>,
+}
+
+/// The verdict on everything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Health {
+    /// Every LAN works, and every path to every peer that is present.
+    Ok,
+    /// Everybody who is present is reached, but something is broken.
+    Degraded,
+    /// No LAN works, or no peer is reached of those that are known.
+    Failed,
+}
+
+/// One LAN.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lan {
+    /// Its interface.
+    pub interface: String,
+    /// Our number for it on the wire.
+    pub index: u8,
+    /// How it is.
+    pub state: LanState,
+    /// Our addresses there.
+    pub addresses: Vec<IpAddr>,
+    /// Paths there that are up, down and unknown; those to absent peers are not counted.
+    pub up: usize,
+    /// See `up`.
+    pub down: usize,
+    /// See `up`.
+    pub unknown: usize,
+}
+
+/// How a LAN is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LanState {
+    /// It works.
+    Up,
+    /// Everybody is silent there who is heard elsewhere.
+    Silent,
+    /// Its interface has no carrier, is down or is not there.
+    NoCarrier,
+}
+
+/// How many peers there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct PeerCounts {
+    /// All that are known.
+    pub known: usize,
+    /// Those that are heard on some path.
+    pub present: usize,
+    /// Those of them with a path that is down.
+    pub degraded: usize,
+    /// Those with traffic away from home.
+    pub moved: usize,
+}
+
+/// A part of a long list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Page<T, K> {
+    /// The items.
+    pub items: Vec<T>,
+    /// Ask again with this as `after` for those that follow; absent at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub more: Option<K>,
+}
+
+/// One peer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Peer {
+    /// Its id.
+    pub node: String,
+    /// Its name in the configuration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Heard on some path.
+    pub present: bool,
+    /// Asks of its own accord.
+    pub requestor: bool,
+    /// Only watches.
+    pub observer: bool,
+    /// The interval that it announces.
+    pub interval_us: u64,
+    /// The paths to it.
+    pub paths: Vec<Path>,
+}
+
+/// One path.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Path {
+    /// Our interface.
+    pub interface: String,
+    /// `ipv4` or `ipv6`.
+    pub family: String,
+    /// The verdict.
+    pub state: PathState,
+    /// What we count.
+    pub counted: PathState,
+    /// What the peer reports.
+    pub reported: PathState,
+    /// Slots missed in a row.
+    pub missed: u32,
+    /// Clean slots in a row.
+    pub good: u32,
+    /// We would go home to it.
+    pub ready: bool,
+    /// The peer would.
+    pub peer_ready: bool,
+    /// We have moved traffic away from it.
+    pub moved: bool,
+    /// The peer has.
+    pub peer_moved: bool,
+    /// Smoothed round trip.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub round_trip_us: Option<u64>,
+    /// How long ago it was heard.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub heard_ms: Option<u64>,
+    /// Damping penalty by now.
+    pub penalty: f64,
+    /// The peer's addresses there.
+    pub addresses: Vec<Address>,
+}
+
+/// The verdict on a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PathState {
+    /// Not decided.
+    Unknown,
+    /// It works.
+    Up,
+    /// It does not.
+    Down,
+}
+
+/// An address of a peer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Address {
+    /// The address.
+    pub address: IpAddr,
+    /// It has answered.
+    pub proven: bool,
+    /// What its traffic goes by if not home.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub way: Option<NextHop>,
+}
+
+/// A way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NextHop {
+    /// Our interface.
+    pub interface: String,
+    /// The address behind it.
+    pub via: IpAddr,
+}
+
+/// A route of ours, or one that we remember.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Route {
+    /// What it is.
+    pub kind: RouteKind,
+    /// Destination, or the address.
+    pub destination: String,
+    /// What `ip route` would write; for an address where it belongs.
+    pub text: String,
+}
+
+/// What a line of `routes` is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RouteKind {
+    /// Stands in the kernel in front of another.
+    Overlay,
+    /// Somebody else's, gone with its interface; put back when that returns.
+    Remembered,
+    /// An address of an interface that is down, which waits on `lo`.
+    Waiting,
+    /// An overlay that the kernel refused, that others remove, or that cannot stand.
+    Trouble,
+}

@@ -1,0 +1,227 @@
+//! The control socket: who may connect, who may ask, and when it is answered.
+//!
+//! ```text
+//!  accept --> client: reads a line --> request --> Core::answer --> client: writes as the other end reads
+//!                     (4 KiB at most)   one a turn                   (one answer at most)
+//! ```
+//!
+//! Requests come last in a turn, after packets, deadlines and the kernel, one a turn: however many ask, and however
+//! slowly they read, no probe waits for them. Who may connect may read (root, and the socket's group); only root may
+//! change anything.
+
+mod answer;
+mod client;
+mod events;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use log::{debug, info};
+use mio::event::Event;
+use mio::net::UnixListener;
+use mio::{Interest, Registry, Token};
+use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+use nix::unistd::Group;
+
+use crate::control::{Refusal, RefusalKind, Reply, Request, SOCKET};
+use crate::net::Sockets;
+use crate::time::Instant;
+use client::Client;
+
+pub(super) use events::Events;
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Control {
+    listener: UnixListener,
+    path: PathBuf,
+    registry: Registry,
+    clients: BTreeMap<usize, Client>,
+    /// Whether somebody waits to be accepted.
+    is_acceptable: bool,
+    /// The client that was served last: the others come first.
+    served: usize,
+}
+
+impl Control {
+    /// Opens the socket in `directory`, in place of one that a dead daemon left. Members of `group` may connect.
+    ///
+    /// # Errors
+    ///
+    /// The directory cannot be written, or another daemon serves that socket.
+    pub(super) fn open(directory: &Path, group: &str, registry: Registry) -> anyhow::Result<Self> {
+        let path = directory.join(SOCKET);
+        super::files::make_directory(directory, 0o755)
+            .and_then(|()| remove_stale(&path))
+            .with_context(|| format!("cannot make {}", path.display()))?;
+        let mut listener =
+            UnixListener::bind(&path).with_context(|| format!("cannot make {}", path.display()))?;
+        admit(&path, group).with_context(|| format!("cannot open {} to its group", path.display()))?;
+        registry.register(&mut listener, LISTENER, Interest::READABLE).context("cannot poll")?;
+        Ok(Self { listener, path, registry, clients: BTreeMap::new(), is_acceptable: false, served: 0 })
+    }
+
+    /// Notes what the poll has to say. False if it is none of ours.
+    pub(super) fn handle_ready(&mut self, event: &Event) -> bool {
+        if event.token() == LISTENER {
+            self.is_acceptable = true;
+            return true;
+        }
+        match self.clients.get_mut(&slot(event.token())) {
+            Some(client) if event.token().0 & Sockets::FOREIGN != 0 => {
+                client.is_readable |= event.is_readable();
+                client.is_writable |= event.is_writable();
+                true
+            }
+            Some(_) | None => false,
+        }
+    }
+
+    /// Accepts, reads and writes what is possible without waiting; the request that is to be answered, if there is one.
+    pub(super) fn next_request(&mut self, now: Instant, events: &Events) -> Option<(usize, Request)> {
+        self.accept(now);
+        for client in self.clients.values_mut() {
+            client.attend(now, events);
+        }
+        self.remove(|client| client.is_over(now));
+        let later = self.clients.range(self.served + 1..).map(|(slot, _)| *slot);
+        let order: Vec<usize> =
+            later.chain(self.clients.range(..=self.served).map(|(slot, _)| *slot)).collect();
+        order.into_iter().find_map(|slot| {
+            let client = self.clients.get_mut(&slot)?;
+            let request = client.next_request()?.and_then(|request| client.permit(request));
+            self.served = slot;
+            match request {
+                Ok(request) => Some((slot, request)),
+                Err(refusal) => {
+                    client.answer(now, &Reply::Error(refusal));
+                    None
+                }
+            }
+        })
+    }
+
+    /// Hands over the answer to a request.
+    pub(super) fn answer(
+        &mut self,
+        now: Instant,
+        slot: usize,
+        request: &Request,
+        reply: &Reply,
+        events: &Events,
+    ) {
+        let Some(client) = self.clients.get_mut(&slot) else { return };
+        debug!("control-request {client} request={request:?}");
+        client.answer(now, reply);
+        if let Request::Events { follow: true, .. } = request {
+            client.follow(reply, events);
+        }
+    }
+
+    /// Whether somebody is to be attended to whom no descriptor will tell of.
+    pub(super) fn has_work(&self, events: &Events) -> bool {
+        self.is_acceptable || self.clients.values().any(|client| client.has_work(events))
+    }
+
+    fn accept(&mut self, now: Instant) {
+        while self.is_acceptable {
+            match self.listener.accept() {
+                Ok((stream, _)) => self.admit_client(now, stream),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // Out of descriptors: those who wait are accepted when another connects.
+                Err(_) => self.is_acceptable = false,
+            }
+        }
+    }
+
+    fn admit_client(&mut self, now: Instant, mut stream: mio::net::UnixStream) {
+        let Ok(caller) = getsockopt(&stream, PeerCredentials) else { return };
+        if self.clients.len() >= CLIENTS {
+            let idle = self.clients.iter().min_by_key(|(_, client)| client.active).map(|(slot, _)| *slot);
+            self.remove_slots(idle.as_slice());
+        }
+        let free = (0..=CLIENTS).find(|slot| !self.clients.contains_key(slot)).unwrap_or_default();
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        if self.registry.register(&mut stream, Token(CLIENT | free), interest).is_ok() {
+            self.clients.insert(free, Client::new(now, stream, caller));
+        }
+    }
+
+    fn remove(&mut self, is_over: impl Fn(&Client) -> bool) {
+        let over: Vec<usize> =
+            self.clients.iter().filter(|(_, client)| is_over(client)).map(|(slot, _)| *slot).collect();
+        self.remove_slots(&over);
+    }
+
+    fn remove_slots(&mut self, slots: &[usize]) {
+        for slot in slots {
+            if let Some(mut client) = self.clients.remove(slot) {
+                // A descriptor that is closed leaves the poll by itself.
+                let _ = self.registry.deregister(client.stream());
+            }
+        }
+    }
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        // What stays is removed by the next start.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+impl Client {
+    /// Only root may change anything.
+    fn permit(&self, request: Request) -> Result<Request, Refusal> {
+        if request.is_change() && self.uid() != 0 {
+            info!("control-denied {self} request={request:?}");
+            let message = "only root may change anything; ask as root (sudo)".to_owned();
+            return Err(Refusal { kind: RefusalKind::Denied, message });
+        }
+        Ok(request)
+    }
+}
+
+/// A socket that nobody listens on is a dead daemon's. One that somebody serves belongs to a daemon in another network
+/// namespace: in this one there is no other.
+fn remove_stale(path: &Path) -> io::Result<()> {
+    match UnixStream::connect(path) {
+        Ok(_) => Err(io::Error::other(
+            "a faild of another network namespace serves it; give this one its own --state-dir",
+        )),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(_) => fs::remove_file(path),
+    }
+}
+
+/// Opens the socket to root and to the group, if there is such a group.
+fn admit(path: &Path, group: &str) -> anyhow::Result<()> {
+    let group = Group::from_name(group).ok().flatten();
+    let mode = if group.is_some() { 0o660 } else { 0o600 };
+    if let Some(group) = group {
+        chown(path, None, Some(group.gid.as_raw()))?;
+    }
+    if let Err(error) = fs::set_permissions(path, fs::Permissions::from_mode(mode)) {
+        bail!(error);
+    }
+    Ok(())
+}
+
+const fn slot(token: Token) -> usize {
+    token.0 & !(CLIENT | Sockets::FOREIGN)
+}
+
+const LISTENER: Token = Token(Sockets::FOREIGN | 0x100);
+const CLIENT: usize = Sockets::FOREIGN | 0x1000;
+
+/// Clients at once: a hundred, and room for those that are just leaving. One more sends the idlest away.
+const CLIENTS: usize = 128;
+
+/// How long an answer may lie unread.
+const PATIENCE: Duration = Duration::from_secs(10);

@@ -1,0 +1,107 @@
+//! The command line of faildctl(8).
+
+use std::path::{Path, PathBuf};
+
+use clap::{ArgAction, CommandFactory, Parser, Subcommand};
+
+use crate::control::{Request, SOCKET};
+
+/// Ask faild how things are, and tell it what to do.
+#[derive(Debug, Clone, PartialEq, Eq, Parser)]
+#[command(name = "faildctl", version, disable_help_subcommand = true, disable_version_flag = true)]
+#[command(
+    after_help = "Exit status: 0 well, 1 degraded or refused, 2 failed, 3 faild does not run. See faildctl(8)."
+)]
+pub(super) struct Arguments {
+    /// Print JSON, a line for each answer
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    /// The directory that faild was given
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIRECTORY",
+        default_value = "/run/faild",
+        hide_default_value = true
+    )]
+    pub(super) state_dir: PathBuf,
+    /// Print the version
+    #[arg(short = 'V', long, action = ArgAction::Version)]
+    version: Option<bool>,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub(super) enum Command {
+    /// How things are, in short
+    Status,
+    /// The LANs
+    Lans,
+    /// The peers and the paths to them
+    Peers,
+    /// Overlays, and routes and addresses that are kept for later
+    Routes,
+    /// What has happened
+    Events {
+        /// Go on with what happens
+        #[arg(short, long)]
+        follow: bool,
+        /// Only those after number N
+        #[arg(long, value_name = "N")]
+        after: Option<u64>,
+    },
+}
+
+impl Arguments {
+    /// Where the daemon listens.
+    pub(super) fn socket(&self) -> PathBuf {
+        Path::new(&self.state_dir).join(SOCKET)
+    }
+}
+
+impl Command {
+    /// What to ask the daemon first.
+    pub(super) fn request(&self) -> Request {
+        match self {
+            Command::Status => Request::Status {},
+            Command::Lans => Request::Lans {},
+            Command::Peers => Request::Peers { after: None },
+            Command::Routes => Request::Routes { after: 0 },
+            Command::Events { follow, after } => Request::Events { after: *after, follow: *follow },
+        }
+    }
+}
+
+/// The help of the program and of each command, for the manual's sake.
+pub fn help_texts() -> Vec<(String, String)> {
+    let mut program = Arguments::command();
+    let whole = ("faildctl".to_owned(), program.render_long_help().to_string());
+    let commands = program.get_subcommands_mut();
+    let each =
+        commands.map(|command| (command.get_name().to_owned(), command.render_long_help().to_string()));
+    std::iter::once(whole).chain(each).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_can_be_given_json() {
+        let words = |command: &[&str]| {
+            let words = ["faildctl"].iter().chain(command).copied().map(String::from).collect::<Vec<_>>();
+            Arguments::try_parse_from(words).unwrap()
+        };
+        assert!(words(&["status", "--json"]).json);
+        let events = words(&["--json", "events", "-f", "--after", "7"]).command;
+        assert_eq!(events.request(), Request::Events { after: Some(7), follow: true });
+        assert_eq!(words(&["lans", "--state-dir", "/x"]).socket(), Path::new("/x/control.sock"));
+    }
+
+    #[test]
+    fn the_definitions_are_sound() {
+        Arguments::command().debug_assert();
+        assert!(help_texts().iter().any(|(name, help)| name == "events" && help.contains("--follow")));
+    }
+}

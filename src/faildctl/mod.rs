@@ -1,0 +1,143 @@
+//! The control command, faildctl(8): asks the daemon and shows the answer, as a table for people or as JSON for
+//! programs. It knows nothing of the daemon but the control protocol.
+//!
+//! ```text
+//! arguments --> Request --client--> daemon --> Reply --> show (tables, colour) --> standard output
+//! ```
+
+mod arguments;
+mod client;
+mod show;
+mod table;
+
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::control::{Health, Page, Refusal, Reply, Request};
+use arguments::Arguments;
+use client::{Client, ClientError};
+use show::Screen;
+
+pub use arguments::help_texts;
+
+/// How faildctl ends (faildctl(8), EXIT STATUS); the first four are what monitoring plugins use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum ExitStatus {
+    /// All is well, or what was asked for was done.
+    Ok = 0,
+    /// `status`: something is broken, everybody is reached. Else: refused or failed.
+    Degraded = 1,
+    /// `status`: no LAN works, or nobody is reached.
+    Failed = 2,
+    /// The daemon does not run, or may not be asked.
+    NotRunning = 3,
+    /// The command line is wrong (EX_USAGE of sysexits.h).
+    Usage = 64,
+}
+
+/// What goes wrong on the way.
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    #[error("cannot write: {0}")]
+    Output(#[from] io::Error),
+}
+
+/// The program.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Nobody is left to tell if that fails.
+            let _ = error.print();
+            let status = if error.use_stderr() { ExitStatus::Usage } else { ExitStatus::Ok };
+            return ExitCode::from(status as u8);
+        }
+    };
+    ExitCode::from(run(&arguments) as u8)
+}
+
+fn run(arguments: &Arguments) -> ExitStatus {
+    let outcome = Client::connect(&arguments.socket()).map_err(Error::from).and_then(|mut client| {
+        let screen = Screen { is_coloured: io::stdout().is_terminal() && !is_colour_unwanted() };
+        answer(arguments, &mut client, screen)
+    });
+    match outcome {
+        Ok(status) => status,
+        // The reader has seen enough.
+        Err(Error::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitStatus::Ok,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "faildctl: {error}");
+            match error {
+                Error::Client(_) => ExitStatus::NotRunning,
+                Error::Refused(_) | Error::Output(_) => ExitStatus::Degraded,
+            }
+        }
+    }
+}
+
+/// Asks and shows, until there is no more.
+fn answer(arguments: &Arguments, client: &mut Client, screen: Screen) -> Result<ExitStatus, Error> {
+    let mut request = arguments.command.request();
+    let mut is_first = true;
+    loop {
+        let reply = client.ask(&request)?;
+        print(arguments, &reply, screen, is_first)?;
+        is_first = false;
+        match (&reply, &request) {
+            (Reply::Error(refusal), _) => return Err(refusal.clone().into()),
+            (Reply::Peers(Page { more: Some(more), .. }), _) => {
+                request = Request::Peers { after: Some(more.clone()) };
+            }
+            (Reply::Routes(Page { more: Some(more), .. }), _) => request = Request::Routes { after: *more },
+            (Reply::Events(_), Request::Events { follow: true, .. }) => {
+                return follow(arguments, client, screen);
+            }
+            (reply, _) => return Ok(status(reply)),
+        }
+    }
+}
+
+/// Shows what comes until the daemon ends.
+fn follow(arguments: &Arguments, client: &mut Client, screen: Screen) -> Result<ExitStatus, Error> {
+    while let Some(reply) = client.next()? {
+        print(arguments, &reply, screen, false)?;
+    }
+    Ok(ExitStatus::NotRunning)
+}
+
+fn print(arguments: &Arguments, reply: &Reply, screen: Screen, is_first: bool) -> Result<(), Error> {
+    let text = match (reply, arguments.json) {
+        (Reply::Error(_), false) => return Ok(()),
+        (reply, true) => reply.to_line() + "\n",
+        (reply, false) => screen.text(reply, is_first),
+    };
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    Ok(out.flush()?)
+}
+
+fn status(reply: &Reply) -> ExitStatus {
+    match reply {
+        Reply::Status(status) => match status.health {
+            Health::Ok => ExitStatus::Ok,
+            Health::Degraded => ExitStatus::Degraded,
+            Health::Failed => ExitStatus::Failed,
+        },
+        Reply::Error(_) => ExitStatus::Degraded,
+        Reply::Lans(_) | Reply::Peers(_) | Reply::Routes(_) | Reply::Events(_) | Reply::Done(_) => {
+            ExitStatus::Ok
+        }
+    }
+}
+
+/// See <https://no-color.org>.
+fn is_colour_unwanted() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+}

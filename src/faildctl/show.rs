@@ -1,0 +1,242 @@
+//! Answers as people read them: tables for 80 columns.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use super::table::{Cell, Colour, Table};
+use crate::control::{
+    Event, Health, Lan, LanState, Page, Path, PathState, Peer, Reply, Route, RouteKind, Status,
+};
+use crate::time::Stamp;
+
+/// Where it is shown.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Screen {
+    pub(super) is_coloured: bool,
+}
+
+impl Screen {
+    /// An answer as text; `is_first`: of the answers to one command.
+    pub(super) fn text(self, reply: &Reply, is_first: bool) -> String {
+        match reply {
+            Reply::Status(status) => self.status(status),
+            Reply::Lans(lans) => self.lans(lans).text(self.is_coloured),
+            Reply::Peers(Page { items, .. }) => self.peers(items, is_first),
+            Reply::Routes(Page { items, .. }) => self.routes(items, is_first),
+            Reply::Events(events) => events.iter().map(|event| self.event(event)).collect(),
+            Reply::Done(words) => format!("{words}\n"),
+            Reply::Error(refusal) => format!("{refusal}\n"),
+        }
+    }
+
+    fn status(self, status: &Status) -> String {
+        let health = match status.health {
+            Health::Ok => Cell::coloured("ok", Colour::Good),
+            Health::Degraded => Cell::coloured("degraded", Colour::Doubtful),
+            Health::Failed => Cell::coloured("failed", Colour::Bad),
+        };
+        let mut head = Table::headless();
+        head.row(["faild:".into(), health]);
+        let mut text = head.text(self.is_coloured);
+        for reason in &status.reasons {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "  {reason}");
+        }
+        text.push('\n');
+        text.push_str(&self.lans(&status.lans).text(self.is_coloured));
+        let peers = &status.peers;
+        let _ = write!(
+            text,
+            "\npeers: {} present of {}, {} with a path down, {} on a detour\n\
+             routes: {} overlays, {} remembered, {} addresses on lo, {} troubles\n\
+             probes: every {} on each LAN, down after {} missed, up after {} good{}{}\n\
+             daemon: version {}, pid {}, up {}, node {}{}\n",
+            peers.present,
+            peers.known,
+            peers.degraded,
+            peers.moved,
+            status.overlays,
+            status.remembered,
+            status.waiting,
+            status.troubles,
+            short(Duration::from_micros(status.interval_us)),
+            status.missed,
+            status.good,
+            if status.keyed { ", signed" } else { "" },
+            if status.requestor { "" } else { " (answers only)" },
+            status.program,
+            status.pid,
+            short(Duration::from_millis(status.uptime_ms)),
+            status.node,
+            if status.dry_run { ", dry run: changes nothing" } else { "" },
+        );
+        text
+    }
+
+    fn lans(self, lans: &[Lan]) -> Table {
+        let mut table = Table::new(&["LAN", "STATE", "UP", "DOWN", "UNKNOWN", "ADDRESSES"]);
+        for lan in lans {
+            let state = match lan.state {
+                LanState::Up => Cell::coloured("up", Colour::Good),
+                LanState::Silent => Cell::coloured("silent", Colour::Bad),
+                LanState::NoCarrier => Cell::coloured("no carrier", Colour::Bad),
+            };
+            let addresses: Vec<String> = lan.addresses.iter().map(ToString::to_string).collect();
+            let count = |n: usize| Cell::from(n.to_string());
+            table.row([
+                lan.interface.as_str().into(),
+                state,
+                count(lan.up),
+                count(lan.down),
+                count(lan.unknown),
+                addresses.join(" ").into(),
+            ]);
+        }
+        table
+    }
+
+    /// A block for each peer: tables of a thousand peers are read by searching.
+    fn peers(self, peers: &[Peer], is_first: bool) -> String {
+        let mut text = String::new();
+        for (n, peer) in peers.iter().enumerate() {
+            let gap = if is_first && n == 0 { "" } else { "\n" };
+            let _ = writeln!(text, "{gap}{}", self.peer_head(peer));
+            let mut table = Table::headless();
+            for path in &peer.paths {
+                table.row(path_cells(path));
+            }
+            for line in table.text(self.is_coloured).lines() {
+                let _ = writeln!(text, "  {line}");
+            }
+            for line in peer.paths.iter().flat_map(detours) {
+                let _ = writeln!(text, "  {line}");
+            }
+        }
+        if is_first && peers.is_empty() {
+            text.push_str("no peer is known yet\n");
+        }
+        text
+    }
+
+    fn peer_head(self, peer: &Peer) -> String {
+        let address = peer.paths.iter().flat_map(|path| &path.addresses).find(|a| a.proven);
+        let label = match (&peer.name, address) {
+            (Some(name), _) => name.clone(),
+            (None, Some(address)) => address.address.to_string(),
+            (None, None) => "unproven".to_owned(),
+        };
+        let state = match peer.present {
+            true => Cell::coloured("present", Colour::Good),
+            false => Cell::coloured("absent", Colour::Bad),
+        };
+        let role = match (peer.requestor, peer.observer) {
+            (_, true) => "observes only",
+            (true, false) => "requestor",
+            (false, false) => "responder",
+        };
+        let mut table = Table::headless();
+        let interval = short(Duration::from_micros(peer.interval_us));
+        table.row([
+            label.into(),
+            state,
+            role.into(),
+            format!("every {interval}").into(),
+            format!("node {}", peer.node).into(),
+        ]);
+        table.text(self.is_coloured).trim_end().to_owned()
+    }
+
+    fn routes(self, routes: &[Route], is_first: bool) -> String {
+        if routes.is_empty() && is_first {
+            return "nothing is moved, remembered or in trouble\n".to_owned();
+        }
+        let mut table = if is_first { Table::new(&["KIND", "ROUTE"]) } else { Table::headless() };
+        for route in routes {
+            let (kind, text) = match route.kind {
+                RouteKind::Overlay => (Cell::coloured("overlay", Colour::Doubtful), route.text.clone()),
+                RouteKind::Remembered => (Cell::coloured("remembered", Colour::Doubtful), route.text.clone()),
+                RouteKind::Waiting => (
+                    Cell::coloured("waiting", Colour::Doubtful),
+                    format!("{} {}", route.destination, route.text),
+                ),
+                RouteKind::Trouble => {
+                    (Cell::coloured("trouble", Colour::Bad), format!("{}: {}", route.destination, route.text))
+                }
+            };
+            table.row([kind, text.into()]);
+        }
+        table.text(self.is_coloured)
+    }
+
+    fn event(self, event: &Event) -> String {
+        let colour = match event.level.as_str() {
+            "error" => Some(Colour::Bad),
+            "warn" => Some(Colour::Doubtful),
+            _ => None,
+        };
+        let name =
+            colour.map_or_else(|| event.event.as_str().into(), |c| Cell::coloured(event.event.as_str(), c));
+        let mut table = Table::headless();
+        let time = Stamp(Duration::from_millis(event.time_ms)).to_string();
+        table.row([time.into(), event.level.as_str().into(), name, event.words().into()]);
+        table.text(self.is_coloured)
+    }
+}
+
+fn path_cells(path: &Path) -> [Cell; 8] {
+    let state = match path.state {
+        PathState::Up => Cell::coloured("up", Colour::Good),
+        PathState::Down => Cell::coloured("down", Colour::Bad),
+        PathState::Unknown => Cell::coloured("unknown", Colour::Doubtful),
+    };
+    let said = match path.reported {
+        PathState::Up => "peer: up",
+        PathState::Down => "peer: down",
+        PathState::Unknown => "peer: unknown",
+    };
+    let moved = match (path.moved, path.peer_moved) {
+        (true, true) => "both moved",
+        (true, false) => "we moved",
+        (false, true) => "peer moved",
+        (false, false) => "",
+    };
+    let duration = |label: &str, time: Option<Duration>| {
+        time.map_or_else(String::new, |t| format!("{label} {}", short(t)))
+    };
+    [
+        path.interface.as_str().into(),
+        path.family.as_str().into(),
+        state,
+        said.into(),
+        format!("missed {} good {}", path.missed, path.good).into(),
+        duration("rtt", path.round_trip_us.map(Duration::from_micros)).into(),
+        duration("heard", path.heard_ms.map(Duration::from_millis)).into(),
+        moved.into(),
+    ]
+}
+
+/// A line for each address that is served by another way.
+fn detours(path: &Path) -> impl Iterator<Item = String> {
+    path.addresses.iter().filter_map(|a| {
+        let way = a.way.as_ref()?;
+        Some(format!("{} goes by {} via {}", a.address, way.interface, way.via))
+    })
+}
+
+/// A duration in the two digits that matter.
+pub(super) fn short(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match seconds {
+        0 if time < Duration::from_millis(1) => format!("{}us", time.as_micros()),
+        0 if time < Duration::from_millis(10) => format!("{:.1}ms", time.as_secs_f64() * 1e3),
+        0 => format!("{}ms", time.as_millis()),
+        1..10 => format!("{:.1}s", time.as_secs_f64()),
+        10..600 => format!("{seconds}s"),
+        600..36_000 => format!("{}min", seconds / 60),
+        36_000..864_000 => format!("{}h", seconds / 3600),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests;
