@@ -335,7 +335,7 @@ impl Engine {
         })
     }
 
-    fn set_position(&mut self, node: NodeId, key: PathKey, address: IpAddr, position: Position) {
+    pub(super) fn set_position(&mut self, node: NodeId, key: PathKey, address: IpAddr, position: Position) {
         let Some(record) = self.path_mut(node, key).and_then(|path| path.addresses.get_mut(&address)) else {
             return;
         };
@@ -466,6 +466,9 @@ impl Engine {
 
     /// What became of a subject in the kernel.
     pub(super) fn on_outcome(&mut self, now: Instant, subject: &Subject, outcome: &Outcome) {
+        if *outcome == Outcome::Lifted && self.on_left(subject) {
+            return;
+        }
         let Some(node) = self.subject_nodes.get(subject).copied() else { return };
         let Some(lan) = self.lans.iter().find(|(_, lan)| lan.name() == subject.home).map(|(index, _)| *index)
         else {

@@ -9,6 +9,7 @@
 //!   receive  what may be believed of a datagram                report     what both ends tell each other
 //!   peer - path - peer_address: what is known and counted      decide     where each address's traffic goes
 //!   damping  how long a path that flaps has to wait            memory     what survives a reboot
+//!   reconfigure, leave  other settings while all goes on
 //! ```
 
 mod addresses;
@@ -19,6 +20,7 @@ mod house;
 mod input;
 mod interfaces;
 mod lan;
+mod leave;
 mod level;
 mod memory;
 mod notice;
@@ -30,6 +32,7 @@ mod peer_address;
 mod plan;
 mod random;
 mod receive;
+mod reconfigure;
 mod report;
 mod selection;
 mod send;
@@ -82,7 +85,13 @@ pub struct Engine {
     boot: BootId,
     /// Our interval, longer than the configured one while there are too many peers for the packet budget.
     interval: Duration,
+    /// While peers get used to a longer interval: until when, and how long slots last meanwhile.
+    easing: Option<(Instant, Duration)>,
     lans: BTreeMap<LanIndex, Lan>,
+    /// The last sequence of LANs that are none any more: peers know it.
+    left_at: BTreeMap<LanIndex, u32>,
+    /// Proven paths of such LANs, should they be LANs again.
+    aside: Vec<RememberedPath>,
     /// Indices of LANs by interface name, for ever.
     indices: Vec<(String, LanIndex)>,
     peers: BTreeMap<NodeId, Peer>,
@@ -105,6 +114,8 @@ pub struct Engine {
     timers: Timers,
     outputs: VecDeque<Output>,
     plan: Plan,
+    /// Subjects of LANs that are none any more, until their overlays are lifted.
+    leaving: BTreeSet<Subject>,
     /// Whose the subjects of the plan are.
     subject_nodes: BTreeMap<Subject, NodeId>,
     counters: Counters,
@@ -142,7 +153,10 @@ impl Engine {
             node,
             boot,
             interval: config.interval,
+            easing: None,
             lans: BTreeMap::new(),
+            left_at: BTreeMap::new(),
+            aside: Vec::new(),
             indices: memory.lans.clone(),
             peers: BTreeMap::new(),
             claimants: BTreeMap::new(),
@@ -158,6 +172,7 @@ impl Engine {
             timers: Timers::default(),
             outputs: VecDeque::new(),
             plan: Plan::default(),
+            leaving: BTreeSet::new(),
             subject_nodes: BTreeMap::new(),
             counters: Counters::default(),
             told: Told::default(),
@@ -183,6 +198,7 @@ impl Engine {
             Input::TimeOfDay(seconds) => self.time_of_day = Some(seconds),
             Input::FailBack => self.on_fail_back(now),
             Input::Offline(interfaces) => self.on_offline(now, interfaces),
+            Input::Config(config) => self.on_config(now, config),
             Input::Stop => self.on_stop(now),
             Input::DeadlinePassed => self.on_deadline(now),
         }

@@ -51,6 +51,8 @@ pub enum Notice {
     InterfaceLeftOut { interface: String, reason: LeftOut },
     /// A named interface does not exist; it is waited for.
     InterfaceAbsent { interface: String },
+    /// An interface is no LAN any more, by other settings.
+    LanLeft { interface: String },
     /// A LAN's interface got another name.
     LanRenamed { from: String, to: String },
     /// A LAN's interface can pass packets.
@@ -156,6 +158,7 @@ impl Notice {
             Notice::AddressWithdrawn { .. } => Loudness::Debug,
             Notice::LanChosen { .. }
             | Notice::InterfaceLeftOut { .. }
+            | Notice::LanLeft { .. }
             | Notice::LanRenamed { .. }
             | Notice::InterfaceUp { .. }
             | Notice::PathFound { .. }
@@ -199,6 +202,9 @@ impl fmt::Display for Notice {
             }
             Notice::InterfaceAbsent { interface } => {
                 write!(f, "interface-absent interface={interface} action=\"wait for it\"")
+            }
+            Notice::LanLeft { interface } => {
+                write!(f, "lan-left interface={interface} action=\"its overlays are lifted\"")
             }
             Notice::LanRenamed { from, to } => write!(f, "lan-renamed interface={to} was={from}"),
             Notice::InterfaceUp { interface, index } => {

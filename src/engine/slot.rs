@@ -165,7 +165,8 @@ impl Engine {
     }
 
     fn begin_slot(&mut self, now: Instant, index: LanIndex) {
-        let length = self.random.between(self.interval * 3 / 4, self.interval);
+        let interval = self.slot_interval(now);
+        let length = self.random.between(interval * 3 / 4, interval);
         let Some(lan) = self.lans.get_mut(&index) else { return };
         lan.sequence = lan.sequence.wrapping_add(1);
         lan.slot_begin = now;

@@ -3,6 +3,7 @@
 mod agreement;
 mod hostile;
 mod offline;
+mod reconfigure;
 mod world;
 
 use std::time::Duration;

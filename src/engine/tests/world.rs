@@ -94,6 +94,46 @@ impl World {
         self.show_interfaces(host);
     }
 
+    /// Other settings, as the daemon hands them in.
+    pub(super) fn reload(&mut self, host: usize, config: &Config) {
+        let now = self.now;
+        if let Some(engine) = &mut self.hosts[host].engine {
+            engine.handle(now, Input::Config(config));
+        }
+        self.drain(host);
+        self.show_interfaces(host);
+    }
+
+    pub(super) fn outcome(&mut self, host: usize, subject: &Subject, outcome: &Outcome) {
+        let now = self.now;
+        if let Some(engine) = &mut self.hosts[host].engine {
+            engine.handle(now, Input::Outcome(subject, outcome));
+        }
+        self.drain(host);
+    }
+
+    pub(super) fn plan(&self, host: usize) -> &Plan {
+        self.hosts[host].engine.as_ref().unwrap().plan()
+    }
+
+    /// What the host wrote down last.
+    pub(super) fn memory(&self, host: usize) -> Memory {
+        self.hosts[host].memory.clone()
+    }
+
+    pub(super) fn forget_notices(&mut self) {
+        self.hosts.iter_mut().for_each(|host| host.notices.clear());
+    }
+
+    /// Nobody tells of any of these events but of paths that come up.
+    pub(super) fn assert_quiet(&self, events: &[&str]) {
+        for (number, host) in self.hosts.iter().enumerate() {
+            let is_loud = |text: &str| events.iter().any(|event| text.starts_with(event));
+            let mut loud = host.notices.iter().filter(|(_, n)| is_loud(n) && !n.contains("level=up"));
+            assert!(loud.next().is_none(), "host {number}{}", self.state(number));
+        }
+    }
+
     pub(super) fn respond_only(&mut self, host: usize) {
         self.start(host, &Config::default(), Memory::default());
     }
