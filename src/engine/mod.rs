@@ -8,7 +8,8 @@
 //!   lan      slots: one INQ an interval, retries by eighths    selection  which interfaces are LANs
 //!   receive  what may be believed of a datagram                report     what both ends tell each other
 //!   peer - path - peer_address: what is known and counted      decide     where each address's traffic goes
-//!   damping  how long a path that flaps has to wait            memory     what survives a reboot
+//!   damping  how long a path that flaps has to wait            subjects   whose address it is, what became of it
+//!   memory   what survives a reboot
 //! ```
 
 mod addresses;
@@ -34,6 +35,7 @@ mod selection;
 mod send;
 mod slot;
 mod snapshot;
+mod subjects;
 #[cfg(test)]
 mod tests;
 mod timers;
