@@ -103,6 +103,8 @@ pub struct Engine {
     plan: Plan,
     /// Whose the subjects of the plan are.
     subject_nodes: BTreeMap<Subject, NodeId>,
+    /// Others that have the subject too: none, as a rule.
+    rivals: BTreeMap<Subject, BTreeSet<NodeId>>,
     counters: Counters,
     /// What people were told last, so that they are told once.
     told: Told,
@@ -154,6 +156,7 @@ impl Engine {
             outputs: VecDeque::new(),
             plan: Plan::default(),
             subject_nodes: BTreeMap::new(),
+            rivals: BTreeMap::new(),
             counters: Counters::default(),
             told: Told::default(),
             left_out: BTreeMap::new(),

@@ -2,6 +2,7 @@
 
 mod agreement;
 mod hostile;
+mod identity;
 mod world;
 
 use std::time::Duration;
