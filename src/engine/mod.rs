@@ -7,6 +7,7 @@
 //! ```text
 //!   lan      slots: one INQ an interval, retries by eighths    selection  which interfaces are LANs
 //!   receive  what may be believed of a datagram                report     what both ends tell each other
+//!   own_id   another host that bears our id
 //!   peer - path - peer_address: what is known and counted      decide     where each address's traffic goes
 //!   damping  how long a path that flaps has to wait            subjects   whose address it is, what became of it
 //!   memory   what survives a reboot
@@ -23,6 +24,7 @@ mod lan;
 mod level;
 mod memory;
 mod notice;
+mod own_id;
 mod pace;
 mod path;
 mod peer;

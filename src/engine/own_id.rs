@@ -1,0 +1,67 @@
+//! Packets that bear our own id: our broadcast, come back by another LAN, or another host that has it too (rule 13 of
+//! faild-protocol(7)).
+
+use super::counters::Dropped;
+use super::notice::Notice;
+use super::path::PathKey;
+use super::receive::Arrival;
+use super::{Datagram, Engine};
+use crate::interface::Family;
+use crate::time::Instant;
+use crate::wire::{Kind, LanIndex, NodeId, Nonce, Packet};
+
+impl Engine {
+    /// Our own broadcast, come back by another LAN; or another host with our id (rule 13).
+    pub(super) fn on_own_id(
+        &mut self,
+        now: Instant,
+        lan: LanIndex,
+        datagram: &Datagram<'_>,
+        packet: &Packet,
+    ) -> Result<(), Dropped> {
+        if packet.sender.boot == self.boot {
+            if packet.sender.lan != lan && !self.told.joined {
+                self.told.joined = true;
+                let (one, other) = (self.lan_name(packet.sender.lan), self.lan_name(lan));
+                self.notice(Notice::LansJoined { one, other });
+            }
+            return Err(Dropped::Own);
+        }
+        let Kind::Acknowledgement { echo, .. } = packet.kind else {
+            return self.answer_own_clone(now, lan, datagram, packet);
+        };
+        if !self.is_outstanding_broadcast(lan, echo) {
+            return Err(Dropped::UnknownNonce);
+        }
+        // A responder never asks, so it never learns of us: then it is we who yield.
+        let redraw = self.boot < packet.sender.boot || !packet.sender.requestor;
+        if redraw || !std::mem::replace(&mut self.told.cloned, true) {
+            let interface = self.lan_name(lan);
+            self.notice(Notice::OwnIdCloned { node: self.node, other: datagram.source, interface, redraw });
+        }
+        if redraw {
+            self.told.cloned = false;
+            self.node = NodeId(self.random.number());
+            self.remember_soon(now);
+        }
+        Ok(())
+    }
+
+    /// Our answer proves to the other that there are two of us; it is answered like a stranger.
+    fn answer_own_clone(
+        &mut self,
+        now: Instant,
+        lan: LanIndex,
+        datagram: &Datagram<'_>,
+        packet: &Packet,
+    ) -> Result<(), Dropped> {
+        let Kind::Inquiry = packet.kind else { return Err(Dropped::Own) };
+        let key = PathKey { lan, family: Family::of(&datagram.source), peer_lan: packet.sender.lan };
+        let arrival = Arrival { datagram, packet: packet.clone(), lan, interface: datagram.interface, key };
+        self.answer_stranger(now, &arrival)
+    }
+
+    fn is_outstanding_broadcast(&self, lan: LanIndex, echo: Nonce) -> bool {
+        self.lans.get(&lan).is_some_and(|lan| lan.broadcasts.iter().any(|b| b.nonce == echo))
+    }
+}
