@@ -8,7 +8,7 @@ use super::receive::Arrival;
 use super::{Datagram, Engine};
 use crate::interface::Family;
 use crate::time::Instant;
-use crate::wire::{Kind, LanIndex, NodeId, Nonce, Packet};
+use crate::wire::{BootId, Kind, LanIndex, NodeId, Nonce, Packet};
 
 impl Engine {
     /// Our own broadcast, come back by another LAN; or another host with our id (rule 13).
@@ -59,6 +59,21 @@ impl Engine {
         let key = PathKey { lan, family: Family::of(&datagram.source), peer_lan: packet.sender.lan };
         let arrival = Arrival { datagram, packet: packet.clone(), lan, interface: datagram.interface, key };
         self.answer_stranger(now, &arrival)
+    }
+
+    /// A known peer addresses another run under our id: another host has it too. A requestor's broadcasts find that one; a
+    /// responder, which sends none, asks for it once a slot.
+    pub(super) fn ask_for_clone(&mut self, now: Instant, arrival: &Arrival<'_>) {
+        let to = arrival.packet.directed.as_ref();
+        let is_for_other = to.is_some_and(|to| ![self.boot, BootId(0)].contains(&to.boot));
+        if self.config.requestor || !is_for_other {
+            return;
+        }
+        let Some(lan) = self.lans.get_mut(&arrival.lan).filter(|lan| lan.settings.broadcast) else { return };
+        let slot = lan.sequence;
+        if lan.asked_for_clone.replace(slot) != Some(slot) {
+            self.broadcast_inquiry(now, arrival.lan, arrival.key.family);
+        }
     }
 
     fn is_outstanding_broadcast(&self, lan: LanIndex, echo: Nonce) -> bool {

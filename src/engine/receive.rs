@@ -103,6 +103,7 @@ impl Engine {
         if !path.take_inquiry(sender.sequence, sender.nonce, window, ahead) {
             return Err(Dropped::Replayed);
         }
+        self.ask_for_clone(now, arrival);
         self.on_heard(now, arrival);
         self.take_directed(now, arrival);
         self.count_inquiry(now, sender.node, *key, packet);

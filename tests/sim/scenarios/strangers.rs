@@ -65,6 +65,15 @@ fn start_anew(world: &mut World, node: NodeNumber) {
     world.start(node);
 }
 
+/// Rule 13: responders never ask, and learn of each other all the same.
+#[test]
+fn responders_with_one_id_part() {
+    let mut story = Story::of(3).responders(&[Y, Z]).begin();
+    story.act(|world| world.clone_disk(Y, Z)).pass(40.0);
+    let (one, other) = (story.world().node(Y).memory.node, story.world().node(Z).memory.node);
+    story.expect(one != other, format_args!("both are still {one:?}")).all_home_within(60.0);
+}
+
 /// Rule 13: one LAN index heard on two of our interfaces: the second is ignored, and said; nobody moves.
 #[test]
 fn joined_lans_are_noticed() {
