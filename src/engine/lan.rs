@@ -61,6 +61,8 @@ pub(super) struct Lan {
     seen: bool,
     strangers: f64,
     strangers_at: Instant,
+    /// The last slot in which a responder asked for another host with its id.
+    pub(super) asked_for_clone: Option<u32>,
     /// Whether people were told that the LAN is down.
     pub(super) told_down: bool,
 }
@@ -83,6 +85,7 @@ impl Lan {
             seen: false,
             strangers: STRANGERS_PER_SECOND,
             strangers_at: now,
+            asked_for_clone: None,
             told_down: false,
         }
     }

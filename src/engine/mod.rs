@@ -7,8 +7,10 @@
 //! ```text
 //!   lan      slots: one INQ an interval, retries by eighths    selection  which interfaces are LANs
 //!   receive  what may be believed of a datagram                report     what both ends tell each other
+//!   own_id   another host that bears our id
 //!   peer - path - peer_address: what is known and counted      decide     where each address's traffic goes
-//!   damping  how long a path that flaps has to wait            memory     what survives a reboot
+//!   damping  how long a path that flaps has to wait            subjects   whose address it is, what became of it
+//!   memory   what survives a reboot                            offline    LANs that are drained
 //!   reconfigure, leave  other settings while all goes on
 //! ```
 
@@ -25,6 +27,7 @@ mod level;
 mod memory;
 mod notice;
 mod offline;
+mod own_id;
 mod pace;
 mod path;
 mod peer;
@@ -38,6 +41,7 @@ mod selection;
 mod send;
 mod slot;
 mod snapshot;
+mod subjects;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -118,6 +122,8 @@ pub struct Engine {
     leaving: BTreeSet<Subject>,
     /// Whose the subjects of the plan are.
     subject_nodes: BTreeMap<Subject, NodeId>,
+    /// Others that have the subject too: none, as a rule.
+    rivals: BTreeMap<Subject, BTreeSet<NodeId>>,
     counters: Counters,
     /// What people were told last, so that they are told once.
     told: Told,
@@ -174,6 +180,7 @@ impl Engine {
             plan: Plan::default(),
             leaving: BTreeSet::new(),
             subject_nodes: BTreeMap::new(),
+            rivals: BTreeMap::new(),
             counters: Counters::default(),
             told: Told::default(),
             left_out: BTreeMap::new(),

@@ -2,16 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use super::Subject;
 use super::pace::Pace;
-use super::path::{Path, PathKey};
+use super::path::{Path, PathKey, UNHEARD};
 use super::peer_address::Position;
 use crate::time::Instant;
 use crate::wire::{BootId, LanIndex, Level, NodeId};
 
 /// A peer's earlier runs; one of them heard again is a clone, not a restart.
 const FORMER_BOOTS: usize = 4;
+
+/// A path that was not heard for so long while its twin is up is none.
+const GHOST_AFTER: Duration = Duration::from_secs(5);
 
 /// See the module.
 #[derive(Debug, Clone)]
@@ -138,11 +142,13 @@ impl Peer {
             .map(|(k, p)| (*k, p.as_ref()))
     }
 
-    /// Whether an address is known to be its own, and not withdrawn.
-    pub(super) fn has_proven(&self, lan: LanIndex, address: &IpAddr) -> bool {
-        let record =
-            self.path_by_address(lan, address).and_then(|key| self.paths.get(&key)?.addresses.get(address));
-        record.is_some_and(|a| (a.answered.is_some() || a.trusted) && a.withdrawn.is_none())
+    /// Whether a path is none: its LAN of the peer was heard there while LANs were joined or cables changed, is no more,
+    /// and is heard on another LAN of ours.
+    pub(super) fn is_ghost(&self, now: Instant, key: PathKey) -> bool {
+        let Some(path) = self.paths.get(&key).filter(|path| path.verdict != Level::Up) else { return false };
+        let is_old = path.heard.is_none_or(|heard| now.since(heard) >= GHOST_AFTER);
+        let is_elsewhere = || self.twin_of(key).is_some_and(|(_, twin)| twin.verdict == Level::Up);
+        key.peer_lan != UNHEARD && is_old && is_elsewhere()
     }
 
     pub(super) fn path_by_address(&self, lan: LanIndex, address: &IpAddr) -> Option<PathKey> {

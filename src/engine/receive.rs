@@ -28,12 +28,12 @@ const COOKIE_EPOCH: Duration = Duration::from_secs(60);
 const CLONE_QUARANTINE: Duration = Duration::from_secs(5);
 
 /// A packet, with where it came from.
-struct Arrival<'a> {
-    datagram: &'a Datagram<'a>,
-    packet: Packet,
-    lan: LanIndex,
-    interface: InterfaceIndex,
-    key: PathKey,
+pub(super) struct Arrival<'a> {
+    pub(super) datagram: &'a Datagram<'a>,
+    pub(super) packet: Packet,
+    pub(super) lan: LanIndex,
+    pub(super) interface: InterfaceIndex,
+    pub(super) key: PathKey,
 }
 
 impl Engine {
@@ -76,61 +76,6 @@ impl Engine {
         }
     }
 
-    /// Our own broadcast, come back by another LAN; or another host with our id (rule 13).
-    fn on_own_id(
-        &mut self,
-        now: Instant,
-        lan: LanIndex,
-        datagram: &Datagram<'_>,
-        packet: &Packet,
-    ) -> Result<(), Dropped> {
-        if packet.sender.boot == self.boot {
-            if packet.sender.lan != lan && !self.told.joined {
-                self.told.joined = true;
-                let (one, other) = (self.lan_name(packet.sender.lan), self.lan_name(lan));
-                self.notice(Notice::LansJoined { one, other });
-            }
-            return Err(Dropped::Own);
-        }
-        let Kind::Acknowledgement { echo, .. } = packet.kind else {
-            return self.answer_own_clone(now, lan, datagram, packet);
-        };
-        if !self.is_outstanding_broadcast(lan, echo) {
-            return Err(Dropped::UnknownNonce);
-        }
-        // A responder never asks, so it never learns of us: then it is we who yield.
-        let redraw = self.boot < packet.sender.boot || !packet.sender.requestor;
-        if redraw || !std::mem::replace(&mut self.told.cloned, true) {
-            let (node, other, interface) = (self.node, datagram.source, self.lan_name(lan));
-            let own = self.source_towards(lan, &other);
-            self.notice(Notice::OwnIdCloned { node, own, other, interface, redraw });
-        }
-        if redraw {
-            self.told.cloned = false;
-            self.node = NodeId(self.random.number());
-            self.remember_soon(now);
-        }
-        Ok(())
-    }
-
-    /// Our answer proves to the other that there are two of us; it is answered like a stranger.
-    fn answer_own_clone(
-        &mut self,
-        now: Instant,
-        lan: LanIndex,
-        datagram: &Datagram<'_>,
-        packet: &Packet,
-    ) -> Result<(), Dropped> {
-        let Kind::Inquiry = packet.kind else { return Err(Dropped::Own) };
-        let key = PathKey { lan, family: Family::of(&datagram.source), peer_lan: packet.sender.lan };
-        let arrival = Arrival { datagram, packet: packet.clone(), lan, interface: datagram.interface, key };
-        self.answer_stranger(now, &arrival)
-    }
-
-    fn is_outstanding_broadcast(&self, lan: LanIndex, echo: Nonce) -> bool {
-        self.lans.get(&lan).is_some_and(|lan| lan.broadcasts.iter().any(|b| b.nonce == echo))
-    }
-
     // ----- INQ
 
     fn on_inquiry(&mut self, now: Instant, arrival: &Arrival<'_>) -> Result<(), Dropped> {
@@ -158,6 +103,7 @@ impl Engine {
         if !path.take_inquiry(sender.sequence, sender.nonce, window, ahead) {
             return Err(Dropped::Replayed);
         }
+        self.ask_for_clone(now, arrival);
         self.on_heard(now, arrival);
         self.take_directed(now, arrival);
         self.count_inquiry(now, sender.node, *key, packet);
@@ -192,7 +138,7 @@ impl Engine {
     }
 
     /// Answers without keeping anything; nodes that we know do not compete with strangers.
-    fn answer_stranger(&mut self, now: Instant, arrival: &Arrival<'_>) -> Result<(), Dropped> {
+    pub(super) fn answer_stranger(&mut self, now: Instant, arrival: &Arrival<'_>) -> Result<(), Dropped> {
         let is_known_node = self.peers.contains_key(&arrival.packet.sender.node);
         if !is_known_node {
             let lan = self.lans.get_mut(&arrival.lan).ok_or(Dropped::NoLan)?;

@@ -2,6 +2,7 @@
 
 mod agreement;
 mod hostile;
+mod identity;
 mod offline;
 mod reconfigure;
 mod world;
