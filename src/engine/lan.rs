@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
+use super::bucket::Bucket;
 use super::path::PathKey;
 use crate::config::LanConfig;
 use crate::interface::{Family, Interface, InterfaceAddress, InterfaceIndex};
@@ -25,6 +26,11 @@ const WITHDRAW_AFTER: Duration = Duration::from_millis(50);
 /// ACKs to strangers in a second, and at most in a burst: enough for a LAN of 1,000 to meet within half a minute, too
 /// few to be of use to anybody as a reflector.
 const STRANGERS_PER_SECOND: f64 = 50.0;
+
+/// Strangers that become peers, in a burst and in each second after it: a LAN of 1,000 is met at once, and those that
+/// are invented cost little.
+const NEWCOMERS: f64 = 1024.0;
+const NEWCOMERS_PER_SECOND: f64 = 256.0;
 
 /// A broadcast INQ of ours.
 #[derive(Debug, Clone, Copy)]
@@ -59,8 +65,10 @@ pub(super) struct Lan {
     /// Since when packets can pass without a break.
     running_since: Option<Instant>,
     seen: bool,
-    strangers: f64,
-    strangers_at: Instant,
+    /// ACKs that may go to strangers.
+    pub(super) strangers: Bucket,
+    /// Strangers that may become peers.
+    pub(super) newcomers: Bucket,
     /// Whether people were told that the LAN is down.
     pub(super) told_down: bool,
 }
@@ -81,8 +89,8 @@ impl Lan {
             addresses: BTreeMap::new(),
             running_since: None,
             seen: false,
-            strangers: STRANGERS_PER_SECOND,
-            strangers_at: now,
+            strangers: Bucket::new(STRANGERS_PER_SECOND, STRANGERS_PER_SECOND, now),
+            newcomers: Bucket::new(NEWCOMERS, NEWCOMERS_PER_SECOND, now),
             told_down: false,
         }
     }
@@ -183,18 +191,6 @@ impl Lan {
             self.broadcasts.pop_front();
         }
         self.broadcasts.push_back(broadcast);
-    }
-
-    /// Whether one more ACK may go to a stranger.
-    pub(super) fn spend_on_stranger(&mut self, now: Instant) -> bool {
-        let gained = now.since(self.strangers_at).as_secs_f64() * STRANGERS_PER_SECOND;
-        self.strangers = (self.strangers + gained).min(STRANGERS_PER_SECOND);
-        self.strangers_at = now;
-        let may = self.strangers >= 1.0;
-        if may {
-            self.strangers -= 1.0;
-        }
-        may
     }
 }
 

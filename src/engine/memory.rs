@@ -35,6 +35,7 @@ impl Engine {
                 Self::note_address(&mut path, *address, true);
             }
             let peer = self.peers.entry(known.node).or_insert_with(|| Peer::new(known.node));
+            peer.proven = true;
             peer.paths.insert(key, Box::new(path));
         }
         self.memory_written = Some(memory.clone());

@@ -8,10 +8,13 @@
 //!   lan      slots: one INQ an interval, retries by eighths    selection  which interfaces are LANs
 //!   receive  what may be believed of a datagram                report     what both ends tell each other
 //!   peer - path - peer_address: what is known and counted      decide     where each address's traffic goes
+//!   admission  who gets an entry
 //!   damping  how long a path that flaps has to wait            memory     what survives a reboot
 //! ```
 
 mod addresses;
+mod admission;
+mod bucket;
 mod counters;
 mod damping;
 mod decide;
@@ -62,7 +65,7 @@ pub use selection::Reason as LeftOut;
 pub use snapshot::{LanSnapshot, PathSnapshot, PeerSnapshot, Snapshot};
 pub use timers::Reason;
 
-/// Peers that are known at once: four times what the design is measured with; more are refused like strangers.
+/// Peers that are known at once: four times what the design is measured with; see admission for who gives way.
 const MAX_PEERS: usize = 4096;
 
 /// Room for outputs that is kept: what most inputs lead to. A change for all peers at once needs a hundred times as much.

@@ -32,6 +32,8 @@ pub(super) struct Peer {
     pub(super) pace: Pace,
     /// Boxed, because a node of a map has room for eleven, and a peer has two or four.
     pub(super) paths: BTreeMap<PathKey, Box<Path>>,
+    /// It receives what is sent to an address of its own; anybody can answer a broadcast under any address.
+    pub(super) proven: bool,
     /// Silent on all paths.
     pub(super) absent: bool,
     /// When it was last heard on any path.
@@ -67,6 +69,7 @@ impl Peer {
             observer: false,
             pace: Pace::default(),
             paths: BTreeMap::new(),
+            proven: false,
             absent: true,
             heard: None,
             report_generation: 0,

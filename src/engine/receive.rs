@@ -13,7 +13,7 @@ use super::path::{Path, PathKey, UNHEARD};
 use super::peer::Peer;
 use super::peer_address::PeerAddress;
 use super::send::HeldAnswer;
-use super::{Datagram, Engine, MAX_PEERS, Reason};
+use super::{Datagram, Engine, Reason};
 use crate::interface::{Family, InterfaceIndex};
 use crate::time::Instant;
 use crate::wire::{self, BootId, Cookie, Kind, LanIndex, NodeId, Nonce, Packet, Visitor};
@@ -145,6 +145,7 @@ impl Engine {
         if !self.is_known(arrival) {
             if packet.cookie.is_some_and(|cookie| self.is_our_cookie(now, arrival, cookie)) {
                 self.meet(now, arrival)?;
+                self.note_proven(sender.node);
             } else {
                 return self.answer_stranger(now, arrival);
             }
@@ -196,7 +197,7 @@ impl Engine {
         let is_known_node = self.peers.contains_key(&arrival.packet.sender.node);
         if !is_known_node {
             let lan = self.lans.get_mut(&arrival.lan).ok_or(Dropped::NoLan)?;
-            if !lan.spend_on_stranger(now) {
+            if !lan.strangers.spend(now) {
                 return Err(Dropped::TooManyStrangers);
             }
         }
@@ -243,6 +244,9 @@ impl Engine {
         }
         if !self.is_known(arrival) {
             self.meet(now, arrival)?;
+        }
+        if !asked.broadcast {
+            self.note_proven(node);
         }
         self.on_heard(now, arrival);
         self.doubt_after_silence(node, *key);
@@ -349,9 +353,8 @@ impl Engine {
     fn meet(&mut self, now: Instant, arrival: &Arrival<'_>) -> Result<(), Dropped> {
         let sender = &arrival.packet.sender;
         if !self.peers.contains_key(&sender.node) {
-            if self.peers.len() >= MAX_PEERS {
-                return Err(Dropped::TableFull);
-            }
+            let vouched = self.keys.is_keyed() || self.is_configured(&arrival.datagram.source);
+            self.admit(now, arrival.lan, vouched)?;
             self.peers.insert(sender.node, Peer::new(sender.node));
         }
         self.meet_boot(now, arrival, sender.boot)?;

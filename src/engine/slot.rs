@@ -276,7 +276,7 @@ impl Engine {
         }
     }
 
-    /// Those that have not answered, the ones that are up first, the rest in turns.
+    /// Those that have not answered, the proven ones that are up first, the rest in turns.
     fn choose_retried(&mut self, index: LanIndex) {
         let hopeful = self.config.missed.get().saturating_add(2);
         let silent: Vec<(NodeId, PathKey, bool)> = self
@@ -291,7 +291,9 @@ impl Engine {
                     Level::Unknown => !peer.absent,
                     Level::Down => !peer.absent && peer.is_nothing_else_up(key),
                 };
-                (matters && path.answered == Answered::No).then_some((node, key, path.local == Level::Up))
+                // Those that were invented must not keep real ones from being asked.
+                let first = path.local == Level::Up && peer.proven;
+                (matters && path.answered == Answered::No).then_some((node, key, first))
             })
             .collect();
         let Some(lan) = self.lans.get_mut(&index) else { return };
@@ -467,7 +469,8 @@ impl Engine {
 
     /// With too many peers for the packet budget we ask less often, and say so.
     pub(super) fn fit_interval(&mut self) {
-        let paths: usize = self.peers.values().filter(|peer| !peer.absent).map(|peer| peer.paths.len()).sum();
+        let counts = |peer: &&super::Peer| !peer.absent && peer.proven;
+        let paths: usize = self.peers.values().filter(counts).map(|peer| peer.paths.len()).sum();
         let packets = u32::try_from(paths).unwrap_or(u32::MAX).saturating_mul(PACKETS_PER_PATH);
         let least = Duration::from_secs_f64(f64::from(packets) / f64::from(self.config.packet_budget.get()));
         self.interval = self.config.interval.max(least).min(super::pace::MAX_INTERVAL);

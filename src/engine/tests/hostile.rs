@@ -66,3 +66,54 @@ fn an_address_does_not_float_because_somebody_on_another_lan_claims_it() {
     }
     assert_eq!(world.verdict(0, 1, 1), detour, "{}", world.state(0));
 }
+
+/// What a node that nobody knows answers to the newest broadcast of `to` on the first LAN, which everybody there hears.
+fn answer(world: &World, to: usize, node: u64, boot: u64) -> Packet {
+    let receiver = world.hosts[to].engine.as_ref().unwrap();
+    let echo = receiver.lans[&LanIndex(0)].broadcasts.back().unwrap().nonce;
+    let mut packet = inquiry(world, to, to);
+    packet.kind = Kind::Acknowledgement { echo, held: Duration::ZERO };
+    packet.sender = Sender { node: NodeId(node), boot: BootId(boot), ..packet.sender };
+    packet
+}
+
+/// `count` invented nodes answer a broadcast of host 0, under addresses that nobody has.
+fn flood(world: &mut World, ids: std::ops::Range<u64>) {
+    for id in ids {
+        let from = 100 + usize::try_from(id % 100).unwrap();
+        let packet = answer(world, 0, id, 1);
+        world.forge(0, 0, from, &packet);
+    }
+}
+
+fn peers(world: &World) -> usize {
+    world.hosts[0].engine.as_ref().unwrap().peers.len()
+}
+
+#[test]
+fn invented_nodes_neither_crowd_out_real_ones_nor_slow_us_down() {
+    let mut world = World::new(3, 2);
+    world.kill(2);
+    world.run(ms(2000));
+    for burst in 0..40 {
+        flood(&mut world, 1000 + burst * 500..1000 + (burst + 1) * 500);
+        world.run(ms(100));
+        assert!(peers(&world) <= 1024 + 1, "{}", peers(&world));
+    }
+    let engine = world.hosts[0].engine.as_ref().unwrap();
+    assert_eq!(engine.interval, ms(200));
+    // A host that comes in the midst of it is met, and a real fault is still seen.
+    world.start(2, &Config { requestor: true, ..Config::default() }, Memory::default());
+    world.run(ms(2000));
+    assert_eq!(world.verdict(0, 0, 2), Some(Verdict::Home));
+    flood(&mut world, 100_000..102_000);
+    world.cut(0, |from, to| from < 2 && to < 2);
+    for burst in 0..7 {
+        flood(&mut world, 110_000 + burst * 200..110_200 + burst * 200);
+        world.run(ms(100));
+    }
+    assert!(matches!(world.verdict(0, 0, 1), Some(Verdict::Detour(_))), "no detour");
+    world.cut(0, |_, _| false);
+    world.run(ms(20_000));
+    assert_eq!(peers(&world), 2, "they are forgotten soon");
+}
