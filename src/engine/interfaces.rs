@@ -38,13 +38,14 @@ impl Engine {
         }
         let mut renames = false;
         for (index, lan) in &mut self.lans {
-            let Some(known) = lan.interface.as_ref() else { continue };
+            let Some(known) = lan.interface.as_mut() else { continue };
             if interfaces.iter().any(|i| i.name == known.name) {
                 continue;
             }
             if let Some(renamed) = interfaces.iter().find(|i| i.index == known.index) {
                 let notice = Notice::LanRenamed { from: known.name.clone(), to: renamed.name.clone() };
                 self.outputs.push_back(Output::Notice(notice));
+                known.name.clone_from(&renamed.name);
                 lan.settings.interface.clone_from(&renamed.name);
                 self.indices.retain(|(name, i)| i != index && *name != renamed.name);
                 self.indices.push((renamed.name.clone(), *index));

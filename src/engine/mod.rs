@@ -8,7 +8,7 @@
 //!   lan      slots: one INQ an interval, retries by eighths    selection  which interfaces are LANs
 //!   receive  what may be believed of a datagram                report     what both ends tell each other
 //!   peer - path - peer_address: what is known and counted      decide     where each address's traffic goes
-//!   admission  who gets an entry
+//!   admission  who gets an entry                            run        whether a node runs anew
 //!   damping  how long a path that flaps has to wait            memory     what survives a reboot
 //! ```
 
@@ -33,6 +33,7 @@ mod plan;
 mod random;
 mod receive;
 mod report;
+mod run;
 mod selection;
 mod send;
 mod slot;
@@ -120,6 +121,8 @@ struct Told {
     slowed: bool,
     joined: bool,
     cloned: bool,
+    /// Our id is one that this run drew because of a clone.
+    redrawn: bool,
     floating: BTreeSet<IpAddr>,
     same_mac: BTreeSet<String>,
 }

@@ -157,6 +157,8 @@ pub(super) struct Path {
     pub(super) filtered_told: bool,
     /// The last slot in which a cookie was returned over it, so that one slot sends one.
     pub(super) cookie_sequence: Option<u32>,
+    /// The last slot in which another run of the peer was asked to show itself.
+    pub(super) challenge_sequence: Option<u32>,
     /// The generation of our address list that the peer holds from this path.
     pub(super) list_confirmed: u32,
     /// The last slot in which the address list was sent over it.
@@ -209,6 +211,7 @@ impl Path {
             gone: false,
             filtered_told: false,
             cookie_sequence: None,
+            challenge_sequence: None,
             pace: Pace::default(),
             list_confirmed: 0,
             list_sequence: None,

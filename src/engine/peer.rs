@@ -22,6 +22,9 @@ pub(super) struct Peer {
     pub(super) former_boots: Vec<BootId>,
     /// When its run replaced another that we knew.
     pub(super) boot_since: Option<Instant>,
+    /// Another run that was heard from an address that is not the node's, since when, and whether people know.
+    pub(super) rival: Option<(BootId, Instant)>,
+    pub(super) rival_told: bool,
     /// Two hosts bear this id: nothing is moved until this moment.
     pub(super) cloned_until: Option<Instant>,
     /// What its list no longer names was not withdrawn yet: it had just restarted, or two hosts bore its id.
@@ -63,6 +66,8 @@ impl Peer {
             boot: None,
             former_boots: Vec::new(),
             boot_since: None,
+            rival: None,
+            rival_told: false,
             cloned_until: None,
             withdrawal_waits: false,
             requestor: false,

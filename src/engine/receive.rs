@@ -99,7 +99,8 @@ impl Engine {
             return Err(Dropped::UnknownNonce);
         }
         // A responder never asks, so it never learns of us: then it is we who yield.
-        let redraw = self.boot < packet.sender.boot || !packet.sender.requestor;
+        // An id that was drawn in this run is on no copied disk: who bears it too made it up.
+        let redraw = !self.told.redrawn && (self.boot < packet.sender.boot || !packet.sender.requestor);
         if redraw || !std::mem::replace(&mut self.told.cloned, true) {
             let (node, other, interface) = (self.node, datagram.source, self.lan_name(lan));
             let own = self.source_towards(lan, &other);
@@ -107,6 +108,7 @@ impl Engine {
         }
         if redraw {
             self.told.cloned = false;
+            self.told.redrawn = true;
             self.node = NodeId(self.random.number());
             self.remember_soon(now);
         }
@@ -144,7 +146,7 @@ impl Engine {
         }
         if !self.is_known(arrival) {
             if packet.cookie.is_some_and(|cookie| self.is_our_cookie(now, arrival, cookie)) {
-                self.meet(now, arrival)?;
+                self.meet(now, arrival, false)?;
                 self.note_proven(sender.node);
             } else {
                 return self.answer_stranger(now, arrival);
@@ -243,7 +245,7 @@ impl Engine {
             return Err(Dropped::UnknownNonce);
         }
         if !self.is_known(arrival) {
-            self.meet(now, arrival)?;
+            self.meet(now, arrival, !asked.broadcast)?;
         }
         if !asked.broadcast {
             self.note_proven(node);
@@ -349,9 +351,17 @@ impl Engine {
 
     // ----- what all kinds share
 
-    /// Makes an entry for a node, a run or a path that has shown that it hears us.
-    fn meet(&mut self, now: Instant, arrival: &Arrival<'_>) -> Result<(), Dropped> {
+    /// Makes an entry for a node, a run or a path that has shown that it hears us; `answered`: a unicast INQ.
+    fn meet(&mut self, now: Instant, arrival: &Arrival<'_>, answered: bool) -> Result<(), Dropped> {
         let sender = &arrival.packet.sender;
+        let from = (arrival.key, arrival.datagram.source);
+        if !self.may_run(now, sender.node, sender.boot, from, answered) {
+            self.on_other_run(now, sender.node, sender.boot, from);
+            return Err(Dropped::OtherBoot);
+        }
+        if self.is_another_host(sender.node, sender.boot, from) {
+            self.forget(sender.node);
+        }
         if !self.peers.contains_key(&sender.node) {
             let vouched = self.keys.is_keyed() || self.is_configured(&arrival.datagram.source);
             self.admit(now, arrival.lan, vouched)?;
@@ -383,7 +393,7 @@ impl Engine {
         if is_clone && !told {
             let (address, interface) = (arrival.datagram.source, self.lan_name(arrival.lan));
             let other = self.path(node, arrival.key).and_then(|path| path.answered_beside(&address));
-            self.notice(Notice::PeerCloned { peer: node, address, other, interface });
+            self.notice(Notice::PeerCloned { peer: node, address, other, interface, ignored: false });
         } else if restarted && !is_clone && !too_soon {
             self.notice(Notice::PeerRestarted { peer: node });
         }

@@ -141,7 +141,9 @@ impl Engine {
         if path.missed >= missed.saturating_add(2) && path.solicited > 0 && !path.filtered_told {
             path.filtered_told = true;
             if let Some(address) = target {
-                self.notice(Notice::PortFiltered { peer: node, address, interface: name });
+                let record = path.addresses.get(&address);
+                let claimed = record.is_none_or(|record| !record.trusted && record.answered.is_none());
+                self.notice(Notice::PortFiltered { peer: node, address, interface: name, claimed });
             }
         }
         if let Some(target) = target {

@@ -125,3 +125,12 @@ fn a_goodbye_in_the_middle_of_a_slot_that_was_answered_is_no_silence() {
         assert!(after.iter().all(|text| !text.starts_with("path-")), "{after:#?}");
     }
 }
+
+#[test]
+fn a_renamed_lan_is_not_in_its_own_way() {
+    let mut world = World::new(1, 2);
+    world.rename(0, 0, "uplink");
+    let notices: Vec<&String> = world.hosts[0].notices.iter().map(|(_, text)| text).collect();
+    assert!(notices.iter().any(|text| *text == "lan-renamed interface=uplink was=lan0"), "{notices:#?}");
+    assert!(!notices.iter().any(|text| text.contains("interface-left-out")), "{notices:#?}");
+}

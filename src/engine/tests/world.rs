@@ -88,6 +88,12 @@ impl World {
         self.show_interfaces(host);
     }
 
+    /// What a host would know after a reboot.
+    pub(super) fn remembered(&self, host: usize) -> Memory {
+        let engine = self.hosts[host].engine.as_ref().unwrap();
+        Memory { node: Some(engine.node), lans: engine.indices.clone(), paths: Vec::new() }
+    }
+
     pub(super) fn respond_only(&mut self, host: usize) {
         self.start(host, &Config::default(), Memory::default());
     }
@@ -111,6 +117,11 @@ impl World {
 
     pub(super) fn set_carrier(&mut self, host: usize, lan: usize, carrier: bool) {
         self.hosts[host].interfaces[lan].carrier = carrier;
+        self.show_interfaces(host);
+    }
+
+    pub(super) fn rename(&mut self, host: usize, lan: usize, name: &str) {
+        name.clone_into(&mut self.hosts[host].interfaces[lan].name);
         self.show_interfaces(host);
     }
 
