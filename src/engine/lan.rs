@@ -32,6 +32,10 @@ const STRANGERS_PER_SECOND: f64 = 50.0;
 const NEWCOMERS: f64 = 1024.0;
 const NEWCOMERS_PER_SECOND: f64 = 256.0;
 
+/// ARP and ND requests of a LAN on behalf of the kernel, in a burst and a second: they are broadcast, and a LAN that heals
+/// brings back all peers at once. Those beyond it wait for the kernel, for a second.
+const SOLICITATIONS: f64 = 256.0;
+
 /// A broadcast INQ of ours.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Broadcast {
@@ -65,6 +69,8 @@ pub(super) struct Lan {
     /// Since when packets can pass without a break.
     running_since: Option<Instant>,
     seen: bool,
+    /// ARP and ND requests on behalf of the kernel.
+    pub(super) solicitations: Bucket,
     /// ACKs that may go to strangers.
     pub(super) strangers: Bucket,
     /// Strangers that may become peers.
@@ -89,6 +95,7 @@ impl Lan {
             addresses: BTreeMap::new(),
             running_since: None,
             seen: false,
+            solicitations: Bucket::new(SOLICITATIONS, SOLICITATIONS, now),
             strangers: Bucket::new(STRANGERS_PER_SECOND, STRANGERS_PER_SECOND, now),
             newcomers: Bucket::new(NEWCOMERS, NEWCOMERS_PER_SECOND, now),
             told_down: false,

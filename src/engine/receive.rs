@@ -162,6 +162,7 @@ impl Engine {
             return Err(Dropped::Replayed);
         }
         self.on_heard(now, arrival);
+        self.wake_neighbour(now, sender.node, *key, datagram.source);
         self.take_directed(now, arrival);
         self.count_inquiry(now, sender.node, *key, packet);
         self.settle(now, sender.node);

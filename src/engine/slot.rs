@@ -116,6 +116,11 @@ impl Engine {
         let Some(peer) = self.peers.get(&node) else { return };
         let absent = peer.absent;
         let Some(path) = peer.paths.get(&key) else { return };
+        let by_unicast = (path.by_unicast || path.filtered) && path.local != Level::Unknown;
+        if let Some(target) = path.main_address().filter(|_| by_unicast) {
+            self.wake_neighbour(now, node, key, target);
+        }
+        let Some(path) = self.path(node, key) else { return };
         match path.local {
             Level::Up if path.missed >= missed && path.slots >= missed => {
                 self.set_local(now, node, key, Level::Down, Evidence::Missed(path.missed));
@@ -164,6 +169,20 @@ impl Engine {
         let Some(interface) = self.lans.get(&lan).and_then(|lan| lan.running()) else { return };
         let Some(source) = self.source_towards(lan, &target) else { return };
         self.outputs.push_back(Output::Solicit { interface, source, target });
+    }
+
+    /// On a path that was silent the kernel asks for its neighbour once a second and holds back our packets meanwhile
+    /// (Linux 6.18), so that a path that heals could stay dead for as long. Our own request is answered at once, and
+    /// fills the tables of both ends. Once a slot, by the first that is heard; by unicast peers when nothing is.
+    pub(super) fn wake_neighbour(&mut self, now: Instant, node: NodeId, key: PathKey, target: IpAddr) {
+        let Some(lan) = self.lans.get_mut(&key.lan) else { return };
+        let sequence = Some(lan.sequence);
+        let path = self.peers.get_mut(&node).and_then(|peer| peer.paths.get_mut(&key));
+        let Some(path) = path.filter(|path| path.missed > 0 || path.local == Level::Down) else { return };
+        if path.solicit_sequence != sequence && lan.solicitations.spend(now) {
+            path.solicit_sequence = sequence;
+            self.solicit(key.lan, target);
+        }
     }
 
     fn begin_slot(&mut self, now: Instant, index: LanIndex) {
