@@ -27,6 +27,9 @@ impl Engine {
         if self.lans.get_mut(&lan).is_some_and(|lan| lan.drop_withdrawn(now)) {
             self.address_generation = self.address_generation.wrapping_add(1).max(1);
         }
+        if self.lans.get_mut(&lan).is_some_and(|lan| lan.falls_mute(now)) {
+            self.notice(Notice::LanMute { interface: self.lan_name(lan) });
+        }
         self.watch_neighbours(now, lan);
         let may_withdraw = |p: &&Peer| !p.absent && (p.withdrawal_waits || p.has_overlay());
         for node in self.peers.values().filter(may_withdraw).map(|p| p.node).collect::<Vec<_>>() {

@@ -77,6 +77,9 @@ pub(super) struct Lan {
     pub(super) newcomers: Bucket,
     /// Whether people were told that the LAN is down.
     pub(super) told_down: bool,
+    /// Since when it runs without an address to speak from.
+    mute_since: Option<Instant>,
+    told_mute: bool,
 }
 
 impl Lan {
@@ -99,6 +102,8 @@ impl Lan {
             strangers: Bucket::new(STRANGERS_PER_SECOND, STRANGERS_PER_SECOND, now),
             newcomers: Bucket::new(NEWCOMERS, NEWCOMERS_PER_SECOND, now),
             told_down: false,
+            mute_since: None,
+            told_mute: false,
         }
     }
 
@@ -174,6 +179,24 @@ impl Lan {
             Family::V6 if self.settings.ipv6 => interface.link_local().map(IpAddr::V6),
             Family::V4 | Family::V6 => None,
         }
+    }
+
+    /// Whether people should be told that nobody can be probed here: for a while no address was there, or none with a
+    /// subnet. True once, and again after it could speak.
+    pub(super) fn falls_mute(&mut self, now: Instant) -> bool {
+        let speaks = |i: &Interface| i.addresses.iter().any(|a| !a.tentative && self.is_spoken(&a.prefix));
+        if self.interface.as_ref().is_none_or(|i| !i.is_running() || speaks(i)) {
+            self.mute_since = None;
+            self.told_mute = false;
+            return false;
+        }
+        let since = *self.mute_since.get_or_insert(now);
+        now.since(since) >= SETTLED_AFTER && !std::mem::replace(&mut self.told_mute, true)
+    }
+
+    fn is_spoken(&self, prefix: &ipnet::IpNet) -> bool {
+        let is_wanted = if prefix.addr().is_ipv4() { self.settings.ipv4 } else { self.settings.ipv6 };
+        is_wanted && prefix.prefix_len() < prefix.max_prefix_len()
     }
 
     pub(super) fn broadcast_destination(&self, family: Family) -> IpAddr {

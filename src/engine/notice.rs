@@ -97,6 +97,8 @@ pub enum Notice {
     BroadcastFiltered { peer: NodeId, interface: String },
     /// Broadcasts reach it again.
     BroadcastHeard { peer: NodeId, interface: String },
+    /// A LAN has no address to probe from.
+    LanMute { interface: String },
     /// All peers on a LAN are silent.
     LanSilent { interface: String },
     /// They are heard again.
@@ -134,6 +136,7 @@ impl Notice {
             | Notice::FailedOver { .. }
             | Notice::AddressFloats { .. }
             | Notice::PortFiltered { claimed: false, .. }
+            | Notice::LanMute { .. }
             | Notice::LanSilent { .. }
             | Notice::Stalled { .. }
             | Notice::IntervalRaised { .. } => Loudness::Warn,
@@ -263,6 +266,11 @@ impl fmt::Display for Notice {
             Notice::BroadcastHeard { peer, interface } => {
                 write!(f, "broadcast-heard peer={peer} interface={interface}")
             }
+            Notice::LanMute { interface } => write!(
+                f,
+                "lan-mute interface={interface} why=\"no address with a subnet: nobody can be probed there\" \
+                 mend=\"ip addr add ADDRESS/LENGTH dev {interface}; a /32 has no neighbours\""
+            ),
             Notice::LanSilent { interface } => {
                 write!(
                     f,

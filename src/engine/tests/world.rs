@@ -120,6 +120,12 @@ impl World {
         self.show_interfaces(host);
     }
 
+    pub(super) fn set_prefix(&mut self, host: usize, lan: usize, length: u8) {
+        let prefix = ipnet::IpNet::new(address(lan, host), length).unwrap();
+        self.hosts[host].interfaces[lan].addresses[0].prefix = prefix;
+        self.show_interfaces(host);
+    }
+
     pub(super) fn rename(&mut self, host: usize, lan: usize, name: &str) {
         name.clone_into(&mut self.hosts[host].interfaces[lan].name);
         self.show_interfaces(host);
