@@ -45,15 +45,18 @@ fn a_way_that_heals_does_not_wait_for_the_kernel_to_ask_for_neighbours() {
     let undamped = h1.configure("[damping]\npenalty = 0\n");
     let daemons = [h1.faild(&format!("-r {undamped}")), h2.faild(&format!("-r {undamped}"))];
     lab.settle(&daemons);
+    let mut delays = Vec::new();
     for number in 0..6 {
         lab.cut(h2, 'A', Loss::Silent);
         pause_ms(1300 + number * 170);
         lab.heal(h2, 'A');
         let healed = now();
         lab.wait_home();
-        let home_after = now() - healed;
-        assert!(home_after < Duration::from_millis(800), "home {home_after:?} after it healed");
+        delays.push(now() - healed);
     }
+    delays.sort();
+    // Five good slots and a report take 270 ms; the kernel's second made it 800 or more as often as not.
+    assert!(delays[3] < Duration::from_millis(600), "home after it healed: {delays:?}");
 }
 
 /// Moves away from a link, after which it is not gone home to (damping, by default).
