@@ -13,6 +13,9 @@ use crate::wire::{LanIndex, NodeId};
 /// A peer that has been absent for this long, and for whom no overlay stands, is forgotten.
 const FORGET_AFTER: Duration = Duration::from_secs(600);
 
+/// The same for one that never showed that it receives what is sent to it.
+const FORGET_UNPROVEN_AFTER: Duration = Duration::from_secs(10);
+
 /// A withdrawn address is kept until its overlay is lifted, and at least this long.
 const KEEP_WITHDRAWN: Duration = Duration::from_secs(60);
 
@@ -20,6 +23,9 @@ impl Engine {
     pub(super) fn keep_house(&mut self, now: Instant, lan: LanIndex) {
         if self.lans.get_mut(&lan).is_some_and(|lan| lan.drop_withdrawn(now)) {
             self.address_generation = self.address_generation.wrapping_add(1).max(1);
+        }
+        if self.lans.get_mut(&lan).is_some_and(|lan| lan.falls_mute(now)) {
+            self.notice(Notice::LanMute { interface: self.lan_name(lan) });
         }
         self.watch_neighbours(now, lan);
         self.drain_again(now, lan);
@@ -118,23 +124,26 @@ impl Engine {
 
     fn forget_old(&mut self, now: Instant) {
         let is_old = |peer: &Peer| {
-            peer.absent
-                && peer.heard.is_some_and(|heard| now.since(heard) >= FORGET_AFTER)
-                && !self.has_overlay(peer)
+            let keep = if peer.proven { FORGET_AFTER } else { FORGET_UNPROVEN_AFTER };
+            peer.absent && peer.heard.is_some_and(|heard| now.since(heard) >= keep) && !self.has_overlay(peer)
         };
         let old: Vec<NodeId> =
             self.peers.values().filter(|peer| is_old(peer)).map(|peer| peer.node).collect();
         for node in old {
-            self.replace_subjects(node, Vec::new());
-            self.unindex_claims(node);
-            self.timers.cancel(Reason::News(node));
-            if let Some(peer) = self.peers.remove(&node) {
-                for key in peer.paths.keys() {
-                    self.timers.cancel(Reason::Expected(node, *key));
-                }
-            }
-            self.notice(Notice::PeerForgotten { peer: node });
+            self.forget(node);
         }
+    }
+
+    pub(super) fn forget(&mut self, node: NodeId) {
+        self.replace_subjects(node, Vec::new());
+        self.unindex_claims(node);
+        self.timers.cancel(Reason::News(node));
+        if let Some(peer) = self.peers.remove(&node) {
+            for key in peer.paths.keys() {
+                self.timers.cancel(Reason::Expected(node, *key));
+            }
+        }
+        self.notice(Notice::PeerForgotten { peer: node });
     }
 
     /// Rule 9: a LAN is down when all of at least two peers on it are silent and one of them is heard elsewhere.

@@ -9,12 +9,15 @@
 //!   receive  what may be believed of a datagram                report     what both ends tell each other
 //!   own_id   another host that bears our id
 //!   peer - path - peer_address: what is known and counted      decide     where each address's traffic goes
+//!   admission  who gets an entry                            run        whether a node runs anew
 //!   damping  how long a path that flaps has to wait            subjects   whose address it is, what became of it
 //!   memory   what survives a reboot                            offline    LANs that are drained
 //!   reconfigure, leave  other settings while all goes on
 //! ```
 
 mod addresses;
+mod admission;
+mod bucket;
 mod counters;
 mod damping;
 mod decide;
@@ -37,6 +40,7 @@ mod random;
 mod receive;
 mod reconfigure;
 mod report;
+mod run;
 mod selection;
 mod send;
 mod slot;
@@ -73,7 +77,7 @@ pub use snapshot::{LanSnapshot, PathSnapshot, PeerSnapshot, Snapshot};
 pub use tally::{Levels, Tally};
 pub use timers::Reason;
 
-/// Peers that are known at once: four times what the design is measured with; more are refused like strangers.
+/// Peers that are known at once: four times what the design is measured with; see admission for who gives way.
 const MAX_PEERS: usize = 4096;
 
 /// Room for outputs that is kept: what most inputs lead to. A change for all peers at once needs a hundred times as much.
@@ -140,6 +144,8 @@ struct Told {
     slowed: bool,
     joined: bool,
     cloned: bool,
+    /// Our id is one that this run drew because of a clone.
+    redrawn: bool,
     floating: BTreeSet<IpAddr>,
     same_mac: BTreeSet<String>,
 }

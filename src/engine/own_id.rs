@@ -34,7 +34,8 @@ impl Engine {
             return Err(Dropped::UnknownNonce);
         }
         // A responder never asks, so it never learns of us: then it is we who yield.
-        let redraw = self.boot < packet.sender.boot || !packet.sender.requestor;
+        // An id that was drawn in this run is on no copied disk: who bears it too made it up.
+        let redraw = !self.told.redrawn && (self.boot < packet.sender.boot || !packet.sender.requestor);
         if redraw || !std::mem::replace(&mut self.told.cloned, true) {
             let (node, other, interface) = (self.node, datagram.source, self.lan_name(lan));
             let own = self.source_towards(lan, &other);
@@ -42,6 +43,7 @@ impl Engine {
         }
         if redraw {
             self.told.cloned = false;
+            self.told.redrawn = true;
             self.node = NodeId(self.random.number());
             self.remember_soon(now);
         }

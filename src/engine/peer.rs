@@ -26,6 +26,9 @@ pub(super) struct Peer {
     pub(super) former_boots: Vec<BootId>,
     /// When its run replaced another that we knew.
     pub(super) boot_since: Option<Instant>,
+    /// Another run that was heard from an address that is not the node's, since when, and whether people know.
+    pub(super) rival: Option<(BootId, Instant)>,
+    pub(super) rival_told: bool,
     /// Two hosts bear this id: nothing is moved until this moment.
     pub(super) cloned_until: Option<Instant>,
     /// What its list no longer names was not withdrawn yet: it had just restarted, or two hosts bore its id.
@@ -36,6 +39,8 @@ pub(super) struct Peer {
     pub(super) pace: Pace,
     /// Boxed, because a node of a map has room for eleven, and a peer has two or four.
     pub(super) paths: BTreeMap<PathKey, Box<Path>>,
+    /// It receives what is sent to an address of its own; anybody can answer a broadcast under any address.
+    pub(super) proven: bool,
     /// Silent on all paths.
     pub(super) absent: bool,
     /// When it was last heard on any path.
@@ -65,12 +70,15 @@ impl Peer {
             boot: None,
             former_boots: Vec::new(),
             boot_since: None,
+            rival: None,
+            rival_told: false,
             cloned_until: None,
             withdrawal_waits: false,
             requestor: false,
             observer: false,
             pace: Pace::default(),
             paths: BTreeMap::new(),
+            proven: false,
             absent: true,
             heard: None,
             report_generation: 0,
@@ -149,6 +157,13 @@ impl Peer {
         let is_old = path.heard.is_none_or(|heard| now.since(heard) >= GHOST_AFTER);
         let is_elsewhere = || self.twin_of(key).is_some_and(|(_, twin)| twin.verdict == Level::Up);
         key.peer_lan != UNHEARD && is_old && is_elsewhere()
+    }
+
+    /// Whether an address is known to be its own, and not withdrawn.
+    pub(super) fn has_proven(&self, lan: LanIndex, address: &IpAddr) -> bool {
+        let record =
+            self.path_by_address(lan, address).and_then(|key| self.paths.get(&key)?.addresses.get(address));
+        record.is_some_and(|a| (a.answered.is_some() || a.trusted) && a.withdrawn.is_none())
     }
 
     pub(super) fn path_by_address(&self, lan: LanIndex, address: &IpAddr) -> Option<PathKey> {

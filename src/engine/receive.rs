@@ -13,7 +13,7 @@ use super::path::{Path, PathKey, UNHEARD};
 use super::peer::Peer;
 use super::peer_address::PeerAddress;
 use super::send::HeldAnswer;
-use super::{Datagram, Engine, MAX_PEERS, Reason};
+use super::{Datagram, Engine, Reason};
 use crate::interface::{Family, InterfaceIndex};
 use crate::time::Instant;
 use crate::wire::{self, BootId, Cookie, Kind, LanIndex, NodeId, Nonce, Packet, Visitor};
@@ -89,7 +89,8 @@ impl Engine {
         }
         if !self.is_known(arrival) {
             if packet.cookie.is_some_and(|cookie| self.is_our_cookie(now, arrival, cookie)) {
-                self.meet(now, arrival)?;
+                self.meet(now, arrival, false)?;
+                self.note_proven(sender.node);
             } else {
                 return self.answer_stranger(now, arrival);
             }
@@ -105,6 +106,7 @@ impl Engine {
         }
         self.ask_for_clone(now, arrival);
         self.on_heard(now, arrival);
+        self.wake_neighbour(now, sender.node, *key, datagram.source);
         self.take_directed(now, arrival);
         self.count_inquiry(now, sender.node, *key, packet);
         self.settle(now, sender.node);
@@ -142,7 +144,7 @@ impl Engine {
         let is_known_node = self.peers.contains_key(&arrival.packet.sender.node);
         if !is_known_node {
             let lan = self.lans.get_mut(&arrival.lan).ok_or(Dropped::NoLan)?;
-            if !lan.spend_on_stranger(now) {
+            if !lan.strangers.spend(now) {
                 return Err(Dropped::TooManyStrangers);
             }
         }
@@ -188,7 +190,10 @@ impl Engine {
             return Err(Dropped::UnknownNonce);
         }
         if !self.is_known(arrival) {
-            self.meet(now, arrival)?;
+            self.meet(now, arrival, !asked.broadcast)?;
+        }
+        if !asked.broadcast {
+            self.note_proven(node);
         }
         self.on_heard(now, arrival);
         self.doubt_after_silence(node, *key);
@@ -291,13 +296,20 @@ impl Engine {
 
     // ----- what all kinds share
 
-    /// Makes an entry for a node, a run or a path that has shown that it hears us.
-    fn meet(&mut self, now: Instant, arrival: &Arrival<'_>) -> Result<(), Dropped> {
+    /// Makes an entry for a node, a run or a path that has shown that it hears us; `answered`: a unicast INQ.
+    fn meet(&mut self, now: Instant, arrival: &Arrival<'_>, answered: bool) -> Result<(), Dropped> {
         let sender = &arrival.packet.sender;
+        let from = (arrival.key, arrival.datagram.source);
+        if !self.may_run(now, sender.node, sender.boot, from, answered) {
+            self.on_other_run(now, sender.node, sender.boot, from);
+            return Err(Dropped::OtherBoot);
+        }
+        if self.is_another_host(sender.node, sender.boot, from) {
+            self.forget(sender.node);
+        }
         if !self.peers.contains_key(&sender.node) {
-            if self.peers.len() >= MAX_PEERS {
-                return Err(Dropped::TableFull);
-            }
+            let vouched = self.keys.is_keyed() || self.is_configured(&arrival.datagram.source);
+            self.admit(now, arrival.lan, vouched)?;
             self.peers.insert(sender.node, Peer::new(sender.node));
         }
         self.meet_boot(now, arrival, sender.boot)?;
@@ -326,7 +338,7 @@ impl Engine {
         if is_clone && !told {
             let (address, interface) = (arrival.datagram.source, self.lan_name(arrival.lan));
             let other = self.path(node, arrival.key).and_then(|path| path.answered_beside(&address));
-            self.notice(Notice::PeerCloned { peer: node, address, other, interface });
+            self.notice(Notice::PeerCloned { peer: node, address, other, interface, ignored: false });
         } else if restarted && !is_clone && !too_soon {
             self.notice(Notice::PeerRestarted { peer: node });
         }

@@ -122,7 +122,13 @@ fn clones_are_told_with_what_the_kernel_knows_of_their_hardware() {
     let (node, interface) = (crate::wire::NodeId(1), "lan-a".to_owned());
     let mut words = |address, other| {
         let interface = interface.clone();
-        bench.core.hardware_of(&engine::Notice::PeerCloned { peer: node, address, other, interface })
+        bench.core.hardware_of(&engine::Notice::PeerCloned {
+            peer: node,
+            address,
+            other,
+            interface,
+            ignored: false,
+        })
     };
     assert_eq!(words(known, Some(strange)), " mac=02:00:00:00:00:07 other-mac=unknown");
     assert_eq!(words(strange, None), " mac=unknown other-mac=unknown");
