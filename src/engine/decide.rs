@@ -7,12 +7,11 @@ use super::path::{Path, PathKey, is_link_local};
 use super::peer::Peer;
 use super::peer_address::{PeerAddress, Position};
 use super::{Engine, NextHop};
-use crate::config::Failback;
 use crate::time::Instant;
 use crate::wire::{LanIndex, Level, NodeId};
 
 /// Whether the peer no longer has the address that a way goes by.
-fn has_gone(peer: &Peer, way: PathKey, via: &IpAddr) -> bool {
+pub(super) fn has_gone(peer: &Peer, way: PathKey, via: &IpAddr) -> bool {
     let record = peer.paths.get(&way).and_then(|path| path.addresses.get(via));
     record.is_none_or(|record| record.withdrawn.is_some())
 }
@@ -92,7 +91,7 @@ impl Engine {
     }
 
     /// The detour that serves an address: ours, or one that was found at the start and leads to a path of the peer.
-    fn current_way(&self, peer: &Peer, a: &PeerAddress) -> Option<(PathKey, IpAddr)> {
+    pub(super) fn current_way(&self, peer: &Peer, a: &PeerAddress) -> Option<(PathKey, IpAddr)> {
         match a.position {
             Position::Detour(way, via) => Some((way, via)),
             Position::Home => None,
@@ -159,13 +158,11 @@ impl Engine {
     /// Rule 7: both ends would, or the peer has gone already (its own detour died), and this very address has answered at
     /// home.
     fn may_go_home(&self, now: Instant, peer: &Peer, path: &Path, a: &PeerAddress) -> bool {
-        let answered = a.answered.zip(path.up_since).is_some_and(|(answered, up)| answered >= up);
-        let both_would = self.is_ready_at_both(now, peer, path) || !(peer.observer || path.remote_moved);
-        path.verdict == Level::Up && both_would && answered
+        self.unfit_for_home(now, peer, path, a).next().is_none()
     }
 
     /// Whether a way may go on being used: not down, and our side of it exists.
-    fn is_serving(&self, peer: &Peer, way: PathKey) -> bool {
+    pub(super) fn is_serving(&self, peer: &Peer, way: PathKey) -> bool {
         self.is_running(way.lan) && peer.paths.get(&way).is_some_and(|path| path.verdict != Level::Down)
     }
 
@@ -176,18 +173,10 @@ impl Engine {
 
     /// READY, as it is reported: up, not damped, and the policy agrees.
     pub(super) fn is_ready(&self, now: Instant, path: &Path) -> bool {
-        let policy = match self.config.failback {
-            Failback::Auto => true,
-            Failback::Manual => !path.held,
-            Failback::Delay(delay) => {
-                path.up_since.is_some_and(|since| now.since(since) >= delay || !path.has_failed)
-            }
-            Failback::Window { from, until } => !path.has_failed || self.is_in_window(from, until),
-        };
-        path.local == Level::Up && policy && !path.penalty.is_suppressed(now, &self.config.damping)
+        self.unready(now, path).next().is_none()
     }
 
-    fn is_in_window(&self, from: u32, until: u32) -> bool {
+    pub(super) fn is_in_window(&self, from: u32, until: u32) -> bool {
         self.time_of_day
             .is_some_and(|t| if from <= until { (from..until).contains(&t) } else { t >= from || t < until })
     }
@@ -221,7 +210,7 @@ impl Engine {
 
     /// Rule 2: a path is taken only if it answered an INQ that was sent after the other went silent, so that the death
     /// of the peer, or our own, is not taken for that of a LAN.
-    fn is_proven_since(&self, now: Instant, peer: &Peer, silent: PathKey, path: &Path) -> bool {
+    pub(super) fn is_proven_since(&self, now: Instant, peer: &Peer, silent: PathKey, path: &Path) -> bool {
         let silent = peer.paths.get(&silent).map(AsRef::as_ref);
         path.proof.is_some_and(|proof| proof >= self.silent_since(now, peer, silent))
     }

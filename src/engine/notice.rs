@@ -114,10 +114,6 @@ pub enum Notice {
     SilenceEnded,
     /// More peers than the packet budget allows to ask so often, or no longer.
     IntervalRaised { interval: Duration, paths: usize, configured: Duration },
-    /// The administrator takes a LAN out of service.
-    LanOffline { interface: String },
-    /// He puts it back.
-    LanOnline { interface: String },
     /// A LAN that is out of service carries traffic for a peer, because nothing else does.
     DrainSuspended { peer: NodeId, interface: String, family: Family },
     /// Something else does again.
@@ -175,8 +171,6 @@ impl Notice {
             | Notice::BroadcastFiltered { .. }
             | Notice::BroadcastHeard { .. }
             | Notice::LanHeard { .. }
-            | Notice::LanOffline { .. }
-            | Notice::LanOnline { .. }
             | Notice::DrainResumed { .. }
             | Notice::SilenceEnded => Loudness::Info,
         }
@@ -300,13 +294,6 @@ impl fmt::Display for Notice {
                 )
             }
             Notice::LanHeard { interface } => write!(f, "lan-heard interface={interface}"),
-            Notice::LanOffline { interface } => {
-                write!(
-                    f,
-                    "lan-offline interface={interface} action=\"traffic leaves it where another way works\""
-                )
-            }
-            Notice::LanOnline { interface } => write!(f, "lan-online interface={interface}"),
             Notice::DrainSuspended { peer, interface, family } => write!(
                 f,
                 "drain-suspended peer={peer} interface={interface} family={family} hint=\"it is offline, and nothing \

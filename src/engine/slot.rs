@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::notice::{Evidence, Notice};
 use super::path::{Answered, Judged, Path, PathKey, UNHEARD, is_link_local};
+use super::peer::Peer;
 use super::peer_address::PeerAddress;
 use super::receive::Question;
 use super::{Engine, Output, Reason};
@@ -98,15 +99,19 @@ impl Engine {
     pub(super) fn after_clean(&mut self, now: Instant, node: NodeId, key: PathKey) {
         let Some(peer) = self.peers.get(&node) else { return };
         let Some(path) = peer.paths.get(&key) else { return };
-        let wanted = match path.local {
-            Level::Up => return,
-            Level::Down => self.config.good.get(),
-            Level::Unknown if self.has_overlay(peer) => self.config.good.get(),
-            Level::Unknown => 1,
-        };
-        if path.good >= wanted {
+        if self.clean_slots_wanted(peer, path).is_some_and(|wanted| path.good >= wanted) {
             let good = path.good;
             self.set_local(now, node, key, Level::Up, Evidence::Good(good));
+        }
+    }
+
+    /// How many clean slots in a row make a path up; none if it is.
+    pub(super) fn clean_slots_wanted(&self, peer: &Peer, path: &Path) -> Option<u32> {
+        match path.local {
+            Level::Up => None,
+            Level::Down => Some(self.config.good.get()),
+            Level::Unknown if self.has_overlay(peer) => Some(self.config.good.get()),
+            Level::Unknown => Some(1),
         }
     }
 

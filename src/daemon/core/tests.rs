@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::io;
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -11,7 +12,7 @@ use nix::sched::{CloneFlags, unshare};
 
 use super::*;
 use crate::interface::InterfaceKind;
-use crate::kernel::Error;
+use crate::kernel::{Error, Hop};
 use crate::reconcile::{Refusal, Route};
 
 #[test]
@@ -176,6 +177,10 @@ impl Kernel for Played {
 
     fn hardware_address(&mut self, _: InterfaceIndex, address: IpAddr) -> Option<MacAddress> {
         (address == IpAddr::from([10, 0, 0, 7])).then_some(MacAddress([2, 0, 0, 0, 0, 7]))
+    }
+
+    fn hop(&mut self, _: IpAddr) -> Result<Hop, Error> {
+        Err(Error::Open(io::ErrorKind::Unsupported.into()))
     }
 
     fn apply(&mut self, operations: &[Operation]) -> Vec<Result<(), Refusal>> {
