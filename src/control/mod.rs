@@ -19,6 +19,9 @@ pub use view::{
     Status,
 };
 
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 /// Version of requests and answers. It grows when a client that does not know the change would misread something;
@@ -60,7 +63,24 @@ pub enum Request {
         #[serde(default)]
         follow: bool,
     },
+    /// Read the settings again.
+    Reload {
+        /// The settings from before come back after so many milliseconds, unless [`Request::Confirm`] comes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        within_ms: Option<u64>,
+    },
+    /// Settings that are on trial stay.
+    Confirm {},
+    /// End.
+    Stop {
+        /// All overlays stay: another run follows.
+        #[serde(default)]
+        keep: bool,
+    },
 }
+
+/// How long settings can be on trial.
+pub const TRIAL: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3600);
 
 impl Request {
     /// Whether it changes something: then only root may ask.
@@ -71,6 +91,7 @@ impl Request {
             | Request::Peers { .. }
             | Request::Routes { .. }
             | Request::Events { .. } => false,
+            Request::Reload { .. } | Request::Confirm {} | Request::Stop { .. } => true,
         }
     }
 

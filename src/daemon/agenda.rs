@@ -17,6 +17,8 @@ pub(super) enum Task {
     OpenSockets,
     /// Tell the engine the time of day.
     TellTimeOfDay,
+    /// Go back to the settings from before, unless those on trial were confirmed.
+    RollBack,
 }
 
 /// When each is due; each at most once.

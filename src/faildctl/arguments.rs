@@ -1,10 +1,12 @@
 //! The command line of faildctl(8).
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{ArgAction, CommandFactory, Parser, Subcommand};
 
-use crate::control::{Request, SOCKET};
+use crate::config::{Complaint, value};
+use crate::control::{Request, SOCKET, TRIAL};
 
 /// Ask faild how things are, and tell it what to do.
 #[derive(Debug, Clone, PartialEq, Eq, Parser)]
@@ -51,6 +53,20 @@ pub(super) enum Command {
         #[arg(long, value_name = "N")]
         after: Option<u64>,
     },
+    /// Have faild read its settings again
+    Reload {
+        /// Go back to those from before after this time, unless `faildctl confirm` comes: 60s, 5m
+        #[arg(long, value_name = "TIME", value_parser = trial)]
+        confirm: Option<Duration>,
+    },
+    /// Keep the settings that were reloaded on trial
+    Confirm,
+    /// End faild, and wait until it has ended
+    Stop {
+        /// Leave all overlays in place: another faild follows
+        #[arg(long)]
+        keep: bool,
+    },
 }
 
 impl Arguments {
@@ -69,8 +85,19 @@ impl Command {
             Command::Peers => Request::Peers { after: None },
             Command::Routes => Request::Routes { after: 0 },
             Command::Events { follow, after } => Request::Events { after: *after, follow: *follow },
+            Command::Reload { confirm } => Request::Reload { within_ms: confirm.map(millis) },
+            Command::Confirm => Request::Confirm {},
+            Command::Stop { keep } => Request::Stop { keep: *keep },
         }
     }
+}
+
+fn trial(text: &str) -> Result<Duration, Complaint> {
+    value::duration_in(text, &TRIAL)
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The help of the program and of each command, for the manual's sake.
@@ -96,6 +123,9 @@ mod tests {
         assert!(words(&["status", "--json"]).json);
         let events = words(&["--json", "events", "-f", "--after", "7"]).command;
         assert_eq!(events.request(), Request::Events { after: Some(7), follow: true });
+        let reload = words(&["reload", "--confirm", "90s"]).command;
+        assert_eq!(reload.request(), Request::Reload { within_ms: Some(90_000) });
+        assert_eq!(words(&["stop", "--keep"]).command.request(), Request::Stop { keep: true });
         assert_eq!(words(&["lans", "--state-dir", "/x"]).socket(), Path::new("/x/control.sock"));
     }
 
