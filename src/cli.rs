@@ -148,6 +148,17 @@ impl Arguments {
         draft.finish()
     }
 
+    /// The same, for a process that goes to another directory: paths are still those that the user meant.
+    #[must_use]
+    pub fn rooted(&self) -> Self {
+        let mut rooted = self.clone();
+        let paths = [&mut rooted.log, &mut rooted.config, &mut rooted.pid_file, &mut rooted.state_dir];
+        for path in paths.into_iter().flatten() {
+            *path = absolute(path);
+        }
+        rooted
+    }
+
     /// What `--check` does: reports every fault and warning on standard error, and changes nothing. `interfaces` are
     /// the host's, if they could be read; `preview` tells what a start would warn of there.
     pub fn check(

@@ -12,9 +12,8 @@ use mio::{Events, Interest, Poll, Token};
 
 use super::clock;
 use super::control::Control;
-use super::core::Core;
+use super::core::{Core, End};
 use super::lag::Lag;
-use super::log::Log;
 use super::signals::{Request, Signals};
 use super::supervisor::Supervisor;
 use super::timer::Timer;
@@ -36,7 +35,6 @@ pub(super) struct EventLoop {
     is_signalled: bool,
     /// Turns in a row in which the sockets were not emptied.
     backlogged: u32,
-    log: Log,
     lag: Lag,
     pub(super) supervisor: Supervisor,
 }
@@ -53,7 +51,6 @@ impl EventLoop {
         poll: Poll,
         signals: Signals,
         monitor: Monitor,
-        log: Log,
     ) -> anyhow::Result<Self> {
         let timer = Timer::new().context("cannot make a timer")?;
         for (token, descriptor) in
@@ -73,7 +70,6 @@ impl EventLoop {
             is_monitor_readable: false,
             is_signalled: false,
             backlogged: 0,
-            log,
             lag: Lag::default(),
             supervisor: Supervisor::default(),
         })
@@ -90,8 +86,8 @@ impl EventLoop {
             let moment = self.wait(&mut events)?;
             self.note(&events);
             self.turn(moment);
-            if let Some(signal) = self.take_signals(moment) {
-                self.stop(signal);
+            if let Some(end) = self.take_signals(moment).or(self.core.end) {
+                self.stop(end);
                 return Ok(());
             }
             let done = clock::read().now;
@@ -171,15 +167,15 @@ impl EventLoop {
         self.core.take_events(now, events);
     }
 
-    /// Does what signals ask for; the name of one that says stop.
-    fn take_signals(&mut self, moment: Moment) -> Option<&'static str> {
+    /// Does what signals ask for; the end, if one says so.
+    fn take_signals(&mut self, moment: Moment) -> Option<End> {
         if !std::mem::take(&mut self.is_signalled) {
             return None;
         }
         while let Some(request) = self.signals.next() {
             match request {
-                Request::Stop(signal) => return Some(signal),
-                Request::ReopenLog => self.reload(moment.now),
+                Request::Stop(cause) => return Some(End { cause, keep: false }),
+                Request::Reload => self.reload(moment.now),
                 Request::Report => self.core.report(moment.now, &self.lag.to_string()),
                 Request::FailBack => {
                     info!("failback-requested signal=SIGUSR2");
@@ -190,18 +186,20 @@ impl EventLoop {
         None
     }
 
-    /// What can be read anew while we run.
+    /// The log first: what the settings lead to goes to the new file.
     fn reload(&mut self, now: Instant) {
         self.supervisor.tell_reloading(now);
-        self.log.reopen();
+        self.core.log.reopen();
+        // It is in the log; nobody else asked.
+        let _ = self.core.reload(now, None);
         self.supervisor.tell_ready(now);
     }
 
-    fn stop(&mut self, signal: &str) {
-        info!("stopping signal={signal}");
+    fn stop(&mut self, End { cause, keep }: End) {
+        info!("stopping cause={cause} keep={keep}");
         self.supervisor.tell_stopping();
         let started = clock::read().now;
-        self.core.stop(started, || clock::read().now.since(started) > GOODBYE);
+        self.core.stop(started, keep, || clock::read().now.since(started) > GOODBYE);
         self.core.state.finish(GOODBYE);
         info!("stopped took={:.3}s", clock::read().now.since(started).as_secs_f64());
     }

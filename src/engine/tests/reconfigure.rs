@@ -70,7 +70,7 @@ fn numbers_change_and_nobody_is_lost_or_moved() {
     };
     (0..2).for_each(|host| world.reload(host, &other));
     world.run(ms(500));
-    world.assert_quiet(&["path-changed", "peer-absent", "failover"]);
+    world.assert_quiet(&["path-down", "path-unknown", "peer-absent", "failover"]);
     world.cut(0, |_, _| true);
     world.run(ms(150));
     assert_eq!(world.verdict(0, 0, 1), Some(by_lan1(1)), "the new interval counts{}", world.state(0));
@@ -88,7 +88,7 @@ fn a_longer_interval_is_announced_before_it_is_kept() {
         world.forget_notices();
         world.reload(0, &slow);
         world.run(ms(60_000));
-        world.assert_quiet(&["path-changed", "peer-absent", "failover"]);
+        world.assert_quiet(&["path-down", "path-unknown", "peer-absent", "failover"]);
     }
 }
 
@@ -183,7 +183,7 @@ fn keys_roll_over_without_losing_a_peer() {
             world.forget_notices();
             world.reload(host, &with(ids));
             world.run(ms(1500));
-            world.assert_quiet(&["path-changed", "peer-absent"]);
+            world.assert_quiet(&["path-down", "path-unknown", "peer-absent"]);
             assert_eq!(world.verdict(0, 0, 1), Some(Verdict::Home));
         }
     }
@@ -222,7 +222,7 @@ fn roles_change_and_both_still_notice_a_dead_lan() {
     world.forget_notices();
     world.reload(1, &responder);
     world.run(ms(2000));
-    world.assert_quiet(&["path-changed", "peer-absent"]);
+    world.assert_quiet(&["path-down", "path-unknown", "peer-absent"]);
     world.cut(0, |_, _| true);
     world.run(ms(1200));
     for host in 0..2 {

@@ -125,11 +125,11 @@ impl World {
         self.hosts.iter_mut().for_each(|host| host.notices.clear());
     }
 
-    /// Nobody tells of any of these events but of paths that come up.
+    /// Nobody tells of any of these events.
     pub(super) fn assert_quiet(&self, events: &[&str]) {
         for (number, host) in self.hosts.iter().enumerate() {
             let is_loud = |text: &str| events.iter().any(|event| text.starts_with(event));
-            let mut loud = host.notices.iter().filter(|(_, n)| is_loud(n) && !n.contains("level=up"));
+            let mut loud = host.notices.iter().filter(|(_, n)| is_loud(n));
             assert!(loud.next().is_none(), "host {number}{}", self.state(number));
         }
     }
