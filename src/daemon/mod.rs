@@ -12,6 +12,7 @@ mod core;
 mod detach;
 mod event_loop;
 mod files;
+mod heap;
 mod instance;
 mod lag;
 mod local_time;
@@ -111,6 +112,7 @@ fn serve(loaded: Loaded, source: Source, readiness: Readiness) -> anyhow::Result
     event_loop.supervisor = Supervisor::from_env();
     event_loop.core.start(clock::read());
     pid_file.as_mut().map(PidFile::fill).transpose()?;
+    heap::trim();
     info!("ready");
     if readiness.is_awaited() {
         log.leave_stderr();
