@@ -93,7 +93,7 @@ pub struct Arguments {
     /// Keep all state in this directory
     #[arg(long, value_name = "DIRECTORY")]
     pub state_dir: Option<PathBuf>,
-    /// User to run as; root to stay root [default: faild]
+    /// User to run as, or root [default: faild]
     #[arg(long, value_name = "NAME", value_parser = value::user_name)]
     pub user: Option<String>,
     /// Report every fault of settings and host, then end
@@ -146,6 +146,17 @@ impl Arguments {
         let mut draft = Draft::from_file(self.config.as_deref());
         self.apply(&mut draft);
         draft.finish()
+    }
+
+    /// The same, for a process that goes to another directory: paths are still those that the user meant.
+    #[must_use]
+    pub fn rooted(&self) -> Self {
+        let mut rooted = self.clone();
+        let paths = [&mut rooted.log, &mut rooted.config, &mut rooted.pid_file, &mut rooted.state_dir];
+        for path in paths.into_iter().flatten() {
+            *path = absolute(path);
+        }
+        rooted
     }
 
     /// What `--check` does: reports every fault and warning on standard error, and changes nothing. `interfaces` are

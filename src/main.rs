@@ -21,7 +21,8 @@ fn run(arguments: &Arguments) -> ExitCode {
         Ok(loaded) => loaded,
         Err(faults) => return refuse(&faults, ExitStatus::from(&faults)).into(),
     };
-    match daemon::run(loaded.config, &loaded.warnings) {
+    let again = arguments.rooted();
+    match daemon::run(loaded, move || again.load()) {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
             let status = error.downcast_ref::<Faults>().map_or(ExitStatus::Failed, ExitStatus::from);

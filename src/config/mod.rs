@@ -17,12 +17,14 @@ mod fault;
 mod file;
 mod interfaces;
 pub mod key_file;
+mod live;
 pub(crate) mod value;
 
 pub use draft::{DEFAULT_FILE, Draft, Loaded, MOST_LANS};
 pub use fault::{Complaint, Fault, FaultKind, Faults, Origin};
 pub use file::{KeyName, keys};
 pub use interfaces::{absent_lans, check_against_interfaces};
+pub use live::{differences, keep_fixed};
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;

@@ -20,6 +20,8 @@ pub use view::{
     RouteKind, Status,
 };
 
+use std::ops::RangeInclusive;
+use std::time::Duration;
 pub use why::{Decision, KernelWay, PathAccount, Reason, Rehearsal, ServingRoute, Step, Why};
 
 use serde::{Deserialize, Serialize};
@@ -94,7 +96,24 @@ pub enum Request {
         #[serde(default)]
         follow: bool,
     },
+    /// Read the settings again.
+    Reload {
+        /// The settings from before come back after so many milliseconds, unless [`Request::Confirm`] comes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        within_ms: Option<u64>,
+    },
+    /// Settings that are on trial stay.
+    Confirm {},
+    /// End.
+    Stop {
+        /// All overlays stay: another run follows.
+        #[serde(default)]
+        keep: bool,
+    },
 }
+
+/// How long settings can be on trial.
+pub const TRIAL: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3600);
 
 impl Request {
     /// Whether it changes something: then only root may ask.
@@ -108,6 +127,7 @@ impl Request {
             | Request::Plan { .. }
             | Request::Events { .. } => false,
             Request::Offline { .. } | Request::Online { .. } | Request::Failback {} => true,
+            Request::Reload { .. } | Request::Confirm {} | Request::Stop { .. } => true,
         }
     }
 

@@ -24,6 +24,9 @@ pub struct Status {
     pub requestor: bool,
     /// Changes nothing.
     pub dry_run: bool,
+    /// Settings were reloaded on trial, and go back after this time unless they are confirmed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unconfirmed_ms: Option<u64>,
     /// Probes bear a key's signature.
     pub keyed: bool,
     /// The interval of probes in force.

@@ -19,6 +19,8 @@ pub(super) enum Task {
     TellTimeOfDay,
     /// Put interfaces back that are offline for long enough.
     ExpireOffline,
+    /// Go back to the settings from before, unless those on trial were confirmed.
+    RollBack,
 }
 
 /// When each is due; each at most once.

@@ -24,17 +24,22 @@ use super::agenda::{Agenda, Task};
 use super::clock;
 use super::control::Events;
 use super::local_time::time_of_day;
+use super::log::Log;
 use super::neighbours::Neighbours;
 use super::offline::Offline;
 use super::state::{Journal, State};
-use crate::config::{Config, Failback, LanConfig};
+use crate::config::{Config, Exit, Failback, LanConfig};
 use crate::engine::{self, Engine, Input, Output};
 use crate::interface::{Interface, InterfaceIndex, MacAddress};
 use crate::kernel::sysctl::Sysctls;
 use crate::kernel::{Event, Kernel, LinkState};
 use crate::net::{Endpoint, Moment, Sockets};
-use crate::reconcile::{self, Dump, Operation, Reconciler, describe};
+use crate::reconcile::{self, Dump, Operation, Reconciler, Settings, describe};
 use crate::time::Instant;
+
+mod reload;
+
+pub(super) use reload::{Source, Trial};
 
 /// Everything but the poll.
 pub(super) struct Core {
@@ -68,6 +73,22 @@ pub(super) struct Core {
     pub(super) started: Instant,
     /// Whether the kernel has room for the peers.
     pub(super) neighbours: Neighbours,
+    pub(super) log: Log,
+    /// Where the settings come from.
+    pub(super) source: Source,
+    /// Settings that are not confirmed yet.
+    pub(super) trial: Option<Trial>,
+    /// Somebody wants the daemon to end.
+    pub(super) end: Option<End>,
+}
+
+/// How the daemon shall end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct End {
+    /// Who said so.
+    pub(super) cause: &'static str,
+    /// All overlays stay, whatever the settings say: another run follows.
+    pub(super) keep: bool,
 }
 
 /// Something for the kernel or the file system.
@@ -92,13 +113,14 @@ impl Core {
         self.agenda.set(Task::QueryLinks, moment.now + self.query_interval());
     }
 
-    /// Takes in what has arrived, at most `budget` pieces.
-    pub(super) fn take_packets(&mut self, moment: Moment, budget: usize) {
-        for _ in 0..budget {
-            let Some(input) = self.sockets.next_input(moment) else { return };
+    /// Takes in what has arrived, at most `budget` pieces. Whether there was any.
+    pub(super) fn take_packets(&mut self, moment: Moment, budget: usize) -> bool {
+        for taken in 0..budget {
+            let Some(input) = self.sockets.next_input(moment) else { return taken > 0 };
             self.engine.handle(moment.now, input);
             self.drain_engine(moment.now);
         }
+        true
     }
 
     /// Takes in what the kernel has told.
@@ -286,6 +308,7 @@ impl Core {
             Task::OpenSockets => self.open_sockets(moment.now),
             Task::TellTimeOfDay => self.tell_time_of_day(moment),
             Task::ExpireOffline => self.expire_offline(moment),
+            Task::RollBack => self.roll_back(moment.now),
         }
     }
 
@@ -452,7 +475,11 @@ impl Core {
     }
 
     /// What the reconciler said when it was told to stop goes to the kernel; at most until `is_over` says so.
-    pub(super) fn stop(&mut self, now: Instant, mut is_over: impl FnMut() -> bool) {
+    pub(super) fn stop(&mut self, now: Instant, keep: bool, mut is_over: impl FnMut() -> bool) {
+        if keep {
+            let settings = Settings { exit: Exit::Keep, ..Settings::from(&self.config) };
+            self.inform(now, reconcile::Input::Settings { settings, left: &[] });
+        }
         self.tell(now, Input::Stop);
         self.hand_over_plan(now);
         self.inform(now, reconcile::Input::Stop);

@@ -1,21 +1,25 @@
 //! One thread, one poll. Each turn: wake, read the clocks once, take in what has arrived (a bounded amount), hand in
-//! the deadlines that have passed, send, and only then talk to the kernel.
+//! the deadlines that have passed, send, and only then talk to the kernel. While packets come one after the other, a
+//! turn may be followed by a short rest, in which only the kernel and people are heard, and the next turn takes what has
+//! come meanwhile at one go. The kernel's stamps tell when each came.
 
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
 use anyhow::Context;
 use log::{info, warn};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::time::TimeSpec;
 
 use super::clock;
 use super::control::Control;
-use super::core::Core;
+use super::core::{Core, End};
 use super::lag::Lag;
-use super::log::Log;
 use super::signals::{Request, Signals};
+use super::supervisor::Supervisor;
 use super::timer::Timer;
 use crate::engine::Input;
 use crate::kernel::{Event, Monitor, Rest};
@@ -35,8 +39,11 @@ pub(super) struct EventLoop {
     is_signalled: bool,
     /// Turns in a row in which the sockets were not emptied.
     backlogged: u32,
-    log: Log,
+    has_read_packets: bool,
+    /// When the last turn ended that read some.
+    last_read: Instant,
     lag: Lag,
+    pub(super) supervisor: Supervisor,
 }
 
 impl EventLoop {
@@ -51,7 +58,6 @@ impl EventLoop {
         poll: Poll,
         signals: Signals,
         monitor: Monitor,
-        log: Log,
     ) -> anyhow::Result<Self> {
         let timer = Timer::new().context("cannot make a timer")?;
         for (token, descriptor) in
@@ -71,8 +77,10 @@ impl EventLoop {
             is_monitor_readable: false,
             is_signalled: false,
             backlogged: 0,
-            log,
+            has_read_packets: false,
+            last_read: Instant::default(),
             lag: Lag::default(),
+            supervisor: Supervisor::default(),
         })
     }
 
@@ -87,16 +95,35 @@ impl EventLoop {
             let moment = self.wait(&mut events)?;
             self.note(&events);
             self.turn(moment);
-            if let Some(signal) = self.take_signals(moment) {
-                self.stop(signal);
+            if let Some(end) = self.take_signals(moment).or(self.core.end) {
+                self.stop(end);
                 return Ok(());
             }
-            self.lag.on_done(moment.now, clock::read().now);
+            let done = clock::read().now;
+            self.lag.on_done(moment.now, done);
+            self.supervisor.handle_turn(done);
+            self.rest(done);
         }
     }
 
+    fn rest(&mut self, now: Instant) {
+        if !self.has_read_packets {
+            return;
+        }
+        let pause = now.since(std::mem::replace(&mut self.last_read, now));
+        let rest = rest(self.core.config.interval);
+        let due = self.core.deadline().map_or(rest, |deadline| deadline.since(now).min(rest));
+        if pause > rest * 2 || due.is_zero() || self.core.has_work() || self.is_monitor_readable {
+            return;
+        }
+        let heard = [self.monitor.as_fd(), self.signals.as_fd()];
+        let mut heard = heard.map(|descriptor| PollFd::new(descriptor, PollFlags::POLLIN));
+        // Whatever ends it, the poll that follows tells what there is.
+        let _ = ppoll(&mut heard, Some(TimeSpec::from_duration(due)), None);
+    }
+
     fn wait(&mut self, events: &mut Events) -> anyhow::Result<Moment> {
-        let deadline = self.core.deadline();
+        let deadline = [self.core.deadline(), self.supervisor.deadline()].into_iter().flatten().min();
         let is_busy =
             self.core.has_work() || self.is_monitor_readable || self.control.has_work(&self.core.events);
         self.timer.arm(deadline).context("cannot set the timer")?;
@@ -126,7 +153,7 @@ impl EventLoop {
     }
 
     fn turn(&mut self, moment: Moment) {
-        self.core.take_packets(moment, PACKETS);
+        self.has_read_packets = self.core.take_packets(moment, PACKETS);
         self.take_events(moment.now);
         if self.is_evidence_complete() {
             self.core.pass_deadlines(moment);
@@ -166,15 +193,15 @@ impl EventLoop {
         self.core.take_events(now, events);
     }
 
-    /// Does what signals ask for; the name of one that says stop.
-    fn take_signals(&mut self, moment: Moment) -> Option<&'static str> {
+    /// Does what signals ask for; the end, if one says so.
+    fn take_signals(&mut self, moment: Moment) -> Option<End> {
         if !std::mem::take(&mut self.is_signalled) {
             return None;
         }
         while let Some(request) = self.signals.next() {
             match request {
-                Request::Stop(signal) => return Some(signal),
-                Request::ReopenLog => self.log.reopen(),
+                Request::Stop(cause) => return Some(End { cause, keep: false }),
+                Request::Reload => self.reload(moment.now),
                 Request::Report => self.core.report(moment.now, &self.lag.to_string()),
                 Request::FailBack => {
                     info!("failback-requested signal=SIGUSR2");
@@ -185,13 +212,29 @@ impl EventLoop {
         None
     }
 
-    fn stop(&mut self, signal: &str) {
-        info!("stopping signal={signal}");
+    /// The log first: what the settings lead to goes to the new file.
+    fn reload(&mut self, now: Instant) {
+        self.supervisor.tell_reloading(now);
+        self.core.log.reopen();
+        // It is in the log; nobody else asked.
+        let _ = self.core.reload(now, None);
+        self.supervisor.tell_ready(now);
+    }
+
+    fn stop(&mut self, End { cause, keep }: End) {
+        info!("stopping cause={cause} keep={keep}");
+        self.supervisor.tell_stopping();
         let started = clock::read().now;
-        self.core.stop(started, || clock::read().now.since(started) > GOODBYE);
+        self.core.stop(started, keep, || clock::read().now.since(started) > GOODBYE);
         self.core.state.finish(GOODBYE);
         info!("stopped took={:.3}s", clock::read().now.since(started).as_secs_f64());
     }
+}
+
+/// How long to rest after a turn that read packets.
+fn rest(interval: Duration) -> Duration {
+    let rest = (interval / REST_OF_INTERVAL).min(LONGEST_REST);
+    if rest < SHORTEST_REST { Duration::ZERO } else { rest }
 }
 
 const TIMER: Token = Token(Sockets::FOREIGN);
@@ -203,6 +246,16 @@ const PACKETS: usize = 512;
 
 /// Notifications read in a turn.
 const NOTIFICATIONS: usize = 64;
+
+/// A rest is this part of the interval: nothing in what traffic sees of a fault, and at the default interval half of
+/// the millisecond in which a peer's report is to be followed.
+const REST_OF_INTERVAL: u32 = 400;
+
+/// 1,000 peers at 1 s are 7 packets a millisecond.
+const LONGEST_REST: Duration = Duration::from_millis(1);
+
+/// A shorter one would cost more than it saves.
+const SHORTEST_REST: Duration = Duration::from_micros(100);
 
 /// Turns that deadlines wait for the sockets to be emptied: 4,096 datagrams, most of what a receive queue holds.
 const PATIENCE: u32 = 8;

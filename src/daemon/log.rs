@@ -38,15 +38,11 @@ impl Log {
             Some(path) => Target::File { path: path.to_owned(), file: open(path)? },
             None => Target::Stderr,
         };
-        let log = Self(Arc::new(Mutex::new(Output { target, lost: 0, rates: Rates::default() })));
-        let level = match verbosity {
-            0 => LevelFilter::Info,
-            1 => LevelFilter::Debug,
-            _ => LevelFilter::Trace,
-        };
+        let log = Self::to(target);
         env_logger::Builder::new()
             .filter_level(LevelFilter::Warn)
-            .filter_module("faild", level)
+            // What of that is wanted at the time, `set_max_level` says.
+            .filter_module("faild", LevelFilter::Trace)
             .format(|line, record| {
                 let level = record.level().as_str().to_ascii_lowercase();
                 writeln!(line, "{} {level} {}", Stamp(clock::wall()), OneLine(record.args()))
@@ -54,8 +50,39 @@ impl Log {
             .target(env_logger::Target::Pipe(Box::new(log.clone())))
             .try_init()
             .context("cannot start the log")?;
+        ::log::set_max_level(level(verbosity));
         log_panics();
         Ok(log)
+    }
+
+    fn to(target: Target) -> Self {
+        Self(Arc::new(Mutex::new(Output { target, is_detached: false, lost: 0, rates: Rates::default() })))
+    }
+
+    /// A log of its own for a test, beside the facade, which a process has only once.
+    #[cfg(test)]
+    pub(super) fn aside() -> Self {
+        Self::to(Target::Stderr)
+    }
+
+    /// Logs to another file, or to none, and as much as is wanted from here on.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be opened: then nothing changes.
+    pub(super) fn follow(&self, file: Option<&Path>, verbosity: u8) -> anyhow::Result<()> {
+        let mut output = self.output();
+        match (file, &output.target) {
+            (Some(path), Target::File { path: current, .. }) if path == current => {}
+            (Some(path), _) => output.target = Target::File { path: path.to_owned(), file: open(path)? },
+            (None, Target::File { .. }) => {
+                output.target = if output.is_detached { syslog() } else { Target::Stderr };
+            }
+            (None, Target::Stderr | Target::Syslog(_)) => {}
+        }
+        drop(output);
+        ::log::set_max_level(level(verbosity));
+        Ok(())
     }
 
     /// Opens the log file anew; if that fails the old one stays in use, and says so.
@@ -80,8 +107,9 @@ impl Log {
     /// Standard error is about to go: from here on to syslog, unless there is a file.
     pub(super) fn leave_stderr(&self) {
         let mut output = self.output();
+        output.is_detached = true;
         if let Target::Stderr = output.target {
-            output.target = Target::Syslog(UnixDatagram::unbound().and_then(nonblocking).ok());
+            output.target = syslog();
         }
     }
 
@@ -105,6 +133,8 @@ impl Write for Log {
 #[derive(Debug)]
 struct Output {
     target: Target,
+    /// There is no standard error any more.
+    is_detached: bool,
     lost: u64,
     rates: Rates,
 }
@@ -186,6 +216,19 @@ fn open(path: &Path) -> anyhow::Result<File> {
         .mode(0o640)
         .open(path)
         .with_context(|| format!("cannot open the log file {}", path.display()))
+}
+
+fn syslog() -> Target {
+    Target::Syslog(UnixDatagram::unbound().and_then(nonblocking).ok())
+}
+
+/// 0 info, 1 debug, 2 trace.
+const fn level(verbosity: u8) -> LevelFilter {
+    match verbosity {
+        0 => LevelFilter::Info,
+        1 => LevelFilter::Debug,
+        _ => LevelFilter::Trace,
+    }
 }
 
 fn nonblocking(socket: UnixDatagram) -> io::Result<UnixDatagram> {

@@ -12,6 +12,7 @@ mod core;
 mod detach;
 mod event_loop;
 mod files;
+mod heap;
 mod instance;
 mod lag;
 mod local_time;
@@ -24,6 +25,7 @@ mod privileges;
 mod rehearsal;
 mod signals;
 mod state;
+mod supervisor;
 mod timer;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -34,7 +36,7 @@ use mio::Poll;
 
 use self::agenda::Agenda;
 use self::control::{Control, Events};
-use self::core::Core;
+use self::core::{Core, Source};
 use self::detach::{Readiness, Side};
 use self::event_loop::EventLoop;
 use self::instance::Instance;
@@ -44,28 +46,30 @@ use self::offline::Offline;
 use self::pid_file::PidFile;
 use self::signals::Signals;
 use self::state::{Journal, State};
-use crate::config::{Config, Faults, absent_lans, check_against_interfaces};
+use self::supervisor::Supervisor;
+use crate::config::{Config, Faults, Loaded, absent_lans, check_against_interfaces};
 use crate::engine::Engine;
 use crate::interface::Interface;
 use crate::kernel::{DryRun, Kernel, Monitor, Netlink, RECEIVE_BUFFER};
 use crate::net::Sockets;
 use crate::reconcile::{Reconciler, Settings};
 
-/// Runs the daemon with these settings until a signal ends it; `warnings` go to the log first. The status to end with
-/// is that of this process, which is the one that was started if the daemon detaches.
+/// Runs the daemon with these settings until a signal ends it; their warnings go to the log first. `load` reads the
+/// settings again, from `/` if the daemon detaches. The status to end with is that of this process, which is the one that
+/// was started if the daemon detaches.
 ///
 /// # Errors
 ///
 /// Why it cannot start, as one line with all causes.
-pub fn run(config: Config, warnings: &[String]) -> anyhow::Result<u8> {
-    let readiness = match config.daemon {
+pub fn run(loaded: Loaded, load: impl Fn() -> Result<Loaded, Faults> + 'static) -> anyhow::Result<u8> {
+    let readiness = match loaded.config.daemon {
         true => match detach::detach()? {
             Side::Parent(status) => return Ok(status),
             Side::Daemon(readiness) => readiness,
         },
         false => Readiness::default(),
     };
-    serve(config, warnings, readiness)?;
+    serve(loaded, Source::new(load), readiness)?;
     Ok(0)
 }
 
@@ -81,7 +85,8 @@ pub fn preview(config: &Config) -> Vec<String> {
     looked.unwrap_or_else(|error| vec![format!("this host cannot be looked at: {error}")])
 }
 
-fn serve(config: Config, warnings: &[String], readiness: Readiness) -> anyhow::Result<()> {
+fn serve(loaded: Loaded, source: Source, readiness: Readiness) -> anyhow::Result<()> {
+    let Loaded { config, warnings, .. } = loaded;
     let signals = Signals::open().context("cannot block signals")?;
     privileges::check(&config)?;
     let _instance = Instance::take()?;
@@ -102,15 +107,18 @@ fn serve(config: Config, warnings: &[String], readiness: Readiness) -> anyhow::R
     let netlink = Netlink::open(RECEIVE_BUFFER).context("cannot talk to the kernel")?;
     let monitor = Monitor::open(netlink.port(), RECEIVE_BUFFER).context("cannot listen to the kernel")?;
     let kernel = open_kernel(netlink, &config)?;
-    let core = core(config, kernel, &poll)?;
-    let mut event_loop = EventLoop::new(core, control, poll, signals, monitor, log.clone())?;
+    let core = core(config, kernel, &poll, log.clone(), source)?;
+    let mut event_loop = EventLoop::new(core, control, poll, signals, monitor)?;
+    event_loop.supervisor = Supervisor::from_env();
     event_loop.core.start(clock::read());
     pid_file.as_mut().map(PidFile::fill).transpose()?;
+    heap::trim();
     info!("ready");
     if readiness.is_awaited() {
         log.leave_stderr();
     }
     readiness.tell()?;
+    event_loop.supervisor.tell_ready(clock::read().now);
     event_loop.run()
 }
 
@@ -125,7 +133,13 @@ fn open_kernel(mut netlink: Netlink, config: &Config) -> anyhow::Result<Box<dyn 
     Ok(if config.dry_run { Box::new(DryRun::new(netlink)) } else { Box::new(netlink) })
 }
 
-fn core(config: Config, kernel: Box<dyn Kernel>, poll: &Poll) -> anyhow::Result<Core> {
+fn core(
+    config: Config,
+    kernel: Box<dyn Kernel>,
+    poll: &Poll,
+    log: Log,
+    source: Source,
+) -> anyhow::Result<Core> {
     let (state, memory) = State::open(&config.state_dir, config.dry_run)?;
     let (journal, journalled) = Journal::open(&config.runtime_dir, config.dry_run)?;
     let registry = poll.registry().try_clone().context("cannot poll")?;
@@ -148,6 +162,10 @@ fn core(config: Config, kernel: Box<dyn Kernel>, poll: &Poll) -> anyhow::Result<
         events: Events::default(),
         started: clock::read().now,
         neighbours: Neighbours::default(),
+        log,
+        source,
+        trial: None,
+        end: None,
         config,
     })
 }

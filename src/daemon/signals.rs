@@ -1,8 +1,8 @@
-//! Signals as something to read: SIGTERM and SIGINT end, SIGHUP opens the log anew, SIGUSR1 writes the state to the
-//! log, SIGUSR2 lets traffic go home. SIGPIPE is ignored by Rust's runtime: a closed pipe is an error of its write.
+//! Signals as something to read: SIGTERM and SIGINT end, SIGHUP opens the log anew and reads the settings again, SIGUSR1
+//! writes the state to the log, SIGUSR2 lets traffic go home. SIGPIPE is ignored by Rust's runtime: a closed pipe is an error of its write.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 use nix::libc;
 use nix::sys::signal::SigSet;
@@ -14,8 +14,8 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 pub(super) enum Request {
     /// End; the name of the signal is for the log.
     Stop(&'static str),
-    /// Open the log file anew.
-    ReopenLog,
+    /// Open the log file anew, and read the settings again.
+    Reload,
     /// Write the state to the log.
     Report,
     /// Go home where failback waits to be told.
@@ -44,7 +44,7 @@ impl Signals {
         match i32::try_from(signal.ssi_signo).ok()? {
             libc::SIGTERM => Some(Request::Stop("SIGTERM")),
             libc::SIGINT => Some(Request::Stop("SIGINT")),
-            libc::SIGHUP => Some(Request::ReopenLog),
+            libc::SIGHUP => Some(Request::Reload),
             libc::SIGUSR1 => Some(Request::Report),
             _ => Some(Request::FailBack),
         }
@@ -54,6 +54,12 @@ impl Signals {
 impl AsRawFd for Signals {
     fn as_raw_fd(&self) -> RawFd {
         self.0.as_fd().as_raw_fd()
+    }
+}
+
+impl AsFd for Signals {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
     }
 }
 
@@ -68,7 +74,7 @@ mod tests {
         let mut signals = Signals::open().unwrap();
         assert_eq!(signals.next(), None);
         for (signal, request) in [
-            (SIGHUP, Request::ReopenLog),
+            (SIGHUP, Request::Reload),
             (SIGUSR1, Request::Report),
             (SIGUSR2, Request::FailBack),
             (SIGTERM, Request::Stop("SIGTERM")),

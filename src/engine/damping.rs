@@ -38,6 +38,13 @@ impl Penalty {
         self.value * settings.remaining(now.since(self.at))
     }
 
+    /// The settings have changed: what was gathered stays, as far as the new ones allow.
+    pub(super) fn fit(&mut self, now: Instant, old: &Damping, new: &Damping) {
+        let (value, suppressed) = (self.value(now, old), self.is_suppressed(now, old));
+        *self = Self::new(now, value, new);
+        self.suppressed |= suppressed;
+    }
+
     /// Whether the path still has to wait.
     pub(super) fn is_suppressed(&self, now: Instant, settings: &Damping) -> bool {
         self.suppressed && self.value(now, settings) >= settings.reuse

@@ -3,10 +3,10 @@
 use std::net::IpAddr;
 
 use super::notice::Notice;
-use super::path::{Path, PathKey, UNHEARD, is_link_local};
+use super::path::{Path, PathKey, is_link_local};
 use super::peer::Peer;
 use super::peer_address::{PeerAddress, Position};
-use super::{Engine, NextHop, Outcome, Output, Subject, Verdict};
+use super::{Engine, NextHop};
 use crate::time::Instant;
 use crate::wire::{LanIndex, Level, NodeId};
 
@@ -155,7 +155,8 @@ impl Engine {
         }
     }
 
-    /// Rule 7: both ends would, and this very address has answered at home.
+    /// Rule 7: both ends would, or the peer has gone already (its own detour died), and this very address has answered at
+    /// home.
     fn may_go_home(&self, now: Instant, peer: &Peer, path: &Path, a: &PeerAddress) -> bool {
         self.unfit_for_home(now, peer, path, a).next().is_none()
     }
@@ -201,7 +202,7 @@ impl Engine {
             })
             .filter_map(|(key, path)| {
                 let class = self.class(now, peer, fled, path).filter(|_| self.is_running(key.lan))?;
-                let via = self.via(peer, home, a, *key, path)?;
+                let via = self.via(now, peer, (home, a), *key, (path, fled))?;
                 Some(Candidate { class, order: self.order(peer, *key), key: *key, via })
             })
             .min()
@@ -210,10 +211,15 @@ impl Engine {
     /// Rule 2: a path is taken only if it answered an INQ that was sent after the other went silent, so that the death
     /// of the peer, or our own, is not taken for that of a LAN.
     pub(super) fn is_proven_since(&self, now: Instant, peer: &Peer, silent: PathKey, path: &Path) -> bool {
-        // A verdict from before the peer's restart or absence has no beginning that counts: then a fresh answer does.
+        let silent = peer.paths.get(&silent).map(AsRef::as_ref);
+        path.proof.is_some_and(|proof| proof >= self.silent_since(now, peer, silent))
+    }
+
+    /// Since when a path is silent, as far as proofs of others are concerned. A verdict from before the peer's restart or
+    /// absence, or from its report, has no beginning that counts: then what is fresh does.
+    pub(super) fn silent_since(&self, now: Instant, peer: &Peer, path: Option<&Path>) -> Instant {
         let recently = now - peer.pace.interval() * (self.config.missed.get() + 2);
-        let since = peer.paths.get(&silent).and_then(|p| p.unanswered_since).unwrap_or(recently);
-        path.proof.is_some_and(|proof| proof >= since)
+        path.and_then(|path| path.unanswered_since).unwrap_or(recently)
     }
 
     /// How good a path is as a way out of `fled`; none if it is not proven since that went silent.
@@ -229,8 +235,18 @@ impl Engine {
         }
     }
 
-    /// The peer's address to go by: proven on that path, and tied to the address that it shall serve (rule 4).
-    fn via(&self, peer: &Peer, home: PathKey, a: &PeerAddress, way: PathKey, path: &Path) -> Option<IpAddr> {
+    /// The peer's address to go by: proven on that path since `fled` went silent, as the path is (another may have been
+    /// given up), and tied to the address that it shall serve (rule 4).
+    fn via(
+        &self,
+        now: Instant,
+        peer: &Peer,
+        (home, a): (PathKey, &PeerAddress),
+        way: PathKey,
+        (path, fled): (&Path, PathKey),
+    ) -> Option<IpAddr> {
+        let silent = peer.paths.get(&fled).map(AsRef::as_ref);
+        let since = self.is_running(fled.lan).then(|| self.silent_since(now, peer, silent));
         let configured = |address: &IpAddr| {
             peer.configured
                 .and_then(|n| self.config.peers.get(n))
@@ -238,14 +254,23 @@ impl Engine {
         };
         path.addresses
             .values()
-            .filter(|b| b.answered.is_some() && b.withdrawn.is_none())
+            .filter(|b| b.answered.is_some() && b.answered >= since && b.withdrawn.is_none())
             .filter(|b| {
                 let forth = peer.claims(way, &a.address) || configured(&a.address);
-                let back = a.trusted || peer.claims(home, &b.address) || configured(&b.address);
+                let named = peer.claims(home, &b.address) || self.names_lan(peer, home, way.lan);
+                let back = a.trusted || named || configured(&b.address);
                 forth && back
             })
             .max_by_key(|b| (is_link_local(&b.address), b.answered, std::cmp::Reverse(b.address)))
             .map(|b| b.address)
+    }
+
+    /// Whether the peer named, over a path, any address of its own on another LAN. It may have a new one there by now, and
+    /// nobody but its neighbours on that LAN could take the place of either.
+    fn names_lan(&self, peer: &Peer, over: PathKey, other: LanIndex) -> bool {
+        let is_there =
+            |a: &IpAddr| !is_link_local(a) && self.lans.get(&other).is_some_and(|l| l.is_on_link(a));
+        peer.paths.get(&over).is_some_and(|path| path.claims.iter().any(is_there))
     }
 
     fn order(&self, peer: &Peer, key: PathKey) -> u8 {
@@ -299,7 +324,7 @@ impl Engine {
         })
     }
 
-    fn set_position(&mut self, node: NodeId, key: PathKey, address: IpAddr, position: Position) {
+    pub(super) fn set_position(&mut self, node: NodeId, key: PathKey, address: IpAddr, position: Position) {
         let Some(record) = self.path_mut(node, key).and_then(|path| path.addresses.get_mut(&address)) else {
             return;
         };
@@ -321,139 +346,5 @@ impl Engine {
     fn tell_home(&mut self, node: NodeId, key: PathKey, address: IpAddr) {
         let interface = self.lan_name(key.lan);
         self.notice(Notice::FailedBack { peer: node, address, interface });
-    }
-
-    /// Whether an address has passed to another node: withdrawn here and claimed there; or this node is absent, and
-    /// the other was heard after it and has proven the address (the host draws a new id, or the hardware is replaced).
-    fn is_anothers(&self, peer: &Peer, lan: LanIndex, a: &PeerAddress) -> bool {
-        if self.has_passed_on(peer.node, lan, a) {
-            return true;
-        }
-        let Some(claimants) = self.claimants.get(&a.address) else { return false };
-        let mut others = claimants.iter().filter(|node| **node != peer.node);
-        if a.withdrawn.is_some() {
-            return others.next().is_some();
-        }
-        peer.absent
-            && others
-                .filter_map(|node| self.peers.get(node))
-                .any(|other| other.heard > peer.heard && other.has_proven(lan, &a.address))
-    }
-
-    /// Brings the plan in line with the positions of a peer's addresses.
-    pub(super) fn update_plan(&mut self, node: NodeId) {
-        let Some(peer) = self.peers.get(&node) else { return };
-        let engine: &Self = self;
-        let positions = || {
-            peer.paths.iter().flat_map(|(key, path)| {
-                let counts = move |a: &PeerAddress| {
-                    (a.answered.is_some() || a.trusted) && !engine.is_anothers(peer, key.lan, a)
-                };
-                path.addresses.values().filter(move |a| counts(a)).map(|a| (key.lan, a.address, a.position))
-            })
-        };
-        if positions().eq(peer.planned.iter().copied()) {
-            return;
-        }
-        let planned: Vec<_> = positions().collect();
-        let subjects = planned.iter().map(|planned| self.subject(planned)).collect();
-        if let Some(peer) = self.peers.get_mut(&node) {
-            peer.planned = planned;
-        }
-        self.replace_subjects(node, subjects);
-    }
-
-    /// Whether another node that lives has answered from the address since.
-    fn has_passed_on(&self, node: NodeId, lan: LanIndex, a: &PeerAddress) -> bool {
-        let subject = Subject { home: self.lan_name(lan), address: a.address };
-        let owner = self.subject_nodes.get(&subject).filter(|owner| **owner != node);
-        let peer = owner.and_then(|owner| self.peers.get(owner)).filter(|peer| !peer.absent);
-        let record = peer.and_then(|peer| {
-            let path = peer.paths.get(&peer.path_by_address(lan, &a.address)?)?;
-            path.addresses.get(&a.address)
-        });
-        record.is_some_and(|record| record.withdrawn.is_none() && record.answered > a.answered)
-    }
-
-    fn subject(&self, (lan, address, position): &(LanIndex, IpAddr, Position)) -> (Subject, Verdict) {
-        let verdict = match position {
-            Position::Home => Verdict::Home,
-            Position::Undecided => Verdict::Undecided,
-            Position::Detour(way, via) => {
-                Verdict::Detour(NextHop { interface: self.lan_name(way.lan), via: *via })
-            }
-        };
-        (Subject { home: self.lan_name(*lan), address: *address }, verdict)
-    }
-
-    /// Puts a peer's subjects into the plan in place of those that it had there.
-    pub(super) fn replace_subjects(&mut self, node: NodeId, subjects: Vec<(Subject, Verdict)>) {
-        let mut changed = false;
-        let new: Vec<Subject> = subjects.iter().map(|(subject, _)| subject.clone()).collect();
-        let old = self
-            .peers
-            .get_mut(&node)
-            .map(|p| std::mem::replace(&mut p.subjects, new.clone()))
-            .unwrap_or_default();
-        for gone in old.iter().filter(|subject| !new.contains(subject)) {
-            if self.subject_nodes.get(gone) != Some(&node) {
-                continue;
-            }
-            changed |= self.pass_on(gone);
-        }
-        for (subject, verdict) in subjects {
-            self.subject_nodes.insert(subject.clone(), node);
-            if self.plan.subjects.get(&subject) != Some(&verdict) {
-                self.plan.subjects.insert(subject, verdict);
-                changed = true;
-            }
-        }
-        if changed && !matches!(self.outputs.back(), Some(Output::PlanChanged)) {
-            self.outputs.push_back(Output::PlanChanged);
-        }
-    }
-
-    /// A subject that its node gave up falls to another one that has it too, or leaves the plan. Whether that changed.
-    fn pass_on(&mut self, gone: &Subject) -> bool {
-        let mut heirs = self.peers.values().filter_map(|peer| {
-            let at = peer.subjects.iter().position(|subject| subject == gone)?;
-            Some((peer.node, self.subject(peer.planned.get(at)?).1))
-        });
-        let Some((heir, verdict)) = heirs.next() else {
-            self.subject_nodes.remove(gone);
-            return self.plan.subjects.remove(gone).is_some();
-        };
-        drop(heirs);
-        self.subject_nodes.insert(gone.clone(), heir);
-        self.plan.subjects.insert(gone.clone(), verdict.clone()) != Some(verdict)
-    }
-
-    /// What became of a subject in the kernel.
-    pub(super) fn on_outcome(&mut self, now: Instant, subject: &Subject, outcome: &Outcome) {
-        let Some(node) = self.subject_nodes.get(subject).copied() else { return };
-        let Some(lan) = self.lans.iter().find(|(_, lan)| lan.name() == subject.home).map(|(index, _)| *index)
-        else {
-            return;
-        };
-        let Some(key) = self.peers.get(&node).and_then(|peer| peer.path_by_address(lan, &subject.address))
-        else {
-            return;
-        };
-        if let Some(record) = self.path_mut(node, key).and_then(|p| p.addresses.get_mut(&subject.address)) {
-            match outcome {
-                Outcome::Applied(way) => record.applied = Some(way.clone()),
-                Outcome::Lifted => record.applied = None,
-                Outcome::Refused(_) | Outcome::Contested => {}
-            }
-        }
-        if *outcome == Outcome::Lifted {
-            self.adopted.remove(&subject.address);
-        }
-        self.spread_news(now, node);
-    }
-
-    /// A path that was never heard has no number to be reported by.
-    pub(super) fn is_reportable(key: PathKey) -> bool {
-        key.peer_lan != UNHEARD
     }
 }

@@ -191,7 +191,8 @@ impl Engine {
         obstacles.into_iter().flatten()
     }
 
-    /// What keeps an address from home (rule 7): both ends would go there, and this very address has answered there.
+    /// What keeps an address from home (rule 7): both ends would go there, or the peer has gone already (its own detour
+    /// died), and this very address has answered there.
     pub(super) fn unfit_for_home(
         &self,
         now: Instant,
@@ -205,11 +206,12 @@ impl Engine {
             (Level::Down | Level::Unknown, Level::Unknown) => Some(Obstacle::PeerSaysNothing),
             (Level::Down | Level::Unknown, Level::Up) => Some(Obstacle::NotUp),
         };
+        let peer_is_home = !(peer.observer || path.remote_moved);
         let peer_ready = peer.observer || path.remote_ready;
         let answered = a.answered.zip(path.up_since).is_some_and(|(answered, up)| answered >= up);
-        let after =
-            [(!peer_ready).then_some(Obstacle::PeerNotReady), (!answered).then_some(Obstacle::Unanswered)];
-        up.into_iter().chain(self.unready(now, path)).chain(after.into_iter().flatten())
+        let unready = self.unready(now, path).chain((!peer_ready).then_some(Obstacle::PeerNotReady));
+        let unready = unready.filter(move |_| !peer_is_home);
+        up.into_iter().chain(unready).chain((!answered).then_some(Obstacle::Unanswered))
     }
 
     /// All of it for people: what is in the way of everything first, nothing twice.

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::{NextHop, Notice, Outcome, Subject};
+use crate::config::Config;
 use crate::interface::{Family, Interface, InterfaceIndex};
 use crate::time::Instant;
 use crate::wire::{LanIndex, NodeId};
@@ -42,6 +43,8 @@ pub enum Input<'a> {
     FailBack,
     /// The interfaces whose LANs the administrator has taken out of service, all of them, whenever that changes.
     Offline(&'a BTreeSet<String>),
+    /// The settings have changed; hand in the interfaces after it. Handing in the same again changes nothing.
+    Config(&'a Config),
     /// The daemon is about to end: say goodbye.
     Stop,
     /// The deadline passed.

@@ -38,7 +38,7 @@ impl Engine {
         }
         let mut renames = false;
         for (index, lan) in &mut self.lans {
-            let Some(known) = lan.interface.as_ref() else { continue };
+            let Some(known) = lan.interface.as_mut() else { continue };
             if interfaces.iter().any(|i| i.name == known.name) {
                 continue;
             }
@@ -48,6 +48,7 @@ impl Engine {
                     self.offline.insert(to.clone());
                 }
                 self.outputs.push_back(Output::Notice(Notice::LanRenamed { from, to }));
+                known.name.clone_from(&renamed.name);
                 lan.settings.interface.clone_from(&renamed.name);
                 self.indices.retain(|(name, i)| i != index && *name != renamed.name);
                 self.indices.push((renamed.name.clone(), *index));
@@ -63,13 +64,14 @@ impl Engine {
 
     fn choose_lans(&mut self, now: Instant, interfaces: &[Interface]) {
         if !self.config.lans.is_empty() {
-            if self.lans.is_empty() {
-                for settings in self.config.lans.clone() {
-                    if !interfaces.iter().any(|i| i.name == settings.interface) {
-                        self.notice(Notice::InterfaceAbsent { interface: settings.interface.clone() });
-                    }
-                    self.add_lan(now, settings);
+            for settings in self.config.lans.clone() {
+                if self.lans.values().any(|lan| lan.name() == settings.interface) {
+                    continue;
                 }
+                if !interfaces.iter().any(|i| i.name == settings.interface) {
+                    self.notice(Notice::InterfaceAbsent { interface: settings.interface.clone() });
+                }
+                self.add_lan(now, settings);
             }
             return;
         }
@@ -104,7 +106,10 @@ impl Engine {
         let index = self.index_for(&settings.interface);
         self.plan.lans.push(settings.interface.clone());
         self.outputs.push_back(Output::PlanChanged);
-        self.lans.insert(index, Lan::new(settings, now));
+        let mut lan = Lan::new(settings, now);
+        lan.sequence = self.left_at.get(&index).copied().unwrap_or_default();
+        self.lans.insert(index, lan);
+        self.recall_lan(now, index);
         // The first phase is random, so that hosts that start together do not ask together.
         let phase = self.random.between(std::time::Duration::ZERO, self.interval / 4);
         self.timers.set(Reason::SlotEnd(index), now + phase);

@@ -6,6 +6,7 @@ use super::path::{Path, PathKey, UNHEARD};
 use super::peer::Peer;
 use super::{Engine, Memory, Output, Reason, RememberedPath};
 use crate::time::Instant;
+use crate::wire::LanIndex;
 
 /// Changes are gathered for this long before they are written: what was proven is known after a crash, too.
 const GATHER: Duration = Duration::from_millis(100);
@@ -21,23 +22,51 @@ impl Engine {
     pub(super) fn recall(&mut self, memory: &Memory) {
         let start = Instant::default();
         for known in memory.paths.iter().take(MAX_REMEMBERED) {
-            let Some((_, lan)) = memory.lans.iter().find(|(name, _)| *name == known.interface) else {
-                continue;
-            };
-            if known.node == self.node || known.lan == UNHEARD {
-                continue;
+            if self.may_be_lan(&known.interface) {
+                self.recall_path(start, known);
+            } else {
+                self.aside.push(known.clone());
             }
-            let key = PathKey { lan: *lan, family: known.family, peer_lan: known.lan };
-            let mut path = Path::new(start, &mut self.random, known.penalty, &self.config.damping);
-            path.held = known.held;
-            path.has_failed |= known.held;
-            for address in &known.addresses {
-                Self::note_address(&mut path, *address, true);
-            }
-            let peer = self.peers.entry(known.node).or_insert_with(|| Peer::new(known.node));
-            peer.paths.insert(key, Box::new(path));
         }
         self.memory_written = Some(memory.clone());
+    }
+
+    /// Takes in what is known of a LAN that is one again.
+    pub(super) fn recall_lan(&mut self, now: Instant, index: LanIndex) {
+        let name = self.lan_name(index);
+        let known: Vec<RememberedPath> = self.aside.extract_if(.., |path| path.interface == name).collect();
+        known.iter().for_each(|path| self.recall_path(now, path));
+    }
+
+    /// Keeps what is known of a LAN that is about to be none.
+    pub(super) fn lay_aside(&mut self, now: Instant, index: LanIndex) {
+        let name = self.lan_name(index);
+        let known = self.memory(now).paths.into_iter().filter(|path| path.interface == name);
+        self.aside.extend(known);
+        self.aside.truncate(MAX_REMEMBERED);
+    }
+
+    fn may_be_lan(&self, interface: &String) -> bool {
+        let named = &self.config.lans;
+        (named.is_empty() && !self.config.exclude.contains(interface))
+            || named.iter().any(|lan| lan.interface == *interface)
+    }
+
+    fn recall_path(&mut self, now: Instant, known: &RememberedPath) {
+        let Some((_, lan)) = self.indices.iter().find(|(name, _)| *name == known.interface) else { return };
+        if known.node == self.node || known.lan == UNHEARD {
+            return;
+        }
+        let key = PathKey { lan: *lan, family: known.family, peer_lan: known.lan };
+        let mut path = Path::new(now, &mut self.random, known.penalty, &self.config.damping);
+        path.held = known.held;
+        path.has_failed |= known.held;
+        for address in &known.addresses {
+            Self::note_address(&mut path, *address, true);
+        }
+        let peer = self.peers.entry(known.node).or_insert_with(|| Peer::new(known.node));
+        peer.proven = true;
+        peer.paths.entry(key).or_insert(Box::new(path));
     }
 
     pub(super) fn remember_soon(&mut self, now: Instant) {
@@ -87,6 +116,7 @@ impl Engine {
                 });
             }
         }
+        paths.extend(self.aside.iter().take(MAX_REMEMBERED.saturating_sub(paths.len())).cloned());
         Memory { node: Some(self.node), lans: self.indices.clone(), paths }
     }
 }

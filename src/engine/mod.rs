@@ -7,11 +7,17 @@
 //! ```text
 //!   lan      slots: one INQ an interval, retries by eighths    selection  which interfaces are LANs
 //!   receive  what may be believed of a datagram                report     what both ends tell each other
+//!   own_id   another host that bears our id
 //!   peer - path - peer_address: what is known and counted      decide     where each address's traffic goes
-//!   damping  how long a path that flaps has to wait            memory     what survives a reboot
+//!   admission  who gets an entry                            run        whether a node runs anew
+//!   damping  how long a path that flaps has to wait            subjects   whose address it is, what became of it
+//!   memory   what survives a reboot                            offline    LANs that are drained
+//!   reconfigure, leave  other settings while all goes on
 //! ```
 
 mod addresses;
+mod admission;
+mod bucket;
 mod counters;
 mod damping;
 mod decide;
@@ -20,10 +26,12 @@ mod house;
 mod input;
 mod interfaces;
 mod lan;
+mod leave;
 mod level;
 mod memory;
 mod notice;
 mod offline;
+mod own_id;
 mod pace;
 mod path;
 mod peer;
@@ -31,12 +39,15 @@ mod peer_address;
 mod plan;
 mod random;
 mod receive;
+mod reconfigure;
 mod rehearsal;
 mod report;
+mod run;
 mod selection;
 mod send;
 mod slot;
 mod snapshot;
+mod subjects;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -70,7 +81,7 @@ pub use snapshot::{LanSnapshot, PathSnapshot, PeerSnapshot, Snapshot};
 pub use tally::{Levels, Tally};
 pub use timers::Reason;
 
-/// Peers that are known at once: four times what the design is measured with; more are refused like strangers.
+/// Peers that are known at once: four times what the design is measured with; see admission for who gives way.
 const MAX_PEERS: usize = 4096;
 
 /// Room for outputs that is kept: what most inputs lead to. A change for all peers at once needs a hundred times as much.
@@ -86,7 +97,13 @@ pub struct Engine {
     boot: BootId,
     /// Our interval, longer than the configured one while there are too many peers for the packet budget.
     interval: Duration,
+    /// While peers get used to a longer interval: until when, and how long slots last meanwhile.
+    easing: Option<(Instant, Duration)>,
     lans: BTreeMap<LanIndex, Lan>,
+    /// The last sequence of LANs that are none any more: peers know it.
+    left_at: BTreeMap<LanIndex, u32>,
+    /// Proven paths of such LANs, should they be LANs again.
+    aside: Vec<RememberedPath>,
     /// Indices of LANs by interface name, for ever.
     indices: Vec<(String, LanIndex)>,
     peers: BTreeMap<NodeId, Peer>,
@@ -109,8 +126,12 @@ pub struct Engine {
     timers: Timers,
     outputs: VecDeque<Output>,
     plan: Plan,
+    /// Subjects of LANs that are none any more, until their overlays are lifted.
+    leaving: BTreeSet<Subject>,
     /// Whose the subjects of the plan are.
     subject_nodes: BTreeMap<Subject, NodeId>,
+    /// Others that have the subject too: none, as a rule.
+    rivals: BTreeMap<Subject, BTreeSet<NodeId>>,
     counters: Counters,
     /// What people were told last, so that they are told once.
     told: Told,
@@ -127,6 +148,8 @@ struct Told {
     slowed: bool,
     joined: bool,
     cloned: bool,
+    /// Our id is one that this run drew because of a clone.
+    redrawn: bool,
     floating: BTreeSet<IpAddr>,
     same_mac: BTreeSet<String>,
 }
@@ -146,7 +169,10 @@ impl Engine {
             node,
             boot,
             interval: config.interval,
+            easing: None,
             lans: BTreeMap::new(),
+            left_at: BTreeMap::new(),
+            aside: Vec::new(),
             indices: memory.lans.clone(),
             peers: BTreeMap::new(),
             claimants: BTreeMap::new(),
@@ -162,7 +188,9 @@ impl Engine {
             timers: Timers::default(),
             outputs: VecDeque::new(),
             plan: Plan::default(),
+            leaving: BTreeSet::new(),
             subject_nodes: BTreeMap::new(),
+            rivals: BTreeMap::new(),
             counters: Counters::default(),
             told: Told::default(),
             left_out: BTreeMap::new(),
@@ -187,6 +215,7 @@ impl Engine {
             Input::TimeOfDay(seconds) => self.time_of_day = Some(seconds),
             Input::FailBack => self.on_fail_back(now),
             Input::Offline(interfaces) => self.on_offline(now, interfaces),
+            Input::Config(config) => self.on_config(now, config),
             Input::Stop => self.on_stop(now),
             Input::DeadlinePassed => self.on_deadline(now),
         }

@@ -56,7 +56,8 @@ fn left_out(interface: &Interface, reason: Reason) -> Notice {
     Notice::InterfaceLeftOut { interface: interface.name.clone(), reason }
 }
 
-fn refusal<'a>(
+/// Why this one cannot be a LAN, beside `others` that are.
+pub(super) fn refusal<'a>(
     config: &Config,
     interface: &Interface,
     mut others: impl Iterator<Item = &'a Interface>,

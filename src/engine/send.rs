@@ -263,15 +263,22 @@ impl Engine {
 
     /// Says goodbye on every LAN: by broadcast, and by unicast to those whom broadcasts do not reach.
     pub(super) fn on_stop(&mut self, now: Instant) {
+        self.say_goodbyes(|_| true);
+        self.remember(now);
+    }
+
+    /// The same on some LANs only.
+    pub(super) fn say_goodbyes(&mut self, leaves: impl Fn(LanIndex) -> bool) {
         let mut to = Vec::new();
-        for (index, lan) in &self.lans {
+        for (index, lan) in self.lans.iter().filter(|(index, _)| leaves(**index)) {
             for family in lan.families().filter(|_| lan.settings.broadcast) {
                 let Some(source) = lan.broadcast_source(family) else { continue };
                 to.push((*index, source, lan.broadcast_destination(family)));
             }
         }
         for peer in self.peers.values().filter(|peer| !peer.absent) {
-            for (key, path) in peer.paths.iter().filter(|(_, path)| path.by_unicast || path.filtered) {
+            let by_unicast = peer.paths.iter().filter(|(_, path)| path.by_unicast || path.filtered);
+            for (key, path) in by_unicast.filter(|(key, _)| leaves(key.lan)) {
                 let Some(target) = path.main_address() else { continue };
                 let Some(source) = self.source_towards(key.lan, &target) else { continue };
                 to.push((key.lan, source, target));
@@ -280,10 +287,9 @@ impl Engine {
         for (lan, source, destination) in to {
             self.say_goodbye(lan, source, destination);
         }
-        self.remember(now);
     }
 
-    fn say_goodbye(&mut self, lan: LanIndex, source: IpAddr, destination: IpAddr) {
+    pub(super) fn say_goodbye(&mut self, lan: LanIndex, source: IpAddr, destination: IpAddr) {
         let Some(interface) = self.lans.get(&lan).and_then(|lan| lan.running()) else { return };
         let packet = Packet {
             kind: Kind::Goodbye,

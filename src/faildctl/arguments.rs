@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use clap::{ArgAction, CommandFactory, Parser, Subcommand};
 
-use crate::config::value::duration;
-use crate::control::{Request, SOCKET};
+use crate::config::{Complaint, value};
+use crate::control::{Request, SOCKET, TRIAL};
 
 /// Ask faild how things are, and tell it what to do.
 #[derive(Debug, Clone, PartialEq, Eq, Parser)]
@@ -88,6 +88,20 @@ pub(super) enum Command {
         #[arg(long, value_name = "N")]
         after: Option<u64>,
     },
+    /// Have faild read its settings again
+    Reload {
+        /// Go back to those from before after this time, unless `faildctl confirm` comes: 60s, 5m
+        #[arg(long, value_name = "TIME", value_parser = trial)]
+        confirm: Option<Duration>,
+    },
+    /// Keep the settings that were reloaded on trial
+    Confirm,
+    /// End faild, and wait until it has ended
+    Stop {
+        /// Leave all overlays in place: another faild follows
+        #[arg(long)]
+        keep: bool,
+    },
 }
 
 impl Arguments {
@@ -116,12 +130,23 @@ impl Command {
             Command::Online { interface } => Request::Online { interface: interface.clone() },
             Command::Failback => Request::Failback {},
             Command::Events { follow, after } => Request::Events { after: *after, follow: *follow },
+            Command::Reload { confirm } => Request::Reload { within_ms: confirm.map(millis) },
+            Command::Confirm => Request::Confirm {},
+            Command::Stop { keep } => Request::Stop { keep: *keep },
         }
     }
 }
 
-fn time(text: &str) -> Result<Duration, String> {
-    duration(text).map_err(|complaint| complaint.to_string())
+fn time(text: &str) -> Result<Duration, Complaint> {
+    value::duration(text)
+}
+
+fn trial(text: &str) -> Result<Duration, Complaint> {
+    value::duration_in(text, &TRIAL)
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The help of the program and of each command, for the manual's sake.
@@ -147,6 +172,9 @@ mod tests {
         assert!(words(&["status", "--json"]).json);
         let events = words(&["--json", "events", "-f", "--after", "7"]).command;
         assert_eq!(events.request(), Request::Events { after: Some(7), follow: true });
+        let reload = words(&["reload", "--confirm", "90s"]).command;
+        assert_eq!(reload.request(), Request::Reload { within_ms: Some(90_000) });
+        assert_eq!(words(&["stop", "--keep"]).command.request(), Request::Stop { keep: true });
         assert_eq!(words(&["lans", "--state-dir", "/x"]).socket(), Path::new("/x/control.sock"));
     }
 

@@ -1,9 +1,12 @@
 //! The connection to the daemon.
 
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use nix::poll::poll;
+use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 
 use crate::control::{Reply, Request};
 
@@ -25,6 +28,8 @@ pub(super) enum ClientError {
     Broken { path: PathBuf, source: io::Error },
     #[error("faild does not answer by {}: it is stopped, or hangs", .0.display())]
     Silent(PathBuf),
+    #[error("faild (pid {pid}) has not ended within {}s; see its log", .limit.as_secs())]
+    StillRunning { pid: i32, limit: Duration },
     #[error("faild answered what faildctl does not understand ({0}); use the faildctl of this faild")]
     Nonsense(#[from] serde_json::Error),
 }
@@ -56,6 +61,28 @@ impl Client {
         self.read()
     }
 
+    /// Waits until the process of the other end has ended: the kernel closes its sockets on the way, and then takes it
+    /// from the table of processes, where its parent may leave what is left of it for longer.
+    pub(super) fn wait_until_ended(&mut self) -> Result<(), ClientError> {
+        let pid = getsockopt(self.stream.get_ref(), PeerCredentials).map_or(0, |caller| caller.pid());
+        self.wait_at_most(Some(END))?;
+        match self.stream.read_to_end(&mut Vec::new()) {
+            Ok(_) => {}
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+                return Err(ClientError::StillRunning { pid, limit: END });
+            }
+            // The end of a process that had something left to read is an error as well.
+            Err(_) => {}
+        }
+        let is_gone = (0..LOOKS).any(|_| {
+            let is_there = pid > 0 && is_alive(pid);
+            // An interrupted pause is a shorter one.
+            let _ = is_there.then(|| poll(&mut [], LOOK_MS));
+            !is_there
+        });
+        is_gone.then_some(()).ok_or(ClientError::StillRunning { pid, limit: END })
+    }
+
     fn read(&mut self) -> Result<Option<Reply>, ClientError> {
         let mut line = String::new();
         match self.stream.read_line(&mut line) {
@@ -84,6 +111,20 @@ fn refusal(path: &Path, error: io::Error) -> ClientError {
         _ => ClientError::Broken { path, source: error },
     }
 }
+
+/// Whether a process is there and has not ended, by the state that proc_pid_stat(5) shows behind the name.
+fn is_alive(pid: i32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = stat.rsplit(')').next().and_then(|rest| rest.trim_start().chars().next());
+    state.is_some_and(|state| !matches!(state, 'Z' | 'X'))
+}
+
+/// Longest that an orderly end may take: the daemon gives the kernel and the disk a second each.
+const END: Duration = Duration::from_secs(10);
+
+/// Between the end of its sockets and that of a process lie microseconds; a second in looks of 2 ms will do.
+const LOOKS: usize = 500;
+const LOOK_MS: u8 = 2;
 
 /// The daemon answers within milliseconds unless it is stopped.
 const PATIENCE: Duration = Duration::from_secs(5);

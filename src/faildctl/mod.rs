@@ -74,8 +74,11 @@ fn run(arguments: &Arguments) -> ExitStatus {
         // The reader has seen enough.
         Err(Error::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitStatus::Ok,
         Err(error) => {
-            let _ = writeln!(io::stderr(), "faildctl: {error}");
+            for line in error.to_string().lines() {
+                let _ = writeln!(io::stderr(), "faildctl: {line}");
+            }
             match error {
+                Error::Client(ClientError::StillRunning { .. }) => ExitStatus::Degraded,
                 Error::Client(_) => ExitStatus::NotRunning,
                 Error::Refused(_) | Error::Output(_) => ExitStatus::Degraded,
             }
@@ -99,6 +102,10 @@ fn answer(arguments: &Arguments, client: &mut Client, screen: Screen) -> Result<
             (Reply::Routes(Page { more: Some(more), .. }), _) => request = Request::Routes { after: *more },
             (Reply::Events(_), Request::Events { follow: true, .. }) => {
                 return follow(arguments, client, screen);
+            }
+            (Reply::Done(_), Request::Stop { .. }) => {
+                client.wait_until_ended()?;
+                return Ok(ExitStatus::Ok);
             }
             (reply, _) => return Ok(status(reply)),
         }

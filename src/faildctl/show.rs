@@ -72,6 +72,10 @@ impl Screen {
             status.node,
             if status.dry_run { ", dry run: changes nothing" } else { "" },
         );
+        if let Some(left) = status.unconfirmed_ms {
+            let left = short(Duration::from_millis(left));
+            let _ = writeln!(text, "reload: goes back in {left} unless confirmed (faildctl confirm)");
+        }
         text
     }
 

@@ -146,6 +146,13 @@ impl Sockets {
         missing == 0
     }
 
+    /// Uses another UDP port from here on: what is open is closed, and `keep` opens it there.
+    pub fn set_port(&mut self, port: u16) {
+        if std::mem::replace(&mut self.port, port) != port {
+            self.close_unless(&[]);
+        }
+    }
+
     /// Closes the sockets of an interface, for instance because it went down; `keep` opens them again.
     pub fn close(&mut self, interface: InterfaceIndex) {
         self.endpoints.remove(&interface);

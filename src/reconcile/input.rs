@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{Notice, Operation, Refusal, Route};
+use super::{Notice, Operation, Refusal, Route, Settings};
 use crate::engine::{NextHop, Outcome, Plan, Subject};
 use crate::interface::{Interface, InterfaceIndex};
 
@@ -29,6 +29,13 @@ pub enum Input<'a> {
     Overrun,
     /// What became of the operations of one [`Output::Apply`], in order.
     Results(Vec<(Operation, Result<(), Refusal>)>),
+    /// The settings have changed; LANs that are none by the new ones are named.
+    Settings {
+        /// The new ones.
+        settings: Settings,
+        /// Names of the LANs' interfaces.
+        left: &'a [String],
+    },
     /// faild ends: lift what may be lifted, say what stays and how to undo it.
     Stop,
     /// The deadline passed.

@@ -28,6 +28,7 @@ pub mod mirror;
 mod notice;
 mod originals;
 mod overlay;
+mod reconfigure;
 mod report;
 mod route;
 mod serving;
@@ -184,6 +185,7 @@ impl Reconciler {
             Input::WentDown(index) => self.on_went_down(now, index),
             Input::Overrun => self.on_overrun(now),
             Input::Results(results) => self.on_results(now, results),
+            Input::Settings { settings, left } => self.on_settings(settings, left),
             Input::Stop => self.on_stop(),
             Input::DeadlinePassed => {}
         }

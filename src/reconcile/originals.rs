@@ -151,6 +151,16 @@ impl Originals {
         self.retain(Group::of(key), |m| m.route.key != *key);
     }
 
+    /// Forgets those that meet a condition; returns their groups.
+    pub(super) fn forget_if(&mut self, forgets: impl Fn(&Missing) -> bool) -> Vec<Group> {
+        let concerned = self.missing.iter().filter(|(_, all)| all.iter().any(&forgets));
+        let groups: Vec<Group> = concerned.map(|(group, _)| *group).collect();
+        for group in &groups {
+            self.retain(*group, |missing| !forgets(missing));
+        }
+        groups
+    }
+
     /// Makes up its mind on suspects; returns the groups that this concerns.
     pub(super) fn judge(&mut self, now: Instant, lans: &Lans) -> Vec<Group> {
         let ripe = |m: &Missing| m.suspect_since.is_some_and(|since| now.since(since) >= DOUBT);

@@ -135,7 +135,9 @@ impl Reconciler {
 
     /// Static IPv6 addresses whose interface is up again.
     fn put_back_addresses(&mut self, now: Instant, batch: &mut Batch) {
-        for (id, lan) in self.lans.iter().filter(|(_, lan)| lan.is_settled(now, PUT_BACK_PAUSE)) {
+        for (id, lan) in
+            self.lans.iter().filter(|(_, lan)| lan.in_plan && lan.is_settled(now, PUT_BACK_PAUSE))
+        {
             let Some(interface) = lan.index else { continue };
             for address in lan.absent().filter(|a| is_static_v6(a)) {
                 if self.waiting.may_try(now, &address.address()) && !batch.is_full() {
@@ -217,6 +219,18 @@ impl Reconciler {
 
     fn load_address(&mut self, interface: InterfaceIndex, address: InterfaceAddress) {
         self.mirror.load_address(interface, address);
+    }
+
+    /// Nobody waits for an address any more: if it waits on `lo` it is lifted from there.
+    pub(super) fn give_up_address(&mut self, lan: LanId, address: IpAddr) {
+        let is_ours = |a: &&InterfaceAddress| a.address() == address && self.is_waiting(a);
+        let waits = loopback(&self.mirror).is_some_and(|lo| lo.addresses.iter().any(|a| is_ours(&a)));
+        if let Some(state) = self.lans.get_mut(lan) {
+            state.forget(&address);
+        }
+        if waits {
+            self.waiting.laid.insert(address, lan);
+        }
     }
 
     /// Whether an address of `lo` is one that faild laid there.

@@ -35,6 +35,7 @@ pub(crate) struct Ended {
 pub(crate) struct Daemon<'a> {
     host: &'a Host,
     arguments: Vec<String>,
+    environment: Vec<(String, String)>,
     log: PathBuf,
     child: Child,
 }
@@ -42,18 +43,32 @@ pub(crate) struct Daemon<'a> {
 impl Host {
     /// Starts `faild` on all LANs of the host with the tests' timing and these further flags.
     pub(crate) fn faild(&self, flags: &str) -> Daemon<'_> {
-        let interfaces = self.lans().chars().map(|lan| format!("-i lan{lan} ")).collect::<String>();
-        self.faild_with(&format!("-t {}ms -f {MISSED} -s 5 {interfaces} {flags}", INTERVAL.as_millis()))
+        self.faild_with(&self.with_timing(flags))
+    }
+
+    /// The same with variables in its environment.
+    pub(crate) fn faild_in(&self, environment: &[(&str, &str)], flags: &str) -> Daemon<'_> {
+        let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        self.start(&self.with_timing(flags), environment.iter().map(own).collect())
     }
 
     /// Starts `faild` with these flags alone, and a state directory of its own.
     pub(crate) fn faild_with(&self, flags: &str) -> Daemon<'_> {
+        self.start(flags, Vec::new())
+    }
+
+    fn with_timing(&self, flags: &str) -> String {
+        let interfaces = self.lans().chars().map(|lan| format!("-i lan{lan} ")).collect::<String>();
+        format!("-t {}ms -f {MISSED} -s 5 {interfaces} {flags}", INTERVAL.as_millis())
+    }
+
+    fn start(&self, flags: &str, environment: Vec<(String, String)>) -> Daemon<'_> {
         let mut arguments = vec!["--state-dir".to_owned(), self.state_dir().display().to_string()];
         arguments.extend(flags.split_whitespace().map(str::to_owned));
         let mut words = flags.split_whitespace().skip_while(|word| *word != "-l").skip(1);
         let log = words.next().map_or_else(|| self.file("log"), PathBuf::from);
-        let child = spawn(self, &arguments, &log);
-        Daemon { host: self, arguments, log, child }
+        let child = spawn(self, &arguments, &environment, &log);
+        Daemon { host: self, arguments, environment, log, child }
     }
 
     /// Runs `faild` with these flags to its end, which must come soon.
@@ -121,7 +136,7 @@ impl Daemon<'_> {
     pub(crate) fn restart(&mut self) {
         assert!(!self.is_running(), "the daemon still runs");
         fs::write(&self.log, "").expect("cannot empty the log");
-        self.child = spawn(self.host, &self.arguments, &self.log);
+        self.child = spawn(self.host, &self.arguments, &self.environment, &self.log);
     }
 
     /// What it has logged since it was started last.
@@ -205,9 +220,14 @@ impl Drop for Daemon<'_> {
 /// Lines of the log that a failed test shows.
 const LINES_SHOWN: usize = 60;
 
-fn spawn(host: &Host, arguments: &[String], log: &Path) -> Child {
+fn spawn(host: &Host, arguments: &[String], environment: &[(String, String)], log: &Path) -> Child {
     let file = || File::options().create(true).append(true).open(log).expect("cannot open the log");
     let mut command = host.command_with_users(FAILD);
-    command.args(arguments).stdin(Stdio::null()).stdout(file()).stderr(file());
+    command
+        .args(arguments)
+        .envs(environment.iter().cloned())
+        .stdin(Stdio::null())
+        .stdout(file())
+        .stderr(file());
     command.spawn().expect("cannot start ip netns exec")
 }

@@ -174,7 +174,8 @@ impl Host {
     pub(crate) fn command_with_users(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = self.command("sh");
         // `ip netns exec` has made a mount namespace for it alone.
-        command.args(["-c", "mount --bind \"$0\" /etc/passwd && exec \"$@\""]);
+        let mounts = "mount --bind \"$0\" /etc/passwd && mount --bind \"$0\".group /etc/group";
+        command.args(["-c", &format!("{mounts} && exec \"$@\"")]);
         command.arg(self.file("passwd")).arg(program);
         command
     }
@@ -182,6 +183,7 @@ impl Host {
     /// From here on these are the host's users, as in passwd(5).
     pub(crate) fn set_users(&self, passwd: &str) {
         std::fs::write(self.file("passwd"), passwd).expect("cannot write the host's users");
+        std::fs::write(self.file("passwd.group"), GROUPS).expect("cannot write the host's groups");
     }
 
     /// Runs a command line of the shell in the host to its end.
@@ -271,6 +273,9 @@ impl Host {
 /// The users of a host where faild has been installed; [`FAILD_UID`] is nobody's on the machine that tests.
 pub(crate) const USERS: &str =
     "root:x:0:0::/root:/bin/sh\nfaild:x:64029:64029::/nonexistent:/usr/sbin/nologin\n";
+
+/// The groups there.
+const GROUPS: &str = "root:x:0:\nadm:x:4:\nfaild:x:64029:\n";
 
 /// The number of user and group `faild` there.
 pub(crate) const FAILD_UID: u32 = 64029;

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use crate::control::{
     Address, Health, Lan, LanState, NextHop, Offline, Page, Path, PathState, Peer, PeerCounts, Refusal,
-    RefusalKind, Reply, Request, Route, RouteKind, Status,
+    RefusalKind, Reply, Request, Route, RouteKind, Status, TRIAL,
 };
-use crate::daemon::core::Core;
+use crate::daemon::core::{Core, End};
 use crate::engine::{self, LanSnapshot, Levels, PathSnapshot, PeerSnapshot, Tally};
 use crate::reconcile::Trouble;
 use crate::time::{Instant, Stamp};
@@ -31,6 +31,15 @@ impl Core {
                 Some(after) => self.events.after(*after, EVENTS),
                 None => self.events.latest(EVENTS),
             }),
+            Request::Reload { within_ms } => {
+                let within = within_ms.map(Duration::from_millis);
+                done(check_trial(within).and_then(|()| self.reload(now, within)))
+            }
+            Request::Confirm {} => done(self.confirm()),
+            Request::Stop { keep } => {
+                self.end = Some(End { cause: "faildctl", keep: *keep });
+                Reply::Done("faild ends".to_owned())
+            }
         }
     }
 
@@ -49,6 +58,7 @@ impl Core {
             uptime_ms: millis(now.since(self.started)),
             requestor: self.config.requestor,
             dry_run: self.config.dry_run,
+            unconfirmed_ms: self.unconfirmed(now).map(millis),
             keyed: !self.config.keys.keys.is_empty(),
             interval_us: micros(self.engine.interval()),
             missed: self.config.missed.get(),
@@ -119,6 +129,18 @@ impl Core {
             .chain(self.reconciler.waiting_addresses().into_iter().map(waiting))
             .chain(troubles)
     }
+}
+
+fn done(result: Result<String, Refusal>) -> Reply {
+    result.map_or_else(Reply::Error, Reply::Done)
+}
+
+fn check_trial(within: Option<Duration>) -> Result<(), Refusal> {
+    if within.is_none_or(|within| TRIAL.contains(&within)) {
+        return Ok(());
+    }
+    let message = "within_ms is not 1000 to 3600000 (a second to an hour); correct it".to_owned();
+    Err(Refusal { kind: RefusalKind::BadRequest, message })
 }
 
 /// The verdict on everything, with what it rests on.

@@ -38,7 +38,7 @@ impl Events {
     }
 
     /// Those after number `sequence`, at most so many, oldest first.
-    pub(super) fn after(&self, sequence: u64, limit: usize) -> Vec<Event> {
+    pub(in crate::daemon) fn after(&self, sequence: u64, limit: usize) -> Vec<Event> {
         let later = self.kept.iter().filter(|kept| kept.sequence > sequence);
         later.take(limit).map(Kept::event).collect()
     }

@@ -176,6 +176,8 @@ impl Drop for Control {
     fn drop(&mut self) {
         // What stays is removed by the next start.
         let _ = fs::remove_file(&self.path);
+        // Who waits for our end sees it by the end of the connection: that is for the kernel to close, when we are gone.
+        std::mem::forget(std::mem::take(&mut self.clients));
     }
 }
 
@@ -201,6 +203,16 @@ fn remove_stale(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(_) => fs::remove_file(path),
     }
+}
+
+/// Opens the socket in `directory` to another group.
+///
+/// # Errors
+///
+/// The socket is gone.
+pub(super) fn regroup(directory: &Path, group: &str) -> anyhow::Result<()> {
+    let path = directory.join(SOCKET);
+    admit(&path, group).with_context(|| format!("cannot open {} to its group", path.display()))
 }
 
 /// Opens the socket to root and to the group, if there is such a group.

@@ -11,9 +11,12 @@ use mio::Poll;
 use nix::sched::{CloneFlags, unshare};
 
 use super::*;
+use crate::config::{Faults, Loaded};
 use crate::interface::InterfaceKind;
 use crate::kernel::{Error, Hop};
 use crate::reconcile::{Refusal, Route};
+
+mod reload;
 
 #[test]
 fn a_lost_carrier_is_seen_by_the_query_and_needs_no_listing() {
@@ -98,7 +101,7 @@ fn the_end_is_not_put_off_for_ever() {
     let mut bench = Bench::new();
     bench.core.errands.extend((0..100).map(|_| Errand::Apply(vec![neighbour()])));
     let mut turns = 0;
-    bench.core.stop(bench.moment.now, || {
+    bench.core.stop(bench.moment.now, false, || {
         turns += 1;
         turns > 5
     });
@@ -123,7 +126,13 @@ fn clones_are_told_with_what_the_kernel_knows_of_their_hardware() {
     let (node, interface) = (crate::wire::NodeId(1), "lan-a".to_owned());
     let mut words = |address, other| {
         let interface = interface.clone();
-        bench.core.hardware_of(&engine::Notice::PeerCloned { peer: node, address, other, interface })
+        bench.core.hardware_of(&engine::Notice::PeerCloned {
+            peer: node,
+            address,
+            other,
+            interface,
+            ignored: false,
+        })
     };
     assert_eq!(words(known, Some(strange)), " mac=02:00:00:00:00:07 other-mac=unknown");
     assert_eq!(words(strange, None), " mac=unknown other-mac=unknown");
@@ -186,6 +195,8 @@ impl Kernel for Played {
 struct Bench {
     core: Core,
     script: Rc<RefCell<Script>>,
+    /// What the next reload reads.
+    offer: Rc<RefCell<Result<Loaded, Faults>>>,
     moment: Moment,
     _poll: Poll,
 }
@@ -207,9 +218,14 @@ impl Bench {
         };
         let script = Rc::new(RefCell::new(Script { interfaces: vec![lan()], ..Script::default() }));
         let poll = Poll::new().unwrap();
-        let core = super::super::core(config, Box::new(Played(script.clone())), &poll).unwrap();
+        let loaded = Loaded { config: config.clone(), warnings: Vec::new(), file: None };
+        let offer = Rc::new(RefCell::new(Ok(loaded)));
+        let offered = Rc::clone(&offer);
+        let source = Source::new(move || offered.borrow().clone());
+        let kernel = Box::new(Played(script.clone()));
+        let core = super::super::core(config, kernel, &poll, Log::aside(), source).unwrap();
         let moment = Moment { now: Instant::from_nanos(1_000_000_000), realtime: Duration::ZERO };
-        let mut bench = Self { core, script, moment, _poll: poll };
+        let mut bench = Self { core, script, offer, moment, _poll: poll };
         bench.core.start(moment);
         bench.core.errands.clear();
         bench

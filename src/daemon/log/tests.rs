@@ -38,7 +38,8 @@ fn a_rotated_file_is_opened_anew_and_an_impossible_one_is_not() {
     std::fs::create_dir_all(&directory).unwrap();
     let path = directory.join("log");
     let target = Target::File { path: path.clone(), file: open(&path).unwrap() };
-    let mut log = Log(Arc::new(Mutex::new(Output { target, lost: 0, rates: Rates::default() })));
+    let mut log =
+        Log(Arc::new(Mutex::new(Output { target, is_detached: false, lost: 0, rates: Rates::default() })));
     log.write_all(b"one\n").unwrap();
     std::fs::rename(&path, directory.join("log.1")).unwrap();
     log.write_all(b"two\n").unwrap();
@@ -57,8 +58,12 @@ fn a_rotated_file_is_opened_anew_and_an_impossible_one_is_not() {
 fn lost_lines_are_confessed() {
     let full = OpenOptions::new().append(true).open("/dev/full").unwrap();
     let path = PathBuf::from("/dev/full");
-    let mut output =
-        Output { target: Target::File { path: path.clone(), file: full }, lost: 0, rates: Rates::default() };
+    let mut output = Output {
+        target: Target::File { path: path.clone(), file: full },
+        is_detached: false,
+        lost: 0,
+        rates: Rates::default(),
+    };
     output.write_line(b"one\n");
     output.write_line(b"two\n");
     assert_eq!(output.lost, 2);

@@ -94,6 +94,52 @@ impl World {
         self.show_interfaces(host);
     }
 
+    /// Other settings, as the daemon hands them in.
+    pub(super) fn reload(&mut self, host: usize, config: &Config) {
+        let now = self.now;
+        if let Some(engine) = &mut self.hosts[host].engine {
+            engine.handle(now, Input::Config(config));
+        }
+        self.drain(host);
+        self.show_interfaces(host);
+    }
+
+    pub(super) fn outcome(&mut self, host: usize, subject: &Subject, outcome: &Outcome) {
+        let now = self.now;
+        if let Some(engine) = &mut self.hosts[host].engine {
+            engine.handle(now, Input::Outcome(subject, outcome));
+        }
+        self.drain(host);
+    }
+
+    pub(super) fn plan(&self, host: usize) -> &Plan {
+        self.hosts[host].engine.as_ref().unwrap().plan()
+    }
+
+    /// What the host wrote down last.
+    pub(super) fn memory(&self, host: usize) -> Memory {
+        self.hosts[host].memory.clone()
+    }
+
+    pub(super) fn forget_notices(&mut self) {
+        self.hosts.iter_mut().for_each(|host| host.notices.clear());
+    }
+
+    /// Nobody tells of any of these events.
+    pub(super) fn assert_quiet(&self, events: &[&str]) {
+        for (number, host) in self.hosts.iter().enumerate() {
+            let is_loud = |text: &str| events.iter().any(|event| text.starts_with(event));
+            let mut loud = host.notices.iter().filter(|(_, n)| is_loud(n));
+            assert!(loud.next().is_none(), "host {number}{}", self.state(number));
+        }
+    }
+
+    /// What a host would know after a reboot.
+    pub(super) fn remembered(&self, host: usize) -> Memory {
+        let engine = self.hosts[host].engine.as_ref().unwrap();
+        Memory { node: Some(engine.node), lans: engine.indices.clone(), paths: Vec::new() }
+    }
+
     pub(super) fn respond_only(&mut self, host: usize) {
         self.start(host, &Config::default(), Memory::default());
     }
@@ -137,6 +183,17 @@ impl World {
             engine.handle(now, input);
         }
         self.drain(host);
+    }
+
+    pub(super) fn set_prefix(&mut self, host: usize, lan: usize, length: u8) {
+        let prefix = ipnet::IpNet::new(address(lan, host), length).unwrap();
+        self.hosts[host].interfaces[lan].addresses[0].prefix = prefix;
+        self.show_interfaces(host);
+    }
+
+    pub(super) fn rename(&mut self, host: usize, lan: usize, name: &str) {
+        name.clone_into(&mut self.hosts[host].interfaces[lan].name);
+        self.show_interfaces(host);
     }
 
     fn show_interfaces(&mut self, host: usize) {

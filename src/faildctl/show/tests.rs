@@ -18,6 +18,7 @@ fn status() -> Status {
         uptime_ms: 7_200_000,
         requestor: true,
         dry_run: false,
+        unconfirmed_ms: None,
         keyed: true,
         interval_us: 200_000,
         missed: 2,

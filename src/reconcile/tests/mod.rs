@@ -8,4 +8,5 @@ mod originals;
 mod others;
 mod property;
 mod rig;
+mod settings;
 mod wans;

@@ -118,6 +118,13 @@ impl Rig {
         self.settle();
     }
 
+    /// Other settings, as the daemon hands them in.
+    pub(super) fn settings(&mut self, settings: Settings, left: &[&str]) {
+        let left: Vec<String> = left.iter().map(|name| (*name).to_owned()).collect();
+        self.core.handle(self.now, Input::Settings { settings, left: &left });
+        self.settle();
+    }
+
     /// Something happens to the kernel; everybody hears of it.
     pub(super) fn event(&mut self, event: impl FnOnce(&mut Mirror) -> Vec<Notification>) {
         let told = event(&mut self.kernel);

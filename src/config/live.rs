@@ -1,0 +1,83 @@
+//! Settings against settings: which differ, and which of those only a start can change.
+
+use super::Config;
+
+/// The keys (faild.toml(5)) and sections in which two differ.
+pub fn differences(one: &Config, other: &Config) -> Vec<&'static str> {
+    LIVE.iter().filter(|(_, differs)| differs(one, other)).map(|(name, _)| *name).collect()
+}
+
+/// Puts back into `new` what only a start can change, and says what that was.
+pub fn keep_fixed(running: &Config, new: &mut Config) -> Vec<&'static str> {
+    let mut kept = Vec::new();
+    let mut keep = |name, differs: bool| kept.extend(differs.then_some(name));
+    keep("state-dir", (&running.state_dir, &running.runtime_dir) != (&new.state_dir, &new.runtime_dir));
+    keep("daemon", running.daemon != new.daemon);
+    keep("pid-file", running.pid_file != new.pid_file);
+    keep("dry-run", running.dry_run != new.dry_run);
+    new.state_dir.clone_from(&running.state_dir);
+    new.runtime_dir.clone_from(&running.runtime_dir);
+    new.pid_file.clone_from(&running.pid_file);
+    (new.daemon, new.dry_run) = (running.daemon, running.dry_run);
+    kept
+}
+
+/// A key or section, and whether two differ in it.
+type Live = (&'static str, fn(&Config, &Config) -> bool);
+
+const LIVE: &[Live] = &[
+    ("requestor", |a, b| a.requestor != b.requestor),
+    ("interval", |a, b| a.interval != b.interval),
+    ("missed", |a, b| a.missed != b.missed),
+    ("good", |a, b| a.good != b.good),
+    ("port", |a, b| a.port != b.port),
+    ("log", |a, b| a.log != b.log),
+    ("verbosity", |a, b| a.verbosity != b.verbosity),
+    ("exclude", |a, b| a.exclude != b.exclude),
+    ("route-protocols", |a, b| a.route_protocols != b.route_protocols),
+    ("packet-budget", |a, b| a.packet_budget != b.packet_budget),
+    ("control-group", |a, b| a.control_group != b.control_group),
+    ("exit", |a, b| a.exit != b.exit),
+    ("lan", |a, b| a.lans != b.lans),
+    ("peer", |a, b| a.peers != b.peers),
+    ("auth", |a, b| a.keys != b.keys),
+    ("damping", |a, b| a.damping != b.damping),
+    ("failback", |a, b| a.failback != b.failback),
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::config::{Failback, LanConfig, keys};
+
+    #[test]
+    fn every_key_is_live() {
+        let named: BTreeSet<&str> =
+            keys().map(|key| if key.section.is_empty() { key.name } else { key.section }).collect();
+        assert_eq!(LIVE.iter().map(|(name, _)| *name).collect::<BTreeSet<_>>(), named);
+    }
+
+    #[test]
+    fn what_differs_is_named_and_nothing_else() {
+        let one = Config::default();
+        assert!(differences(&one, &one).is_empty());
+        let other = Config {
+            port: 7,
+            lans: vec![LanConfig::new("a")],
+            failback: Failback::Manual,
+            ..Config::default()
+        };
+        assert_eq!(differences(&one, &other), ["port", "lan", "failback"]);
+    }
+
+    #[test]
+    fn what_only_a_start_can_change_stays_and_is_named() {
+        let running = Config::default();
+        let mut new = Config { dry_run: true, state_dir: "/x".into(), port: 7, ..Config::default() };
+        assert_eq!(keep_fixed(&running, &mut new), ["state-dir", "dry-run"]);
+        assert_eq!(new, Config { port: 7, ..Config::default() });
+        assert!(keep_fixed(&running, &mut new).is_empty());
+    }
+}

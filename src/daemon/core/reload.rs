@@ -1,0 +1,204 @@
+//! Other settings while the daemon runs. They are read and checked first, by the same code as at the start; only what
+//! is good as a whole is taken over. On trial, the settings from before come back unless somebody confirms in time:
+//! whoever locked himself out need not be there to undo it.
+//!
+//! ```text
+//!  SIGHUP, faildctl --> read --> check --> log file --> engine, sockets, reconciler     (zero faults)
+//!                         +--------+----------+-------> a line for each fault           (all stays as it is)
+//!
+//!  on trial:  confirmed ----> stays          in time: neither ----> as before
+//! ```
+
+use std::fmt;
+use std::time::Duration;
+
+use log::Level;
+
+use super::{Core, Task};
+use crate::config::{Config, Faults, Loaded, absent_lans, check_against_interfaces, differences, keep_fixed};
+use crate::control::{Refusal, RefusalKind};
+use crate::daemon::{clock, control};
+use crate::engine::Input;
+use crate::interface::Interface;
+use crate::net::Moment;
+use crate::reconcile::{self, Settings};
+use crate::time::Instant;
+
+/// Where the settings come from: the file and the flags of the start.
+pub(in crate::daemon) struct Source(Box<dyn Fn() -> Result<Loaded, Faults>>);
+
+impl Source {
+    pub(in crate::daemon) fn new(load: impl Fn() -> Result<Loaded, Faults> + 'static) -> Self {
+        Self(Box::new(load))
+    }
+}
+
+/// Settings that go back unless they are confirmed.
+#[derive(Debug, Clone)]
+pub(in crate::daemon) struct Trial {
+    before: Config,
+    until: Instant,
+}
+
+impl Core {
+    /// Reads the settings again and takes them over; `within`: only for so long, unless they are confirmed. What was
+    /// changed, in words.
+    pub(in crate::daemon) fn reload(
+        &mut self,
+        now: Instant,
+        within: Option<Duration>,
+    ) -> Result<String, Refusal> {
+        let result = self.try_reload(now, within);
+        match &result {
+            Ok(_) => {}
+            Err(refusal) => {
+                for line in refusal.message.lines() {
+                    self.say(Level::Warn, &format_args!("reload-fault fault=\"{}\"", Unquoted(line)));
+                }
+                self.say(Level::Warn, &"reload-refused action=\"the settings stay as they are\"");
+            }
+        }
+        result
+    }
+
+    fn try_reload(&mut self, now: Instant, within: Option<Duration>) -> Result<String, Refusal> {
+        if let Some(left) = self.unconfirmed(now) {
+            return Err(refused(format!(
+                "the last reload waits to be confirmed, and goes back in {:.0}s; confirm it first (faildctl confirm), or wait",
+                left.as_secs_f64().ceil()
+            )));
+        }
+        let Loaded { mut config, mut warnings, .. } = (self.source.0)().map_err(|faults| faulty(&faults))?;
+        let interfaces = self.kernel.interfaces().map_err(|error| failed(&error))?;
+        let list = check_against_interfaces(&config, &interfaces);
+        if !list.is_empty() {
+            return Err(faulty(&Faults { list }));
+        }
+        warnings.extend(absent_lans(&config, &interfaces));
+        let fixed = keep_fixed(&self.config, &mut config);
+        if !fixed.is_empty() {
+            warnings.push(format!("{} takes effect at the next start", fixed.join(", ")));
+        }
+        self.log.follow(config.log.as_deref(), config.verbosity).map_err(|error| failed(&error))?;
+        let before = self.config.clone();
+        let mut words = self.take_over(now, config, interfaces, "reloaded");
+        if let Some(within) = within.filter(|_| before != self.config) {
+            words.push_str(&self.begin_trial(now, within, before));
+        }
+        for warning in &warnings {
+            self.say(Level::Warn, &format_args!("configuration {warning}"));
+            words.push_str(&format!("\nwarning: {warning}"));
+        }
+        Ok(words)
+    }
+
+    fn begin_trial(&mut self, now: Instant, within: Duration, before: Config) -> String {
+        self.trial = Some(Trial { before, until: now + within });
+        self.agenda.set(Task::RollBack, now + within);
+        let seconds = within.as_secs_f64();
+        self.say(Level::Info, &format_args!("reload-on-trial within={seconds}s mend=\"faildctl confirm\""));
+        format!("\nit goes back in {seconds}s unless it is confirmed: faildctl confirm")
+    }
+
+    /// How long the settings on trial have left.
+    pub(in crate::daemon) fn unconfirmed(&self, now: Instant) -> Option<Duration> {
+        self.trial.as_ref().map(|trial| trial.until.since(now))
+    }
+
+    /// The settings on trial stay.
+    pub(in crate::daemon) fn confirm(&mut self) -> Result<String, Refusal> {
+        match self.trial.take() {
+            Some(_) => {
+                self.say(Level::Info, &"reload-confirmed");
+                Ok("confirmed: the settings stay".to_owned())
+            }
+            None => {
+                Err(refused("nothing waits to be confirmed; it is confirmed or has gone back".to_owned()))
+            }
+        }
+    }
+
+    /// Nobody has confirmed in time.
+    pub(super) fn roll_back(&mut self, now: Instant) {
+        let Some(Trial { before, .. }) = self.trial.take() else { return };
+        if let Err(error) = self.log.follow(before.log.as_deref(), before.verbosity) {
+            self.say(
+                Level::Error,
+                &format_args!("log-not-reopened error=\"{}\"", Unquoted(&format!("{error:#}"))),
+            );
+        }
+        let interfaces = self.kernel.interfaces().unwrap_or_else(|_| self.interfaces.clone());
+        self.take_over(now, before, interfaces, "reload-rolled-back");
+        self.say(
+            Level::Warn,
+            &"reload-unconfirmed consequence=\"the settings from before are in force; the file counts again at the next reload or start\"",
+        );
+    }
+
+    /// Puts other settings in force. What differs, in words.
+    fn take_over(&mut self, now: Instant, config: Config, interfaces: Vec<Interface>, event: &str) -> String {
+        let changes = differences(&self.config, &config);
+        let list = if changes.is_empty() { "none".to_owned() } else { changes.join(",") };
+        self.say(Level::Info, &format_args!("{event} changes={list}"));
+        if !changes.is_empty() {
+            self.configure(now, config, interfaces);
+        }
+        format!(
+            "{event}: {}",
+            if changes.is_empty() { "nothing has changed".to_owned() } else { changes.join(", ") }
+        )
+    }
+
+    /// Goodbyes go out by the old sockets, first words by the new ones.
+    fn configure(&mut self, now: Instant, config: Config, interfaces: Vec<Interface>) {
+        let lans = self.engine.plan().lans.clone();
+        self.tell(now, Input::Config(&config));
+        let before = std::mem::replace(&mut self.config, config);
+        self.sockets.set_port(self.config.port);
+        self.interfaces = interfaces;
+        self.hand_in_interfaces(now);
+        let left: Vec<String> =
+            lans.into_iter().filter(|name| !self.engine.plan().lans.contains(name)).collect();
+        let settings = Settings::from(&self.config);
+        self.inform(now, reconcile::Input::Settings { settings, left: &left });
+        self.tell_time_of_day(Moment { now, realtime: clock::wall() });
+        self.hand_over_plan(now);
+        self.agenda.set(Task::QueryLinks, now + self.query_interval());
+        if before.control_group != self.config.control_group {
+            self.regroup();
+        }
+    }
+
+    fn regroup(&mut self) {
+        let result = control::regroup(&self.config.runtime_dir, &self.config.control_group);
+        if let Err(error) = result {
+            self.say(
+                Level::Warn,
+                &format_args!("control-not-opened error=\"{}\"", Unquoted(&format!("{error:#}"))),
+            );
+        }
+    }
+}
+
+/// All faults, a line each.
+fn faulty(faults: &Faults) -> Refusal {
+    let lines: Vec<String> = faults.list.iter().map(ToString::to_string).collect();
+    refused(lines.join("\n"))
+}
+
+fn refused(message: String) -> Refusal {
+    Refusal { kind: RefusalKind::Refused, message }
+}
+
+fn failed(error: &dyn fmt::Display) -> Refusal {
+    Refusal { kind: RefusalKind::Failed, message: format!("{error:#}") }
+}
+
+/// Text within the quotes of a log line.
+struct Unquoted<'a>(&'a str);
+
+impl fmt::Display for Unquoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.replace('"', "'"))
+    }
+}

@@ -1,0 +1,287 @@
+//! Other settings while all goes on.
+
+use super::super::*;
+use super::ms;
+use super::world::{World, address};
+use crate::config::{Failback, Key, KeyRing, LanConfig, PeerConfig};
+
+fn lans(numbers: &[usize]) -> Vec<LanConfig> {
+    numbers.iter().map(|lan| LanConfig::new(&format!("lan{lan}"))).collect()
+}
+
+fn named() -> Config {
+    Config { requestor: true, lans: lans(&[0, 1]), ..Config::default() }
+}
+
+fn ring(ids: &[u32]) -> KeyRing {
+    let key = |id: &u32| Key { id: *id, secret: vec![u8::try_from(*id).unwrap(); 32] };
+    KeyRing { keys: ids.iter().map(key).collect() }
+}
+
+/// Two hosts that have met, with these settings.
+fn met(config: &Config) -> World {
+    let mut world = World::new(2, 2);
+    for host in 0..2 {
+        world.start(host, config, Memory::default());
+    }
+    world.run(ms(2000));
+    world
+}
+
+/// The same, while LAN 0 is dead and traffic goes by LAN 1.
+fn moved(config: &Config) -> World {
+    let mut world = met(config);
+    world.cut(0, |_, _| true);
+    world.run(ms(800));
+    for host in 0..2 {
+        assert_eq!(world.verdict(host, 0, 1 - host), Some(by_lan1(1 - host)), "{}", world.state(host));
+    }
+    world
+}
+
+fn by_lan1(peer: usize) -> Verdict {
+    Verdict::Detour(NextHop { interface: "lan1".into(), via: address(1, peer) })
+}
+
+fn subject(lan: usize, peer: usize) -> Subject {
+    Subject { home: format!("lan{lan}"), address: address(lan, peer) }
+}
+
+#[test]
+fn the_same_settings_again_change_nothing() {
+    let mut world = moved(&named());
+    let now = world.now;
+    let engine = world.hosts[0].engine.as_mut().unwrap();
+    let before = format!("{engine:?}");
+    engine.handle(now, Input::Config(&named()));
+    assert_eq!(engine.next_output(), None);
+    assert_eq!(format!("{engine:?}"), before);
+}
+
+#[test]
+fn numbers_change_and_nobody_is_lost_or_moved() {
+    let mut world = met(&named());
+    let other = Config {
+        interval: ms(50),
+        missed: std::num::NonZeroU32::MIN,
+        good: std::num::NonZeroU32::MIN,
+        packet_budget: std::num::NonZeroU32::MIN.saturating_add(5000),
+        ..named()
+    };
+    (0..2).for_each(|host| world.reload(host, &other));
+    world.run(ms(500));
+    world.assert_quiet(&["path-down", "path-unknown", "peer-absent", "failover"]);
+    world.cut(0, |_, _| true);
+    world.run(ms(150));
+    assert_eq!(world.verdict(0, 0, 1), Some(by_lan1(1)), "the new interval counts{}", world.state(0));
+}
+
+#[test]
+fn a_longer_interval_is_announced_before_it_is_kept() {
+    for responder in [false, true] {
+        let mut world = met(&named());
+        if responder {
+            world.start(1, &Config { requestor: false, ..named() }, Memory::default());
+            world.run(ms(3000));
+        }
+        let slow = Config { interval: ms(5000), ..named() };
+        world.forget_notices();
+        world.reload(0, &slow);
+        world.run(ms(60_000));
+        world.assert_quiet(&["path-down", "path-unknown", "peer-absent", "failover"]);
+    }
+}
+
+#[test]
+fn a_lan_that_leaves_lifts_its_overlays_and_goes_from_the_plan() {
+    let mut world = moved(&named());
+    world.reload(0, &Config { lans: lans(&[1]), ..named() });
+    assert_eq!(world.verdict(0, 0, 1), Some(Verdict::Home), "{}", world.state(0));
+    assert_eq!(world.plan(0).lans, ["lan1"]);
+    world.outcome(0, &subject(0, 1), &Outcome::Lifted);
+    assert_eq!(world.verdict(0, 0, 1), None);
+    world.run(ms(1000));
+    assert_eq!(world.verdict(0, 1, 1), Some(Verdict::Home));
+    assert_eq!(world.verdict(1, 0, 0), Some(Verdict::Home), "withdrawn at the peer{}", world.state(1));
+}
+
+#[test]
+fn a_detour_by_a_lan_that_leaves_takes_another_or_none() {
+    let mut world = World::new(2, 3);
+    for host in 0..2 {
+        world.start(host, &Config { lans: lans(&[0, 1, 2]), ..named() }, Memory::default());
+    }
+    world.run(ms(2000));
+    world.cut(0, |_, _| true);
+    world.run(ms(800));
+    assert_eq!(world.verdict(0, 0, 1), Some(by_lan1(1)));
+    world.reload(0, &Config { lans: lans(&[0, 2]), ..named() });
+    world.run(ms(50));
+    let by_lan2 = Verdict::Detour(NextHop { interface: "lan2".into(), via: address(2, 1) });
+    assert_eq!(world.verdict(0, 0, 1), Some(by_lan2), "{}", world.state(0));
+    world.reload(0, &Config { lans: lans(&[0]), ..named() });
+    assert_eq!(world.verdict(0, 0, 1), Some(Verdict::Home), "{}", world.state(0));
+}
+
+#[test]
+fn a_lan_that_comes_back_is_met_again_at_once() {
+    let mut world = met(&named());
+    world.reload(0, &Config { lans: lans(&[1]), ..named() });
+    world.run(ms(500));
+    world.reload(0, &named());
+    world.run(ms(1500));
+    world.cut(0, |_, _| true);
+    world.run(ms(800));
+    for host in 0..2 {
+        assert_eq!(world.verdict(host, 0, 1 - host), Some(by_lan1(1 - host)), "{}", world.state(host));
+    }
+}
+
+#[test]
+fn what_was_known_of_a_lan_is_known_when_it_comes_back_dead() {
+    let mut world = moved(&named());
+    world.reload(0, &Config { lans: lans(&[1]), ..named() });
+    world.outcome(0, &subject(0, 1), &Outcome::Lifted);
+    world.run(ms(500));
+    world.reload(0, &named());
+    world.run(ms(3000));
+    assert_eq!(world.verdict(0, 0, 1), Some(by_lan1(1)), "{}", world.state(0));
+}
+
+#[test]
+fn other_settings_of_a_lan_keep_its_overlays() {
+    let mut world = moved(&named());
+    let mut other = named();
+    other.lans[0].broadcast = false;
+    other.lans[1].multicast_group = "ff02::fa1d".parse().unwrap();
+    world.reload(0, &other);
+    assert_eq!(world.verdict(0, 0, 1), Some(by_lan1(1)));
+    let mut other = named();
+    other.lans[0].ipv4 = false;
+    world.reload(0, &other);
+    assert_eq!(world.verdict(0, 0, 1), Some(Verdict::Home), "IPv4 has left{}", world.state(0));
+}
+
+#[test]
+fn lans_found_by_ourselves_stay_unless_excluded() {
+    let mut world = met(&Config { requestor: true, ..Config::default() });
+    world.reload(0, &Config { requestor: true, exclude: vec!["lan0".into()], ..Config::default() });
+    assert_eq!(world.plan(0).lans, ["lan1"]);
+    world.reload(0, &Config { requestor: true, ..Config::default() });
+    assert_eq!(world.plan(0).lans, ["lan1", "lan0"]);
+    world.reload(0, &named());
+    world.run(ms(1500));
+    assert_eq!(world.verdict(0, 0, 1), Some(Verdict::Home), "{}", world.state(0));
+}
+
+#[test]
+fn keys_roll_over_without_losing_a_peer() {
+    let with = |ids: &[u32]| Config { keys: ring(ids), ..named() };
+    let mut world = met(&with(&[1]));
+    for ids in [&[1, 2][..], &[2, 1], &[2]] {
+        for host in 0..2 {
+            world.forget_notices();
+            world.reload(host, &with(ids));
+            world.run(ms(1500));
+            world.assert_quiet(&["path-down", "path-unknown", "peer-absent"]);
+            assert_eq!(world.verdict(0, 0, 1), Some(Verdict::Home));
+        }
+    }
+}
+
+#[test]
+fn keys_that_nobody_has_yet_move_nobody() {
+    let mut world = moved(&named());
+    for host in 0..2 {
+        world.reload(host, &Config { keys: ring(&[1]), ..named() });
+        world.run(ms(2000));
+        assert_eq!(world.verdict(0, 0, 1), Some(by_lan1(1)), "{}", world.state(0));
+    }
+    world.cut(0, |_, _| false);
+    world.run(ms(5000));
+    assert_eq!(world.verdict(0, 0, 1), Some(Verdict::Home), "{}", world.state(0));
+}
+
+#[test]
+fn what_is_away_when_failback_becomes_manual_waits_to_be_told() {
+    let manual = Config { failback: Failback::Manual, ..named() };
+    let mut world = moved(&named());
+    world.reload(0, &manual);
+    world.cut(0, |_, _| false);
+    world.run(ms(6000));
+    assert_eq!(world.verdict(0, 0, 1), Some(by_lan1(1)), "{}", world.state(0));
+    world.reload(0, &named());
+    world.run(ms(1000));
+    assert_eq!(world.verdict(0, 0, 1), Some(Verdict::Home), "{}", world.state(0));
+}
+
+#[test]
+fn roles_change_and_both_still_notice_a_dead_lan() {
+    let responder = Config { requestor: false, ..named() };
+    let mut world = met(&named());
+    world.forget_notices();
+    world.reload(1, &responder);
+    world.run(ms(2000));
+    world.assert_quiet(&["path-down", "path-unknown", "peer-absent"]);
+    world.cut(0, |_, _| true);
+    world.run(ms(1200));
+    for host in 0..2 {
+        assert_eq!(world.verdict(host, 0, 1 - host), Some(by_lan1(1 - host)), "{}", world.state(host));
+    }
+    world.reload(1, &named());
+    world.run(ms(1000));
+    assert_eq!(world.verdict(1, 0, 0), Some(by_lan1(0)), "{}", world.state(1));
+    world.cut(0, |_, _| false);
+    world.run(ms(5000));
+    for host in 0..2 {
+        assert_eq!(world.verdict(host, 0, 1 - host), Some(Verdict::Home), "{}", world.state(host));
+    }
+}
+
+#[test]
+fn two_responders_part_and_move_nothing() {
+    let responder = Config { requestor: false, ..named() };
+    let mut world = moved(&named());
+    (0..2).for_each(|host| world.reload(host, &responder));
+    world.run(ms(3000));
+    assert_eq!(world.verdict(0, 0, 1), Some(by_lan1(1)), "{}", world.state(0));
+    world.cut(0, |_, _| false);
+    world.reload(0, &named());
+    world.run(ms(6000));
+    assert_eq!(world.verdict(0, 0, 1), Some(Verdict::Home), "{}", world.state(0));
+}
+
+#[test]
+fn configured_peers_come_and_go() {
+    let peer = |addresses: Vec<std::net::IpAddr>| PeerConfig { name: "h2".into(), addresses };
+    let unheard = "10.77.1.99".parse().unwrap();
+    let with = Config { peers: vec![peer(vec![address(0, 1), unheard])], ..named() };
+    let mut world = met(&named());
+    world.reload(0, &with);
+    let strange = Subject { home: "lan0".into(), address: unheard };
+    assert!(world.plan(0).subjects.contains_key(&strange), "{}", world.state(0));
+    world.reload(0, &named());
+    assert_eq!(world.plan(0).subjects.get(&strange), Some(&Verdict::Home), "lifted, if it was laid");
+    assert_eq!(world.verdict(0, 0, 1), Some(Verdict::Home));
+}
+
+#[test]
+fn a_port_that_changes_on_one_host_after_the_other_moves_nothing() {
+    let mut world = moved(&named());
+    world.reload(0, &Config { port: 7, ..named() });
+    world.run(ms(1));
+    let state = world.state(1);
+    assert!(state.contains("peer-absent") && state.contains("evidence=goodbye"), "{state}");
+    assert_eq!(world.verdict(1, 0, 0), Some(by_lan1(0)));
+}
+
+#[test]
+fn what_an_earlier_run_knew_of_a_lan_that_is_none_by_now_lays_nothing() {
+    let mut world = met(&named());
+    let memory = world.memory(0);
+    assert_eq!(memory.paths.len(), 2);
+    world.start(0, &Config { lans: lans(&[1]), ..named() }, memory);
+    world.run(ms(3000));
+    assert!(world.plan(0).subjects.keys().all(|subject| subject.home == "lan1"), "{}", world.state(0));
+    assert_eq!(world.memory(0).paths.len(), 2, "it is remembered on");
+}
