@@ -13,7 +13,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, Parser};
 
 use crate::config::{
-    Complaint, Draft, FaultKind, Faults, Loaded, Origin, absent_lans, check_against_interfaces, value,
+    Complaint, Config, Draft, FaultKind, Faults, Loaded, Origin, absent_lans, check_against_interfaces, value,
 };
 use crate::interface::Interface;
 
@@ -93,7 +93,10 @@ pub struct Arguments {
     /// Keep all state in this directory
     #[arg(long, value_name = "DIRECTORY")]
     pub state_dir: Option<PathBuf>,
-    /// Report every fault of the settings, then end
+    /// User to run as; root to stay root [default: faild]
+    #[arg(long, value_name = "NAME", value_parser = value::user_name)]
+    pub user: Option<String>,
+    /// Report every fault of settings and host, then end
     #[arg(long)]
     pub check: bool,
     /// Probe, decide and log, but change nothing
@@ -157,8 +160,12 @@ impl Arguments {
     }
 
     /// What `--check` does: reports every fault and warning on standard error, and changes nothing. `interfaces` are
-    /// the host's, if they could be read.
-    pub fn check(&self, interfaces: Option<&[Interface]>) -> ExitStatus {
+    /// the host's, if they could be read; `preview` tells what a start would warn of there.
+    pub fn check(
+        &self,
+        interfaces: Option<&[Interface]>,
+        preview: impl FnOnce(&Config) -> Vec<String>,
+    ) -> ExitStatus {
         let (loaded, faults) = match self.load() {
             Ok(loaded) => {
                 let faults = check_against_interfaces(&loaded.config, interfaces.unwrap_or_default());
@@ -171,7 +178,7 @@ impl Arguments {
         }
         let Some(loaded) = loaded else { return ExitStatus::from(&faults) };
         let absent = interfaces.map(|interfaces| absent_lans(&loaded.config, interfaces)).unwrap_or_default();
-        for warning in loaded.warnings.iter().chain(&absent) {
+        for warning in loaded.warnings.iter().chain(&absent).chain(&preview(&loaded.config)) {
             report(&format_args!("warning: {warning}"));
         }
         if !faults.list.is_empty() {
@@ -200,6 +207,9 @@ impl Arguments {
         }
         if let Some(log) = &self.log {
             draft.set_log(absolute(log));
+        }
+        if let Some(user) = &self.user {
+            draft.set_user(user.clone());
         }
         if !self.interface.is_empty() {
             draft.set_lans(&self.interface);

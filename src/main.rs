@@ -8,7 +8,9 @@ use faild::daemon;
 
 fn main() -> ExitCode {
     match Arguments::parse_from_env() {
-        Ok(arguments) if arguments.check => arguments.check(daemon::interfaces().as_deref()).into(),
+        Ok(arguments) if arguments.check => {
+            arguments.check(daemon::interfaces().as_deref(), daemon::preview).into()
+        }
         Ok(arguments) => run(&arguments),
         Err(status) => status.into(),
     }

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{AccessFlags, eaccess};
 
+use super::account::{self, Account};
 use super::document::Source;
 use super::fault::{Fault, Faults, Origin};
-use super::{Config, KeyRing, LanConfig, PeerConfig, file, key_file};
+use super::{Config, DEFAULT_USER, KeyRing, LanConfig, PeerConfig, file, key_file};
 
 /// The file that is read when none is named.
 pub const DEFAULT_FILE: &str = "/etc/faild/faild.toml";
@@ -36,6 +37,7 @@ pub struct Draft {
     pub(super) peers: Vec<Placed<PeerConfig>>,
     pub(super) log: Option<Placed<PathBuf>>,
     pub(super) key_file: Option<Placed<PathBuf>>,
+    pub(super) user: Option<Placed<String>>,
     pub(super) faults: Vec<Fault>,
     file: Option<PathBuf>,
 }
@@ -84,6 +86,7 @@ impl Draft {
             peers: Vec::new(),
             log: None,
             key_file: None,
+            user: None,
             faults: Vec::new(),
             file: None,
         }
@@ -92,6 +95,11 @@ impl Draft {
     /// `-l`.
     pub fn set_log(&mut self, path: PathBuf) {
         self.log = Some(Placed { origin: Origin::Flag, value: path });
+    }
+
+    /// `--user`.
+    pub fn set_user(&mut self, name: String) {
+        self.user = Some(Placed { origin: Origin::Flag, value: name });
     }
 
     /// `-i`: these are the LANs, in this order; one that the file describes keeps its settings.
@@ -123,10 +131,15 @@ impl Draft {
             log.value
         });
         if let Some(path) = &self.key_file {
+            self.settings.key_file = Some(path.value.clone());
             match key_file::read(&path.value, &path.origin) {
                 Ok(keys) => self.settings.keys = KeyRing { keys },
                 Err(mut faults) => self.faults.append(&mut faults),
             }
+        }
+        if let Some(user) = self.user {
+            self.faults.extend(check_user(&user));
+            self.settings.user = user.value;
         }
         Faults::check(self.faults)?;
         let config = Config {
@@ -233,6 +246,16 @@ fn check_exclude(exclude: &[Placed<String>], lans: &[Placed<LanConfig>], faults:
             faults.push(Fault::new(origin.clone(), text));
         }
     }
+}
+
+/// A user that is asked for must exist; the default one need not.
+fn check_user(user: &Placed<String>) -> Option<Fault> {
+    let name = &user.value;
+    let is_good = name == DEFAULT_USER || Account::find(name).is_some();
+    (!is_good).then(|| {
+        let text = format!("user {name} is not in /etc/passwd; make it: {}", account::make_command(name));
+        Fault::environment(user.origin.clone(), text)
+    })
 }
 
 /// Whether a log can be written there, without creating it.

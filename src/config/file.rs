@@ -87,6 +87,7 @@ const TOP: &[Key<Draft>] = &[
         read: |d, v, _| put(&mut d.settings.control_group, value::group_name(v.text("a group in quotes")?)),
     },
     Key { name: "exit", default: "\"lift\"", read: |d, v, _| put(&mut d.settings.exit, exit(v)) },
+    Key { name: "user", default: "\"faild\"", read: |d, v, _| put(&mut d.user, placed(v, user(v))) },
 ];
 
 const SECTIONS: &[Key<Draft>] = &[
@@ -190,6 +191,10 @@ fn exit(value: &Value<'_>) -> Result<Exit, Complaint> {
         "keep" => Ok(Exit::Keep),
         _ => Err(Complaint::Form { wanted: WANTED }),
     }
+}
+
+fn user(value: &Value<'_>) -> Result<String, Complaint> {
+    value.text("a user's name in quotes").and_then(value::user_name)
 }
 
 fn read_exclude(draft: &mut Draft, value: &Value<'_>, faults: &mut Vec<Fault>) -> Result<(), Complaint> {

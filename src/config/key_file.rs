@@ -1,12 +1,13 @@
 //! The key file: one `ID HEX` a line, the signing key first (faild.toml(5)).
 
 use std::fs::Metadata;
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use super::Key;
 use super::draft::{TextError, read_text};
 use super::fault::{Fault, Origin};
+use super::{DEFAULT_USER, Key};
 
 /// Keys at most: a rollover needs two, and each costs a hash for every packet of a stranger.
 const MOST_KEYS: usize = 16;
@@ -27,10 +28,18 @@ pub(super) fn read(path: &Path, named_at: &Origin) -> Result<Vec<Key>, Vec<Fault
         return Err(at_name(refusal));
     }
     let text = read_text(path).map_err(|e| match e {
+        TextError::Read(error) if error.kind() == ErrorKind::PermissionDenied => {
+            at_name(format!("is closed to the user that faild runs as; {}", open_command(path)))
+        }
         TextError::Read(_) | TextError::Long => at_name(e.to_string()),
         TextError::NotText { .. } => vec![e.fault(path)],
     })?;
     parse(path, &text)
+}
+
+/// The command that lets faild read a key file, and nobody else but root.
+pub fn open_command(path: &Path) -> String {
+    format!("chgrp {DEFAULT_USER} {path} && chmod 640 {path}", path = path.display())
 }
 
 /// Who else could read or write the secrets?

@@ -15,6 +15,14 @@ pub fn keep_fixed(running: &Config, new: &mut Config) -> Vec<&'static str> {
     keep("daemon", running.daemon != new.daemon);
     keep("pid-file", running.pid_file != new.pid_file);
     keep("dry-run", running.dry_run != new.dry_run);
+    keep("user", running.user != new.user);
+    // The right to a low port is given up at the start, unless it was needed then.
+    let is_out_of_reach = new.port < PRIVILEGED && running.port >= PRIVILEGED;
+    keep("port", is_out_of_reach);
+    if is_out_of_reach {
+        new.port = running.port;
+    }
+    new.user.clone_from(&running.user);
     new.state_dir.clone_from(&running.state_dir);
     new.runtime_dir.clone_from(&running.runtime_dir);
     new.pid_file.clone_from(&running.pid_file);
@@ -40,10 +48,13 @@ const LIVE: &[Live] = &[
     ("exit", |a, b| a.exit != b.exit),
     ("lan", |a, b| a.lans != b.lans),
     ("peer", |a, b| a.peers != b.peers),
-    ("auth", |a, b| a.keys != b.keys),
+    ("auth", |a, b| (&a.keys, &a.key_file) != (&b.keys, &b.key_file)),
     ("damping", |a, b| a.damping != b.damping),
     ("failback", |a, b| a.failback != b.failback),
 ];
+
+/// Ports below are for those with CAP_NET_BIND_SERVICE.
+const PRIVILEGED: u16 = 1024;
 
 #[cfg(test)]
 mod tests {
@@ -53,9 +64,10 @@ mod tests {
     use crate::config::{Failback, LanConfig, keys};
 
     #[test]
-    fn every_key_is_live() {
-        let named: BTreeSet<&str> =
+    fn every_key_but_the_user_is_live() {
+        let mut named: BTreeSet<&str> =
             keys().map(|key| if key.section.is_empty() { key.name } else { key.section }).collect();
+        assert!(named.remove("user"), "who it is belongs to the start");
         assert_eq!(LIVE.iter().map(|(name, _)| *name).collect::<BTreeSet<_>>(), named);
     }
 
@@ -64,7 +76,7 @@ mod tests {
         let one = Config::default();
         assert!(differences(&one, &one).is_empty());
         let other = Config {
-            port: 7,
+            port: 7777,
             lans: vec![LanConfig::new("a")],
             failback: Failback::Manual,
             ..Config::default()
@@ -75,9 +87,18 @@ mod tests {
     #[test]
     fn what_only_a_start_can_change_stays_and_is_named() {
         let running = Config::default();
-        let mut new = Config { dry_run: true, state_dir: "/x".into(), port: 7, ..Config::default() };
-        assert_eq!(keep_fixed(&running, &mut new), ["state-dir", "dry-run"]);
-        assert_eq!(new, Config { port: 7, ..Config::default() });
+        let mut new = Config {
+            dry_run: true,
+            state_dir: "/x".into(),
+            user: "root".into(),
+            port: 7777,
+            ..Config::default()
+        };
+        assert_eq!(keep_fixed(&running, &mut new), ["state-dir", "dry-run", "user"]);
+        assert_eq!(new, Config { port: 7777, ..Config::default() });
         assert!(keep_fixed(&running, &mut new).is_empty());
+        new.port = 1023;
+        assert_eq!(keep_fixed(&running, &mut new), ["port"]);
+        assert_eq!(new, running);
     }
 }

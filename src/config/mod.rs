@@ -10,12 +10,13 @@
 //!
 //! What only the host's interfaces can show is [`check_against_interfaces`].
 
+pub mod account;
 mod document;
 mod draft;
 mod fault;
 mod file;
 mod interfaces;
-mod key_file;
+pub mod key_file;
 mod live;
 pub(crate) mod value;
 
@@ -55,6 +56,8 @@ pub struct Config {
     pub peers: Vec<PeerConfig>,
     /// Keys; empty: probes are not authenticated.
     pub keys: KeyRing,
+    /// Where the keys came from.
+    pub key_file: Option<PathBuf>,
     /// Flap damping.
     pub damping: Damping,
     /// When traffic may go home.
@@ -68,6 +71,8 @@ pub struct Config {
     pub exit: Exit,
     /// Members of this group may read the control socket. Default faild.
     pub control_group: String,
+    /// `--user`: the user to run as. Default `faild`, or root with fewer rights where there is no such user.
+    pub user: String,
     /// Directory of what must survive a reboot (node id, penalties, known peers). Default /var/lib/faild.
     pub state_dir: PathBuf,
     /// Directory of what must survive only the process (journal). Default /run/faild.
@@ -94,12 +99,14 @@ impl Default for Config {
             exclude: Vec::new(),
             peers: Vec::new(),
             keys: KeyRing::default(),
+            key_file: None,
             damping: Damping::default(),
             failback: Failback::Auto,
             route_protocols: vec![3, 4, 9, 16],
             packet_budget: NonZeroU32::MIN.saturating_add(9_999),
             exit: Exit::Lift,
             control_group: "faild".to_owned(),
+            user: DEFAULT_USER.to_owned(),
             state_dir: PathBuf::from("/var/lib/faild"),
             runtime_dir: PathBuf::from("/run/faild"),
             daemon: false,
@@ -108,6 +115,9 @@ impl Default for Config {
         }
     }
 }
+
+/// The user that faild runs as where nobody says otherwise.
+pub const DEFAULT_USER: &str = "faild";
 
 /// One LAN that was named.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -74,6 +74,16 @@ pub(crate) fn whole_text_in(text: &str, range: &RangeInclusive<u32>) -> Result<u
     whole_in(text.parse().unwrap_or(beyond), range)
 }
 
+/// A user's name as passwd(5) has them.
+pub(crate) fn user_name(text: &str) -> Result<String, Complaint> {
+    let is_good = |c: char| c.is_ascii_alphanumeric() || "_.-$".contains(c);
+    if (1..=32).contains(&text.len()) && !text.starts_with('-') && text.chars().all(is_good) {
+        Ok(text.to_owned())
+    } else {
+        Err(Complaint::Form { wanted: "a user's name" })
+    }
+}
+
 /// Part of a day, `HH:MM-HH:MM`, in seconds since midnight; may pass midnight, `24:00` ends a day.
 pub(crate) fn window(text: &str) -> Result<(u32, u32), Complaint> {
     const WANTED: Complaint = Complaint::Form { wanted: "a part of the day such as \"02:00-04:30\"" };

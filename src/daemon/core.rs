@@ -15,28 +15,32 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt::Display;
+use std::net::IpAddr;
 use std::time::Duration;
 
-use log::{Level, debug, error, info, log, log_enabled, warn};
+use log::{Level, debug, error, info, log, log_enabled};
 
 use super::agenda::{Agenda, Task};
 use super::clock;
 use super::control::Events;
 use super::local_time::time_of_day;
 use super::log::Log;
+use super::neighbours::Neighbours;
 use super::state::{Journal, State};
-use crate::config::{Config, Exit, Failback, LanConfig};
-use crate::engine::{Engine, Input, Output};
-use crate::interface::{Interface, InterfaceIndex};
-use crate::kernel::sysctl::{Sysctls, Weight};
+use crate::config::{Config, Failback, LanConfig};
+use crate::engine::{self, Engine, Input, Output};
+use crate::interface::{Interface, InterfaceIndex, MacAddress};
+use crate::kernel::sysctl::Sysctls;
 use crate::kernel::{Event, Kernel, LinkState};
 use crate::net::{Endpoint, Moment, Sockets};
-use crate::reconcile::{self, Dump, Operation, Reconciler, Settings, describe};
+use crate::reconcile::{self, Dump, Operation, Reconciler, describe};
 use crate::time::Instant;
 
 mod reload;
+mod stop;
 
 pub(super) use reload::{Source, Trial};
+pub(super) use stop::End;
 
 /// Everything but the poll.
 pub(super) struct Core {
@@ -66,6 +70,8 @@ pub(super) struct Core {
     pub(super) events: Events,
     /// When the daemon began.
     pub(super) started: Instant,
+    /// Whether the kernel has room for the peers.
+    pub(super) neighbours: Neighbours,
     pub(super) log: Log,
     /// Where the settings come from.
     pub(super) source: Source,
@@ -73,15 +79,6 @@ pub(super) struct Core {
     pub(super) trial: Option<Trial>,
     /// Somebody wants the daemon to end.
     pub(super) end: Option<End>,
-}
-
-/// How the daemon shall end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct End {
-    /// Who said so.
-    pub(super) cause: &'static str,
-    /// All overlays stay, whatever the settings say: another run follows.
-    pub(super) keep: bool,
 }
 
 /// Something for the kernel or the file system.
@@ -157,6 +154,7 @@ impl Core {
             self.open_sockets(now);
             self.reconciler.handle(now, reconcile::Input::Plan(self.engine.plan()));
             self.drain_reconciler(now);
+            self.neighbours.consider(self.engine.plan());
         }
     }
 
@@ -248,9 +246,26 @@ impl Core {
                 Output::QueryLinks => self.agenda.by(Task::QueryLinks, self.earliest_query(now)),
                 Output::PlanChanged => self.is_plan_new = true,
                 Output::Remember(memory) => self.state.remember(&memory),
-                Output::Notice(notice) => self.say(notice.level(), &notice),
+                Output::Notice(notice) => {
+                    let hardware = self.hardware_of(&notice);
+                    self.say(notice.level(), &format_args!("{notice}{hardware}"));
+                }
             }
         }
+    }
+
+    /// The hardware addresses that a line shall have, as far as the kernel knows them.
+    fn hardware_of(&mut self, notice: &engine::Notice) -> String {
+        let Some((lan, hosts)) = notice.hosts() else { return String::new() };
+        let Some(lan) = self.interfaces.iter().find(|i| i.name == lan) else { return String::new() };
+        let (index, own_mac, own) = (lan.index, lan.mac, lan.addresses.clone());
+        let mut mac = |address: IpAddr| match own.iter().any(|a| a.address() == address) {
+            true => own_mac,
+            false => self.kernel.hardware_address(index, address),
+        };
+        let words = |mac: Option<MacAddress>| mac.map_or("unknown".to_owned(), |mac| mac.to_string());
+        let [one, other] = hosts.map(|host| words(host.and_then(&mut mac)));
+        format!(" mac={one} other-mac={other}")
     }
 
     fn drain_reconciler(&mut self, now: Instant) {
@@ -408,20 +423,8 @@ impl Core {
         let names = &self.engine.plan().lans;
         self.findings.retain(|(interface, _)| names.contains(interface));
         for finding in findings {
-            let level = match finding.weight {
-                Weight::Warning => Level::Warn,
-                Weight::Note => Level::Info,
-            };
             if self.findings.insert((finding.interface.clone(), finding.what)) {
-                log!(
-                    level,
-                    "sysctl-unfit interface={} setting={} value={} why=\"{}\" mend=\"{}\"",
-                    finding.interface,
-                    finding.what,
-                    finding.value,
-                    finding.why,
-                    finding.mend
-                );
+                log!(finding.level(), "{finding}");
             }
         }
     }
@@ -452,27 +455,6 @@ impl Core {
         if self.troubles.insert(what) {
             let reason = error.source().map(|source| format!(": {source}")).unwrap_or_default();
             error!("kernel-unreadable what={what} error=\"{error}{reason}\" retried=yes");
-        }
-    }
-
-    /// What the reconciler said when it was told to stop goes to the kernel; at most until `is_over` says so.
-    pub(super) fn stop(&mut self, now: Instant, keep: bool, mut is_over: impl FnMut() -> bool) {
-        if keep {
-            let settings = Settings { exit: Exit::Keep, ..Settings::from(&self.config) };
-            self.inform(now, reconcile::Input::Settings { settings, left: &[] });
-        }
-        self.tell(now, Input::Stop);
-        self.hand_over_plan(now);
-        self.inform(now, reconcile::Input::Stop);
-        while !self.errands.is_empty() {
-            if is_over() {
-                warn!(
-                    "stop-incomplete errands={} hint=\"ip route flush proto 250; ip -6 route flush proto 250\"",
-                    self.errands.len()
-                );
-                return;
-            }
-            self.run_errands(now);
         }
     }
 }

@@ -8,12 +8,8 @@
 //! So `faild -d && echo ready` means it, and a start that fails is told where it was asked for.
 #![allow(unsafe_code)]
 
-use std::env;
 use std::fs::OpenOptions;
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
-use std::os::linux::net::SocketAddrExt;
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::net::{SocketAddr, UnixDatagram};
 
 use anyhow::Context;
 use nix::sys::wait::{WaitStatus, waitpid};
@@ -62,7 +58,7 @@ impl Readiness {
         self.parent.is_some()
     }
 
-    /// The daemon works: lets the parent end well, gives up the terminal, and tells an init system that asked for it.
+    /// The daemon works: lets the parent end well, and gives up the terminal.
     ///
     /// # Errors
     ///
@@ -73,22 +69,7 @@ impl Readiness {
             // A parent that was killed meanwhile needs no word.
             let _ = parent.write_all(&[READY]);
         }
-        notify("READY=1");
         Ok(())
-    }
-}
-
-/// Tells the init system (sd_notify(3)), if it wants to be told. Best effort: systemd notices by its own time limit.
-pub(super) fn notify(message: &str) {
-    let Some(name) = env::var_os("NOTIFY_SOCKET") else { return };
-    let address = match name.as_bytes() {
-        [b'@', name @ ..] => SocketAddr::from_abstract_name(name),
-        name => SocketAddr::from_pathname(std::ffi::OsStr::from_bytes(name)),
-    };
-    let sent =
-        address.and_then(|address| UnixDatagram::unbound()?.send_to_addr(message.as_bytes(), &address));
-    if let Err(error) = sent {
-        log::debug!("notify-failed message={message} error=\"{error}\"");
     }
 }
 

@@ -15,6 +15,7 @@ use super::control::Control;
 use super::core::{Core, End};
 use super::lag::Lag;
 use super::signals::{Request, Signals};
+use super::supervisor::Supervisor;
 use super::timer::Timer;
 use crate::engine::Input;
 use crate::kernel::{Event, Monitor, Rest};
@@ -35,6 +36,7 @@ pub(super) struct EventLoop {
     /// Turns in a row in which the sockets were not emptied.
     backlogged: u32,
     lag: Lag,
+    pub(super) supervisor: Supervisor,
 }
 
 impl EventLoop {
@@ -69,6 +71,7 @@ impl EventLoop {
             is_signalled: false,
             backlogged: 0,
             lag: Lag::default(),
+            supervisor: Supervisor::default(),
         })
     }
 
@@ -87,12 +90,14 @@ impl EventLoop {
                 self.stop(end);
                 return Ok(());
             }
-            self.lag.on_done(moment.now, clock::read().now);
+            let done = clock::read().now;
+            self.lag.on_done(moment.now, done);
+            self.supervisor.handle_turn(done);
         }
     }
 
     fn wait(&mut self, events: &mut Events) -> anyhow::Result<Moment> {
-        let deadline = self.core.deadline();
+        let deadline = [self.core.deadline(), self.supervisor.deadline()].into_iter().flatten().min();
         let is_busy =
             self.core.has_work() || self.is_monitor_readable || self.control.has_work(&self.core.events);
         self.timer.arm(deadline).context("cannot set the timer")?;
@@ -183,13 +188,16 @@ impl EventLoop {
 
     /// The log first: what the settings lead to goes to the new file.
     fn reload(&mut self, now: Instant) {
+        self.supervisor.tell_reloading(now);
         self.core.log.reopen();
-        // It is in the log; nobody else asked.
+        // How it went is in the log; nobody else asked.
         let _ = self.core.reload(now, None);
+        self.supervisor.tell_ready(now);
     }
 
     fn stop(&mut self, End { cause, keep }: End) {
         info!("stopping cause={cause} keep={keep}");
+        self.supervisor.tell_stopping();
         let started = clock::read().now;
         self.core.stop(started, keep, || clock::read().now.since(started) > GOODBYE);
         self.core.state.finish(GOODBYE);

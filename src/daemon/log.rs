@@ -97,7 +97,9 @@ impl Log {
                 info!("log-reopened file={}", path.display());
             }
             Err(error) => {
-                error!("log-not-reopened error=\"{error:#}\" consequence=\"the old file is still in use\"")
+                error!(
+                    "log-not-reopened error=\"{error:#}\" consequence=\"the old file is still in use\" hint=\"where faild may make no file, let logrotate make it for its user: create 640 faild adm\""
+                )
             }
         }
     }

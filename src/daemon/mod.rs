@@ -1,8 +1,8 @@
 //! The daemon: starts up in an order in which every refusal comes before anything is changed, then turns the loop.
 //!
 //! ```text
-//! settings checked (before us) -> detach -> signals -> privileges -> one instance -> log -> memory, journal
-//!   -> netlink, sockets -> the kernel is read -> pid file -> ready -> loop -> goodbye
+//! settings checked (before us) -> detach -> signals -> may we? -> one instance -> log, pid file -> rights dropped
+//!   -> netlink -> memory, journal -> the kernel is read, sockets -> pid -> ready -> loop -> goodbye
 //! ```
 
 mod agenda;
@@ -16,10 +16,13 @@ mod instance;
 mod lag;
 mod local_time;
 mod log;
+mod neighbours;
 mod pid_file;
+mod preview;
 mod privileges;
 mod signals;
 mod state;
+mod supervisor;
 mod timer;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -35,9 +38,11 @@ use self::detach::{Readiness, Side};
 use self::event_loop::EventLoop;
 use self::instance::Instance;
 use self::log::Log;
+use self::neighbours::Neighbours;
 use self::pid_file::PidFile;
 use self::signals::Signals;
 use self::state::{Journal, State};
+use self::supervisor::Supervisor;
 use crate::config::{Config, Faults, Loaded, absent_lans, check_against_interfaces};
 use crate::engine::Engine;
 use crate::interface::Interface;
@@ -69,10 +74,17 @@ pub fn interfaces() -> Option<Vec<Interface>> {
     Netlink::open(RECEIVE_BUFFER).and_then(|mut netlink| netlink.interfaces()).ok()
 }
 
+/// What a start with these settings would warn of on this host; for checks that change nothing.
+pub fn preview(config: &Config) -> Vec<String> {
+    let looked =
+        Netlink::open(RECEIVE_BUFFER).and_then(|mut netlink| preview::warnings(config, &mut netlink));
+    looked.unwrap_or_else(|error| vec![format!("this host cannot be looked at: {error}")])
+}
+
 fn serve(loaded: Loaded, source: Source, readiness: Readiness) -> anyhow::Result<()> {
     let Loaded { config, warnings, .. } = loaded;
     let signals = Signals::open().context("cannot block signals")?;
-    privileges::check()?;
+    privileges::check(&config)?;
     let _instance = Instance::take()?;
     let log = Log::start(config.log.as_deref(), config.verbosity)?;
     info!(
@@ -82,22 +94,26 @@ fn serve(loaded: Loaded, source: Source, readiness: Readiness) -> anyhow::Result
         config.dry_run
     );
     warnings.iter().for_each(|warning| warn!("configuration {warning}"));
-    let pid_file = config.pid_file.clone();
+    let mut pid_file = config.pid_file.as_deref().map(PidFile::open).transpose()?;
+    let poll = Poll::new().context("cannot poll")?;
+    let registry = poll.registry().try_clone().context("cannot poll")?;
+    // As root still, which may give the socket to any group.
+    let control = Control::open(&config.runtime_dir, &config.control_group, registry)?;
+    privileges::drop_rights(&config)?;
     let netlink = Netlink::open(RECEIVE_BUFFER).context("cannot talk to the kernel")?;
     let monitor = Monitor::open(netlink.port(), RECEIVE_BUFFER).context("cannot listen to the kernel")?;
-    let poll = Poll::new().context("cannot poll")?;
     let kernel = open_kernel(netlink, &config)?;
-    let registry = poll.registry().try_clone().context("cannot poll")?;
-    let control = Control::open(&config.runtime_dir, &config.control_group, registry)?;
     let core = core(config, kernel, &poll, log.clone(), source)?;
     let mut event_loop = EventLoop::new(core, control, poll, signals, monitor)?;
+    event_loop.supervisor = Supervisor::from_env();
     event_loop.core.start(clock::read());
-    let _pid_file = pid_file.as_deref().map(PidFile::write).transpose()?;
+    pid_file.as_mut().map(PidFile::fill).transpose()?;
     info!("ready");
     if readiness.is_awaited() {
         log.leave_stderr();
     }
     readiness.tell()?;
+    event_loop.supervisor.tell_ready(clock::read().now);
     event_loop.run()
 }
 
@@ -139,6 +155,7 @@ fn core(
         findings: BTreeSet::new(),
         events: Events::default(),
         started: clock::read().now,
+        neighbours: Neighbours::default(),
         log,
         source,
         trial: None,

@@ -156,10 +156,12 @@ impl Engine {
         }
     }
 
-    /// Rule 7: both ends would, and this very address has answered at home.
+    /// Rule 7: both ends would, or the peer has gone already (its own detour died), and this very address has answered at
+    /// home.
     fn may_go_home(&self, now: Instant, peer: &Peer, path: &Path, a: &PeerAddress) -> bool {
         let answered = a.answered.zip(path.up_since).is_some_and(|(answered, up)| answered >= up);
-        path.verdict == Level::Up && self.is_ready_at_both(now, peer, path) && answered
+        let both_would = self.is_ready_at_both(now, peer, path) || !(peer.observer || path.remote_moved);
+        path.verdict == Level::Up && both_would && answered
     }
 
     /// Whether a way may go on being used: not down, and our side of it exists.
@@ -190,7 +192,7 @@ impl Engine {
             .is_some_and(|t| if from <= until { (from..until).contains(&t) } else { t >= from || t < until })
     }
 
-    fn is_ready_at_both(&self, now: Instant, peer: &Peer, path: &Path) -> bool {
+    pub(super) fn is_ready_at_both(&self, now: Instant, peer: &Peer, path: &Path) -> bool {
         self.is_ready(now, path) && (peer.observer || path.remote_ready)
     }
 
@@ -206,10 +208,12 @@ impl Engine {
         let fled = dead.unwrap_or(home);
         peer.paths
             .iter()
-            .filter(|(key, _)| **key != home && **key != fled && key.family == home.family)
+            .filter(|(key, path)| {
+                **key != home && **key != fled && key.family == home.family && !path.is_drained()
+            })
             .filter_map(|(key, path)| {
                 let class = self.class(now, peer, fled, path).filter(|_| self.is_running(key.lan))?;
-                let via = self.via(peer, home, a, *key, path)?;
+                let via = self.via(now, peer, (home, a), *key, (path, fled))?;
                 Some(Candidate { class, order: self.order(peer, *key), key: *key, via })
             })
             .min()
@@ -218,10 +222,15 @@ impl Engine {
     /// Rule 2: a path is taken only if it answered an INQ that was sent after the other went silent, so that the death
     /// of the peer, or our own, is not taken for that of a LAN.
     fn is_proven_since(&self, now: Instant, peer: &Peer, silent: PathKey, path: &Path) -> bool {
-        // A verdict from before the peer's restart or absence has no beginning that counts: then a fresh answer does.
+        let silent = peer.paths.get(&silent).map(AsRef::as_ref);
+        path.proof.is_some_and(|proof| proof >= self.silent_since(now, peer, silent))
+    }
+
+    /// Since when a path is silent, as far as proofs of others are concerned. A verdict from before the peer's restart or
+    /// absence, or from its report, has no beginning that counts: then what is fresh does.
+    pub(super) fn silent_since(&self, now: Instant, peer: &Peer, path: Option<&Path>) -> Instant {
         let recently = now - peer.pace.interval() * (self.config.missed.get() + 2);
-        let since = peer.paths.get(&silent).and_then(|p| p.unanswered_since).unwrap_or(recently);
-        path.proof.is_some_and(|proof| proof >= since)
+        path.and_then(|path| path.unanswered_since).unwrap_or(recently)
     }
 
     /// How good a path is as a way out of `fled`; none if it is not proven since that went silent.
@@ -237,8 +246,18 @@ impl Engine {
         }
     }
 
-    /// The peer's address to go by: proven on that path, and tied to the address that it shall serve (rule 4).
-    fn via(&self, peer: &Peer, home: PathKey, a: &PeerAddress, way: PathKey, path: &Path) -> Option<IpAddr> {
+    /// The peer's address to go by: proven on that path since `fled` went silent, as the path is (another may have been
+    /// given up), and tied to the address that it shall serve (rule 4).
+    fn via(
+        &self,
+        now: Instant,
+        peer: &Peer,
+        (home, a): (PathKey, &PeerAddress),
+        way: PathKey,
+        (path, fled): (&Path, PathKey),
+    ) -> Option<IpAddr> {
+        let silent = peer.paths.get(&fled).map(AsRef::as_ref);
+        let since = self.is_running(fled.lan).then(|| self.silent_since(now, peer, silent));
         let configured = |address: &IpAddr| {
             peer.configured
                 .and_then(|n| self.config.peers.get(n))
@@ -246,14 +265,23 @@ impl Engine {
         };
         path.addresses
             .values()
-            .filter(|b| b.answered.is_some() && b.withdrawn.is_none())
+            .filter(|b| b.answered.is_some() && b.answered >= since && b.withdrawn.is_none())
             .filter(|b| {
                 let forth = peer.claims(way, &a.address) || configured(&a.address);
-                let back = a.trusted || peer.claims(home, &b.address) || configured(&b.address);
+                let named = peer.claims(home, &b.address) || self.names_lan(peer, home, way.lan);
+                let back = a.trusted || named || configured(&b.address);
                 forth && back
             })
             .max_by_key(|b| (is_link_local(&b.address), b.answered, std::cmp::Reverse(b.address)))
             .map(|b| b.address)
+    }
+
+    /// Whether the peer named, over a path, any address of its own on another LAN. It may have a new one there by now, and
+    /// nobody but its neighbours on that LAN could take the place of either.
+    fn names_lan(&self, peer: &Peer, over: PathKey, other: LanIndex) -> bool {
+        let is_there =
+            |a: &IpAddr| !is_link_local(a) && self.lans.get(&other).is_some_and(|l| l.is_on_link(a));
+        peer.paths.get(&over).is_some_and(|path| path.claims.iter().any(is_there))
     }
 
     fn order(&self, peer: &Peer, key: PathKey) -> u8 {

@@ -25,6 +25,7 @@ impl Engine {
             self.address_generation = self.address_generation.wrapping_add(1).max(1);
         }
         self.watch_neighbours(now, lan);
+        self.drain_again(now, lan);
         let may_withdraw = |p: &&Peer| !p.absent && (p.withdrawal_waits || p.has_overlay());
         for node in self.peers.values().filter(may_withdraw).map(|p| p.node).collect::<Vec<_>>() {
             self.mark_withdrawn(now, node);

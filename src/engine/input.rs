@@ -1,5 +1,6 @@
 //! What goes into the engine and what comes out.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
@@ -42,6 +43,8 @@ pub enum Input<'a> {
     FailBack,
     /// The settings have changed; hand in the interfaces after it. Handing in the same again changes nothing.
     Config(&'a Config),
+    /// The interfaces whose LANs the administrator has taken out of service, all of them, whenever that changes.
+    Offline(&'a BTreeSet<String>),
     /// The daemon is about to end: say goodbye.
     Stop,
     /// The deadline passed.

@@ -43,8 +43,11 @@ impl Engine {
                 continue;
             }
             if let Some(renamed) = interfaces.iter().find(|i| i.index == known.index) {
-                let notice = Notice::LanRenamed { from: known.name.clone(), to: renamed.name.clone() };
-                self.outputs.push_back(Output::Notice(notice));
+                let (from, to) = (known.name.clone(), renamed.name.clone());
+                if self.offline.remove(&from) {
+                    self.offline.insert(to.clone());
+                }
+                self.outputs.push_back(Output::Notice(Notice::LanRenamed { from, to }));
                 lan.settings.interface.clone_from(&renamed.name);
                 self.indices.retain(|(name, i)| i != index && *name != renamed.name);
                 self.indices.push((renamed.name.clone(), *index));

@@ -107,6 +107,9 @@ impl Engine {
     pub(super) fn settle(&mut self, now: Instant, node: NodeId) {
         self.check_presence(node);
         self.combine(now, node);
+        if self.drain(now, node) {
+            self.combine(now, node);
+        }
         self.decide(now, node);
         self.spread_news(now, node);
     }
@@ -148,7 +151,7 @@ impl Engine {
             if key.peer_lan == UNHEARD && before == Level::Unknown && path.verdict != Level::Down {
                 continue;
             }
-            let evidence = if path.local == path.verdict { path.evidence } else { Evidence::Report };
+            let evidence = path.grounds();
             let interface = lans.get(&key.lan).map(|lan| lan.name().to_owned()).unwrap_or_default();
             self.outputs.push_back(Output::Notice(Notice::PathChanged {
                 peer: node,

@@ -24,6 +24,7 @@ mod leave;
 mod level;
 mod memory;
 mod notice;
+mod offline;
 mod pace;
 mod path;
 mod peer;
@@ -60,6 +61,7 @@ use timers::Timers;
 pub use counters::Dropped;
 pub use input::{Datagram, Input, Memory, Output, RememberedPath, Transmit};
 pub use notice::{Evidence, Notice};
+pub use offline::CutOff;
 pub use path::PathKey;
 pub use plan::{NextHop, Outcome, Plan, Subject, Verdict};
 pub use selection::Reason as LeftOut;
@@ -99,6 +101,8 @@ pub struct Engine {
     claimants_differ: BTreeSet<IpAddr>,
     /// Unicast INQs to configured addresses that nobody has answered from yet.
     unmet: BTreeMap<(LanIndex, IpAddr), slot::Unmet>,
+    /// Interfaces whose LANs are drained.
+    offline: BTreeSet<String>,
     /// Host overlays that were found at the start.
     adopted: BTreeMap<IpAddr, NextHop>,
     address_generation: u32,
@@ -158,6 +162,7 @@ impl Engine {
             claimants: BTreeMap::new(),
             claimants_differ: BTreeSet::new(),
             unmet: BTreeMap::new(),
+            offline: BTreeSet::new(),
             adopted: BTreeMap::new(),
             address_generation: 1,
             report_count: 0,
@@ -193,6 +198,7 @@ impl Engine {
             Input::TimeOfDay(seconds) => self.time_of_day = Some(seconds),
             Input::FailBack => self.on_fail_back(now),
             Input::Config(config) => self.on_config(now, config),
+            Input::Offline(interfaces) => self.on_offline(now, interfaces),
             Input::Stop => self.on_stop(now),
             Input::DeadlinePassed => self.on_deadline(now),
         }

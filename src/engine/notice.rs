@@ -24,6 +24,8 @@ pub enum Evidence {
     Answer,
     /// The peer says so.
     Report,
+    /// The administrator has taken its LAN out of service.
+    Offline,
 }
 
 impl fmt::Display for Evidence {
@@ -34,6 +36,7 @@ impl fmt::Display for Evidence {
             Evidence::Good(count) => write!(f, "good:{count}"),
             Evidence::Answer => f.write_str("answer"),
             Evidence::Report => f.write_str("peer-report"),
+            Evidence::Offline => f.write_str("offline"),
         }
     }
 }
@@ -82,9 +85,9 @@ pub enum Notice {
     /// It has been away for long and is forgotten.
     PeerForgotten { peer: NodeId },
     /// Two hosts bear one node id.
-    PeerCloned { peer: NodeId, address: IpAddr, interface: String },
+    PeerCloned { peer: NodeId, address: IpAddr, other: Option<IpAddr>, interface: String },
     /// Another host bears our node id.
-    OwnIdCloned { node: NodeId, other: IpAddr, interface: String, redraw: bool },
+    OwnIdCloned { node: NodeId, own: Option<IpAddr>, other: IpAddr, interface: String, redraw: bool },
     /// Traffic for an address leaves home.
     FailedOver { peer: NodeId, address: IpAddr, from: String, to: NextHop, adopted: bool },
     /// Traffic for an address is home again.
@@ -109,6 +112,14 @@ pub enum Notice {
     SilenceEnded,
     /// More peers than the packet budget allows to ask so often, or no longer.
     IntervalRaised { interval: Duration, paths: usize, configured: Duration },
+    /// The administrator takes a LAN out of service.
+    LanOffline { interface: String },
+    /// He puts it back.
+    LanOnline { interface: String },
+    /// A LAN that is out of service carries traffic for a peer, because nothing else does.
+    DrainSuspended { peer: NodeId, interface: String, family: Family },
+    /// Something else does again.
+    DrainResumed { peer: NodeId, interface: String, family: Family },
     /// The daemon itself ran late.
     Stalled { lag: Duration, interface: String },
 }
@@ -125,6 +136,7 @@ impl Notice {
             {
                 Loudness::Debug
             }
+            Notice::PathChanged { evidence: Evidence::Offline, .. } => Loudness::Info,
             Notice::PathChanged { level: Level::Down, .. }
             | Notice::InterfaceAbsent { .. }
             | Notice::InterfaceDown { .. }
@@ -137,6 +149,7 @@ impl Notice {
             | Notice::AddressFloats { .. }
             | Notice::PortFiltered { .. }
             | Notice::LanSilent { .. }
+            | Notice::DrainSuspended { .. }
             | Notice::Stalled { .. }
             | Notice::IntervalRaised { .. } => Loudness::Warn,
             Notice::InterfaceLeftOut { reason: LeftOut::SameSubnet(_) | LeftOut::TooMany, .. } => {
@@ -158,8 +171,24 @@ impl Notice {
             | Notice::BroadcastFiltered { .. }
             | Notice::BroadcastHeard { .. }
             | Notice::LanHeard { .. }
+            | Notice::LanOffline { .. }
+            | Notice::LanOnline { .. }
+            | Notice::DrainResumed { .. }
             | Notice::SilenceEnded => Loudness::Info,
         }
+    }
+}
+
+impl Notice {
+    /// Interface and addresses of the two hosts that this is about, if people will have to find them by their
+    /// hardware addresses: those belong to the line as far as the kernel knows them. A host without an address here is
+    /// one whose address nobody knows.
+    pub fn hosts(&self) -> Option<(&str, [Option<IpAddr>; 2])> {
+        if let Notice::PeerCloned { address, other, interface, .. } = self {
+            return Some((interface, [Some(*address), *other]));
+        }
+        let Notice::OwnIdCloned { own, other, interface, .. } = self else { return None };
+        Some((interface, [*own, Some(*other)]))
     }
 }
 
@@ -204,12 +233,17 @@ impl fmt::Display for Notice {
             }
             Notice::PeerRestarted { peer } => write!(f, "peer-restarted peer={peer}"),
             Notice::PeerForgotten { peer } => write!(f, "peer-forgotten peer={peer}"),
-            Notice::PeerCloned { peer, address, interface } => write!(
-                f,
-                "peer-cloned peer={peer} interface={interface} address={address} hint=\"two hosts bear this id: was a \
-                 disk copied? delete state.toml on one\" action=\"nothing is moved for them\""
-            ),
-            Notice::OwnIdCloned { node, other, interface, redraw } => {
+            Notice::PeerCloned { peer, address, other, interface } => {
+                write!(f, "peer-cloned peer={peer} interface={interface} address={address}")?;
+                if let Some(other) = other {
+                    write!(f, " other={other}")?;
+                }
+                f.write_str(
+                    " hint=\"two hosts bear this id: was a disk copied? delete state.toml on one\" \
+                     action=\"nothing is moved for them\"",
+                )
+            }
+            Notice::OwnIdCloned { node, other, interface, redraw, .. } => {
                 let action = if *redraw { "we draw a new one" } else { "the other one draws a new one" };
                 write!(f, "own-id-cloned node={node} other={other} interface={interface} action=\"{action}\"")
             }
@@ -249,6 +283,21 @@ impl fmt::Display for Notice {
                 )
             }
             Notice::LanHeard { interface } => write!(f, "lan-heard interface={interface}"),
+            Notice::LanOffline { interface } => {
+                write!(
+                    f,
+                    "lan-offline interface={interface} action=\"traffic leaves it where another way works\""
+                )
+            }
+            Notice::LanOnline { interface } => write!(f, "lan-online interface={interface}"),
+            Notice::DrainSuspended { peer, interface, family } => write!(
+                f,
+                "drain-suspended peer={peer} interface={interface} family={family} hint=\"it is offline, and nothing \
+                 else reaches the peer: do not unplug it\""
+            ),
+            Notice::DrainResumed { peer, interface, family } => {
+                write!(f, "drain-resumed peer={peer} interface={interface} family={family}")
+            }
             Notice::AllSilent { peers } => {
                 write!(f, "all-silent peers={peers} action=\"nothing is moved: it may be us\"")
             }

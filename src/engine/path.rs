@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use super::damping::Penalty;
 use super::notice::Evidence;
+use super::offline::Duty;
 use super::pace::Pace;
 use super::peer_address::PeerAddress;
 use super::random::Random;
@@ -95,6 +96,7 @@ pub(super) struct Path {
     pub(super) verdict: Level,
     pub(super) remote_ready: bool,
     pub(super) remote_moved: bool,
+    pub(super) duty: Duty,
 
     pub(super) missed: u32,
     pub(super) good: u32,
@@ -174,6 +176,7 @@ impl Path {
             verdict: Level::Unknown,
             remote_ready: false,
             remote_moved: false,
+            duty: Duty::Serving,
             missed: 0,
             good: 0,
             excused: 0,
@@ -261,8 +264,9 @@ impl Path {
 
     /// The verdict that both ends' counts give (section 1 of the protocol); `believe_alone` towards observers.
     pub(super) fn combine(&mut self, believe_alone: bool) {
-        let remote = if believe_alone { self.local } else { self.remote };
-        self.verdict = match (self.local, remote) {
+        let own = self.own_level();
+        let remote = if believe_alone { own } else { self.remote };
+        self.verdict = match (own, remote) {
             (Level::Down, _) | (_, Level::Down) => Level::Down,
             (Level::Up, Level::Up) => Level::Up,
             (Level::Unknown, Level::Unknown | Level::Up) | (Level::Up, Level::Unknown) => self.verdict,
@@ -413,7 +417,7 @@ impl Path {
             family: key.family,
             sender_lan: key.lan,
             receiver_lan: key.peer_lan,
-            level: self.local,
+            level: self.own_level(),
             ready,
             moved: self.is_moved(),
             token: self.token_held,
@@ -423,6 +427,12 @@ impl Path {
     /// Whether any of its addresses is served by another path.
     pub(super) fn is_moved(&self) -> bool {
         self.addresses.values().any(|address| address.is_detoured())
+    }
+
+    /// The address besides this one that answered last: of two hosts that bear one id, the other's.
+    pub(super) fn answered_beside(&self, address: &IpAddr) -> Option<IpAddr> {
+        let others = self.addresses.values().filter(|a| a.address != *address && a.answered.is_some());
+        others.max_by_key(|a| a.answered).map(|a| a.address)
     }
 
     /// The address to ask: of those that the peer still names the one that answered last. One that it withdrew

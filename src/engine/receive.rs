@@ -101,8 +101,9 @@ impl Engine {
         // A responder never asks, so it never learns of us: then it is we who yield.
         let redraw = self.boot < packet.sender.boot || !packet.sender.requestor;
         if redraw || !std::mem::replace(&mut self.told.cloned, true) {
-            let interface = self.lan_name(lan);
-            self.notice(Notice::OwnIdCloned { node: self.node, other: datagram.source, interface, redraw });
+            let (node, other, interface) = (self.node, datagram.source, self.lan_name(lan));
+            let own = self.source_towards(lan, &other);
+            self.notice(Notice::OwnIdCloned { node, own, other, interface, redraw });
         }
         if redraw {
             self.told.cloned = false;
@@ -377,8 +378,9 @@ impl Engine {
             peer.on_new_boot(now, boot);
         }
         if is_clone && !told {
-            let interface = self.lan_name(arrival.lan);
-            self.notice(Notice::PeerCloned { peer: node, address: arrival.datagram.source, interface });
+            let (address, interface) = (arrival.datagram.source, self.lan_name(arrival.lan));
+            let other = self.path(node, arrival.key).and_then(|path| path.answered_beside(&address));
+            self.notice(Notice::PeerCloned { peer: node, address, other, interface });
         } else if restarted && !is_clone && !too_soon {
             self.notice(Notice::PeerRestarted { peer: node });
         }

@@ -4,7 +4,7 @@
 use super::path::{Doubt, Path, PathKey};
 use super::{Engine, Reason};
 use crate::time::Instant;
-use crate::wire::{Level, NodeId, Packet, PathReport};
+use crate::wire::{Kind, Level, NodeId, Packet, PathReport};
 
 impl Engine {
     /// What we have to tell a peer.
@@ -24,7 +24,7 @@ impl Engine {
         let Some(peer) = self.peers.get(&node) else { return };
         let current = || {
             let reported = peer.paths.iter().filter(|(key, _)| Self::is_reportable(**key));
-            reported.map(|(key, path)| (*key, path.local, self.is_ready(now, path), path.is_moved()))
+            reported.map(|(key, path)| (*key, path.own_level(), self.is_ready(now, path), path.is_moved()))
         };
         if current().eq(peer.reported.iter().copied()) {
             return;
@@ -85,7 +85,11 @@ impl Engine {
             path.token_held = directed.token;
             path.list_confirmed = directed.address_generation;
         }
-        if peer.observer || packet.sender.report_generation < peer.held_generation {
+        // What an absent peer says counts from its first answer on: one end that takes it in before would come back with
+        // a verdict that the other does not have.
+        let is_answer = matches!(packet.kind, Kind::Acknowledgement { .. });
+        let is_old = packet.sender.report_generation < peer.held_generation;
+        if peer.observer || is_old || (peer.absent && !is_answer) {
             return;
         }
         let Some(reports) = packet.reports.as_ref() else { return };
@@ -139,16 +143,12 @@ impl Engine {
         let Some(peer) = self.peers.get(&node) else { return };
         let gap = self.interval / 8;
         let decides = self.config.missed.get() - 1;
-        let in_trouble = |path: &Path| path.verdict == Level::Down || path.missed >= decides;
-        let Some(latest) = peer
-            .paths
-            .values()
-            .filter(|path| in_trouble(path))
-            .filter_map(|path| path.unanswered_since)
-            .max()
-        else {
-            return;
+        // A path that is down by the peer's word alone answers us all the time: then any proof that is not fresh is old.
+        let silent_since = |path: &Path| match path.verdict {
+            Level::Down => Some(self.silent_since(now, peer, Some(path))),
+            Level::Up | Level::Unknown => path.unanswered_since.filter(|_| path.missed >= decides),
         };
+        let Some(latest) = peer.paths.values().filter_map(|path| silent_since(path)).max() else { return };
         let targets: Vec<_> = peer
             .paths
             .iter()

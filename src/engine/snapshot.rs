@@ -40,6 +40,8 @@ pub struct LanSnapshot {
     pub running: bool,
     /// Whether it is down: no carrier, or all peers silent here and not elsewhere.
     pub down: bool,
+    /// The administrator has taken it out of service.
+    pub offline: bool,
     /// Our addresses there.
     pub addresses: Vec<IpAddr>,
 }
@@ -125,6 +127,7 @@ impl Engine {
             interface: lan.name().to_owned(),
             running: lan.running().is_some(),
             down: self.is_lan_down(now, index),
+            offline: self.is_offline(index),
             addresses: lan.addresses().collect(),
         })
     }
@@ -132,7 +135,7 @@ impl Engine {
     fn peer_snapshot(&self, now: Instant, peer: &super::Peer) -> PeerSnapshot {
         PeerSnapshot {
             node: peer.node,
-            name: peer.configured.and_then(|n| self.config.peers.get(n)).map(|peer| peer.name.clone()),
+            name: self.name_of(peer),
             absent: peer.absent,
             requestor: peer.requestor,
             observer: peer.observer,
@@ -171,8 +174,11 @@ impl fmt::Display for Snapshot {
         let (received, sent) = self.packets;
         writeln!(f, "state node={} interval={:?} received={received} sent={sent}", self.node, self.interval)?;
         for lan in &self.lans {
-            let LanSnapshot { index, interface, running, down, .. } = lan;
-            writeln!(f, "state-lan lan={index} interface={interface} running={running} down={down}")?;
+            let LanSnapshot { index, interface, running, down, offline, .. } = lan;
+            writeln!(
+                f,
+                "state-lan lan={index} interface={interface} running={running} down={down} offline={offline}"
+            )?;
         }
         for peer in &self.peers {
             peer.fmt(f)?;

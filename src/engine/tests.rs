@@ -1,6 +1,8 @@
 //! Two and more engines on one virtual clock, without a kernel: what they send each other and where they want traffic.
 
+mod agreement;
 mod hostile;
+mod offline;
 mod reconfigure;
 mod world;
 

@@ -1,10 +1,12 @@
 //! A kernel that is only looked at: changes are remembered and shown as if they had been made.
 
+use std::net::IpAddr;
+
 use nix::libc;
 
 use super::message::refusal;
 use super::{Error, Kernel, LinkState};
-use crate::interface::{Interface, InterfaceAddress, InterfaceIndex};
+use crate::interface::{Interface, InterfaceAddress, InterfaceIndex, MacAddress};
 use crate::reconcile::{Operation, Place, Refusal, Route};
 
 /// Reads from `kernel` and writes nothing to it. What was applied shows in later listings, so that who compares plan
@@ -71,6 +73,10 @@ impl<K: Kernel> Kernel for DryRun<K> {
     fn routes_over(&mut self, interfaces: &[InterfaceIndex]) -> Result<Vec<Route>, Error> {
         let is_over = |route: &Route| route.legs.iter().any(|leg| interfaces.contains(&leg.interface));
         Ok(self.routes.shown(self.kernel.routes_over(interfaces)?, is_same_route, is_over))
+    }
+
+    fn hardware_address(&mut self, interface: InterfaceIndex, address: IpAddr) -> Option<MacAddress> {
+        self.kernel.hardware_address(interface, address)
     }
 
     fn apply(&mut self, operations: &[Operation]) -> Vec<Result<(), Refusal>> {

@@ -25,6 +25,7 @@ mod listing;
 mod message;
 mod monitor;
 mod neighbour;
+mod neighbour_table;
 mod netlink;
 mod route;
 mod socket;
@@ -33,13 +34,15 @@ pub mod sysctl;
 mod tests;
 
 use std::io;
+use std::net::IpAddr;
 
 pub use dry_run::DryRun;
 pub use link::LinkState;
 pub use monitor::{Event, Monitor, Rest};
+pub use neighbour_table::SmallTable;
 pub use netlink::{Netlink, RECEIVE_BUFFER};
 
-use crate::interface::{Interface, InterfaceIndex};
+use crate::interface::{Interface, InterfaceIndex, MacAddress};
 use crate::reconcile::{Operation, Refusal, Route};
 
 /// What the rest of the program asks of the kernel.
@@ -71,6 +74,9 @@ pub trait Kernel {
     /// As [`Kernel::interfaces`].
     fn routes_over(&mut self, interfaces: &[InterfaceIndex]) -> Result<Vec<Route>, Error>;
 
+    /// The hardware address behind an address on a LAN, if the kernel's neighbour table has it at this moment.
+    fn hardware_address(&mut self, interface: InterfaceIndex, address: IpAddr) -> Option<MacAddress>;
+
     /// Carries out operations in their order, whatever becomes of single ones. The results are aligned with the
     /// operations; see [`Refusal::is_unknown`] for those whose outcome nobody can tell.
     fn apply(&mut self, operations: &[Operation]) -> Vec<Result<(), Refusal>>;
@@ -91,6 +97,10 @@ impl<K: Kernel + ?Sized> Kernel for &mut K {
 
     fn routes_over(&mut self, interfaces: &[InterfaceIndex]) -> Result<Vec<Route>, Error> {
         (**self).routes_over(interfaces)
+    }
+
+    fn hardware_address(&mut self, interface: InterfaceIndex, address: IpAddr) -> Option<MacAddress> {
+        (**self).hardware_address(interface, address)
     }
 
     fn apply(&mut self, operations: &[Operation]) -> Vec<Result<(), Refusal>> {

@@ -1,4 +1,4 @@
-//! Neighbours (ARP and ND entries): asking for one, and deleting it.
+//! Neighbours (ARP and ND entries): asking for one, what it says, and deleting it.
 
 use std::net::IpAddr;
 
@@ -6,9 +6,9 @@ use nix::libc;
 use rtnetlink::packet_route::AddressFamily;
 use rtnetlink::packet_route::neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourMessage};
 
-use super::attributes::{Malformed, read_u16};
+use super::attributes::{Attributes, Malformed, read_u16};
 use super::message::Request;
-use crate::interface::InterfaceIndex;
+use crate::interface::{InterfaceIndex, MacAddress};
 
 /// The request for one entry; ENOENT if there is none.
 pub(super) fn query(interface: InterfaceIndex, address: IpAddr) -> Request {
@@ -25,6 +25,13 @@ pub(super) fn is_learned(body: &[u8]) -> Result<bool, Malformed> {
     Ok(read_u16(body, 8)? & (libc::NUD_PERMANENT | libc::NUD_NOARP) == 0)
 }
 
+/// The hardware address in this body of RTM_NEWNEIGH; an entry that is being resolved, or could not be, has none.
+pub(super) fn hardware_address(body: &[u8]) -> Option<MacAddress> {
+    let attributes = Attributes(body.get(HEADER..)?);
+    let found = attributes.flatten().find(|attribute| attribute.kind == libc::NDA_LLADDR)?;
+    found.payload.try_into().ok().map(MacAddress)
+}
+
 fn naming(interface: InterfaceIndex, address: IpAddr) -> NeighbourMessage {
     let mut message = NeighbourMessage::default();
     message.header.ifindex = interface.0;
@@ -36,3 +43,6 @@ fn naming(interface: InterfaceIndex, address: IpAddr) -> NeighbourMessage {
     message.attributes = vec![NeighbourAttribute::Destination(destination)];
     message
 }
+
+/// Length of ndmsg.
+const HEADER: usize = 12;

@@ -14,7 +14,7 @@ use super::message::{self, ERROR, Header, Messages, Request, refusal};
 use super::route::Filter;
 use super::socket::Socket;
 use super::{Error, Kernel, LinkState, address, link, neighbour, route};
-use crate::interface::{Family, Interface, InterfaceIndex};
+use crate::interface::{Family, Interface, InterfaceIndex, MacAddress};
 use crate::reconcile::{MAIN_TABLE, Operation, PROTOCOL, Refusal, Route, RouteKey};
 
 /// The kernel, by netlink, in the network namespace of the thread that opened it.
@@ -269,6 +269,16 @@ impl Kernel for Netlink {
         let mut routes = self.main_routes_over(Family::V4, interfaces)?;
         routes.append(&mut self.main_routes_over(Family::V6, interfaces)?);
         Ok(routes)
+    }
+
+    fn hardware_address(&mut self, interface: InterfaceIndex, address: IpAddr) -> Option<MacAddress> {
+        let mut found = None;
+        self.exchange(&[neighbour::query(interface, address)], |_, header, body| {
+            if header.kind == libc::RTM_NEWNEIGH {
+                found = neighbour::hardware_address(body);
+            }
+        });
+        found
     }
 
     fn apply(&mut self, operations: &[Operation]) -> Vec<Result<(), Refusal>> {

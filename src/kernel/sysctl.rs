@@ -3,11 +3,13 @@
 //! What is not as it should be comes with the reason and the command that mends it. A setting that this kernel does
 //! not have is no finding.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use ipnet::IpNet;
+use log::Level;
 
-use crate::interface::Interface;
+use crate::interface::{Family, Interface};
 
 /// How much a finding matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,6 +37,27 @@ pub struct Finding {
     pub mend: String,
 }
 
+impl Finding {
+    /// How loud it is told.
+    pub const fn level(&self) -> Level {
+        match self.weight {
+            Weight::Warning => Level::Warn,
+            Weight::Note => Level::Info,
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    /// `event-name key=value ...`, one line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { what, interface, value, why, mend, .. } = self;
+        write!(
+            f,
+            "sysctl-unfit interface={interface} setting={what} value={value} why=\"{why}\" mend=\"{mend}\""
+        )
+    }
+}
+
 /// The settings below a directory.
 #[derive(Debug, Clone)]
 pub struct Sysctls {
@@ -57,6 +80,12 @@ impl Sysctls {
     /// What is to be mended for these LAN interfaces, in their order.
     pub fn check(&self, lans: &[&Interface]) -> Vec<Finding> {
         lans.iter().flat_map(|lan| self.check_interface(lan, lans)).collect()
+    }
+
+    /// Most entries of the neighbour table of a family; the kernel shows it in the first network namespace only.
+    pub(super) fn neighbour_limit(&self, family: Family) -> Option<usize> {
+        let path = self.root.join(family.to_string()).join("neigh/default/gc_thresh3");
+        std::fs::read_to_string(path).ok()?.trim().parse().ok()
     }
 
     fn check_interface(&self, lan: &Interface, all: &[&Interface]) -> Vec<Finding> {

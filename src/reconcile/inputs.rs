@@ -212,7 +212,7 @@ impl Reconciler {
         }
     }
 
-    fn is_lan(&self, index: InterfaceIndex) -> bool {
+    pub(super) fn is_lan(&self, index: InterfaceIndex) -> bool {
         self.lans.of(index).and_then(|id| self.lans.get(id)).is_some_and(|lan| lan.in_plan)
     }
 

@@ -37,6 +37,7 @@ mod table;
 mod tests;
 mod trouble;
 mod waiting;
+mod wan;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -67,12 +68,14 @@ pub struct Settings {
     pub protocols: BTreeSet<u8>,
     /// What becomes of overlays at the end.
     pub exit: Exit,
+    /// Somebody named the LANs; otherwise they were chosen by themselves.
+    pub lans_named: bool,
 }
 
 impl From<&Config> for Settings {
     fn from(config: &Config) -> Self {
         let protocols = config.route_protocols.iter().copied().filter(|p| *p != PROTOCOL).collect();
-        Self { protocols, exit: config.exit }
+        Self { protocols, exit: config.exit, lans_named: !config.lans.is_empty() }
     }
 }
 
@@ -122,6 +125,8 @@ pub struct Reconciler {
     adopted: bool,
     stopping: bool,
     left_behind_told: bool,
+    /// LANs that people were told a default route leaves by.
+    wans_told: BTreeSet<lan::LanId>,
 }
 
 /// In what order groups are looked at: hosts and default routes carry most of the traffic.
@@ -157,6 +162,7 @@ impl Reconciler {
             adopted: false,
             stopping: false,
             left_behind_told: false,
+            wans_told: BTreeSet::new(),
         };
         reconciler.outputs.extend(fault.map(Output::Notice));
         reconciler.recall_addresses();
@@ -182,6 +188,7 @@ impl Reconciler {
             Input::DeadlinePassed => {}
         }
         self.on_time(now);
+        self.warn_of_wans();
         self.advance(now);
     }
 

@@ -110,6 +110,11 @@ pub enum Notice {
         /// What is wrong with it.
         fault: String,
     },
+    /// A default route leaves by a LAN that was chosen by itself.
+    DefaultRouteOnLan {
+        /// The LAN's interface.
+        interface: String,
+    },
     /// More routes lie over the LANs than are looked at.
     TooManyRoutes {
         /// How many there are.
@@ -136,6 +141,7 @@ impl Notice {
             | Notice::CannotOverlay { .. }
             | Notice::LeftBehind { .. }
             | Notice::JournalIgnored { .. }
+            | Notice::DefaultRouteOnLan { .. }
             | Notice::TooManyRoutes { .. } => Level::Warn,
         }
     }
@@ -197,6 +203,12 @@ impl fmt::Display for Notice {
             Notice::JournalIgnored { line, fault } => {
                 write!(f, "journal-ignored line={line} fault=\"{fault}\"")
             }
+            Notice::DefaultRouteOnLan { interface } => write!(
+                f,
+                "default-route-on-lan interface={interface} why=\"nobody named it as a LAN: if it leads to a \
+                 provider, strangers there hear our broadcasts and can pose as peers\" mend=\"faild -x {interface}; if \
+                 it is meant, name each LAN with -i\""
+            ),
             Notice::TooManyRoutes { routes, limit } => {
                 write!(f, "too-many-routes routes={routes} limit={limit}")
             }

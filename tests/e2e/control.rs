@@ -62,13 +62,13 @@ fn only_root_and_the_group_may_ask() {
     let lab = Lab::new(1, "AB");
     let h1 = lab.host(1);
     let group = h1.file("group.toml");
-    std::fs::write(&group, "control-group = \"daemon\"\n").expect("cannot write");
+    std::fs::write(&group, "control-group = \"adm\"\n").expect("cannot write");
     let _daemon = h1.faild(&format!("-r -c {}", group.display()));
     h1.wait_faildctl("status", &["lanA"]);
     let stranger = h1.faildctl_as("setpriv --reuid 65534 --regid 65534 --clear-groups", "status");
     assert_eq!(stranger.code, Some(3), "{stranger:?}");
     assert!(stranger.errors.contains("root and by its group only"), "{stranger:?}");
-    let member = h1.faildctl_as("setpriv --reuid 65534 --regid daemon --clear-groups", "lans");
+    let member = h1.faildctl_as("setpriv --reuid 65534 --regid 4 --clear-groups", "lans");
     assert!(member.text.contains("lanA"), "{member:?}");
 }
 

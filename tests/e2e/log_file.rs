@@ -12,7 +12,8 @@ fn the_log_is_opened_again_on_sighup() {
     let lab = Lab::new(2, "AB");
     let (h1, h2) = (lab.host(1), lab.host(2));
     let (log, old) = (h1.file("faild.log"), h1.file("faild.log.1"));
-    let first = h1.faild(&format!("-r -l {}", log.display()));
+    // Only root may make files where this log is.
+    let first = h1.faild(&format!("-r --user root -l {}", log.display()));
     let second = h2.faild("-r");
     let lines = |path: &std::path::Path| fs::read_to_string(path).unwrap_or_default().lines().count();
     first.wait_hears(&[h2]);

@@ -124,3 +124,19 @@ fn sysctls_are_those_of_the_namespace() {
         assert_eq!(warnings, [("lanA", "rp_filter"), ("lanB", "arp_announce"), ("lanB", "addr_gen_mode")]);
     });
 }
+
+#[test]
+fn the_hardware_address_of_a_neighbour_is_told_once_it_is_known() {
+    in_world(|world| {
+        let lan = world.index("lanA");
+        ip("neigh add 10.1.0.7 lladdr 02:00:00:00:00:07 nud stale dev lanA");
+        ip("-6 neigh add fd00:1::7 lladdr 02:00:00:00:06:07 nud stale dev lanA");
+        ip("neigh add 10.1.0.8 nud failed dev lanA");
+        let mut mac = |address: &str| {
+            world.kernel.hardware_address(lan, address.parse().unwrap()).map(|mac| mac.to_string())
+        };
+        assert_eq!(mac("10.1.0.7").as_deref(), Some("02:00:00:00:00:07"));
+        assert_eq!(mac("fd00:1::7").as_deref(), Some("02:00:00:00:06:07"));
+        assert_eq!((mac("10.1.0.8"), mac("10.1.0.9")), (None, None));
+    });
+}

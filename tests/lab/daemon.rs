@@ -35,6 +35,7 @@ pub(crate) struct Ended {
 pub(crate) struct Daemon<'a> {
     host: &'a Host,
     arguments: Vec<String>,
+    environment: Vec<(String, String)>,
     log: PathBuf,
     child: Child,
 }
@@ -42,23 +43,37 @@ pub(crate) struct Daemon<'a> {
 impl Host {
     /// Starts `faild` on all LANs of the host with the tests' timing and these further flags.
     pub(crate) fn faild(&self, flags: &str) -> Daemon<'_> {
-        let interfaces = self.lans().chars().map(|lan| format!("-i lan{lan} ")).collect::<String>();
-        self.faild_with(&format!("-t {}ms -f {MISSED} -s 5 {interfaces} {flags}", INTERVAL.as_millis()))
+        self.faild_with(&self.with_timing(flags))
+    }
+
+    /// The same with variables in its environment.
+    pub(crate) fn faild_in(&self, environment: &[(&str, &str)], flags: &str) -> Daemon<'_> {
+        let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        self.start(&self.with_timing(flags), environment.iter().map(own).collect())
     }
 
     /// Starts `faild` with these flags alone, and a state directory of its own.
     pub(crate) fn faild_with(&self, flags: &str) -> Daemon<'_> {
+        self.start(flags, Vec::new())
+    }
+
+    fn with_timing(&self, flags: &str) -> String {
+        let interfaces = self.lans().chars().map(|lan| format!("-i lan{lan} ")).collect::<String>();
+        format!("-t {}ms -f {MISSED} -s 5 {interfaces} {flags}", INTERVAL.as_millis())
+    }
+
+    fn start(&self, flags: &str, environment: Vec<(String, String)>) -> Daemon<'_> {
         let mut arguments = vec!["--state-dir".to_owned(), self.state_dir().display().to_string()];
         arguments.extend(flags.split_whitespace().map(str::to_owned));
         let mut words = flags.split_whitespace().skip_while(|word| *word != "-l").skip(1);
         let log = words.next().map_or_else(|| self.file("log"), PathBuf::from);
-        let child = spawn(self, &arguments, &log);
-        Daemon { host: self, arguments, log, child }
+        let child = spawn(self, &arguments, &environment, &log);
+        Daemon { host: self, arguments, environment, log, child }
     }
 
     /// Runs `faild` with these flags to its end, which must come soon.
     pub(crate) fn run_faild(&self, flags: &str) -> Ended {
-        let mut command = self.command("timeout");
+        let mut command = self.command_with_users("timeout");
         let output = command.args(["20", FAILD]).args(flags.split_whitespace()).stdin(Stdio::null()).output();
         let output = output.expect("cannot start ip netns exec");
         Ended { code: output.status.code(), errors: String::from_utf8_lossy(&output.stderr).into_owned() }
@@ -81,7 +96,7 @@ impl Daemon<'_> {
 
     /// Its process.
     pub(crate) fn pid(&self) -> Pid {
-        // `ip netns exec` becomes the program it runs. Pids fit: the kernel's type is i32.
+        // `ip netns exec` and `sh` become the program that they run. Pids fit: the kernel's type is i32.
         Pid::from_raw(i32::try_from(self.child.id()).unwrap_or(i32::MAX))
     }
 
@@ -121,7 +136,7 @@ impl Daemon<'_> {
     pub(crate) fn restart(&mut self) {
         assert!(!self.is_running(), "the daemon still runs");
         fs::write(&self.log, "").expect("cannot empty the log");
-        self.child = spawn(self.host, &self.arguments, &self.log);
+        self.child = spawn(self.host, &self.arguments, &self.environment, &self.log);
     }
 
     /// What it has logged since it was started last.
@@ -205,9 +220,14 @@ impl Drop for Daemon<'_> {
 /// Lines of the log that a failed test shows.
 const LINES_SHOWN: usize = 60;
 
-fn spawn(host: &Host, arguments: &[String], log: &Path) -> Child {
+fn spawn(host: &Host, arguments: &[String], environment: &[(String, String)], log: &Path) -> Child {
     let file = || File::options().create(true).append(true).open(log).expect("cannot open the log");
-    let mut command = host.command(FAILD);
-    command.args(arguments).stdin(Stdio::null()).stdout(file()).stderr(file());
+    let mut command = host.command_with_users(FAILD);
+    command
+        .args(arguments)
+        .envs(environment.iter().cloned())
+        .stdin(Stdio::null())
+        .stdout(file())
+        .stderr(file());
     command.spawn().expect("cannot start ip netns exec")
 }

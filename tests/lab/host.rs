@@ -52,6 +52,7 @@ impl Host {
             directory,
             families: on.families,
         };
+        host.set_users(USERS);
         host.ip("link set lo up");
         host.sysctl("net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0");
         host.sysctl("net.ipv4.conf.all.arp_announce=2 net.ipv4.conf.all.promote_secondaries=1");
@@ -169,6 +170,22 @@ impl Host {
         command
     }
 
+    /// A command for this host that sees the host's own users, [`USERS`] unless [`Host::set_users`] says otherwise.
+    pub(crate) fn command_with_users(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        let mut command = self.command("sh");
+        // `ip netns exec` has made a mount namespace for it alone.
+        let mounts = "mount --bind \"$0\" /etc/passwd && mount --bind \"$0\".group /etc/group";
+        command.args(["-c", &format!("{mounts} && exec \"$@\"")]);
+        command.arg(self.file("passwd")).arg(program);
+        command
+    }
+
+    /// From here on these are the host's users, as in passwd(5).
+    pub(crate) fn set_users(&self, passwd: &str) {
+        std::fs::write(self.file("passwd"), passwd).expect("cannot write the host's users");
+        std::fs::write(self.file("passwd.group"), GROUPS).expect("cannot write the host's groups");
+    }
+
     /// Runs a command line of the shell in the host to its end.
     pub(crate) fn sh(&self, line: &str) -> Output {
         self.command("sh").args(["-c", line]).output().expect("cannot start sh")
@@ -252,6 +269,16 @@ impl Host {
         }
     }
 }
+
+/// The users of a host where faild has been installed; [`FAILD_UID`] is nobody's on the machine that tests.
+pub(crate) const USERS: &str =
+    "root:x:0:0::/root:/bin/sh\nfaild:x:64029:64029::/nonexistent:/usr/sbin/nologin\n";
+
+/// The groups there.
+const GROUPS: &str = "root:x:0:\nadm:x:4:\nfaild:x:64029:\n";
+
+/// The number of user and group `faild` there.
+pub(crate) const FAILD_UID: u32 = 64029;
 
 /// A, B, C are 1, 2, 3; @, the letter before A, is the service address.
 fn lan_number(lan: char) -> u8 {

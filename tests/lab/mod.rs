@@ -34,7 +34,7 @@ pub(crate) use daemon::{Daemon, FAILD, OUTAGE};
 pub(crate) use fault::Loss;
 pub(crate) use forge::{Probe, record};
 use host::On;
-pub(crate) use host::{Family, Host};
+pub(crate) use host::{FAILD_UID, Family, Host};
 pub(crate) use measure::{Meter, Transfer};
 pub(crate) use watch::Watch;
 

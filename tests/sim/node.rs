@@ -245,7 +245,6 @@ impl Node {
         for (plan, _) in self.blueprint.interfaces.iter().zip(&self.ports).filter(|(_, p)| p.unplugged) {
             self.kernel.set_carrier(&plan.name, false);
         }
-        self.refresh_ports();
     }
 
     /// A frame arrives at an interface of ours.

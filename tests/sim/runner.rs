@@ -46,10 +46,14 @@ pub fn run(seed: u64, traced: bool) -> Result<Stats, Failure> {
     let interval = setup.config.interval;
     let mut simulation = Simulation::new(setup.clone());
     simulation.world.note(format_args!("{theme:?} {:?}", setup.config));
-    simulation.run(interval * 20 + Duration::from_secs(1))?;
-    let faults = play_faults(&mut simulation, theme, &mut random)?;
-    simulation.world.heal(setup.weather);
-    simulation.run_home(patience(&setup))?;
+    let told = |simulation: &mut Simulation, random: &mut Random| -> Result<u64, Failure> {
+        simulation.run(interval * 20 + Duration::from_secs(1))?;
+        let faults = play_faults(simulation, theme, random)?;
+        simulation.world.heal(setup.weather);
+        simulation.run_home(patience(&setup))?;
+        Ok(faults)
+    };
+    let faults = told(&mut simulation, &mut random).inspect_err(|_| tell_states(&simulation))?;
     let mut stats =
         Stats { faults, played: simulation.world.now.since(Default::default()), ..Stats::default() };
     for node in &simulation.world.nodes {
@@ -57,6 +61,15 @@ pub fn run(seed: u64, traced: bool) -> Result<Stats, Failure> {
         stats.received += node.counters.received;
     }
     Ok(stats)
+}
+
+/// What each daemon knows, for whoever replays a seed.
+fn tell_states(simulation: &Simulation) {
+    let world = &simulation.world;
+    for node in world.nodes.iter().filter(|_| simulation.setup().traced) {
+        let state = node.daemon.as_ref().map(|daemon| daemon.engine.snapshot(world.now).to_string());
+        eprintln!("{} {} {}", world.now, node.number, state.as_deref().unwrap_or("no daemon"));
+    }
 }
 
 /// Faults strike, several at a time, each over before the end.

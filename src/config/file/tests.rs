@@ -37,6 +37,7 @@ route-protocols = ["static", 16, "bird"]
 packet-budget = 500
 control-group = "netops"
 exit = "keep"
+user = "root"
 
 [[lan]]
 interface = "eth0"
@@ -78,6 +79,7 @@ window = "02:00-04:30"
         packet_budget: NonZeroU32::new(500).unwrap(),
         control_group: "netops".to_owned(),
         exit: Exit::Keep,
+        user: "root".to_owned(),
         lans: vec![
             LanConfig { ipv6: false, ..LanConfig::new("eth0") },
             LanConfig {
@@ -338,6 +340,7 @@ const BOUNDARIES: &[Boundary] = &[
     ("", "packet-budget", &["100", "1000000"], &["99", "1000001"]),
     ("", "control-group", &["\"adm\""], &["\"\"", "\"a b\"", "3"]),
     ("", "exit", &["\"lift\"", "\"keep\""], &["\"\"", "\"Lift\"", "false"]),
+    ("", "user", &["\"faild\"", "\"root\""], &["\"\"", "0", "\"-x\"", "\"a b\"", "\"nobody-has-this\""]),
     ("lan", "interface", &["\"eth0\""], &["\"\"", "\"a/b\"", "3"]),
     ("lan", "ipv4", &["true", "false"], &["\"no\""]),
     ("lan", "ipv6", &["true", "false"], &["0"]),

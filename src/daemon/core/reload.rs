@@ -174,7 +174,10 @@ impl Core {
         if let Err(error) = result {
             self.say(
                 Level::Warn,
-                &format_args!("control-not-opened error=\"{}\"", Unquoted(&format!("{error:#}"))),
+                &format_args!(
+                    "control-group-not-changed error=\"{}\" consequence=\"it takes effect at the next start\"",
+                    Unquoted(&format!("{error:#}"))
+                ),
             );
         }
     }

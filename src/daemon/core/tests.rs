@@ -118,6 +118,20 @@ fn the_time_of_day_is_told_for_a_window_only() {
     }
 }
 
+#[test]
+fn clones_are_told_with_what_the_kernel_knows_of_their_hardware() {
+    let mut bench = Bench::new();
+    let [known, strange] = [[10, 0, 0, 7], [10, 0, 0, 8]].map(IpAddr::from);
+    let (node, interface) = (crate::wire::NodeId(1), "lan-a".to_owned());
+    let mut words = |address, other| {
+        let interface = interface.clone();
+        bench.core.hardware_of(&engine::Notice::PeerCloned { peer: node, address, other, interface })
+    };
+    assert_eq!(words(known, Some(strange)), " mac=02:00:00:00:00:07 other-mac=unknown");
+    assert_eq!(words(strange, None), " mac=unknown other-mac=unknown");
+    assert_eq!(bench.core.hardware_of(&engine::Notice::PeerRestarted { peer: node }), "");
+}
+
 /// What the played kernel says, and what it was asked.
 #[derive(Default)]
 struct Script {
@@ -155,6 +169,10 @@ impl Kernel for Played {
 
     fn routes_over(&mut self, _: &[InterfaceIndex]) -> Result<Vec<Route>, Error> {
         self.answer("lan routes", |_| Vec::new())
+    }
+
+    fn hardware_address(&mut self, _: InterfaceIndex, address: IpAddr) -> Option<MacAddress> {
+        (address == IpAddr::from([10, 0, 0, 7])).then_some(MacAddress([2, 0, 0, 0, 0, 7]))
     }
 
     fn apply(&mut self, operations: &[Operation]) -> Vec<Result<(), Refusal>> {

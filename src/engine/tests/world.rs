@@ -22,7 +22,7 @@ pub(super) struct Host {
     pub(super) engine: Option<Engine>,
     pub(super) interfaces: Vec<Interface>,
     pub(super) notices: Vec<(Instant, String)>,
-    memory: Memory,
+    pub(super) memory: Memory,
 }
 
 struct Flight {
@@ -158,6 +158,25 @@ impl World {
     pub(super) fn set_carrier(&mut self, host: usize, lan: usize, carrier: bool) {
         self.hosts[host].interfaces[lan].carrier = carrier;
         self.show_interfaces(host);
+    }
+
+    /// The administrator of a host wants these interfaces drained, and no others.
+    pub(super) fn set_offline(&mut self, host: usize, interfaces: &[&str]) {
+        let interfaces = interfaces.iter().map(|name| (*name).to_owned()).collect();
+        self.tell(host, Input::Offline(&interfaces));
+    }
+
+    /// A host finds an overlay in its kernel.
+    pub(super) fn find_overlay(&mut self, host: usize, address: IpAddr, way: &NextHop) {
+        self.tell(host, Input::Adopted { address, way });
+    }
+
+    fn tell(&mut self, host: usize, input: Input<'_>) {
+        let now = self.now;
+        if let Some(engine) = &mut self.hosts[host].engine {
+            engine.handle(now, input);
+        }
+        self.drain(host);
     }
 
     fn show_interfaces(&mut self, host: usize) {

@@ -9,3 +9,4 @@ mod others;
 mod property;
 mod rig;
 mod settings;
+mod wans;

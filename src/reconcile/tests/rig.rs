@@ -60,10 +60,14 @@ impl Rig {
     }
 
     pub(super) fn with_kernel(kernel: Mirror) -> Self {
+        Self::with_settings(kernel, settings())
+    }
+
+    pub(super) fn with_settings(kernel: Mirror, settings: Settings) -> Self {
         let lans = ["eth0", "eth1", "eth2"].map(str::to_owned).to_vec();
         let mut rig = Self {
             kernel,
-            core: Reconciler::new(settings(), None),
+            core: Reconciler::new(settings, None),
             now: Instant::from_nanos(1_000_000_000_000),
             plan: Plan { subjects: std::collections::BTreeMap::new(), lans },
             operations: Vec::new(),

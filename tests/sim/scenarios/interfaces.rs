@@ -1,5 +1,8 @@
 //! Cables, interfaces, addresses and routes come and go.
 
+use std::num::NonZeroU32;
+use std::time::Duration;
+
 use faild::interface::Family;
 
 use crate::faults::Fault;
@@ -39,6 +42,38 @@ fn interface_deleted_and_made_again() {
         let mut story = Story::of(3).families(families).begin();
         story.strikes(Fault::Deleted(PORT)).pass(10.0).talk(X, Y, B).talk(X, Z, A);
         story.ends(Fault::Deleted(PORT)).all_home_within(60.0);
+    }
+}
+
+/// A reboot brings back what somebody had deleted, and the world knows it.
+#[test]
+fn reboot_brings_a_deleted_interface_back() {
+    let mut story = Story::of(3).begin();
+    story.strikes(Fault::Deleted(PORT)).pass(10.0).act(|world| world.reboot(Y, Duration::from_secs(1)));
+    story.pass(20.0).talk(X, Y, A).talk(Z, Y, A);
+}
+
+/// The detour dies while home is up and still damped at one end: both ends flee to the same LAN.
+#[test]
+fn both_ends_leave_a_dead_detour_for_the_same() {
+    let mut story = Story::of(2).lans(3).config(|config| config.good = NonZeroU32::MIN).begin();
+    for _ in 0..3 {
+        story.strikes(Fault::Carrier(PORT)).pass(2.0).ends(Fault::Carrier(PORT)).pass(3.0);
+    }
+    story.both_moved(X, Y, A).strikes(Fault::Carrier(Port { lan: B, ..PORT }));
+    story.after(1.5).talk(X, Y, A).talk(X, Y, B);
+    let moved = story.has_moved(X, Y, A);
+    story.expect(moved == story.has_moved(Y, X, A), format_args!("only one has moved"));
+}
+
+/// A detour's address is given up while the home that it serves is dead: no overlay leads to it any more.
+#[test]
+fn address_of_a_detour_changes_while_home_is_dead() {
+    for seed in 1..=20 {
+        let mut story = Story::of(2).seed(seed).begin();
+        story.strikes(Fault::Silence(B)).pass(10.0).both_moved(X, Y, B).strikes(Fault::Renumber(PORT));
+        story.pass(40.0).talk(X, Y, B).ends(Fault::Renumber(PORT)).pass(40.0).talk(X, Y, B);
+        story.ends(Fault::Silence(B)).all_home_within(60.0);
     }
 }
 

@@ -1,0 +1,80 @@
+//! What a start on this host would warn of, for `--check`: the same cores look at the same lists, nothing is sent,
+//! and nothing but lists is asked of the kernel.
+
+use std::net::IpAddr;
+
+use log::Level;
+
+use crate::config::Config;
+use crate::engine::{Engine, Input, Memory, Notice, Output};
+use crate::interface::{Family, Interface, InterfaceIndex};
+use crate::kernel::sysctl::Sysctls;
+use crate::kernel::{Error, Kernel, SmallTable};
+use crate::reconcile::{self, Reconciler, Settings};
+use crate::time::Instant;
+
+/// The warnings, as the log would have them.
+///
+/// # Errors
+/// When the kernel cannot be asked.
+pub(super) fn warnings(config: &Config, kernel: &mut impl Kernel) -> Result<Vec<String>, Error> {
+    let interfaces = kernel.interfaces()?;
+    let mut engine = Engine::new(config, Memory::default(), [0; 32]);
+    engine.handle(Instant::default(), Input::Interfaces(&interfaces));
+    let mut warnings = choice(&mut engine);
+    let names = &engine.plan().lans;
+    let lans: Vec<&Interface> = interfaces.iter().filter(|i| names.contains(&i.name)).collect();
+    let unfit = Sysctls::default().check(&lans).into_iter().filter(|finding| finding.level() == Level::Warn);
+    warnings.extend(unfit.map(|finding| finding.to_string()));
+    warnings.extend(neighbours(config).map(|table| table.to_string()));
+    let indices: Vec<InterfaceIndex> = lans.iter().map(|lan| lan.index).collect();
+    warnings.extend(routes(config, &engine, &interfaces, kernel, &indices)?);
+    Ok(warnings)
+}
+
+/// What the choice of the LANs gives to say. That one is absent the settings' own check has said.
+fn choice(engine: &mut Engine) -> Vec<String> {
+    let notices = std::iter::from_fn(|| engine.next_output()).filter_map(|output| match output {
+        Output::Notice(notice) => Some(notice),
+        Output::Send(_)
+        | Output::Solicit { .. }
+        | Output::QueryLinks
+        | Output::PlanChanged
+        | Output::Remember(_) => None,
+    });
+    let is_wanted = |n: &Notice| n.level() <= Level::Warn && !matches!(n, Notice::InterfaceAbsent { .. });
+    notices.filter(is_wanted).map(|notice| notice.to_string()).collect()
+}
+
+/// Of the peers only those that the settings name are known.
+fn neighbours(config: &Config) -> impl Iterator<Item = SmallTable> + '_ {
+    let addresses = || config.peers.iter().flat_map(|peer| peer.addresses.iter());
+    let of = move |family| addresses().filter(|a: &&IpAddr| Family::of(a) == family).count();
+    let families = [Family::V4, Family::V6].into_iter();
+    families.filter_map(move |family| SmallTable::find(&Sysctls::default(), family, of(family)))
+}
+
+/// What the routes give to say.
+fn routes(
+    config: &Config,
+    engine: &Engine,
+    interfaces: &[Interface],
+    kernel: &mut impl Kernel,
+    lans: &[InterfaceIndex],
+) -> Result<Vec<String>, Error> {
+    let now = Instant::default();
+    let mut reconciler = Reconciler::new(Settings::from(config), None);
+    reconciler.handle(now, reconcile::Input::Plan(engine.plan()));
+    reconciler.handle(now, reconcile::Input::Interfaces(interfaces));
+    reconciler.handle(now, reconcile::Input::OwnRoutes(kernel.own_routes()?));
+    reconciler.handle(now, reconcile::Input::LanRoutes(kernel.routes_over(lans)?));
+    let notices = std::iter::from_fn(|| reconciler.next_output()).filter_map(|output| match output {
+        reconcile::Output::Notice(notice) => Some(notice),
+        reconcile::Output::Apply(_)
+        | reconcile::Output::Dump(_)
+        | reconcile::Output::Journal(_)
+        | reconcile::Output::Outcome(..)
+        | reconcile::Output::Adopted { .. } => None,
+    });
+    Ok(notices.filter(|notice| notice.level() == Level::Warn).map(|notice| notice.to_string()).collect())
+}

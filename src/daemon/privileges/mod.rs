@@ -1,0 +1,262 @@
+//! What faild is allowed to do: checked at the start, so that the refusal is one line and not one a socket, and given
+//! up, as far as it is not needed, before the first packet is read.
+//!
+//! ```text
+//! root --> user faild --+--> CAP_NET_ADMIN  routes, addresses, neighbours, receive buffers
+//!   \                   |    CAP_NET_RAW    ARP and ND, and sockets bound to interfaces, also of those that come later
+//!    \-> stays root ----+    CAP_NET_BIND_SERVICE, only where the port is below 1024
+//! ```
+//!
+//! No program that faild starts gets any right that faild does not have (no-new-privs), and none of its capabilities
+//! unless faild stays root. Who is not root at the start, as under systemd, stays who he is.
+//!
+//! There is no seccomp filter of faild's own: it would be inherited by hooks, which are anybody's programs, and the
+//! list of system calls that a libc makes changes with the libc. The unit for systemd has one by systemd's groups,
+//! which the distribution keeps in step with its libc.
+
+mod places;
+
+use std::fs::File;
+
+use anyhow::{Context, bail};
+use log::{info, warn};
+use nix::errno::Errno;
+use nix::unistd::{Gid, Uid, geteuid, setgroups, setresgid, setresuid};
+use rustix::thread::{
+    CapabilitySet, CapabilitySets, capabilities, clear_ambient_capability_set,
+    remove_capability_from_bounding_set, set_capabilities, set_keep_capabilities, set_no_new_privs,
+};
+
+use crate::config::account::{Account, make_command};
+use crate::config::{Config, DEFAULT_USER, key_file};
+
+/// Checks for the capabilities that are needed.
+///
+/// # Errors
+///
+/// One line with the way out.
+pub(super) fn check(config: &Config) -> anyhow::Result<()> {
+    let missing = needed(config).difference(held()?);
+    if missing.is_empty() {
+        return Ok(());
+    }
+    bail!("not allowed to work here: {} missing; start faild as root", names(missing).join(" and "))
+}
+
+/// Gives up what is not needed. From here on this is the user that the settings name, and files that it writes belong
+/// to it. To be called while there is one thread: capabilities belong to threads.
+///
+/// # Errors
+///
+/// The kernel refuses what it should allow, in one line with the way out.
+pub(super) fn drop_rights(config: &Config) -> anyhow::Result<()> {
+    let held = held()?;
+    let choice = choose(&config.user, geteuid().is_root(), held, Account::find);
+    if let (Some(account), false) = (choice.account(), config.dry_run) {
+        places::hand_over(config, account);
+    }
+    match &choice {
+        Choice::Become(account) => become_user(account, needed(config)).with_context(|| {
+            format!("cannot become user {}; mend that, or stay root with --user root", account.name)
+        })?,
+        Choice::StayRoot { .. } => {
+            limit(needed(config), needed(config)).context("cannot give up capabilities")?
+        }
+        Choice::StayUser { .. } => {
+            limit(needed(config), CapabilitySet::empty()).context("cannot give up capabilities")?;
+        }
+    }
+    choice.tell(needed(config));
+    check_key_file(config);
+    Ok(())
+}
+
+/// The keys have been read; to read them again, faild must be able to as whoever it is from here on.
+fn check_key_file(config: &Config) {
+    let Some(path) = &config.key_file else { return };
+    if let Err(error) = File::open(path) {
+        warn!(
+            "key-file-closed file={} error=\"{error}\" consequence=\"it cannot be read again\" mend=\"{}\"",
+            path.display(),
+            key_file::open_command(path)
+        );
+    }
+}
+
+/// Who faild is from here on.
+#[derive(Debug, PartialEq, Eq)]
+enum Choice {
+    Become(Account),
+    StayRoot { root: Option<Account>, why: Option<Why> },
+    StayUser { wanted: Option<String> },
+}
+
+/// Why faild stays root though nobody said so.
+#[derive(Debug, PartialEq, Eq)]
+enum Why {
+    NoUser,
+    Missing(CapabilitySet),
+}
+
+fn choose(
+    wanted: &str,
+    is_root: bool,
+    held: CapabilitySet,
+    find: impl Fn(&str) -> Option<Account>,
+) -> Choice {
+    let missing = TO_BECOME.difference(held);
+    match find(wanted) {
+        found if !is_root => {
+            let is_us = found.is_some_and(|account| account.uid == geteuid().as_raw());
+            let wanted = (!is_us && wanted != DEFAULT_USER).then(|| wanted.to_owned());
+            Choice::StayUser { wanted }
+        }
+        Some(root) if root.uid == 0 => Choice::StayRoot { root: Some(root), why: None },
+        None => Choice::StayRoot { root: find("root"), why: Some(Why::NoUser) },
+        Some(_) if !missing.is_empty() => {
+            Choice::StayRoot { root: find("root"), why: Some(Why::Missing(missing)) }
+        }
+        Some(account) => Choice::Become(account),
+    }
+}
+
+impl Choice {
+    /// Whose files ours are.
+    fn account(&self) -> Option<&Account> {
+        match self {
+            Choice::Become(account) => Some(account),
+            Choice::StayRoot { root, .. } => root.as_ref(),
+            Choice::StayUser { .. } => None,
+        }
+    }
+
+    fn tell(&self, capabilities: CapabilitySet) {
+        let uid = geteuid().as_raw();
+        let user = Account::name_of(uid).unwrap_or_else(|| uid.to_string());
+        info!("privileges user={user} capabilities={}", names(capabilities).join(","));
+        match self {
+            Choice::StayRoot { why: Some(Why::NoUser), .. } => warn!(
+                "runs-as-root reason=\"there is no user {DEFAULT_USER}\" mend=\"{}; then restart faild\"",
+                make_command(DEFAULT_USER)
+            ),
+            Choice::StayRoot { why: Some(Why::Missing(missing)), .. } => warn!(
+                "runs-as-root reason=\"{} missing\" mend=\"allow it, or say --user root\"",
+                names(*missing).join(" and ")
+            ),
+            Choice::StayUser { wanted: Some(wanted) } => {
+                warn!(
+                    "user-not-changed user={user} wanted={wanted} mend=\"start faild as root, or as {wanted}\""
+                );
+            }
+            Choice::Become(_) | Choice::StayRoot { why: None, .. } | Choice::StayUser { wanted: None } => {}
+        }
+    }
+}
+
+/// Changes user and keeps `kept`.
+fn become_user(account: &Account, kept: CapabilitySet) -> Result<(), Errno> {
+    limit_bounding(CapabilitySet::empty())?;
+    let groups: Vec<Gid> = account.groups.iter().copied().map(Gid::from_raw).collect();
+    setgroups(&groups)?;
+    let gid = Gid::from_raw(account.gid);
+    setresgid(gid, gid, gid)?;
+    set_keep_capabilities(true).map_err(errno)?;
+    let uid = Uid::from_raw(account.uid);
+    setresuid(uid, uid, uid)?;
+    limit(kept, CapabilitySet::empty())?;
+    set_keep_capabilities(false).map_err(errno)
+}
+
+/// Keeps only `kept`, and leaves programs that we start at most `inherited`.
+fn limit(kept: CapabilitySet, inherited: CapabilitySet) -> Result<(), Errno> {
+    limit_bounding(inherited)?;
+    let sets = CapabilitySets { effective: kept, permitted: kept, inheritable: CapabilitySet::empty() };
+    set_capabilities(None, sets).map_err(errno)?;
+    clear_ambient_capability_set().map_err(errno)?;
+    set_no_new_privs(true).map_err(errno)
+}
+
+/// Takes all but `kept` from what programs that we start can ever have. Without CAP_SETPCAP it stays as it is:
+/// no-new-privs keeps them from using it.
+fn limit_bounding(kept: CapabilitySet) -> Result<(), Errno> {
+    if !capabilities(None).map_err(errno)?.effective.contains(CapabilitySet::SETPCAP) {
+        return Ok(());
+    }
+    for number in 0..u64::BITS {
+        let capability = CapabilitySet::from_bits_retain(1 << number);
+        if kept.contains(capability) {
+            continue;
+        }
+        match remove_capability_from_bounding_set(capability) {
+            // This kernel knows no more of them.
+            Err(rustix::io::Errno::INVAL) => return Ok(()),
+            result => result.map_err(errno)?,
+        }
+    }
+    Ok(())
+}
+
+fn needed(config: &Config) -> CapabilitySet {
+    let low = if config.port < 1024 { CapabilitySet::NET_BIND_SERVICE } else { CapabilitySet::empty() };
+    CapabilitySet::NET_ADMIN | CapabilitySet::NET_RAW | low
+}
+
+fn held() -> anyhow::Result<CapabilitySet> {
+    Ok(capabilities(None).context("cannot read our capabilities")?.effective)
+}
+
+fn names(set: CapabilitySet) -> Vec<String> {
+    set.iter_names().map(|(name, _)| format!("CAP_{name}")).collect()
+}
+
+fn errno(error: rustix::io::Errno) -> Errno {
+    Errno::from_raw(error.raw_os_error())
+}
+
+/// What it takes to become another user and to hand it our files.
+const TO_BECOME: CapabilitySet =
+    CapabilitySet::SETUID.union(CapabilitySet::SETGID).union(CapabilitySet::CHOWN);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account(name: &str, uid: u32) -> Account {
+        Account { name: name.to_owned(), uid, gid: uid, groups: vec![uid] }
+    }
+
+    fn found(name: &str) -> Option<Account> {
+        [account("root", 0), account("faild", 998)].into_iter().find(|account| account.name == name)
+    }
+
+    #[test]
+    fn root_becomes_the_user_that_is_named_if_it_can() {
+        let all = CapabilitySet::all();
+        assert_eq!(choose("faild", true, all, found), Choice::Become(account("faild", 998)));
+        let root = Some(account("root", 0));
+        assert_eq!(choose("root", true, all, found), Choice::StayRoot { root: root.clone(), why: None });
+        let no_user = Choice::StayRoot { root: root.clone(), why: Some(Why::NoUser) };
+        assert_eq!(choose("other", true, all, found), no_user);
+        let missing = CapabilitySet::SETGID;
+        let missing_one = Choice::StayRoot { root, why: Some(Why::Missing(missing)) };
+        assert_eq!(choose("faild", true, all.difference(missing), found), missing_one);
+    }
+
+    #[test]
+    fn who_is_not_root_stays_and_is_told_only_if_another_was_asked_for() {
+        let none = CapabilitySet::empty();
+        assert_eq!(choose("faild", false, none, found), Choice::StayUser { wanted: None });
+        assert_eq!(choose("faild", false, none, |_| None), Choice::StayUser { wanted: None });
+        let us = geteuid().as_raw();
+        assert_eq!(choose("us", false, none, |_| Some(account("us", us))), Choice::StayUser { wanted: None });
+        let other = Choice::StayUser { wanted: Some("other".to_owned()) };
+        assert_eq!(choose("other", false, none, found), other);
+    }
+
+    #[test]
+    fn a_low_port_needs_one_more() {
+        let with = |port| names(needed(&Config { port, ..Config::default() }));
+        assert_eq!(with(1024), ["CAP_NET_ADMIN", "CAP_NET_RAW"]);
+        assert_eq!(with(1023), ["CAP_NET_BIND_SERVICE", "CAP_NET_ADMIN", "CAP_NET_RAW"]);
+    }
+}

@@ -1,0 +1,43 @@
+//! Both ends of a pair come to the same conclusions, whichever of them learns of a fault first.
+
+use super::*;
+
+/// A host's lines from `since` on that begin with one of these words.
+fn lines(world: &World, host: usize, since: usize, words: &[&str]) -> Vec<String> {
+    let all = world.hosts[host].notices[since..].iter().map(|(_, text)| text.clone());
+    all.filter(|text| words.iter().any(|word| text.starts_with(word))).collect()
+}
+
+fn is_detour(verdict: Option<Verdict>) -> bool {
+    matches!(verdict, Some(Verdict::Detour(_)))
+}
+
+#[test]
+fn what_an_absent_peer_says_counts_when_it_answers() {
+    for wait in 0..20 {
+        let mut world = World::new(2, 2);
+        world.run(ms(2000 + wait * 10));
+        world.cut(0, |_, _| true);
+        world.cut(1, |from, _| from == 1);
+        world.run(ms(2000));
+        let said = lines(&world, 1, 0, &["peer-absent", "path-down"]);
+        assert!(said.last().unwrap().starts_with("peer-absent"), "{}", world.state(1));
+    }
+}
+
+#[test]
+fn a_responder_that_is_told_of_a_dead_path_goes_on_looking_for_a_way_out() {
+    let mut world = World::new(2, 2);
+    world.respond_only(1);
+    world.run(ms(2000));
+    world.cut(0, |from, _| from == 1);
+    world.run(ms(300));
+    world.cut(1, |_, _| true);
+    world.run(ms(450));
+    assert!(!is_detour(world.verdict(1, 0, 0)), "{}", world.state(1));
+    world.cut(1, |_, _| false);
+    world.run(ms(1000));
+    for host in 0..2 {
+        assert!(is_detour(world.verdict(host, 0, 1 - host)), "{}", world.state(host));
+    }
+}

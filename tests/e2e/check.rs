@@ -1,0 +1,38 @@
+//! `--check` on a host: what a start would warn of, and nothing changed.
+
+use crate::lab::Lab;
+
+#[test]
+fn check_tells_what_a_start_would_warn_of() {
+    let lab = Lab::new(1, "AB");
+    let h1 = lab.host(1);
+    assert_eq!(warnings(&lab, "-r -i lanA -i lanB"), [""; 0]);
+    h1.sysctl("net.ipv4.conf.lanA.rp_filter=1 net.ipv4.conf.all.arp_announce=0");
+    h1.ip("link set lanA address 02:00:00:00:00:07");
+    h1.ip("link set lanB address 02:00:00:00:00:07");
+    h1.ip("link add twin type veth peer name other");
+    h1.ip("link set twin up");
+    h1.ip("addr add 10.77.1.77/24 dev twin");
+    h1.ip("route add default via 10.77.2.254 dev lanB");
+    let told = warnings(&lab, "-r");
+    let expected = [
+        &["sysctl-unfit interface=lanA setting=rp_filter", "net.ipv4.conf.lanA.rp_filter=2"][..],
+        &["sysctl-unfit interface=lanB setting=arp_announce", "net.ipv4.conf.lanB.arp_announce=2"],
+        &["same-mac", "lanA", "lanB", "02:00:00:00:00:07"],
+        &["interface-left-out interface=twin reason=same-subnet other=lanA"],
+        &["default-route-on-lan interface=lanB", "-x lanB"],
+    ];
+    for words in expected {
+        let found = told.iter().filter(|line| words.iter().all(|word| line.contains(word))).count();
+        assert_eq!(found, 1, "{words:?} in {told:#?}");
+    }
+}
+
+/// The warnings of a check that finds no fault.
+fn warnings(lab: &Lab, flags: &str) -> Vec<String> {
+    let (h1, state) = (lab.host(1), lab.host(1).state_dir());
+    let ended = h1.run_faild(&format!("--check --state-dir {} {flags}", state.display()));
+    assert_eq!(ended.code, Some(0), "{}", ended.errors);
+    assert!(!state.exists());
+    ended.errors.lines().map(|line| line.strip_prefix("warning: ").unwrap_or(line).to_owned()).collect()
+}

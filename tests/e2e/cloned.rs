@@ -1,0 +1,38 @@
+//! A disk that was copied: two hosts bear one node id.
+
+use std::fs;
+use std::time::Duration;
+
+use crate::lab::{Host, Lab, wait_until};
+
+#[test]
+fn the_hosts_that_bear_one_id_are_told_by_their_hardware() {
+    let lab = Lab::new(3, "AB");
+    let (h1, h2, h3) = (lab.host(1), lab.host(2), lab.host(3));
+    let mut first = h2.faild("-r");
+    first.wait_log(&["ready"]);
+    first.terminate();
+    drop(first);
+    fs::create_dir_all(h3.state_dir()).expect("cannot make a directory");
+    fs::copy(h2.state_dir().join("state.toml"), h3.state_dir().join("state.toml")).expect("no state to copy");
+    let (bystander, original, copy) = (h1.faild(""), h2.faild("-r"), h3.faild("-r"));
+    // One of the two learns of the other and draws a new id; it knows its own hardware, and the kernel the other's.
+    wait_until("one of the two draws a new id", Duration::from_secs(20), || {
+        [&original, &copy].iter().any(|daemon| daemon.log().contains("action=\"we draw a new one\""))
+    });
+    let log = original.log() + &copy.log();
+    let told: Vec<&str> = log.lines().filter(|line| line.contains("own-id-cloned")).collect();
+    // It may be told of either LAN.
+    let names_both = |line: &&str| {
+        ["lanA", "lanB"]
+            .iter()
+            .any(|lan| [h2, h3].iter().all(|host| line.contains(&hardware_address(host, lan))))
+    };
+    assert!(told.iter().any(names_both), "{told:#?}");
+    bystander.wait_hears(&[h2, h3]);
+}
+
+fn hardware_address(host: &Host, lan: &str) -> String {
+    let link = host.ip(&format!("-br link show dev {lan}"));
+    link.split_whitespace().nth(2).expect("no hardware address").to_owned()
+}
