@@ -208,6 +208,17 @@ impl Damping {
         share * (1.0 - left.div_duration_f64(self.half_life).min(1.0) / 2.0)
     }
 
+    /// After which time this share of a penalty is left: the reverse of [`Damping::remaining`].
+    pub fn elapsed_at(&self, share: f64) -> Duration {
+        let (mut elapsed, mut left) = (Duration::ZERO, 1.0);
+        while share < left / 2.0 && left > f64::EPSILON {
+            elapsed = elapsed.saturating_add(self.half_life);
+            left /= 2.0;
+        }
+        let rest = (2.0 * (1.0 - share / left)).clamp(0.0, 1.0);
+        elapsed.saturating_add(self.half_life.mul_f64(rest))
+    }
+
     /// The most that a penalty can be, so that it falls to `reuse` within `maximum` (RFC 2439 section 4.8.1).
     pub fn ceiling(&self) -> f64 {
         self.reuse / self.remaining(self.maximum)

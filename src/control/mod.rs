@@ -12,12 +12,15 @@
 
 mod event;
 mod view;
+mod why;
 
 pub use event::Event;
 pub use view::{
-    Address, Health, Lan, LanState, NextHop, Page, Path, PathState, Peer, PeerCounts, Route, RouteKind,
-    Status,
+    Address, Health, Lan, LanState, NextHop, Offline, Page, Path, PathState, Peer, PeerCounts, Route,
+    RouteKind, Status,
 };
+
+pub use why::{Decision, KernelWay, PathAccount, Reason, Rehearsal, ServingRoute, Step, Why};
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -53,6 +56,37 @@ pub enum Request {
         /// Those after so many.
         #[serde(default)]
         after: usize,
+    },
+    /// Take an interface out of service: its traffic moves to where another way works.
+    Offline {
+        /// The interface.
+        interface: String,
+        /// For those who find it so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        /// Put it back after so many seconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        for_s: Option<u64>,
+        /// Even if peers hang on it.
+        #[serde(default)]
+        force: bool,
+    },
+    /// Put it back.
+    Online {
+        /// The interface.
+        interface: String,
+    },
+    /// Failback policy `manual`: let traffic go home.
+    Failback {},
+    /// Why traffic goes where it goes.
+    Why {
+        /// An address or a prefix.
+        destination: String,
+    },
+    /// What would be done if something failed; nothing is changed.
+    Plan {
+        /// An interface, or a peer: its node id, name, or one of its addresses.
+        fail: String,
     },
     /// What has happened.
     Events {
@@ -90,7 +124,10 @@ impl Request {
             | Request::Lans {}
             | Request::Peers { .. }
             | Request::Routes { .. }
+            | Request::Why { .. }
+            | Request::Plan { .. }
             | Request::Events { .. } => false,
+            Request::Offline { .. } | Request::Online { .. } | Request::Failback {} => true,
             Request::Reload { .. } | Request::Confirm {} | Request::Stop { .. } => true,
         }
     }
@@ -140,6 +177,10 @@ pub enum Reply {
     Routes(Page<Route, usize>),
     /// To [`Request::Events`].
     Events(Vec<Event>),
+    /// To [`Request::Why`].
+    Why(Box<Why>),
+    /// To [`Request::Plan`].
+    Plan(Rehearsal),
     /// It was done; in words.
     Done(String),
     /// It was not.

@@ -76,6 +76,9 @@ pub struct Lan {
     pub index: u8,
     /// How it is.
     pub state: LanState,
+    /// The administrator has taken it out of service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offline: Option<Offline>,
     /// Our addresses there.
     pub addresses: Vec<IpAddr>,
     /// Paths there that are up, down and unknown; those to absent peers are not counted.
@@ -84,6 +87,18 @@ pub struct Lan {
     pub down: usize,
     /// See `up`.
     pub unknown: usize,
+}
+
+/// Why a LAN is out of service, and for how long. Times since 1970 in UTC.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offline {
+    /// What the administrator said.
+    pub reason: String,
+    /// Since then.
+    pub since_ms: u64,
+    /// Until then; absent: until it is put back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until_ms: Option<u64>,
 }
 
 /// How a LAN is.

@@ -17,6 +17,8 @@ pub(super) enum Task {
     OpenSockets,
     /// Tell the engine the time of day.
     TellTimeOfDay,
+    /// Put interfaces back that are offline for long enough.
+    ExpireOffline,
     /// Go back to the settings from before, unless those on trial were confirmed.
     RollBack,
 }

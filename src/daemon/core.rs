@@ -26,6 +26,7 @@ use super::control::Events;
 use super::local_time::time_of_day;
 use super::log::Log;
 use super::neighbours::Neighbours;
+use super::offline::Offline;
 use super::state::{Journal, State};
 use crate::config::{Config, Failback, LanConfig};
 use crate::engine::{self, Engine, Input, Output};
@@ -66,6 +67,8 @@ pub(super) struct Core {
     pub(super) checked: Vec<InterfaceIndex>,
     /// Sysctls that people were told of.
     pub(super) findings: BTreeSet<(String, &'static str)>,
+    /// What the administrator has taken out of service.
+    pub(super) offline: Offline,
     /// What has happened lately.
     pub(super) events: Events,
     /// When the daemon began.
@@ -96,6 +99,7 @@ impl Core {
     /// The first look at the kernel; after it the daemon is ready.
     pub(super) fn start(&mut self, moment: Moment) {
         self.drain_reconciler(moment.now);
+        self.recall_offline(moment);
         self.list_interfaces(moment.now);
         self.tell_time_of_day(moment);
         self.hand_over_plan(moment.now);
@@ -206,6 +210,9 @@ impl Core {
         for line in self.engine.snapshot(now).to_string().lines() {
             info!("{line}");
         }
+        for (interface, entry) in self.offline.iter() {
+            info!("state-offline interface={interface} {entry}");
+        }
         for line in self.reconciler.report() {
             info!("{line}");
         }
@@ -223,7 +230,7 @@ impl Core {
     }
 
     /// An interface's name, or its number once it is gone.
-    fn name(&self, index: InterfaceIndex) -> String {
+    pub(super) fn name(&self, index: InterfaceIndex) -> String {
         let found = self.interfaces.iter().find(|interface| interface.index == index);
         found.map_or_else(|| format!("if{index}"), |interface| interface.name.clone())
     }
@@ -292,6 +299,7 @@ impl Core {
             Task::ReadRoutes => self.inform(moment.now, reconcile::Input::Overrun),
             Task::OpenSockets => self.open_sockets(moment.now),
             Task::TellTimeOfDay => self.tell_time_of_day(moment),
+            Task::ExpireOffline => self.expire_offline(moment),
             Task::RollBack => self.roll_back(moment.now),
         }
     }

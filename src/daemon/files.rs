@@ -1,7 +1,7 @@
 //! Writing small files so that a reader, or the next start, finds the old or the new text and never a part.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -30,6 +30,30 @@ pub(super) fn replace(path: &Path, text: &str, durability: Durability) -> io::Re
         File::open(directory.unwrap_or(Path::new(".")))?.sync_all()?;
     }
     Ok(())
+}
+
+/// Sees to it that a file is on the disk soon, by a thread that may wait for it.
+pub(super) fn sync_later(path: &Path) {
+    let path = path.to_owned();
+    let sync = move || {
+        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        // What cannot be synchronised is in the page cache all the same.
+        let _ = File::open(&path).and_then(|file| file.sync_all());
+        let _ = File::open(directory.unwrap_or(Path::new("."))).and_then(|directory| directory.sync_all());
+    };
+    // As above: without a thread only the loss of power can harm it.
+    let _ = std::thread::Builder::new().name("faild-sync".to_owned()).spawn(sync);
+}
+
+/// A whole file, or as much of it as is sensible.
+///
+/// # Errors
+///
+/// What the file system says, or that it is not text.
+pub(super) fn read(path: &Path, longest: u64) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?.take(longest).read_to_string(&mut text)?;
+    Ok(text)
 }
 
 /// Makes a directory, and those above it, unless it exists.

@@ -17,9 +17,11 @@ mod lag;
 mod local_time;
 mod log;
 mod neighbours;
+mod offline;
 mod pid_file;
 mod preview;
 mod privileges;
+mod rehearsal;
 mod signals;
 mod state;
 mod supervisor;
@@ -39,6 +41,7 @@ use self::event_loop::EventLoop;
 use self::instance::Instance;
 use self::log::Log;
 use self::neighbours::Neighbours;
+use self::offline::Offline;
 use self::pid_file::PidFile;
 use self::signals::Signals;
 use self::state::{Journal, State};
@@ -153,6 +156,7 @@ fn core(
         troubles: BTreeSet::new(),
         checked: Vec::new(),
         findings: BTreeSet::new(),
+        offline: Offline::open(&config.state_dir, config.dry_run),
         events: Events::default(),
         started: clock::read().now,
         neighbours: Neighbours::default(),

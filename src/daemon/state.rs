@@ -37,23 +37,17 @@ impl State {
     ///
     /// # Errors
     ///
-    /// The directory cannot be written, in one line with the way out.
+    /// The directory cannot be written, in one line with the way out. A full disk is none: a host whose disk is full
+    /// needs its LANs all the same.
     pub(super) fn open(directory: &Path, is_dry_run: bool) -> anyhow::Result<(Self, Memory)> {
         let path = directory.join("state.toml");
         let mut memory = if is_dry_run { peek(&path) } else { load(&path)? };
         if memory.node.is_none() {
             memory.node = Some(NodeId(u64::from_le_bytes(random()?)));
         }
-        if !is_dry_run {
-            write(&path, &memory).with_context(|| {
-                format!(
-                    "cannot write {}: make it writable, or name another place with --state-dir",
-                    path.display()
-                )
-            })?;
-        }
+        let failing = !is_dry_run && !is_written(&path, &memory)?;
         let path = Some(path).filter(|_| !is_dry_run);
-        Ok((Self { path, waiting: None, writer: None, failing: false }, memory))
+        Ok((Self { path, waiting: None, writer: None, failing }, memory))
     }
 
     /// Has `memory` written, soon.
@@ -203,6 +197,31 @@ fn load(path: &Path) -> anyhow::Result<Memory> {
         aside.display()
     );
     Ok(Memory::default())
+}
+
+/// Writes the memory; false if there is no room for it now.
+fn is_written(path: &Path, memory: &Memory) -> anyhow::Result<bool> {
+    match write(path, memory) {
+        Ok(()) => Ok(true),
+        Err(error) if is_full(&error) => {
+            error!(
+                "state-not-written file={} error=\"{error}\" consequence=\"unknown to the next start, until there is room\"",
+                path.display()
+            );
+            Ok(false)
+        }
+        Err(error) => Err(error).with_context(|| {
+            format!(
+                "cannot write {}: make it writable, or name another place with --state-dir",
+                path.display()
+            )
+        }),
+    }
+}
+
+/// Whether this is a matter of room, and no fault of the settings.
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 fn make_directory(directory: &Path, mode: u32) -> anyhow::Result<()> {

@@ -162,8 +162,10 @@ impl Engine {
             return;
         }
         let named: BTreeSet<IpAddr> = voices.iter().flat_map(|p| p.claims.iter().copied()).collect();
+        let ghosts: Vec<_> = peer.paths.keys().copied().filter(|key| peer.is_ghost(now, *key)).collect();
         let mut withdrawn = Vec::new();
-        for record in peer.paths.values_mut().flat_map(|p| p.addresses.values_mut()) {
+        let paths = peer.paths.iter_mut().filter(|(key, _)| !ghosts.contains(key));
+        for record in paths.flat_map(|(_, p)| p.addresses.values_mut()) {
             if named.contains(&record.address) || configured.contains(&record.address) {
                 record.withdrawn = None;
             } else if record.withdrawn.is_none() && (record.answered.is_some() || record.trusted) {

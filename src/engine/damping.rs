@@ -3,6 +3,8 @@
 //! The penalty of RFC 2439: each failure adds, time halves. Damping holds back only the leaving of a way that works
 //! (rule 6 of faild-protocol(7)), so no traffic stays on a dead way for its sake.
 
+use std::time::Duration;
+
 use crate::config::Damping;
 use crate::time::Instant;
 
@@ -47,12 +49,16 @@ impl Penalty {
     pub(super) fn is_suppressed(&self, now: Instant, settings: &Damping) -> bool {
         self.suppressed && self.value(now, settings) >= settings.reuse
     }
+
+    /// How long the path still has to wait; none if it has not.
+    pub(super) fn free_in(&self, now: Instant, settings: &Damping) -> Option<Duration> {
+        let whole = settings.elapsed_at(settings.reuse / self.value);
+        self.is_suppressed(now, settings).then(|| whole.saturating_sub(now.since(self.at)))
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn at(seconds: u64) -> Instant {
@@ -70,6 +76,20 @@ mod tests {
         assert!(penalty.is_suppressed(at(10), &settings));
         assert!(penalty.is_suppressed(at(60), &settings));
         assert!(!penalty.is_suppressed(at(120), &settings));
+    }
+
+    #[test]
+    fn the_wait_that_is_told_is_the_wait() {
+        let settings = Damping::default();
+        for failures in 3..20 {
+            let mut penalty = Penalty::new(at(0), 0.0, &settings);
+            (0..failures).for_each(|second| penalty.on_failure(at(second), &settings));
+            let asked = at(failures + 7);
+            let left = penalty.free_in(asked, &settings).unwrap();
+            assert!(penalty.is_suppressed(asked + left - Duration::from_millis(1), &settings), "{left:?}");
+            assert!(!penalty.is_suppressed(asked + left + Duration::from_millis(1), &settings), "{left:?}");
+        }
+        assert_eq!(Penalty::new(at(0), 0.0, &settings).free_in(at(1), &settings), None);
     }
 
     #[test]

@@ -3,16 +3,15 @@
 use std::net::IpAddr;
 
 use super::notice::Notice;
-use super::path::{Path, PathKey, UNHEARD, is_link_local};
+use super::path::{Path, PathKey, is_link_local};
 use super::peer::Peer;
 use super::peer_address::{PeerAddress, Position};
-use super::{Engine, NextHop, Outcome, Output, Subject, Verdict};
-use crate::config::Failback;
+use super::{Engine, NextHop};
 use crate::time::Instant;
 use crate::wire::{LanIndex, Level, NodeId};
 
 /// Whether the peer no longer has the address that a way goes by.
-fn has_gone(peer: &Peer, way: PathKey, via: &IpAddr) -> bool {
+pub(super) fn has_gone(peer: &Peer, way: PathKey, via: &IpAddr) -> bool {
     let record = peer.paths.get(&way).and_then(|path| path.addresses.get(via));
     record.is_none_or(|record| record.withdrawn.is_some())
 }
@@ -92,7 +91,7 @@ impl Engine {
     }
 
     /// The detour that serves an address: ours, or one that was found at the start and leads to a path of the peer.
-    fn current_way(&self, peer: &Peer, a: &PeerAddress) -> Option<(PathKey, IpAddr)> {
+    pub(super) fn current_way(&self, peer: &Peer, a: &PeerAddress) -> Option<(PathKey, IpAddr)> {
         match a.position {
             Position::Detour(way, via) => Some((way, via)),
             Position::Home => None,
@@ -159,13 +158,11 @@ impl Engine {
     /// Rule 7: both ends would, or the peer has gone already (its own detour died), and this very address has answered at
     /// home.
     fn may_go_home(&self, now: Instant, peer: &Peer, path: &Path, a: &PeerAddress) -> bool {
-        let answered = a.answered.zip(path.up_since).is_some_and(|(answered, up)| answered >= up);
-        let both_would = self.is_ready_at_both(now, peer, path) || !(peer.observer || path.remote_moved);
-        path.verdict == Level::Up && both_would && answered
+        self.unfit_for_home(now, peer, path, a).next().is_none()
     }
 
     /// Whether a way may go on being used: not down, and our side of it exists.
-    fn is_serving(&self, peer: &Peer, way: PathKey) -> bool {
+    pub(super) fn is_serving(&self, peer: &Peer, way: PathKey) -> bool {
         self.is_running(way.lan) && peer.paths.get(&way).is_some_and(|path| path.verdict != Level::Down)
     }
 
@@ -176,18 +173,10 @@ impl Engine {
 
     /// READY, as it is reported: up, not damped, and the policy agrees.
     pub(super) fn is_ready(&self, now: Instant, path: &Path) -> bool {
-        let policy = match self.config.failback {
-            Failback::Auto => true,
-            Failback::Manual => !path.held,
-            Failback::Delay(delay) => {
-                path.up_since.is_some_and(|since| now.since(since) >= delay || !path.has_failed)
-            }
-            Failback::Window { from, until } => !path.has_failed || self.is_in_window(from, until),
-        };
-        path.local == Level::Up && policy && !path.penalty.is_suppressed(now, &self.config.damping)
+        self.unready(now, path).next().is_none()
     }
 
-    fn is_in_window(&self, from: u32, until: u32) -> bool {
+    pub(super) fn is_in_window(&self, from: u32, until: u32) -> bool {
         self.time_of_day
             .is_some_and(|t| if from <= until { (from..until).contains(&t) } else { t >= from || t < until })
     }
@@ -221,7 +210,7 @@ impl Engine {
 
     /// Rule 2: a path is taken only if it answered an INQ that was sent after the other went silent, so that the death
     /// of the peer, or our own, is not taken for that of a LAN.
-    fn is_proven_since(&self, now: Instant, peer: &Peer, silent: PathKey, path: &Path) -> bool {
+    pub(super) fn is_proven_since(&self, now: Instant, peer: &Peer, silent: PathKey, path: &Path) -> bool {
         let silent = peer.paths.get(&silent).map(AsRef::as_ref);
         path.proof.is_some_and(|proof| proof >= self.silent_since(now, peer, silent))
     }
@@ -357,142 +346,5 @@ impl Engine {
     fn tell_home(&mut self, node: NodeId, key: PathKey, address: IpAddr) {
         let interface = self.lan_name(key.lan);
         self.notice(Notice::FailedBack { peer: node, address, interface });
-    }
-
-    /// Whether an address has passed to another node: withdrawn here and claimed there; or this node is absent, and
-    /// the other was heard after it and has proven the address (the host draws a new id, or the hardware is replaced).
-    fn is_anothers(&self, peer: &Peer, lan: LanIndex, a: &PeerAddress) -> bool {
-        if self.has_passed_on(peer.node, lan, a) {
-            return true;
-        }
-        let Some(claimants) = self.claimants.get(&a.address) else { return false };
-        let mut others = claimants.iter().filter(|node| **node != peer.node);
-        if a.withdrawn.is_some() {
-            return others.next().is_some();
-        }
-        peer.absent
-            && others
-                .filter_map(|node| self.peers.get(node))
-                .any(|other| other.heard > peer.heard && other.has_proven(lan, &a.address))
-    }
-
-    /// Brings the plan in line with the positions of a peer's addresses.
-    pub(super) fn update_plan(&mut self, node: NodeId) {
-        let Some(peer) = self.peers.get(&node) else { return };
-        let engine: &Self = self;
-        let positions = || {
-            peer.paths.iter().flat_map(|(key, path)| {
-                let counts = move |a: &PeerAddress| {
-                    (a.answered.is_some() || a.trusted) && !engine.is_anothers(peer, key.lan, a)
-                };
-                path.addresses.values().filter(move |a| counts(a)).map(|a| (key.lan, a.address, a.position))
-            })
-        };
-        if positions().eq(peer.planned.iter().copied()) {
-            return;
-        }
-        let planned: Vec<_> = positions().collect();
-        let subjects = planned.iter().map(|planned| self.subject(planned)).collect();
-        if let Some(peer) = self.peers.get_mut(&node) {
-            peer.planned = planned;
-        }
-        self.replace_subjects(node, subjects);
-    }
-
-    /// Whether another node that lives has answered from the address since.
-    fn has_passed_on(&self, node: NodeId, lan: LanIndex, a: &PeerAddress) -> bool {
-        let subject = Subject { home: self.lan_name(lan), address: a.address };
-        let owner = self.subject_nodes.get(&subject).filter(|owner| **owner != node);
-        let peer = owner.and_then(|owner| self.peers.get(owner)).filter(|peer| !peer.absent);
-        let record = peer.and_then(|peer| {
-            let path = peer.paths.get(&peer.path_by_address(lan, &a.address)?)?;
-            path.addresses.get(&a.address)
-        });
-        record.is_some_and(|record| record.withdrawn.is_none() && record.answered > a.answered)
-    }
-
-    fn subject(&self, (lan, address, position): &(LanIndex, IpAddr, Position)) -> (Subject, Verdict) {
-        let verdict = match position {
-            Position::Home => Verdict::Home,
-            Position::Undecided => Verdict::Undecided,
-            Position::Detour(way, via) => {
-                Verdict::Detour(NextHop { interface: self.lan_name(way.lan), via: *via })
-            }
-        };
-        (Subject { home: self.lan_name(*lan), address: *address }, verdict)
-    }
-
-    /// Puts a peer's subjects into the plan in place of those that it had there.
-    pub(super) fn replace_subjects(&mut self, node: NodeId, subjects: Vec<(Subject, Verdict)>) {
-        let mut changed = false;
-        let new: Vec<Subject> = subjects.iter().map(|(subject, _)| subject.clone()).collect();
-        let old = self
-            .peers
-            .get_mut(&node)
-            .map(|p| std::mem::replace(&mut p.subjects, new.clone()))
-            .unwrap_or_default();
-        for gone in old.iter().filter(|subject| !new.contains(subject)) {
-            if self.subject_nodes.get(gone) != Some(&node) {
-                continue;
-            }
-            changed |= self.pass_on(gone);
-        }
-        for (subject, verdict) in subjects {
-            self.subject_nodes.insert(subject.clone(), node);
-            if self.plan.subjects.get(&subject) != Some(&verdict) {
-                self.plan.subjects.insert(subject, verdict);
-                changed = true;
-            }
-        }
-        if changed && !matches!(self.outputs.back(), Some(Output::PlanChanged)) {
-            self.outputs.push_back(Output::PlanChanged);
-        }
-    }
-
-    /// A subject that its node gave up falls to another one that has it too, or leaves the plan. Whether that changed.
-    fn pass_on(&mut self, gone: &Subject) -> bool {
-        let mut heirs = self.peers.values().filter_map(|peer| {
-            let at = peer.subjects.iter().position(|subject| subject == gone)?;
-            Some((peer.node, self.subject(peer.planned.get(at)?).1))
-        });
-        let Some((heir, verdict)) = heirs.next() else {
-            self.subject_nodes.remove(gone);
-            return self.plan.subjects.remove(gone).is_some();
-        };
-        drop(heirs);
-        self.subject_nodes.insert(gone.clone(), heir);
-        self.plan.subjects.insert(gone.clone(), verdict.clone()) != Some(verdict)
-    }
-
-    /// What became of a subject in the kernel.
-    pub(super) fn on_outcome(&mut self, now: Instant, subject: &Subject, outcome: &Outcome) {
-        if *outcome == Outcome::Lifted && self.on_left(subject) {
-            return;
-        }
-        let Some(node) = self.subject_nodes.get(subject).copied() else { return };
-        let Some(lan) = self.lans.iter().find(|(_, lan)| lan.name() == subject.home).map(|(index, _)| *index)
-        else {
-            return;
-        };
-        let Some(key) = self.peers.get(&node).and_then(|peer| peer.path_by_address(lan, &subject.address))
-        else {
-            return;
-        };
-        if let Some(record) = self.path_mut(node, key).and_then(|p| p.addresses.get_mut(&subject.address)) {
-            match outcome {
-                Outcome::Applied(way) => record.applied = Some(way.clone()),
-                Outcome::Lifted => record.applied = None,
-                Outcome::Refused(_) | Outcome::Contested => {}
-            }
-        }
-        if *outcome == Outcome::Lifted {
-            self.adopted.remove(&subject.address);
-        }
-        self.spread_news(now, node);
-    }
-
-    /// A path that was never heard has no number to be reported by.
-    pub(super) fn is_reportable(key: PathKey) -> bool {
-        key.peer_lan != UNHEARD
     }
 }

@@ -8,13 +8,13 @@ use super::path::{PathKey, UNHEARD};
 use super::peer_address::Position;
 use super::{Engine, Peer, Reason};
 use crate::time::Instant;
-use crate::wire::{LanIndex, Level, NodeId};
+use crate::wire::{LanIndex, NodeId};
 
 /// A peer that has been absent for this long, and for whom no overlay stands, is forgotten.
 const FORGET_AFTER: Duration = Duration::from_secs(600);
 
-/// A path that was not heard for so long while its twin is up is none.
-const GHOST_AFTER: Duration = Duration::from_secs(5);
+/// The same for one that never showed that it receives what is sent to it.
+const FORGET_UNPROVEN_AFTER: Duration = Duration::from_secs(10);
 
 /// A withdrawn address is kept until its overlay is lifted, and at least this long.
 const KEEP_WITHDRAWN: Duration = Duration::from_secs(60);
@@ -24,6 +24,9 @@ impl Engine {
         if self.lans.get_mut(&lan).is_some_and(|lan| lan.drop_withdrawn(now)) {
             self.address_generation = self.address_generation.wrapping_add(1).max(1);
         }
+        if self.lans.get_mut(&lan).is_some_and(|lan| lan.falls_mute(now)) {
+            self.notice(Notice::LanMute { interface: self.lan_name(lan) });
+        }
         self.watch_neighbours(now, lan);
         self.drain_again(now, lan);
         let may_withdraw = |p: &&Peer| !p.absent && (p.withdrawal_waits || p.has_overlay());
@@ -31,6 +34,7 @@ impl Engine {
             self.mark_withdrawn(now, node);
         }
         self.drop_ghosts(now, lan);
+        self.withdraw_left_behind(now);
         self.drop_withdrawn(now, lan);
         self.forget_old(now);
         self.fit_interval();
@@ -63,26 +67,39 @@ impl Engine {
     /// its twin is up was that, and goes.
     fn drop_ghosts(&mut self, now: Instant, lan: LanIndex) {
         for peer in self.peers.values_mut() {
-            let ghosts: Vec<PathKey> = peer
-                .paths
-                .iter()
-                .filter(|(key, path)| {
-                    let is_old = path.heard.is_none_or(|heard| now.since(heard) >= GHOST_AFTER);
-                    key.lan == lan && key.peer_lan != UNHEARD && path.verdict != Level::Up && is_old
-                })
-                .filter(|(key, _)| peer.twin_of(**key).is_some_and(|(_, twin)| twin.verdict == Level::Up))
-                .map(|(key, _)| *key)
-                .collect();
+            let on_lan = peer.paths.keys().filter(|key| key.lan == lan);
+            let ghosts: Vec<PathKey> = on_lan.copied().filter(|key| peer.is_ghost(now, *key)).collect();
             for key in ghosts {
-                if let Some(path) = peer.paths.get_mut(&key) {
-                    path.addresses
-                        .values_mut()
-                        .for_each(|record| record.withdrawn = record.withdrawn.or(Some(now)));
-                    if path.addresses.is_empty() {
-                        peer.paths.remove(&key);
-                    }
+                let Some(path) = peer.paths.get_mut(&key) else { continue };
+                path.addresses.retain(|_, record| record.applied.is_some());
+                for record in path.addresses.values_mut() {
+                    record.withdrawn.get_or_insert(now);
+                }
+                if path.addresses.is_empty() {
+                    peer.paths.remove(&key);
+                    self.timers.cancel(Reason::Expected(peer.node, key));
                 }
             }
+        }
+    }
+
+    /// An overlay for an absent node that leads to another host goes, as if the address were withdrawn.
+    fn withdraw_left_behind(&mut self, now: Instant) {
+        let mut left = Vec::new();
+        for peer in self.peers.values().filter(|peer| peer.absent && self.has_overlay(peer)) {
+            for (key, path) in &peer.paths {
+                let here = path.addresses.values().filter(|a| a.withdrawn.is_none());
+                let astray = here.filter(|a| self.leads_astray(a, peer.node));
+                left.extend(astray.map(|a| (peer.node, *key, a.address)));
+            }
+        }
+        for (node, key, address) in left {
+            let path = self.path_mut(node, key);
+            let Some(record) = path.and_then(|path| path.addresses.get_mut(&address)) else { continue };
+            record.withdrawn = Some(now);
+            record.position = Position::Home;
+            self.notice(Notice::AddressWithdrawn { peer: node, address });
+            self.update_plan(node);
         }
     }
 
@@ -107,23 +124,26 @@ impl Engine {
 
     fn forget_old(&mut self, now: Instant) {
         let is_old = |peer: &Peer| {
-            peer.absent
-                && peer.heard.is_some_and(|heard| now.since(heard) >= FORGET_AFTER)
-                && !self.has_overlay(peer)
+            let keep = if peer.proven { FORGET_AFTER } else { FORGET_UNPROVEN_AFTER };
+            peer.absent && peer.heard.is_some_and(|heard| now.since(heard) >= keep) && !self.has_overlay(peer)
         };
         let old: Vec<NodeId> =
             self.peers.values().filter(|peer| is_old(peer)).map(|peer| peer.node).collect();
         for node in old {
-            self.replace_subjects(node, Vec::new());
-            self.unindex_claims(node);
-            self.timers.cancel(Reason::News(node));
-            if let Some(peer) = self.peers.remove(&node) {
-                for key in peer.paths.keys() {
-                    self.timers.cancel(Reason::Expected(node, *key));
-                }
-            }
-            self.notice(Notice::PeerForgotten { peer: node });
+            self.forget(node);
         }
+    }
+
+    pub(super) fn forget(&mut self, node: NodeId) {
+        self.replace_subjects(node, Vec::new());
+        self.unindex_claims(node);
+        self.timers.cancel(Reason::News(node));
+        if let Some(peer) = self.peers.remove(&node) {
+            for key in peer.paths.keys() {
+                self.timers.cancel(Reason::Expected(node, *key));
+            }
+        }
+        self.notice(Notice::PeerForgotten { peer: node });
     }
 
     /// Rule 9: a LAN is down when all of at least two peers on it are silent and one of them is heard elsewhere.

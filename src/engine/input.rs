@@ -41,10 +41,10 @@ pub enum Input<'a> {
     TimeOfDay(u32),
     /// The administrator wants traffic home (failback policy `manual`).
     FailBack,
-    /// The settings have changed; hand in the interfaces after it. Handing in the same again changes nothing.
-    Config(&'a Config),
     /// The interfaces whose LANs the administrator has taken out of service, all of them, whenever that changes.
     Offline(&'a BTreeSet<String>),
+    /// The settings have changed; hand in the interfaces after it. Handing in the same again changes nothing.
+    Config(&'a Config),
     /// The daemon is about to end: say goodbye.
     Stop,
     /// The deadline passed.

@@ -38,7 +38,7 @@ impl Engine {
         }
         let mut renames = false;
         for (index, lan) in &mut self.lans {
-            let Some(known) = lan.interface.as_ref() else { continue };
+            let Some(known) = lan.interface.as_mut() else { continue };
             if interfaces.iter().any(|i| i.name == known.name) {
                 continue;
             }
@@ -48,6 +48,7 @@ impl Engine {
                     self.offline.insert(to.clone());
                 }
                 self.outputs.push_back(Output::Notice(Notice::LanRenamed { from, to }));
+                known.name.clone_from(&renamed.name);
                 lan.settings.interface.clone_from(&renamed.name);
                 self.indices.retain(|(name, i)| i != index && *name != renamed.name);
                 self.indices.push((renamed.name.clone(), *index));

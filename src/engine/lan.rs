@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
+use super::bucket::Bucket;
 use super::path::PathKey;
 use crate::config::LanConfig;
 use crate::interface::{Family, Interface, InterfaceAddress, InterfaceIndex};
@@ -25,6 +26,15 @@ const WITHDRAW_AFTER: Duration = Duration::from_millis(50);
 /// ACKs to strangers in a second, and at most in a burst: enough for a LAN of 1,000 to meet within half a minute, too
 /// few to be of use to anybody as a reflector.
 const STRANGERS_PER_SECOND: f64 = 50.0;
+
+/// Strangers that become peers, in a burst and in each second after it: a LAN of 1,000 is met at once, and those that
+/// are invented cost little.
+const NEWCOMERS: f64 = 1024.0;
+const NEWCOMERS_PER_SECOND: f64 = 256.0;
+
+/// ARP and ND requests of a LAN on behalf of the kernel, in a burst and a second: they are broadcast, and a LAN that heals
+/// brings back all peers at once. Those beyond it wait for the kernel, for a second.
+const SOLICITATIONS: f64 = 256.0;
 
 /// A broadcast INQ of ours.
 #[derive(Debug, Clone, Copy)]
@@ -59,10 +69,19 @@ pub(super) struct Lan {
     /// Since when packets can pass without a break.
     running_since: Option<Instant>,
     seen: bool,
-    strangers: f64,
-    strangers_at: Instant,
+    /// ARP and ND requests on behalf of the kernel.
+    pub(super) solicitations: Bucket,
+    /// ACKs that may go to strangers.
+    pub(super) strangers: Bucket,
+    /// Strangers that may become peers.
+    pub(super) newcomers: Bucket,
+    /// The last slot in which a responder asked for another host with its id.
+    pub(super) asked_for_clone: Option<u32>,
     /// Whether people were told that the LAN is down.
     pub(super) told_down: bool,
+    /// Since when it runs without an address to speak from.
+    mute_since: Option<Instant>,
+    told_mute: bool,
 }
 
 impl Lan {
@@ -81,9 +100,13 @@ impl Lan {
             addresses: BTreeMap::new(),
             running_since: None,
             seen: false,
-            strangers: STRANGERS_PER_SECOND,
-            strangers_at: now,
+            solicitations: Bucket::new(SOLICITATIONS, SOLICITATIONS, now),
+            strangers: Bucket::new(STRANGERS_PER_SECOND, STRANGERS_PER_SECOND, now),
+            newcomers: Bucket::new(NEWCOMERS, NEWCOMERS_PER_SECOND, now),
+            asked_for_clone: None,
             told_down: false,
+            mute_since: None,
+            told_mute: false,
         }
     }
 
@@ -161,6 +184,24 @@ impl Lan {
         }
     }
 
+    /// Whether people should be told that nobody can be probed here: for a while no address was there, or none with a
+    /// subnet. True once, and again after it could speak.
+    pub(super) fn falls_mute(&mut self, now: Instant) -> bool {
+        let speaks = |i: &Interface| i.addresses.iter().any(|a| !a.tentative && self.is_spoken(&a.prefix));
+        if self.interface.as_ref().is_none_or(|i| !i.is_running() || speaks(i)) {
+            self.mute_since = None;
+            self.told_mute = false;
+            return false;
+        }
+        let since = *self.mute_since.get_or_insert(now);
+        now.since(since) >= SETTLED_AFTER && !std::mem::replace(&mut self.told_mute, true)
+    }
+
+    fn is_spoken(&self, prefix: &ipnet::IpNet) -> bool {
+        let is_wanted = if prefix.addr().is_ipv4() { self.settings.ipv4 } else { self.settings.ipv6 };
+        is_wanted && prefix.prefix_len() < prefix.max_prefix_len()
+    }
+
     pub(super) fn broadcast_destination(&self, family: Family) -> IpAddr {
         match family {
             Family::V4 => IpAddr::V4(Ipv4Addr::BROADCAST),
@@ -183,18 +224,6 @@ impl Lan {
             self.broadcasts.pop_front();
         }
         self.broadcasts.push_back(broadcast);
-    }
-
-    /// Whether one more ACK may go to a stranger.
-    pub(super) fn spend_on_stranger(&mut self, now: Instant) -> bool {
-        let gained = now.since(self.strangers_at).as_secs_f64() * STRANGERS_PER_SECOND;
-        self.strangers = (self.strangers + gained).min(STRANGERS_PER_SECOND);
-        self.strangers_at = now;
-        let may = self.strangers >= 1.0;
-        if may {
-            self.strangers -= 1.0;
-        }
-        may
     }
 }
 

@@ -65,6 +65,7 @@ impl Engine {
             Self::note_address(&mut path, *address, true);
         }
         let peer = self.peers.entry(known.node).or_insert_with(|| Peer::new(known.node));
+        peer.proven = true;
         peer.paths.entry(key).or_insert(Box::new(path));
     }
 

@@ -7,15 +7,21 @@
 //! ```text
 //!   lan      slots: one INQ an interval, retries by eighths    selection  which interfaces are LANs
 //!   receive  what may be believed of a datagram                report     what both ends tell each other
+//!   own_id   another host that bears our id
 //!   peer - path - peer_address: what is known and counted      decide     where each address's traffic goes
-//!   damping  how long a path that flaps has to wait            memory     what survives a reboot
+//!   admission  who gets an entry                            run        whether a node runs anew
+//!   damping  how long a path that flaps has to wait            subjects   whose address it is, what became of it
+//!   memory   what survives a reboot                            offline    LANs that are drained
 //!   reconfigure, leave  other settings while all goes on
 //! ```
 
 mod addresses;
+mod admission;
+mod bucket;
 mod counters;
 mod damping;
 mod decide;
+mod explain;
 mod house;
 mod input;
 mod interfaces;
@@ -25,6 +31,7 @@ mod level;
 mod memory;
 mod notice;
 mod offline;
+mod own_id;
 mod pace;
 mod path;
 mod peer;
@@ -33,11 +40,14 @@ mod plan;
 mod random;
 mod receive;
 mod reconfigure;
+mod rehearsal;
 mod report;
+mod run;
 mod selection;
 mod send;
 mod slot;
 mod snapshot;
+mod subjects;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -59,17 +69,19 @@ use send::HeldAnswer;
 use timers::Timers;
 
 pub use counters::Dropped;
+pub use explain::{Explanation, Ground, Obstacle, PathAccount};
 pub use input::{Datagram, Input, Memory, Output, RememberedPath, Transmit};
 pub use notice::{Evidence, Notice};
 pub use offline::CutOff;
 pub use path::PathKey;
 pub use plan::{NextHop, Outcome, Plan, Subject, Verdict};
+pub use rehearsal::{Cast, Silence};
 pub use selection::Reason as LeftOut;
 pub use snapshot::{LanSnapshot, PathSnapshot, PeerSnapshot, Snapshot};
 pub use tally::{Levels, Tally};
 pub use timers::Reason;
 
-/// Peers that are known at once: four times what the design is measured with; more are refused like strangers.
+/// Peers that are known at once: four times what the design is measured with; see admission for who gives way.
 const MAX_PEERS: usize = 4096;
 
 /// Room for outputs that is kept: what most inputs lead to. A change for all peers at once needs a hundred times as much.
@@ -118,6 +130,8 @@ pub struct Engine {
     leaving: BTreeSet<Subject>,
     /// Whose the subjects of the plan are.
     subject_nodes: BTreeMap<Subject, NodeId>,
+    /// Others that have the subject too: none, as a rule.
+    rivals: BTreeMap<Subject, BTreeSet<NodeId>>,
     counters: Counters,
     /// What people were told last, so that they are told once.
     told: Told,
@@ -134,6 +148,8 @@ struct Told {
     slowed: bool,
     joined: bool,
     cloned: bool,
+    /// Our id is one that this run drew because of a clone.
+    redrawn: bool,
     floating: BTreeSet<IpAddr>,
     same_mac: BTreeSet<String>,
 }
@@ -174,6 +190,7 @@ impl Engine {
             plan: Plan::default(),
             leaving: BTreeSet::new(),
             subject_nodes: BTreeMap::new(),
+            rivals: BTreeMap::new(),
             counters: Counters::default(),
             told: Told::default(),
             left_out: BTreeMap::new(),
@@ -197,8 +214,8 @@ impl Engine {
             }
             Input::TimeOfDay(seconds) => self.time_of_day = Some(seconds),
             Input::FailBack => self.on_fail_back(now),
-            Input::Config(config) => self.on_config(now, config),
             Input::Offline(interfaces) => self.on_offline(now, interfaces),
+            Input::Config(config) => self.on_config(now, config),
             Input::Stop => self.on_stop(now),
             Input::DeadlinePassed => self.on_deadline(now),
         }

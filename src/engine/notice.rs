@@ -85,7 +85,7 @@ pub enum Notice {
     /// It has been away for long and is forgotten.
     PeerForgotten { peer: NodeId },
     /// Two hosts bear one node id.
-    PeerCloned { peer: NodeId, address: IpAddr, other: Option<IpAddr>, interface: String },
+    PeerCloned { peer: NodeId, address: IpAddr, other: Option<IpAddr>, interface: String, ignored: bool },
     /// Another host bears our node id.
     OwnIdCloned { node: NodeId, own: Option<IpAddr>, other: IpAddr, interface: String, redraw: bool },
     /// Traffic for an address leaves home.
@@ -96,12 +96,14 @@ pub enum Notice {
     AddressFloats { address: IpAddr },
     /// A peer no longer has an address.
     AddressWithdrawn { peer: NodeId, address: IpAddr },
-    /// ARP or ND is answered, INQs are not.
-    PortFiltered { peer: NodeId, address: IpAddr, interface: String },
+    /// ARP or ND is answered, INQs are not. An address that is merely claimed may be another host's.
+    PortFiltered { peer: NodeId, address: IpAddr, interface: String, claimed: bool },
     /// Broadcasts do not reach a peer, unicast does.
     BroadcastFiltered { peer: NodeId, interface: String },
     /// Broadcasts reach it again.
     BroadcastHeard { peer: NodeId, interface: String },
+    /// A LAN has no address to probe from.
+    LanMute { interface: String },
     /// All peers on a LAN are silent.
     LanSilent { interface: String },
     /// They are heard again.
@@ -112,10 +114,6 @@ pub enum Notice {
     SilenceEnded,
     /// More peers than the packet budget allows to ask so often, or no longer.
     IntervalRaised { interval: Duration, paths: usize, configured: Duration },
-    /// The administrator takes a LAN out of service.
-    LanOffline { interface: String },
-    /// He puts it back.
-    LanOnline { interface: String },
     /// A LAN that is out of service carries traffic for a peer, because nothing else does.
     DrainSuspended { peer: NodeId, interface: String, family: Family },
     /// Something else does again.
@@ -147,7 +145,8 @@ impl Notice {
             | Notice::OwnIdCloned { .. }
             | Notice::FailedOver { .. }
             | Notice::AddressFloats { .. }
-            | Notice::PortFiltered { .. }
+            | Notice::PortFiltered { claimed: false, .. }
+            | Notice::LanMute { .. }
             | Notice::LanSilent { .. }
             | Notice::DrainSuspended { .. }
             | Notice::Stalled { .. }
@@ -157,6 +156,7 @@ impl Notice {
             }
             Notice::AddressWithdrawn { .. } => Loudness::Debug,
             Notice::LanChosen { .. }
+            | Notice::PortFiltered { .. }
             | Notice::InterfaceLeftOut { .. }
             | Notice::LanLeft { .. }
             | Notice::LanRenamed { .. }
@@ -171,8 +171,6 @@ impl Notice {
             | Notice::BroadcastFiltered { .. }
             | Notice::BroadcastHeard { .. }
             | Notice::LanHeard { .. }
-            | Notice::LanOffline { .. }
-            | Notice::LanOnline { .. }
             | Notice::DrainResumed { .. }
             | Notice::SilenceEnded => Loudness::Info,
         }
@@ -233,14 +231,15 @@ impl fmt::Display for Notice {
             }
             Notice::PeerRestarted { peer } => write!(f, "peer-restarted peer={peer}"),
             Notice::PeerForgotten { peer } => write!(f, "peer-forgotten peer={peer}"),
-            Notice::PeerCloned { peer, address, other, interface } => {
+            Notice::PeerCloned { peer, address, other, interface, ignored } => {
                 write!(f, "peer-cloned peer={peer} interface={interface} address={address}")?;
                 if let Some(other) = other {
                     write!(f, " other={other}")?;
                 }
-                f.write_str(
-                    " hint=\"two hosts bear this id: was a disk copied? delete state.toml on one\" \
-                     action=\"nothing is moved for them\"",
+                let action = if *ignored { "this one is ignored" } else { "nothing is moved for them" };
+                write!(
+                    f,
+                    " hint=\"two hosts bear this id: was a disk copied? delete state.toml on one\" action=\"{action}\""
                 )
             }
             Notice::OwnIdCloned { node, other, interface, redraw, .. } => {
@@ -262,11 +261,18 @@ impl fmt::Display for Notice {
             Notice::AddressWithdrawn { peer, address } => {
                 write!(f, "address-withdrawn peer={peer} address={address}")
             }
-            Notice::PortFiltered { peer, address, interface } => write!(
-                f,
-                "port-filtered peer={peer} interface={interface} address={address} hint=\"its host answers ARP or ND \
-                 but not our probes: does a firewall drop the port there or here?\""
-            ),
+            Notice::PortFiltered { peer, address, interface, claimed } => {
+                let doubt = if *claimed {
+                    ", or is it another host's address, that the peer only claims"
+                } else {
+                    ""
+                };
+                write!(
+                    f,
+                    "port-filtered peer={peer} interface={interface} address={address} hint=\"its host answers ARP or \
+                     ND but not our probes: does a firewall drop the port there or here{doubt}?\""
+                )
+            }
             Notice::BroadcastFiltered { peer, interface } => {
                 write!(
                     f,
@@ -276,6 +282,11 @@ impl fmt::Display for Notice {
             Notice::BroadcastHeard { peer, interface } => {
                 write!(f, "broadcast-heard peer={peer} interface={interface}")
             }
+            Notice::LanMute { interface } => write!(
+                f,
+                "lan-mute interface={interface} why=\"no address with a subnet: nobody can be probed there\" \
+                 mend=\"ip addr add ADDRESS/LENGTH dev {interface}; a /32 has no neighbours\""
+            ),
             Notice::LanSilent { interface } => {
                 write!(
                     f,
@@ -283,13 +294,6 @@ impl fmt::Display for Notice {
                 )
             }
             Notice::LanHeard { interface } => write!(f, "lan-heard interface={interface}"),
-            Notice::LanOffline { interface } => {
-                write!(
-                    f,
-                    "lan-offline interface={interface} action=\"traffic leaves it where another way works\""
-                )
-            }
-            Notice::LanOnline { interface } => write!(f, "lan-online interface={interface}"),
             Notice::DrainSuspended { peer, interface, family } => write!(
                 f,
                 "drain-suspended peer={peer} interface={interface} family={family} hint=\"it is offline, and nothing \

@@ -88,12 +88,6 @@ impl Engine {
     /// Takes the whole set of interfaces that are offline. Levels, not edges: the same again changes nothing.
     pub(super) fn on_offline(&mut self, now: Instant, interfaces: &BTreeSet<String>) {
         let before = std::mem::replace(&mut self.offline, interfaces.clone());
-        for interface in interfaces.difference(&before).cloned() {
-            self.notice(Notice::LanOffline { interface });
-        }
-        for interface in before.difference(interfaces).cloned() {
-            self.notice(Notice::LanOnline { interface });
-        }
         if before == *interfaces {
             return;
         }
@@ -113,10 +107,12 @@ impl Engine {
         let next = |(key, path): (&PathKey, &Path)| match (self.is_offline(key.lan), path.duty) {
             (false, _) => Duty::Serving,
             (true, Duty::Recalled { .. }) => path.duty,
-            (true, Duty::Serving | Duty::Drained) if peer.absent || self.is_spared(peer, *key) => {
-                Duty::Drained
+            (true, Duty::Serving | Duty::Drained)
+                if !peer.absent && self.is_needed(now, peer, *key, path) =>
+            {
+                Duty::Recalled { since: now }
             }
-            (true, Duty::Serving | Duty::Drained) => Duty::Recalled { since: now },
+            (true, Duty::Serving | Duty::Drained) => Duty::Drained,
         };
         let paths = peer.paths.iter().map(|(key, path)| (key, path.as_ref()));
         let changes: Vec<(PathKey, Duty)> = paths
@@ -161,13 +157,17 @@ impl Engine {
         }
     }
 
-    /// Whether another path works, or may turn out to.
-    fn is_spared(&self, peer: &Peer, key: PathKey) -> bool {
+    /// Whether no other path works or may turn out to, and this one is proven since (rule 2): when a peer dies, one path
+    /// is down before the other.
+    fn is_needed(&self, now: Instant, peer: &Peer, key: PathKey, path: &Path) -> bool {
         let missed = self.config.missed.get();
-        self.others(peer, key).any(|(_, path)| match path.verdict {
-            Level::Up => true,
-            Level::Unknown => path.missed < missed,
-            Level::Down => false,
+        self.others(peer, key).all(|(other, p)| {
+            let is_out = match p.verdict {
+                Level::Up => false,
+                Level::Unknown => p.missed >= missed,
+                Level::Down => true,
+            };
+            is_out && (!self.is_running(other.lan) || self.is_proven_since(now, peer, *other, path))
         })
     }
 

@@ -159,6 +159,10 @@ pub(super) struct Path {
     pub(super) filtered_told: bool,
     /// The last slot in which a cookie was returned over it, so that one slot sends one.
     pub(super) cookie_sequence: Option<u32>,
+    /// The last slot in which its neighbour was asked for on behalf of the kernel.
+    pub(super) solicit_sequence: Option<u32>,
+    /// The last slot in which another run of the peer was asked to show itself.
+    pub(super) challenge_sequence: Option<u32>,
     /// The generation of our address list that the peer holds from this path.
     pub(super) list_confirmed: u32,
     /// The last slot in which the address list was sent over it.
@@ -212,6 +216,8 @@ impl Path {
             gone: false,
             filtered_told: false,
             cookie_sequence: None,
+            solicit_sequence: None,
+            challenge_sequence: None,
             pace: Pace::default(),
             list_confirmed: 0,
             list_sequence: None,

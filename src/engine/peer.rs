@@ -2,16 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use super::Subject;
 use super::pace::Pace;
-use super::path::{Path, PathKey};
+use super::path::{Path, PathKey, UNHEARD};
 use super::peer_address::Position;
 use crate::time::Instant;
 use crate::wire::{BootId, LanIndex, Level, NodeId};
 
 /// A peer's earlier runs; one of them heard again is a clone, not a restart.
 const FORMER_BOOTS: usize = 4;
+
+/// A path that was not heard for so long while its twin is up is none.
+const GHOST_AFTER: Duration = Duration::from_secs(5);
 
 /// See the module.
 #[derive(Debug, Clone)]
@@ -22,6 +26,9 @@ pub(super) struct Peer {
     pub(super) former_boots: Vec<BootId>,
     /// When its run replaced another that we knew.
     pub(super) boot_since: Option<Instant>,
+    /// Another run that was heard from an address that is not the node's, since when, and whether people know.
+    pub(super) rival: Option<(BootId, Instant)>,
+    pub(super) rival_told: bool,
     /// Two hosts bear this id: nothing is moved until this moment.
     pub(super) cloned_until: Option<Instant>,
     /// What its list no longer names was not withdrawn yet: it had just restarted, or two hosts bore its id.
@@ -32,6 +39,8 @@ pub(super) struct Peer {
     pub(super) pace: Pace,
     /// Boxed, because a node of a map has room for eleven, and a peer has two or four.
     pub(super) paths: BTreeMap<PathKey, Box<Path>>,
+    /// It receives what is sent to an address of its own; anybody can answer a broadcast under any address.
+    pub(super) proven: bool,
     /// Silent on all paths.
     pub(super) absent: bool,
     /// When it was last heard on any path.
@@ -61,12 +70,15 @@ impl Peer {
             boot: None,
             former_boots: Vec::new(),
             boot_since: None,
+            rival: None,
+            rival_told: false,
             cloned_until: None,
             withdrawal_waits: false,
             requestor: false,
             observer: false,
             pace: Pace::default(),
             paths: BTreeMap::new(),
+            proven: false,
             absent: true,
             heard: None,
             report_generation: 0,
@@ -136,6 +148,15 @@ impl Peer {
             .iter()
             .find(|(k, _)| k.lan != key.lan && k.family == key.family && k.peer_lan == key.peer_lan)
             .map(|(k, p)| (*k, p.as_ref()))
+    }
+
+    /// Whether a path is none: its LAN of the peer was heard there while LANs were joined or cables changed, is no more,
+    /// and is heard on another LAN of ours.
+    pub(super) fn is_ghost(&self, now: Instant, key: PathKey) -> bool {
+        let Some(path) = self.paths.get(&key).filter(|path| path.verdict != Level::Up) else { return false };
+        let is_old = path.heard.is_none_or(|heard| now.since(heard) >= GHOST_AFTER);
+        let is_elsewhere = || self.twin_of(key).is_some_and(|(_, twin)| twin.verdict == Level::Up);
+        key.peer_lan != UNHEARD && is_old && is_elsewhere()
     }
 
     /// Whether an address is known to be its own, and not withdrawn.

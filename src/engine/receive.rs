@@ -13,7 +13,7 @@ use super::path::{Path, PathKey, UNHEARD};
 use super::peer::Peer;
 use super::peer_address::PeerAddress;
 use super::send::HeldAnswer;
-use super::{Datagram, Engine, MAX_PEERS, Reason};
+use super::{Datagram, Engine, Reason};
 use crate::interface::{Family, InterfaceIndex};
 use crate::time::Instant;
 use crate::wire::{self, BootId, Cookie, Kind, LanIndex, NodeId, Nonce, Packet, Visitor};
@@ -28,12 +28,12 @@ const COOKIE_EPOCH: Duration = Duration::from_secs(60);
 const CLONE_QUARANTINE: Duration = Duration::from_secs(5);
 
 /// A packet, with where it came from.
-struct Arrival<'a> {
-    datagram: &'a Datagram<'a>,
-    packet: Packet,
-    lan: LanIndex,
-    interface: InterfaceIndex,
-    key: PathKey,
+pub(super) struct Arrival<'a> {
+    pub(super) datagram: &'a Datagram<'a>,
+    pub(super) packet: Packet,
+    pub(super) lan: LanIndex,
+    pub(super) interface: InterfaceIndex,
+    pub(super) key: PathKey,
 }
 
 impl Engine {
@@ -76,61 +76,6 @@ impl Engine {
         }
     }
 
-    /// Our own broadcast, come back by another LAN; or another host with our id (rule 13).
-    fn on_own_id(
-        &mut self,
-        now: Instant,
-        lan: LanIndex,
-        datagram: &Datagram<'_>,
-        packet: &Packet,
-    ) -> Result<(), Dropped> {
-        if packet.sender.boot == self.boot {
-            if packet.sender.lan != lan && !self.told.joined {
-                self.told.joined = true;
-                let (one, other) = (self.lan_name(packet.sender.lan), self.lan_name(lan));
-                self.notice(Notice::LansJoined { one, other });
-            }
-            return Err(Dropped::Own);
-        }
-        let Kind::Acknowledgement { echo, .. } = packet.kind else {
-            return self.answer_own_clone(now, lan, datagram, packet);
-        };
-        if !self.is_outstanding_broadcast(lan, echo) {
-            return Err(Dropped::UnknownNonce);
-        }
-        // A responder never asks, so it never learns of us: then it is we who yield.
-        let redraw = self.boot < packet.sender.boot || !packet.sender.requestor;
-        if redraw || !std::mem::replace(&mut self.told.cloned, true) {
-            let (node, other, interface) = (self.node, datagram.source, self.lan_name(lan));
-            let own = self.source_towards(lan, &other);
-            self.notice(Notice::OwnIdCloned { node, own, other, interface, redraw });
-        }
-        if redraw {
-            self.told.cloned = false;
-            self.node = NodeId(self.random.number());
-            self.remember_soon(now);
-        }
-        Ok(())
-    }
-
-    /// Our answer proves to the other that there are two of us; it is answered like a stranger.
-    fn answer_own_clone(
-        &mut self,
-        now: Instant,
-        lan: LanIndex,
-        datagram: &Datagram<'_>,
-        packet: &Packet,
-    ) -> Result<(), Dropped> {
-        let Kind::Inquiry = packet.kind else { return Err(Dropped::Own) };
-        let key = PathKey { lan, family: Family::of(&datagram.source), peer_lan: packet.sender.lan };
-        let arrival = Arrival { datagram, packet: packet.clone(), lan, interface: datagram.interface, key };
-        self.answer_stranger(now, &arrival)
-    }
-
-    fn is_outstanding_broadcast(&self, lan: LanIndex, echo: Nonce) -> bool {
-        self.lans.get(&lan).is_some_and(|lan| lan.broadcasts.iter().any(|b| b.nonce == echo))
-    }
-
     // ----- INQ
 
     fn on_inquiry(&mut self, now: Instant, arrival: &Arrival<'_>) -> Result<(), Dropped> {
@@ -144,7 +89,8 @@ impl Engine {
         }
         if !self.is_known(arrival) {
             if packet.cookie.is_some_and(|cookie| self.is_our_cookie(now, arrival, cookie)) {
-                self.meet(now, arrival)?;
+                self.meet(now, arrival, false)?;
+                self.note_proven(sender.node);
             } else {
                 return self.answer_stranger(now, arrival);
             }
@@ -158,7 +104,9 @@ impl Engine {
         if !path.take_inquiry(sender.sequence, sender.nonce, window, ahead) {
             return Err(Dropped::Replayed);
         }
+        self.ask_for_clone(now, arrival);
         self.on_heard(now, arrival);
+        self.wake_neighbour(now, sender.node, *key, datagram.source);
         self.take_directed(now, arrival);
         self.count_inquiry(now, sender.node, *key, packet);
         self.settle(now, sender.node);
@@ -192,11 +140,11 @@ impl Engine {
     }
 
     /// Answers without keeping anything; nodes that we know do not compete with strangers.
-    fn answer_stranger(&mut self, now: Instant, arrival: &Arrival<'_>) -> Result<(), Dropped> {
+    pub(super) fn answer_stranger(&mut self, now: Instant, arrival: &Arrival<'_>) -> Result<(), Dropped> {
         let is_known_node = self.peers.contains_key(&arrival.packet.sender.node);
         if !is_known_node {
             let lan = self.lans.get_mut(&arrival.lan).ok_or(Dropped::NoLan)?;
-            if !lan.spend_on_stranger(now) {
+            if !lan.strangers.spend(now) {
                 return Err(Dropped::TooManyStrangers);
             }
         }
@@ -242,7 +190,10 @@ impl Engine {
             return Err(Dropped::UnknownNonce);
         }
         if !self.is_known(arrival) {
-            self.meet(now, arrival)?;
+            self.meet(now, arrival, !asked.broadcast)?;
+        }
+        if !asked.broadcast {
+            self.note_proven(node);
         }
         self.on_heard(now, arrival);
         self.doubt_after_silence(node, *key);
@@ -345,13 +296,20 @@ impl Engine {
 
     // ----- what all kinds share
 
-    /// Makes an entry for a node, a run or a path that has shown that it hears us.
-    fn meet(&mut self, now: Instant, arrival: &Arrival<'_>) -> Result<(), Dropped> {
+    /// Makes an entry for a node, a run or a path that has shown that it hears us; `answered`: a unicast INQ.
+    fn meet(&mut self, now: Instant, arrival: &Arrival<'_>, answered: bool) -> Result<(), Dropped> {
         let sender = &arrival.packet.sender;
+        let from = (arrival.key, arrival.datagram.source);
+        if !self.may_run(now, sender.node, sender.boot, from, answered) {
+            self.on_other_run(now, sender.node, sender.boot, from);
+            return Err(Dropped::OtherBoot);
+        }
+        if self.is_another_host(sender.node, sender.boot, from) {
+            self.forget(sender.node);
+        }
         if !self.peers.contains_key(&sender.node) {
-            if self.peers.len() >= MAX_PEERS {
-                return Err(Dropped::TableFull);
-            }
+            let vouched = self.keys.is_keyed() || self.is_configured(&arrival.datagram.source);
+            self.admit(now, arrival.lan, vouched)?;
             self.peers.insert(sender.node, Peer::new(sender.node));
         }
         self.meet_boot(now, arrival, sender.boot)?;
@@ -380,7 +338,7 @@ impl Engine {
         if is_clone && !told {
             let (address, interface) = (arrival.datagram.source, self.lan_name(arrival.lan));
             let other = self.path(node, arrival.key).and_then(|path| path.answered_beside(&address));
-            self.notice(Notice::PeerCloned { peer: node, address, other, interface });
+            self.notice(Notice::PeerCloned { peer: node, address, other, interface, ignored: false });
         } else if restarted && !is_clone && !too_soon {
             self.notice(Notice::PeerRestarted { peer: node });
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::notice::{Evidence, Notice};
 use super::path::{Answered, Judged, Path, PathKey, UNHEARD, is_link_local};
+use super::peer::Peer;
 use super::peer_address::PeerAddress;
 use super::receive::Question;
 use super::{Engine, Output, Reason};
@@ -98,15 +99,19 @@ impl Engine {
     pub(super) fn after_clean(&mut self, now: Instant, node: NodeId, key: PathKey) {
         let Some(peer) = self.peers.get(&node) else { return };
         let Some(path) = peer.paths.get(&key) else { return };
-        let wanted = match path.local {
-            Level::Up => return,
-            Level::Down => self.config.good.get(),
-            Level::Unknown if self.has_overlay(peer) => self.config.good.get(),
-            Level::Unknown => 1,
-        };
-        if path.good >= wanted {
+        if self.clean_slots_wanted(peer, path).is_some_and(|wanted| path.good >= wanted) {
             let good = path.good;
             self.set_local(now, node, key, Level::Up, Evidence::Good(good));
+        }
+    }
+
+    /// How many clean slots in a row make a path up; none if it is.
+    pub(super) fn clean_slots_wanted(&self, peer: &Peer, path: &Path) -> Option<u32> {
+        match path.local {
+            Level::Up => None,
+            Level::Down => Some(self.config.good.get()),
+            Level::Unknown if self.has_overlay(peer) => Some(self.config.good.get()),
+            Level::Unknown => Some(1),
         }
     }
 
@@ -116,6 +121,11 @@ impl Engine {
         let Some(peer) = self.peers.get(&node) else { return };
         let absent = peer.absent;
         let Some(path) = peer.paths.get(&key) else { return };
+        let by_unicast = (path.by_unicast || path.filtered) && path.local != Level::Unknown;
+        if let Some(target) = path.main_address().filter(|_| by_unicast) {
+            self.wake_neighbour(now, node, key, target);
+        }
+        let Some(path) = self.path(node, key) else { return };
         match path.local {
             Level::Up if path.missed >= missed && path.slots >= missed => {
                 self.set_local(now, node, key, Level::Down, Evidence::Missed(path.missed));
@@ -141,7 +151,9 @@ impl Engine {
         if path.missed >= missed.saturating_add(2) && path.solicited > 0 && !path.filtered_told {
             path.filtered_told = true;
             if let Some(address) = target {
-                self.notice(Notice::PortFiltered { peer: node, address, interface: name });
+                let record = path.addresses.get(&address);
+                let claimed = record.is_none_or(|record| !record.trusted && record.answered.is_none());
+                self.notice(Notice::PortFiltered { peer: node, address, interface: name, claimed });
             }
         }
         if let Some(target) = target {
@@ -162,6 +174,20 @@ impl Engine {
         let Some(interface) = self.lans.get(&lan).and_then(|lan| lan.running()) else { return };
         let Some(source) = self.source_towards(lan, &target) else { return };
         self.outputs.push_back(Output::Solicit { interface, source, target });
+    }
+
+    /// On a path that was silent the kernel asks for its neighbour once a second and holds back our packets meanwhile
+    /// (Linux 6.18), so that a path that heals could stay dead for as long. Our own request is answered at once, and
+    /// fills the tables of both ends. Once a slot, by the first that is heard; by unicast peers when nothing is.
+    pub(super) fn wake_neighbour(&mut self, now: Instant, node: NodeId, key: PathKey, target: IpAddr) {
+        let Some(lan) = self.lans.get_mut(&key.lan) else { return };
+        let sequence = Some(lan.sequence);
+        let path = self.peers.get_mut(&node).and_then(|peer| peer.paths.get_mut(&key));
+        let Some(path) = path.filter(|path| path.missed > 0 || path.local == Level::Down) else { return };
+        if path.solicit_sequence != sequence && lan.solicitations.spend(now) {
+            path.solicit_sequence = sequence;
+            self.solicit(key.lan, target);
+        }
     }
 
     fn begin_slot(&mut self, now: Instant, index: LanIndex) {
@@ -277,7 +303,7 @@ impl Engine {
         }
     }
 
-    /// Those that have not answered, the ones that are up first, the rest in turns.
+    /// Those that have not answered, the proven ones that are up first, the rest in turns.
     fn choose_retried(&mut self, index: LanIndex) {
         let hopeful = self.config.missed.get().saturating_add(2);
         let silent: Vec<(NodeId, PathKey, bool)> = self
@@ -292,7 +318,9 @@ impl Engine {
                     Level::Unknown => !peer.absent,
                     Level::Down => !peer.absent && peer.is_nothing_else_up(key),
                 };
-                (matters && path.answered == Answered::No).then_some((node, key, path.local == Level::Up))
+                // Those that were invented must not keep real ones from being asked.
+                let first = path.local == Level::Up && peer.proven;
+                (matters && path.answered == Answered::No).then_some((node, key, first))
             })
             .collect();
         let Some(lan) = self.lans.get_mut(&index) else { return };
@@ -468,7 +496,8 @@ impl Engine {
 
     /// With too many peers for the packet budget we ask less often, and say so.
     pub(super) fn fit_interval(&mut self) {
-        let paths: usize = self.peers.values().filter(|peer| !peer.absent).map(|peer| peer.paths.len()).sum();
+        let counts = |peer: &&super::Peer| !peer.absent && peer.proven;
+        let paths: usize = self.peers.values().filter(counts).map(|peer| peer.paths.len()).sum();
         let packets = u32::try_from(paths).unwrap_or(u32::MAX).saturating_mul(PACKETS_PER_PATH);
         let least = Duration::from_secs_f64(f64::from(packets) / f64::from(self.config.packet_budget.get()));
         self.interval = self.config.interval.max(least).min(super::pace::MAX_INTERVAL);

@@ -1,7 +1,9 @@
 //! Two and more engines on one virtual clock, without a kernel: what they send each other and where they want traffic.
 
 mod agreement;
+mod explain;
 mod hostile;
+mod identity;
 mod offline;
 mod reconfigure;
 mod world;
@@ -127,4 +129,27 @@ fn a_goodbye_in_the_middle_of_a_slot_that_was_answered_is_no_silence() {
         let after: Vec<_> = world.hosts[0].notices[before..].iter().map(|(_, text)| text.clone()).collect();
         assert!(after.iter().all(|text| !text.starts_with("path-")), "{after:#?}");
     }
+}
+
+#[test]
+fn a_renamed_lan_is_not_in_its_own_way() {
+    let mut world = World::new(1, 2);
+    world.rename(0, 0, "uplink");
+    let notices: Vec<&String> = world.hosts[0].notices.iter().map(|(_, text)| text).collect();
+    assert!(notices.iter().any(|text| *text == "lan-renamed interface=uplink was=lan0"), "{notices:#?}");
+    assert!(!notices.iter().any(|text| text.contains("interface-left-out")), "{notices:#?}");
+}
+
+#[test]
+fn a_lan_without_an_address_that_has_neighbours_is_told_of_once() {
+    let mut world = World::new(2, 2);
+    world.set_prefix(0, 0, 32);
+    world.run(ms(4000));
+    let mute = |world: &World| {
+        let notices = &world.hosts[0].notices;
+        notices.iter().filter(|(_, text)| text.starts_with("lan-mute interface=lan0")).count()
+    };
+    assert_eq!(mute(&world), 0, "an address may yet come");
+    world.run(ms(30_000));
+    assert_eq!(mute(&world), 1, "{}", world.state(0));
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use clap::{ArgAction, CommandFactory, Parser, Subcommand};
 
-use crate::config::{Complaint, value};
+use crate::config::Complaint;
+use crate::config::value::{duration, duration_in};
 use crate::control::{Request, SOCKET, TRIAL};
 
 /// Ask faild how things are, and tell it what to do.
@@ -44,6 +45,41 @@ pub(super) enum Command {
     Peers,
     /// Overlays, and routes and addresses that are kept for later
     Routes,
+    /// Why traffic for an address or prefix goes where it goes
+    Why {
+        /// The address or prefix
+        #[arg(value_name = "DEST")]
+        destination: String,
+    },
+    /// What would be done if an interface or a peer failed; changes nothing
+    Plan {
+        /// An interface, or a peer: its name, node id or one of its addresses
+        #[arg(long, value_name = "IF|PEER")]
+        fail: String,
+    },
+    /// Take an interface out of service: traffic leaves it while it still works
+    Offline {
+        /// The interface
+        #[arg(value_name = "IF")]
+        interface: String,
+        /// For those who find it so
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+        /// Put it back after this time, such as 30m or 2h
+        #[arg(long = "for", value_name = "TIME", value_parser = time)]
+        duration: Option<Duration>,
+        /// Even if it is the last way to somebody
+        #[arg(long)]
+        force: bool,
+    },
+    /// Put an interface back into service
+    Online {
+        /// The interface
+        #[arg(value_name = "IF")]
+        interface: String,
+    },
+    /// Failback policy manual: let traffic go home
+    Failback,
     /// What has happened
     Events {
         /// Go on with what happens
@@ -84,6 +120,16 @@ impl Command {
             Command::Lans => Request::Lans {},
             Command::Peers => Request::Peers { after: None },
             Command::Routes => Request::Routes { after: 0 },
+            Command::Why { destination } => Request::Why { destination: destination.clone() },
+            Command::Plan { fail } => Request::Plan { fail: fail.clone() },
+            Command::Offline { interface, reason, duration, force } => Request::Offline {
+                interface: interface.clone(),
+                reason: reason.clone(),
+                for_s: duration.map(|time| time.as_secs().max(1)),
+                force: *force,
+            },
+            Command::Online { interface } => Request::Online { interface: interface.clone() },
+            Command::Failback => Request::Failback {},
             Command::Events { follow, after } => Request::Events { after: *after, follow: *follow },
             Command::Reload { confirm } => Request::Reload { within_ms: confirm.map(millis) },
             Command::Confirm => Request::Confirm {},
@@ -93,11 +139,15 @@ impl Command {
 }
 
 fn trial(text: &str) -> Result<Duration, Complaint> {
-    value::duration_in(text, &TRIAL)
+    duration_in(text, &TRIAL)
 }
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    duration(text).map_err(|complaint| complaint.to_string())
 }
 
 /// The help of the program and of each command, for the manual's sake.

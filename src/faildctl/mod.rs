@@ -7,6 +7,7 @@
 
 mod arguments;
 mod client;
+mod explain;
 mod show;
 mod table;
 
@@ -138,9 +139,13 @@ fn status(reply: &Reply) -> ExitStatus {
             Health::Failed => ExitStatus::Failed,
         },
         Reply::Error(_) => ExitStatus::Degraded,
-        Reply::Lans(_) | Reply::Peers(_) | Reply::Routes(_) | Reply::Events(_) | Reply::Done(_) => {
-            ExitStatus::Ok
-        }
+        Reply::Lans(_)
+        | Reply::Peers(_)
+        | Reply::Routes(_)
+        | Reply::Events(_)
+        | Reply::Why(_)
+        | Reply::Plan(_)
+        | Reply::Done(_) => ExitStatus::Ok,
     }
 }
 

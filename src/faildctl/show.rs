@@ -24,6 +24,8 @@ impl Screen {
             Reply::Peers(Page { items, .. }) => self.peers(items, is_first),
             Reply::Routes(Page { items, .. }) => self.routes(items, is_first),
             Reply::Events(events) => events.iter().map(|event| self.event(event)).collect(),
+            Reply::Why(why) => self.why(why),
+            Reply::Plan(rehearsal) => self.rehearsal(rehearsal),
             Reply::Done(words) => format!("{words}\n"),
             Reply::Error(refusal) => format!("{refusal}\n"),
         }
@@ -81,6 +83,9 @@ impl Screen {
         let mut table = Table::new(&["LAN", "STATE", "UP", "DOWN", "UNKNOWN", "ADDRESSES"]);
         for lan in lans {
             let state = match lan.state {
+                LanState::Up | LanState::Silent if lan.offline.is_some() => {
+                    Cell::coloured("offline", Colour::Doubtful)
+                }
                 LanState::Up => Cell::coloured("up", Colour::Good),
                 LanState::Silent => Cell::coloured("silent", Colour::Bad),
                 LanState::NoCarrier => Cell::coloured("no carrier", Colour::Bad),

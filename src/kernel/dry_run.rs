@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use nix::libc;
 
 use super::message::refusal;
-use super::{Error, Kernel, LinkState};
+use super::{Error, Hop, Kernel, LinkState};
 use crate::interface::{Interface, InterfaceAddress, InterfaceIndex, MacAddress};
 use crate::reconcile::{Operation, Place, Refusal, Route};
 
@@ -77,6 +77,10 @@ impl<K: Kernel> Kernel for DryRun<K> {
 
     fn hardware_address(&mut self, interface: InterfaceIndex, address: IpAddr) -> Option<MacAddress> {
         self.kernel.hardware_address(interface, address)
+    }
+
+    fn hop(&mut self, address: IpAddr) -> Result<Hop, Error> {
+        self.kernel.hop(address)
     }
 
     fn apply(&mut self, operations: &[Operation]) -> Vec<Result<(), Refusal>> {

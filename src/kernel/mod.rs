@@ -22,6 +22,7 @@ mod attributes;
 mod dry_run;
 mod link;
 mod listing;
+mod lookup;
 mod message;
 mod monitor;
 mod neighbour;
@@ -38,6 +39,7 @@ use std::net::IpAddr;
 
 pub use dry_run::DryRun;
 pub use link::LinkState;
+pub use lookup::Hop;
 pub use monitor::{Event, Monitor, Rest};
 pub use neighbour_table::SmallTable;
 pub use netlink::{Netlink, RECEIVE_BUFFER};
@@ -77,6 +79,12 @@ pub trait Kernel {
     /// The hardware address behind an address on a LAN, if the kernel's neighbour table has it at this moment.
     fn hardware_address(&mut self, interface: InterfaceIndex, address: IpAddr) -> Option<MacAddress>;
 
+    /// What would become of a packet to this address, sent now.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when there is no way, with the kernel's reason; else as [`Kernel::links`].
+    fn hop(&mut self, address: IpAddr) -> Result<Hop, Error>;
+
     /// Carries out operations in their order, whatever becomes of single ones. The results are aligned with the
     /// operations; see [`Refusal::is_unknown`] for those whose outcome nobody can tell.
     fn apply(&mut self, operations: &[Operation]) -> Vec<Result<(), Refusal>>;
@@ -101,6 +109,10 @@ impl<K: Kernel + ?Sized> Kernel for &mut K {
 
     fn hardware_address(&mut self, interface: InterfaceIndex, address: IpAddr) -> Option<MacAddress> {
         (**self).hardware_address(interface, address)
+    }
+
+    fn hop(&mut self, address: IpAddr) -> Result<Hop, Error> {
+        (**self).hop(address)
     }
 
     fn apply(&mut self, operations: &[Operation]) -> Vec<Result<(), Refusal>> {

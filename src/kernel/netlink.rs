@@ -13,7 +13,7 @@ use super::listing::Listing;
 use super::message::{self, ERROR, Header, Messages, Request, refusal};
 use super::route::Filter;
 use super::socket::Socket;
-use super::{Error, Kernel, LinkState, address, link, neighbour, route};
+use super::{Error, Hop, Kernel, LinkState, address, link, lookup, neighbour, route};
 use crate::interface::{Family, Interface, InterfaceIndex, MacAddress};
 use crate::reconcile::{MAIN_TABLE, Operation, PROTOCOL, Refusal, Route, RouteKey};
 
@@ -279,6 +279,18 @@ impl Kernel for Netlink {
             }
         });
         found
+    }
+
+    fn hop(&mut self, address: IpAddr) -> Result<Hop, Error> {
+        let what = "the way to an address";
+        let mut hop = None;
+        let answers = self.exchange(&[lookup::query(address)], |_, header, body| {
+            hop = (header.kind == libc::RTM_NEWROUTE).then(|| lookup::read(body).ok()).flatten().or(hop);
+        });
+        match answers.into_iter().find_map(Result::err) {
+            Some(source) => Err(Error::Refused { what, source }),
+            None => hop.ok_or(Error::Receive { what, source: io::ErrorKind::InvalidData.into() }),
+        }
     }
 
     fn apply(&mut self, operations: &[Operation]) -> Vec<Result<(), Refusal>> {

@@ -170,7 +170,7 @@ impl Reconciler {
     }
 
     /// Whose overlay it is that goes: for the log.
-    fn subject_of(&self, group: Group, routes: &[Arc<Route>]) -> Option<SubjectId> {
+    pub(super) fn subject_of(&self, group: Group, routes: &[Arc<Route>]) -> Option<SubjectId> {
         let host = host_of(group).and_then(|address| self.view().choice_of(address)).map(|(s, _)| s);
         let subject = |leg: &super::route::Leg| {
             let id = SubjectId { lan: self.lans.of(leg.interface)?, address: leg.gateway? };

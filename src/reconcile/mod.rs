@@ -31,6 +31,7 @@ mod overlay;
 mod reconfigure;
 mod report;
 mod route;
+mod serving;
 mod state;
 mod table;
 #[cfg(test)]
@@ -46,6 +47,7 @@ pub use input::{Dump, Input, Output};
 pub use mirror::{Mirror, Notification};
 pub use notice::Notice;
 pub use route::{Leg, MAIN_TABLE, Operation, PROTOCOL, Place, Refusal, Route, RouteKey};
+pub use serving::Serving;
 pub use state::{Trouble, Waiting};
 pub use table::{Group, RouteTable};
 

@@ -15,6 +15,12 @@ fn the_hosts_that_bear_one_id_are_told_by_their_hardware() {
     drop(first);
     fs::create_dir_all(h3.state_dir()).expect("cannot make a directory");
     fs::copy(h2.state_dir().join("state.toml"), h3.state_dir().join("state.toml")).expect("no state to copy");
+    // Both kernels know both on all LANs.
+    for lan in ['A', 'B'] {
+        for (from, to) in [(h2, h3), (h3, h2)] {
+            from.sh(&format!("ping -c1 -W1 {0}; ping -c1 -W1 {1}", to.v4(lan), to.v6(lan)));
+        }
+    }
     let (bystander, original, copy) = (h1.faild(""), h2.faild("-r"), h3.faild("-r"));
     // One of the two learns of the other and draws a new id; it knows its own hardware, and the kernel the other's.
     wait_until("one of the two draws a new id", Duration::from_secs(20), || {
@@ -22,17 +28,13 @@ fn the_hosts_that_bear_one_id_are_told_by_their_hardware() {
     });
     let log = original.log() + &copy.log();
     let told: Vec<&str> = log.lines().filter(|line| line.contains("own-id-cloned")).collect();
-    // It may be told of either LAN.
-    let names_both = |line: &&str| {
-        ["lanA", "lanB"]
-            .iter()
-            .any(|lan| [h2, h3].iter().all(|host| line.contains(&hardware_address(host, lan))))
-    };
-    assert!(told.iter().any(names_both), "{told:#?}");
+    let macs = ['A', 'B'].map(|lan| [h2, h3].map(|host| hardware_address(host, lan)));
+    let names_both = |line: &&str| macs.iter().any(|pair| pair.iter().all(|mac| line.contains(mac)));
+    assert!(told.iter().any(names_both), "{macs:?} {told:#?}");
     bystander.wait_hears(&[h2, h3]);
 }
 
-fn hardware_address(host: &Host, lan: &str) -> String {
-    let link = host.ip(&format!("-br link show dev {lan}"));
+fn hardware_address(host: &Host, lan: char) -> String {
+    let link = host.ip(&format!("-br link show dev lan{lan}"));
     link.split_whitespace().nth(2).expect("no hardware address").to_owned()
 }

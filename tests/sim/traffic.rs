@@ -87,9 +87,13 @@ pub fn choose(kernel: &Kernel, destination: &IpAddr) -> Option<Choice> {
 pub fn way_works(world: &World, from: Port, to: Port, address: &IpAddr) -> bool {
     let kernel = &world.node(to.node).kernel;
     let bears = kernel.interface(world.interface_name(to)).is_some_and(|i| has(i, address));
-    bears
-        && world.is_running(from)
-        && world.is_running(to)
-        && world.network.passes(from, to)
-        && world.network.passes(to, from)
+    bears && frames_pass(world, from, to)
+}
+
+/// Whether frames pass between two ports both ways, chance aside.
+pub fn frames_pass(world: &World, one: Port, other: Port) -> bool {
+    world.is_running(one)
+        && world.is_running(other)
+        && world.network.passes(one, other)
+        && world.network.passes(other, one)
 }

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use crate::control::{
-    Address, Health, Lan, LanState, NextHop, Page, Path, PathState, Peer, PeerCounts, Refusal, RefusalKind,
-    Reply, Request, Route, RouteKind, Status, TRIAL,
+    Address, Health, Lan, LanState, NextHop, Offline, Page, Path, PathState, Peer, PeerCounts, Refusal,
+    RefusalKind, Reply, Request, Route, RouteKind, Status, TRIAL,
 };
 use crate::daemon::core::{Core, End};
 use crate::engine::{self, LanSnapshot, Levels, PathSnapshot, PeerSnapshot, Tally};
 use crate::reconcile::Trouble;
-use crate::time::Instant;
+use crate::time::{Instant, Stamp};
 use crate::wire::{Level, NodeId};
 
 impl Core {
@@ -17,9 +17,16 @@ impl Core {
     pub(in crate::daemon) fn answer(&mut self, now: Instant, request: &Request) -> Reply {
         match request {
             Request::Status {} => Reply::Status(Box::new(self.status(now))),
-            Request::Lans {} => Reply::Lans(self.engine.tally(now).lans.iter().map(lan).collect()),
+            Request::Lans {} => Reply::Lans(self.lan_views(&self.engine.tally(now))),
             Request::Peers { after } => self.peers(now, after.as_deref()),
             Request::Routes { after } => Reply::Routes(page(self.routes(), *after)),
+            Request::Offline { interface, reason, for_s, force } => {
+                told(self.go_offline(now, interface, reason.as_deref(), *for_s, *force))
+            }
+            Request::Online { interface } => told(self.go_online(now, interface)),
+            Request::Failback {} => self.fail_back(now),
+            Request::Why { destination } => told(self.why(now, destination)),
+            Request::Plan { fail } => told(self.rehearse(now, fail)),
             Request::Events { after, follow: _ } => Reply::Events(match after {
                 Some(after) => self.events.after(*after, EVENTS),
                 None => self.events.latest(EVENTS),
@@ -39,7 +46,8 @@ impl Core {
     fn status(&self, now: Instant) -> Status {
         let tally = self.engine.tally(now);
         let troubles = self.reconciler.troubles();
-        let (health, reasons) = judge(&tally, &troubles);
+        let lans = self.lan_views(&tally);
+        let (health, reasons) = judge(&tally, &lans, &troubles);
         let (received, sent, dropped) = self.engine.traffic();
         Status {
             health,
@@ -55,7 +63,7 @@ impl Core {
             interval_us: micros(self.engine.interval()),
             missed: self.config.missed.get(),
             good: self.config.good.get(),
-            lans: tally.lans.iter().map(lan).collect(),
+            lans,
             peers: PeerCounts {
                 known: tally.peers,
                 present: tally.present,
@@ -70,6 +78,18 @@ impl Core {
             sent,
             dropped: dropped.iter().map(|(reason, count)| (reason.to_string(), *count)).collect(),
         }
+    }
+
+    fn lan_views(&self, tally: &Tally) -> Vec<Lan> {
+        let view =
+            |counted: &(LanSnapshot, Levels)| Lan { offline: self.offline_view(counted), ..lan(counted) };
+        tally.lans.iter().map(view).collect()
+    }
+
+    fn offline_view(&self, (lan, _): &(LanSnapshot, Levels)) -> Option<Offline> {
+        let entry = self.offline.get(&lan.interface)?;
+        let (since_ms, until_ms) = (millis(entry.since), entry.until.map(millis));
+        Some(Offline { reason: entry.reason.clone(), since_ms, until_ms })
     }
 
     fn peers(&self, now: Instant, after: Option<&str>) -> Reply {
@@ -124,18 +144,9 @@ fn check_trial(within: Option<Duration>) -> Result<(), Refusal> {
 }
 
 /// The verdict on everything, with what it rests on.
-fn judge(tally: &Tally, troubles: &[Trouble]) -> (Health, Vec<String>) {
+fn judge(tally: &Tally, lans: &[Lan], troubles: &[Trouble]) -> (Health, Vec<String>) {
     let mut reasons = Vec::new();
-    for (lan, levels) in &tally.lans {
-        match state(lan) {
-            LanState::Up if levels.down > 0 => {
-                reasons.push(format!("{}: {} of its paths are down", lan.interface, levels.down));
-            }
-            LanState::Up => {}
-            LanState::Silent => reasons.push(format!("{}: everybody is silent there", lan.interface)),
-            LanState::NoCarrier => reasons.push(format!("{}: no carrier", lan.interface)),
-        }
-    }
+    reasons.extend(lans.iter().filter_map(lan_reason));
     reasons.extend(tally.missing.iter().take(NAMED).map(|name| format!("{name}: not heard on any LAN")));
     if !troubles.is_empty() {
         reasons.push(format!("{} routes are not as wanted: see faildctl routes", troubles.len()));
@@ -157,6 +168,27 @@ fn judge(tally: &Tally, troubles: &[Trouble]) -> (Health, Vec<String>) {
     (health, reasons)
 }
 
+/// What is wrong with a LAN.
+fn lan_reason(lan: &Lan) -> Option<String> {
+    let name = &lan.interface;
+    if let Some(offline) = &lan.offline {
+        let until = |ms| format!("until {}", Stamp(Duration::from_millis(ms)));
+        let until = offline.until_ms.map_or_else(|| "until told".to_owned(), until);
+        let reason = if offline.reason.is_empty() { String::new() } else { format!(": {}", offline.reason) };
+        return Some(format!("{name}: offline {until}{reason}"));
+    }
+    match lan.state {
+        LanState::Up if lan.down > 0 => Some(format!("{name}: {} of its paths are down", lan.down)),
+        LanState::Up => None,
+        LanState::Silent => Some(format!("{name}: everybody is silent there")),
+        LanState::NoCarrier => Some(format!("{name}: no carrier")),
+    }
+}
+
+fn told(outcome: Result<Reply, Refusal>) -> Reply {
+    outcome.unwrap_or_else(Reply::Error)
+}
+
 const fn state(lan: &LanSnapshot) -> LanState {
     match lan {
         LanSnapshot { running: false, .. } => LanState::NoCarrier,
@@ -170,6 +202,7 @@ fn lan((lan, levels): &(LanSnapshot, Levels)) -> Lan {
         interface: lan.interface.clone(),
         index: lan.index.0,
         state: state(lan),
+        offline: None,
         addresses: lan.addresses.clone(),
         up: levels.up,
         down: levels.down,
@@ -216,7 +249,7 @@ fn path(path: &PathSnapshot) -> Path {
     }
 }
 
-const fn level(level: Level) -> PathState {
+pub(super) const fn level(level: Level) -> PathState {
     match level {
         Level::Unknown => PathState::Unknown,
         Level::Up => PathState::Up,
@@ -225,14 +258,18 @@ const fn level(level: Level) -> PathState {
 }
 
 fn trouble(trouble: Trouble) -> Route {
-    let why = match trouble {
+    let destination = trouble.group.destination.to_string();
+    Route { kind: RouteKind::Trouble, destination, text: trouble_text(&trouble) }
+}
+
+pub(super) fn trouble_text(trouble: &Trouble) -> String {
+    match trouble {
         Trouble { impossible: true, .. } => "nothing can stand in front of the route".to_owned(),
         Trouble { refused: Some(errno), .. } => {
-            format!("the kernel refuses it: {}", std::io::Error::from_raw_os_error(errno))
+            format!("the kernel refuses it: {}", std::io::Error::from_raw_os_error(*errno))
         }
         Trouble { removals, .. } => format!("others removed it {removals} times"),
-    };
-    Route { kind: RouteKind::Trouble, destination: trouble.group.destination.to_string(), text: why }
+    }
 }
 
 fn page(routes: impl Iterator<Item = Route>, after: usize) -> Page<Route, usize> {
@@ -242,11 +279,11 @@ fn page(routes: impl Iterator<Item = Route>, after: usize) -> Page<Route, usize>
     Page { items, more }
 }
 
-fn millis(duration: Duration) -> u64 {
+pub(super) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn micros(duration: Duration) -> u64 {
+pub(super) fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 

@@ -12,6 +12,9 @@
 mod answer;
 mod client;
 mod events;
+mod operate;
+mod plan;
+mod why;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::io;
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -12,7 +13,7 @@ use nix::sched::{CloneFlags, unshare};
 use super::*;
 use crate::config::{Faults, Loaded};
 use crate::interface::InterfaceKind;
-use crate::kernel::Error;
+use crate::kernel::{Error, Hop};
 use crate::reconcile::{Refusal, Route};
 
 mod reload;
@@ -125,7 +126,13 @@ fn clones_are_told_with_what_the_kernel_knows_of_their_hardware() {
     let (node, interface) = (crate::wire::NodeId(1), "lan-a".to_owned());
     let mut words = |address, other| {
         let interface = interface.clone();
-        bench.core.hardware_of(&engine::Notice::PeerCloned { peer: node, address, other, interface })
+        bench.core.hardware_of(&engine::Notice::PeerCloned {
+            peer: node,
+            address,
+            other,
+            interface,
+            ignored: false,
+        })
     };
     assert_eq!(words(known, Some(strange)), " mac=02:00:00:00:00:07 other-mac=unknown");
     assert_eq!(words(strange, None), " mac=unknown other-mac=unknown");
@@ -173,6 +180,10 @@ impl Kernel for Played {
 
     fn hardware_address(&mut self, _: InterfaceIndex, address: IpAddr) -> Option<MacAddress> {
         (address == IpAddr::from([10, 0, 0, 7])).then_some(MacAddress([2, 0, 0, 0, 0, 7]))
+    }
+
+    fn hop(&mut self, _: IpAddr) -> Result<Hop, Error> {
+        Err(Error::Open(io::ErrorKind::Unsupported.into()))
     }
 
     fn apply(&mut self, operations: &[Operation]) -> Vec<Result<(), Refusal>> {

@@ -147,3 +147,15 @@ fn a_journal_that_cannot_be_read_is_no_obstacle() {
     assert_eq!(fs::read(directory.0.join("journal.bad")).unwrap(), b"\xff\xfe");
     assert_eq!(Journal::open(&directory.0, false).unwrap().1.as_deref(), Some("new"));
 }
+
+#[test]
+fn a_full_disk_keeps_nobody_from_starting() {
+    for (kind, is_tolerated) in [
+        (io::ErrorKind::StorageFull, true),
+        (io::ErrorKind::QuotaExceeded, true),
+        (io::ErrorKind::PermissionDenied, false),
+        (io::ErrorKind::ReadOnlyFilesystem, false),
+    ] {
+        assert_eq!(is_full(&kind.into()), is_tolerated, "{kind:?}");
+    }
+}

@@ -66,3 +66,105 @@ fn an_address_does_not_float_because_somebody_on_another_lan_claims_it() {
     }
     assert_eq!(world.verdict(0, 1, 1), detour, "{}", world.state(0));
 }
+
+/// What a node that nobody knows answers to the newest broadcast of `to` on the first LAN, which everybody there hears.
+fn answer(world: &World, to: usize, node: u64, boot: u64) -> Packet {
+    let receiver = world.hosts[to].engine.as_ref().unwrap();
+    let echo = receiver.lans[&LanIndex(0)].broadcasts.back().unwrap().nonce;
+    let mut packet = inquiry(world, to, to);
+    packet.kind = Kind::Acknowledgement { echo, held: Duration::ZERO };
+    packet.sender = Sender { node: NodeId(node), boot: BootId(boot), ..packet.sender };
+    packet
+}
+
+/// `count` invented nodes answer a broadcast of host 0, under addresses that nobody has.
+fn flood(world: &mut World, ids: std::ops::Range<u64>) {
+    for id in ids {
+        let from = 100 + usize::try_from(id % 100).unwrap();
+        let packet = answer(world, 0, id, 1);
+        world.forge(0, 0, from, &packet);
+    }
+}
+
+fn peers(world: &World) -> usize {
+    world.hosts[0].engine.as_ref().unwrap().peers.len()
+}
+
+#[test]
+fn invented_nodes_neither_crowd_out_real_ones_nor_slow_us_down() {
+    let mut world = World::new(3, 2);
+    world.kill(2);
+    world.run(ms(2000));
+    for burst in 0..40 {
+        flood(&mut world, 1000 + burst * 500..1000 + (burst + 1) * 500);
+        world.run(ms(100));
+        assert!(peers(&world) <= 1024 + 1, "{}", peers(&world));
+    }
+    let engine = world.hosts[0].engine.as_ref().unwrap();
+    assert_eq!(engine.interval, ms(200));
+    // A host that comes in the midst of it is met, and a real fault is still seen.
+    world.start(2, &Config { requestor: true, ..Config::default() }, Memory::default());
+    world.run(ms(2000));
+    assert_eq!(world.verdict(0, 0, 2), Some(Verdict::Home));
+    flood(&mut world, 100_000..102_000);
+    world.cut(0, |from, to| from < 2 && to < 2);
+    for burst in 0..7 {
+        flood(&mut world, 110_000 + burst * 200..110_200 + burst * 200);
+        world.run(ms(100));
+    }
+    assert!(matches!(world.verdict(0, 0, 1), Some(Verdict::Detour(_))), "no detour");
+    world.cut(0, |_, _| false);
+    world.run(ms(20_000));
+    assert_eq!(peers(&world), 2, "they are forgotten soon");
+}
+
+#[test]
+fn an_invented_boot_id_neither_restarts_a_peer_nor_keeps_it_from_moving() {
+    let mut world = World::new(3, 2);
+    world.kill(2);
+    world.run(ms(2000));
+    let node = world.hosts[1].engine.as_ref().unwrap().node;
+    world.cut(0, |from, to| from < 2 && to < 2);
+    for slot in 0..10 {
+        // Under the peer's own address, and under another; a new run each time, and the same again.
+        for (from, boot) in [(1, slot), (2, slot), (1, 7), (2, 7)] {
+            let lie = answer(&world, 0, node.0, boot);
+            world.forge(0, 0, from, &lie);
+        }
+        world.run(ms(70));
+    }
+    assert!(matches!(world.verdict(0, 0, 1), Some(Verdict::Detour(_))), "{}", world.state(0));
+    let told = world.hosts[0].notices.iter().filter(|(_, text)| text.starts_with("peer-restarted")).count();
+    assert_eq!(told, 0, "{}", world.state(0));
+}
+
+#[test]
+fn a_peer_that_runs_anew_is_believed_within_a_slot() {
+    let mut world = World::new(2, 2);
+    world.run(ms(2000));
+    let memory = world.remembered(1);
+    world.start(1, &Config { requestor: true, ..Config::default() }, memory);
+    world.run(ms(250));
+    let told: Vec<_> = world.hosts[0].notices.iter().map(|(_, text)| text.clone()).collect();
+    assert!(told.iter().any(|text| text.starts_with("peer-restarted")), "{told:#?}");
+    assert!(
+        !told.iter().any(|text| text.starts_with("peer-cloned") || text.starts_with("path-down")),
+        "{told:#?}"
+    );
+}
+
+#[test]
+fn our_id_is_drawn_anew_once_however_often_somebody_bears_it() {
+    let mut world = World::new(2, 2);
+    world.kill(1);
+    world.run(ms(500));
+    let mut ids = std::collections::BTreeSet::new();
+    for _ in 0..5 {
+        let own = world.hosts[0].engine.as_ref().unwrap().node;
+        ids.insert(own);
+        let lie = answer(&world, 0, own.0, u64::MAX);
+        world.forge(0, 0, 1, &lie);
+        world.run(ms(300));
+    }
+    assert_eq!(ids.len(), 2);
+}

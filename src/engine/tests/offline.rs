@@ -168,6 +168,18 @@ fn a_peer_that_was_away_comes_back_to_the_detour() {
 }
 
 #[test]
+fn a_dying_peer_calls_nothing_back() {
+    for wait in 0..40 {
+        let mut world = settled(2, 2);
+        world.set_offline(0, &["lan0"]);
+        world.run(ms(2000 + wait * 7));
+        world.kill(1);
+        world.run(ms(3000));
+        assert_eq!(world.verdict(0, 0, 1), detour(1, 1), "after {wait}{}", world.state(0));
+    }
+}
+
+#[test]
 fn who_would_be_cut_off_is_named() {
     let mut world = settled(3, 2);
     world.cut(1, |from, to| from == 2 || to == 2);

@@ -134,6 +134,12 @@ impl World {
         }
     }
 
+    /// What a host would know after a reboot.
+    pub(super) fn remembered(&self, host: usize) -> Memory {
+        let engine = self.hosts[host].engine.as_ref().unwrap();
+        Memory { node: Some(engine.node), lans: engine.indices.clone(), paths: Vec::new() }
+    }
+
     pub(super) fn respond_only(&mut self, host: usize) {
         self.start(host, &Config::default(), Memory::default());
     }
@@ -177,6 +183,17 @@ impl World {
             engine.handle(now, input);
         }
         self.drain(host);
+    }
+
+    pub(super) fn set_prefix(&mut self, host: usize, lan: usize, length: u8) {
+        let prefix = ipnet::IpNet::new(address(lan, host), length).unwrap();
+        self.hosts[host].interfaces[lan].addresses[0].prefix = prefix;
+        self.show_interfaces(host);
+    }
+
+    pub(super) fn rename(&mut self, host: usize, lan: usize, name: &str) {
+        name.clone_into(&mut self.hosts[host].interfaces[lan].name);
+        self.show_interfaces(host);
     }
 
     fn show_interfaces(&mut self, host: usize) {

@@ -5,7 +5,7 @@ const PLAIN: Screen = Screen { is_coloured: false };
 
 fn lan(interface: &str, state: LanState, up: usize, down: usize) -> Lan {
     let addresses = vec!["10.1.0.1".parse().unwrap()];
-    Lan { interface: interface.to_owned(), index: 0, state, addresses, up, down, unknown: 0 }
+    Lan { interface: interface.to_owned(), index: 0, state, offline: None, addresses, up, down, unknown: 0 }
 }
 
 fn status() -> Status {

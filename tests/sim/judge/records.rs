@@ -37,6 +37,8 @@ pub enum Truth {
     Works,
     /// Some do, or late: faild may call it up or down.
     Doubtful,
+    /// They would, but not to the address that was configured: an end bears another.
+    Renumbered,
     /// In one direction at least, none does.
     Dead,
 }
@@ -301,7 +303,9 @@ impl Way {
             || lan.firewalls.contains(&self.other)
             || lan.weather.delay + lan.weather.jitter > interval / 8
             || !world.network.joined.is_empty();
+        let [(one, other), _] = self.directions();
         match (works, is_doubtful) {
+            (false, _) if traffic::frames_pass(world, one, other) => Truth::Renumbered,
             (false, _) => Truth::Dead,
             (true, true) => Truth::Doubtful,
             (true, false) => Truth::Works,

@@ -1,8 +1,13 @@
 //! What nobody configured: two hosts with one id, two LANs with one cable, one address in two places.
 
+use faild::engine::Memory;
+use faild::interface::Family;
+
 use crate::faults::Fault;
 use crate::judge::is_overlaid;
+use crate::network::{NodeNumber, Port};
 use crate::story::{A, B, Story, X, Y, Z};
+use crate::world::World;
 
 /// Rule 4: an address that two live nodes claim is nobody's: excluded, and said.
 #[test]
@@ -31,6 +36,42 @@ fn cloned_ids_are_left_alone() {
         .after(2.75)
         .both_moved(X, Y, A)
         .both_moved(X, Z, A);
+}
+
+/// A host that comes back under another id takes over the detour that stands for it, and the old id gets nothing back
+/// when the new one is away for a while.
+#[test]
+fn host_with_a_new_id_takes_over_its_detour() {
+    for families in [&[Family::V4][..], &[Family::V6]] {
+        let mut story = Story::of(2).families(families).begin();
+        story.strikes(Fault::Silence(A)).pass(10.0).both_moved(X, Y, A).act(|world| start_anew(world, Y));
+        story.pass(10.0).moved(X, Y, A).ends(Fault::Silence(A)).all_home_within(60.0);
+        story.strikes(Fault::Dark(Y)).pass(20.0).ends(Fault::Dark(Y)).all_home_within(60.0);
+    }
+}
+
+/// What the host no longer bears under its new id goes home too.
+#[test]
+fn address_that_was_left_behind_with_an_id_goes_home() {
+    let mut story = Story::of(2).begin();
+    let renumbered = Fault::Renumber(Port { node: Y, lan: A });
+    story.strikes(renumbered.clone()).pass(40.0).strikes(Fault::Silence(A)).pass(10.0).act(|w| w.kill(Y));
+    story.ends(renumbered).ends(Fault::Silence(A)).act(|world| start_anew(world, Y)).all_home_within(60.0);
+}
+
+fn start_anew(world: &mut World, node: NodeNumber) {
+    world.kill(node);
+    world.nodes[node.index()].memory = Memory::default();
+    world.start(node);
+}
+
+/// Rule 13: responders never ask, and learn of each other all the same.
+#[test]
+fn responders_with_one_id_part() {
+    let mut story = Story::of(3).responders(&[Y, Z]).begin();
+    story.act(|world| world.clone_disk(Y, Z)).pass(40.0);
+    let (one, other) = (story.world().node(Y).memory.node, story.world().node(Z).memory.node);
+    story.expect(one != other, format_args!("both are still {one:?}")).all_home_within(60.0);
 }
 
 /// Rule 13: one LAN index heard on two of our interfaces: the second is ignored, and said; nobody moves.

@@ -1,0 +1,155 @@
+//! What the administrator wants done: interfaces offline and online, traffic home.
+
+use std::time::Duration;
+
+use log::{Level, info};
+
+use crate::control::{Refusal, RefusalKind, Reply};
+use crate::daemon::agenda::Task;
+use crate::daemon::clock;
+use crate::daemon::core::Core;
+use crate::daemon::offline::{Entry, check_reason};
+use crate::engine::{CutOff, Input};
+use crate::net::Moment;
+use crate::time::{Instant, Stamp};
+
+impl Core {
+    /// Takes an interface out of service.
+    pub(super) fn go_offline(
+        &mut self,
+        now: Instant,
+        interface: &str,
+        reason: Option<&str>,
+        for_s: Option<u64>,
+        force: bool,
+    ) -> Result<Reply, Refusal> {
+        let reason = reason.unwrap_or_default();
+        check_reason(reason).map_err(|message| refusal(RefusalKind::BadRequest, message))?;
+        self.find_lan(interface)?;
+        if let Some(entry) = self.offline.get(interface) {
+            return Err(refusal(RefusalKind::Refused, format!("{interface} is offline already ({entry})")));
+        }
+        let cut_off = self.engine.cut_off(interface);
+        if !force && !cut_off.is_empty() {
+            return Err(refusal(RefusalKind::Refused, last_way(interface, &cut_off)));
+        }
+        let since = clock::wall();
+        let until = for_s.map(|seconds| since.saturating_add(Duration::from_secs(seconds.min(LONGEST))));
+        let entry = Entry { reason: reason.to_owned(), since, until };
+        self.offline.add(interface, entry.clone()).map_err(|error| unkept(interface, &error))?;
+        self.say(Level::Info, &format!("lan-offline interface={interface} {entry} forced={force}"));
+        self.tell_offline(now);
+        Ok(Reply::Done(done(interface, until, &cut_off)))
+    }
+
+    /// Puts an interface back.
+    pub(super) fn go_online(&mut self, now: Instant, interface: &str) -> Result<Reply, Refusal> {
+        if self.offline.get(interface).is_none() {
+            self.find_lan(interface)?;
+            return Err(refusal(RefusalKind::Refused, format!("{interface} is not offline")));
+        }
+        self.offline.remove(interface).map_err(|error| unkept(interface, &error))?;
+        self.say(Level::Info, &format!("lan-online interface={interface} why=told"));
+        self.tell_offline(now);
+        let words = format!("{interface} is online; what has proven itself meanwhile goes home at once");
+        Ok(Reply::Done(words))
+    }
+
+    /// Failback policy `manual`: the administrator says when.
+    pub(super) fn fail_back(&mut self, now: Instant) -> Reply {
+        self.say(Level::Info, &"failback-requested by=faildctl");
+        self.tell(now, Input::FailBack);
+        Reply::Done("what waited for this goes home as soon as both ends are ready".to_owned())
+    }
+
+    /// At the start: what an earlier run was told holds on.
+    pub(in crate::daemon) fn recall_offline(&mut self, moment: Moment) {
+        for (interface, entry) in self.offline.iter() {
+            info!("lan-offline interface={interface} {entry} remembered=yes");
+        }
+        self.expire_offline(moment);
+    }
+
+    /// Puts back what is offline for long enough, and comes again for the next.
+    pub(in crate::daemon) fn expire_offline(&mut self, moment: Moment) {
+        for (interface, entry) in self.offline.expire(moment.realtime) {
+            self.say(Level::Info, &format!("lan-online interface={interface} why=expired {entry}"));
+        }
+        self.tell_offline(moment.now);
+    }
+
+    fn tell_offline(&mut self, now: Instant) {
+        let names = self.offline.names();
+        self.tell(now, Input::Offline(&names));
+        if let Some(end) = self.offline.next_end() {
+            // The wall clock may be set; it is looked at again before long.
+            let left = end.saturating_sub(clock::wall()).clamp(SOONEST, LATEST);
+            self.agenda.set(Task::ExpireOffline, now + left);
+        }
+    }
+
+    fn find_lan(&self, interface: &str) -> Result<(), Refusal> {
+        if self.engine.is_lan(interface) {
+            return Ok(());
+        }
+        let lans = self.engine.plan().lans.join(", ");
+        let message = format!("{interface:?} is no LAN of faild; they are: {lans}");
+        Err(refusal(RefusalKind::NotFound, message))
+    }
+}
+
+pub(super) fn refusal(kind: RefusalKind, message: String) -> Refusal {
+    Refusal { kind, message }
+}
+
+fn unkept(interface: &str, error: &std::io::Error) -> Refusal {
+    let message = format!(
+        "{interface} stays as it was: a restart would forget it, since offline.toml in the state directory cannot \
+         be written: {error}"
+    );
+    refusal(RefusalKind::Failed, message)
+}
+
+fn last_way(interface: &str, cut_off: &[CutOff]) -> String {
+    format!(
+        "{interface} is the last way to {}; put another in order first, or cut off with --force",
+        named(cut_off)
+    )
+}
+
+fn done(interface: &str, until: Option<Duration>, cut_off: &[CutOff]) -> String {
+    let end = until.map_or_else(
+        || format!("until \"faildctl online {interface}\""),
+        |until| format!("until {}", Stamp(until)),
+    );
+    let lost = match cut_off {
+        [] => String::new(),
+        lost => {
+            format!("\nnothing else reaches {}: that traffic stays, and is lost with the link", named(lost))
+        }
+    };
+    format!("{interface} is offline {end}; unplug it when \"faildctl peers\" shows its traffic moved{lost}")
+}
+
+/// Peers by their names, those that have one.
+fn named(cut_off: &[CutOff]) -> String {
+    let one = |c: &CutOff| {
+        let name = c.name.clone().unwrap_or_else(|| c.node.to_string());
+        c.address.map_or_else(|| name.clone(), |address| format!("{name} ({address})"))
+    };
+    let mut names: Vec<String> = cut_off.iter().take(NAMED).map(one).collect();
+    if cut_off.len() > NAMED {
+        names.push(format!("{} more", cut_off.len() - NAMED));
+    }
+    names.join(", ")
+}
+
+/// Peers that a refusal names.
+const NAMED: usize = 8;
+
+/// Ten years: nobody means more, and sums of it do not overflow.
+const LONGEST: u64 = 10 * 366 * 86_400;
+
+/// How soon and how late the end of an offline time is looked for.
+const SOONEST: Duration = Duration::from_millis(10);
+const LATEST: Duration = Duration::from_secs(60);

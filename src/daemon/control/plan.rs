@@ -1,0 +1,70 @@
+//! `plan --fail`: what would be done, put into the commands of iproute2.
+
+use std::net::IpAddr;
+
+use super::answer::millis;
+use super::operate::refusal;
+use crate::control::{Refusal, RefusalKind, Rehearsal, Reply, Step};
+use crate::daemon::core::Core;
+use crate::daemon::rehearsal::{self, Fault};
+use crate::engine::Silence;
+use crate::reconcile::describe;
+use crate::time::Instant;
+
+impl Core {
+    /// What would be done if an interface or a peer failed; nothing is changed.
+    pub(super) fn rehearse(&mut self, now: Instant, what: &str) -> Result<Reply, Refusal> {
+        let (fault, words) = self.fault(what)?;
+        let steps = rehearsal::rehearse(self, now, &fault);
+        let step = |step: &rehearsal::Step| Step {
+            after_ms: millis(step.after),
+            command: describe(&step.operation, &|index| self.name(index)),
+        };
+        Ok(Reply::Plan(Rehearsal {
+            fault: words,
+            steps: steps.iter().take(STEPS).map(step).collect(),
+            count: steps.len(),
+            note: steps.is_empty().then(|| why_nothing(&fault).to_owned()),
+        }))
+    }
+
+    fn fault(&self, what: &str) -> Result<(Fault, String), Refusal> {
+        if self.engine.is_lan(what) {
+            let has_carrier = self.interfaces.iter().any(|i| i.name == what && i.is_running());
+            if !has_carrier {
+                let message = format!("{what} has no carrier already; nothing more can be taken from it");
+                return Err(refusal(RefusalKind::Refused, message));
+            }
+            return Ok((Fault::Carrier(what.to_owned()), format!("{what} loses its carrier")));
+        }
+        let by_address =
+            || what.parse::<IpAddr>().ok().and_then(|address| self.engine.interface_with(&address));
+        if let Some(silence) = by_address() {
+            return Ok((Fault::Silence(silence), format!("the peer's interface with {what} falls silent")));
+        }
+        if let Some(node) = self.engine.node_called(what) {
+            return Ok((
+                Fault::Silence(Silence::Node(node)),
+                format!("peer {what} falls silent on all LANs"),
+            ));
+        }
+        let lans = self.engine.plan().lans.join(", ");
+        let message = format!("{what:?} is no LAN ({lans}), and no name, id or address of a peer");
+        Err(refusal(RefusalKind::NotFound, message))
+    }
+}
+
+const fn why_nothing(fault: &Fault) -> &'static str {
+    match fault {
+        Fault::Carrier(_) => "nothing would be changed: no peer there has another way that works",
+        Fault::Silence(Silence::Node(_)) => {
+            "nothing would be changed: it is the peer itself that is gone, no other way leads to it"
+        }
+        Fault::Silence(Silence::Interface { .. }) => {
+            "nothing would be changed: the peer has no other way that works, or its traffic does not go there"
+        }
+    }
+}
+
+/// Steps that are shown; the count tells of all. A hundred bytes each.
+const STEPS: usize = 1000;

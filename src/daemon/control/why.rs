@@ -1,0 +1,197 @@
+//! `why`: what the kernel does, what the reconciler laid, and what the engine thinks, put into words.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::answer::{level, micros, millis, trouble_text};
+use super::operate::refusal;
+use crate::control::{
+    Decision, KernelWay, NextHop, PathAccount, Reason, Refusal, RefusalKind, Reply, ServingRoute, Why,
+};
+use crate::daemon::core::Core;
+use crate::engine::{self, Explanation, Ground, Obstacle, Verdict};
+use crate::kernel::{Error, Hop};
+use crate::reconcile::Serving;
+use crate::time::Instant;
+
+impl Core {
+    /// Why traffic for a destination goes where it goes.
+    pub(super) fn why(&mut self, now: Instant, destination: &str) -> Result<Reply, Refusal> {
+        let Some(prefix) = parse(destination) else {
+            let message =
+                format!("{destination:?} is no address and no prefix, such as 10.1.0.2 or 10.9.0.0/16");
+            return Err(refusal(RefusalKind::BadRequest, message));
+        };
+        let address = prefix.addr();
+        let kernel = self.kernel.hop(address);
+        let serving = self.reconciler.serving(&prefix);
+        let is_host = prefix.prefix_len() == prefix.max_prefix_len();
+        let own = if is_host { self.engine.subjects_at(&address) } else { Vec::new() };
+        let by_route = serving.as_ref().and_then(|serving| serving.subject.clone());
+        let subject = own.into_iter().next().or(by_route);
+        let told = subject.and_then(|subject| self.engine.explain(now, &subject));
+        Ok(Reply::Why(Box::new(Why {
+            destination: destination.to_owned(),
+            kernel: self.kernel_way(kernel),
+            route: serving.map(|serving| self.serving_route(&serving)),
+            decision: told.map(|told| self.decision(&told)),
+        })))
+    }
+
+    fn kernel_way(&self, hop: Result<Hop, Error>) -> KernelWay {
+        match hop {
+            Ok(Hop { is_local: true, .. }) => KernelWay::Local {},
+            Ok(Hop { interface, gateway, source, .. }) => KernelWay::Leaves {
+                interface: interface.map(|index| self.name(index)).unwrap_or_default(),
+                via: gateway,
+                source,
+            },
+            Err(Error::Refused { source, .. }) => KernelWay::Refused(source.text),
+            Err(error) => KernelWay::Refused(error.to_string()),
+        }
+    }
+
+    fn serving_route(&self, serving: &Serving) -> ServingRoute {
+        let text = |route: &std::sync::Arc<crate::reconcile::Route>| self.reconciler.describe_route(route);
+        ServingRoute {
+            prefix: serving.prefix.to_string(),
+            overlay: serving.overlay.as_ref().map(text),
+            original: serving.original.as_ref().map(text),
+            original_gone: serving.is_gone,
+            trouble: serving.trouble.as_ref().map(trouble_text),
+        }
+    }
+
+    fn decision(&self, told: &Explanation) -> Decision {
+        let detour = match &told.verdict {
+            Verdict::Detour(way) => Some(way.clone()),
+            Verdict::Undecided => told.standing.clone(),
+            Verdict::Home => None,
+        };
+        let reuse = self.config.damping.reuse;
+        Decision {
+            address: told.subject.address,
+            home: told.subject.home.clone(),
+            node: told.node.to_string(),
+            name: told.name.clone(),
+            detour: detour.map(|way| NextHop { interface: way.interface, via: way.via }),
+            reason: because(told),
+            needs: told.obstacles.iter().map(|obstacle| need(*obstacle, told.paths.first(), reuse)).collect(),
+            paths: told.paths.iter().map(|path| account(path, reuse)).collect(),
+        }
+    }
+}
+
+fn parse(text: &str) -> Option<IpNet> {
+    let address = text.parse::<IpAddr>().ok().map(IpNet::from);
+    address.or_else(|| text.parse::<IpNet>().ok().map(|prefix| prefix.trunc()))
+}
+
+/// Why it goes where it goes.
+fn because(told: &Explanation) -> Reason {
+    let home = &told.subject.home;
+    let evidence = told.paths.first().map(|path| path.evidence.to_string()).unwrap_or_default();
+    let (word, text) = match told.ground {
+        Ground::PeerAbsent => ("peer-absent", "the peer is silent on all LANs: nothing is moved".to_owned()),
+        Ground::PeerCloned => ("peer-cloned", "two hosts bear the peer's id: nothing is moved".to_owned()),
+        Ground::Withdrawn => ("withdrawn", "the peer says that it no longer has the address".to_owned()),
+        Ground::Floating => ("floats", "two nodes claim the address: it is left alone".to_owned()),
+        Ground::NeverAnswered => {
+            ("never-answered", "the address has never answered: nothing is moved".to_owned())
+        }
+        Ground::HomeWorks => ("home-works", format!("home works: {home}")),
+        Ground::HomeUnknown => {
+            ("home-unknown", format!("nothing is decided yet about {home}: what is there stays"))
+        }
+        Ground::NoDetour => ("no-detour", format!("{home} is down ({evidence}), and no other way is proven")),
+        Ground::HomeDead => ("home-down", format!("{home} is down ({evidence}), and the detour works")),
+        Ground::HomeOffline => ("home-offline", format!("{home} is offline, and the detour works")),
+        Ground::HeldBack => ("held-back", format!("{home} works, but may not be gone home to yet")),
+        Ground::DetourDead => {
+            ("detour-down", "the detour is down as well, and no other way is proven".to_owned())
+        }
+    };
+    Reason { word: word.to_owned(), text }
+}
+
+/// What still has to happen on a path.
+fn need(obstacle: Obstacle, path: Option<&engine::PathAccount>, reuse: f64) -> Reason {
+    let (word, text) = match obstacle {
+        Obstacle::PeerAbsent => ("peer-absent", "the peer has to be heard again".to_owned()),
+        Obstacle::PeerCloned => ("peer-cloned", "only one host may bear the peer's id".to_owned()),
+        Obstacle::NotRunning => {
+            ("no-carrier", "our interface has no carrier, is down or is not there".to_owned())
+        }
+        Obstacle::Offline => ("offline", format!("it is offline: faildctl online {}", name(path))),
+        Obstacle::NotUp => ("good-slots", slots(path)),
+        Obstacle::PeerSaysDown => ("peer-says-down", "the peer reports us down there".to_owned()),
+        Obstacle::PeerSaysNothing => {
+            ("peer-says-nothing", "the peer has not yet said how it hears us there".to_owned())
+        }
+        Obstacle::Held => ("policy-manual", "failback is manual: faildctl failback".to_owned()),
+        Obstacle::Delay(left) => ("policy-delay", format!("failback is delayed: {} left", seconds(left))),
+        Obstacle::Window { from, until } => {
+            ("policy-window", format!("failback is from {} to {}", clock_text(from), clock_text(until)))
+        }
+        Obstacle::Damped => ("damped", damped(path, reuse)),
+        Obstacle::PeerNotReady => ("peer-not-ready", "the peer is not ready".to_owned()),
+        Obstacle::Unanswered => ("unanswered", "this very address has to answer there".to_owned()),
+    };
+    Reason { word: word.to_owned(), text }
+}
+
+fn name(path: Option<&engine::PathAccount>) -> &str {
+    path.map_or("", |path| path.interface.as_str())
+}
+
+fn slots(path: Option<&engine::PathAccount>) -> String {
+    match path.map(|path| path.good) {
+        Some((good, Some(wanted))) => format!("{wanted} clean slots ({good} so far)"),
+        Some((_, None)) | None => "the path has to be up".to_owned(),
+    }
+}
+
+fn damped(path: Option<&engine::PathAccount>, reuse: f64) -> String {
+    match path.map(|path| path.penalty) {
+        Some((penalty, Some(left))) => {
+            format!("penalty {penalty:.0}, falls below {reuse:.0} in {}", seconds(left))
+        }
+        Some((_, None)) | None => format!("the penalty has to fall below {reuse:.0}"),
+    }
+}
+
+fn seconds(time: std::time::Duration) -> String {
+    format!("{:.0} s", time.as_secs_f64().ceil())
+}
+
+/// Seconds since midnight as people write them.
+fn clock_text(seconds: u32) -> String {
+    format!("{:02}:{:02}", seconds / 3600, seconds / 60 % 60)
+}
+
+fn account(path: &engine::PathAccount, reuse: f64) -> PathAccount {
+    let (counted, reported, verdict) = path.levels;
+    let unready = path.obstacles.iter().map(|obstacle| need(*obstacle, Some(path), reuse));
+    PathAccount {
+        interface: path.interface.clone(),
+        address: path.address,
+        is_home: path.is_home,
+        serves: path.serves,
+        state: level(verdict),
+        counted: level(counted),
+        reported: level(reported),
+        evidence: path.evidence.to_string(),
+        missed: path.missed.0,
+        missed_limit: path.missed.1,
+        good: path.good.0,
+        good_limit: path.good.1,
+        round_trip_us: path.round_trip.map(micros),
+        heard_ms: path.heard.map(millis),
+        penalty: path.penalty.0.round(),
+        penalty_reuse: reuse,
+        damped_ms: path.penalty.1.map(millis),
+        unready: unready.collect(),
+        peer_ready: path.peer_ready,
+    }
+}

@@ -1,0 +1,197 @@
+//! A fault, played through on a clone of the core: what faild would ask of the kernel, and when.
+//!
+//! ```text
+//!   clone of engine <---- its peers, played (engine::Cast)
+//!     Plan | ^ Outcome
+//!          v |
+//!   clone of reconciler <-> its own mirror as the kernel
+//! ```
+//!
+//! It is the very code that decides when the fault comes. Nothing leaves it; its clock is its own.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::core::{Core, Errand};
+use crate::engine::{self, Cast, Engine, Silence};
+use crate::interface::Interface;
+use crate::reconcile::{self, Dump, Mirror, Operation, PROTOCOL, Reconciler, Route};
+use crate::time::Instant;
+
+/// What is played.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// The interface of this name loses its carrier.
+    Carrier(String),
+    /// A peer falls silent.
+    Silence(Silence),
+}
+
+/// An operation, and how long after the fault it would be asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Step {
+    pub(super) after: Duration,
+    pub(super) operation: Operation,
+}
+
+/// See the module.
+struct Stage {
+    engine: Engine,
+    reconciler: Reconciler,
+    kernel: Mirror,
+    cast: Cast,
+    /// What waits to be handed to the reconciler.
+    waiting: VecDeque<reconcile::Input<'static>>,
+    is_plan_new: bool,
+    began: Instant,
+    steps: Vec<Step>,
+}
+
+/// Plays the fault from `now` on until it has been acted upon.
+pub(super) fn rehearse(core: &Core, now: Instant, fault: &Fault) -> Vec<Step> {
+    let silence = if let Fault::Silence(silence) = fault { Some(*silence) } else { None };
+    let mut stage = Stage {
+        engine: core.engine.clone(),
+        reconciler: core.reconciler.clone(),
+        kernel: core.reconciler.mirror().clone(),
+        cast: core.engine.cast(now, silence),
+        waiting: VecDeque::new(),
+        is_plan_new: core.is_plan_new,
+        began: now,
+        steps: Vec::new(),
+    };
+    stage.catch_up(now, &core.errands);
+    if let Fault::Carrier(interface) = fault {
+        stage.lose_carrier(now, interface);
+    }
+    stage.run(now);
+    stage.steps
+}
+
+impl Stage {
+    /// What is under way already is no consequence of the fault.
+    fn catch_up(&mut self, now: Instant, errands: &VecDeque<Errand>) {
+        for errand in errands {
+            match errand {
+                Errand::Apply(operations) => self.apply(now, operations.clone()),
+                Errand::Dump(dump) => self.dump(*dump),
+                Errand::Journal(_) => {}
+            }
+        }
+        self.settle(now);
+        self.steps.clear();
+    }
+
+    fn lose_carrier(&mut self, now: Instant, interface: &str) {
+        let Some(index) = self.kernel.interface_named(interface).map(|i| i.index) else { return };
+        self.kernel.set_carrier(index, false);
+        let interfaces: Vec<Interface> = self.kernel.interfaces().cloned().collect();
+        self.engine.handle(now, engine::Input::Interfaces(&interfaces));
+        self.reconciler.handle(now, reconcile::Input::Interfaces(&interfaces));
+        self.settle(now);
+    }
+
+    fn run(&mut self, start: Instant) {
+        let end = start + self.engine.longest_judgement();
+        for _ in 0..LONGEST {
+            let decides = self.engine.deadline().map(|(at, _)| at);
+            let compares = self.reconciler.deadline().map(|(at, _)| at);
+            let asks = self.engine.next_inquiry(&self.cast);
+            let Some(now) = [decides, compares, asks].into_iter().flatten().min() else { return };
+            let now = now.max(start);
+            if now > end {
+                return;
+            }
+            if asks.is_some_and(|at| at <= now) {
+                self.engine.inquire_as_peers(now, &mut self.cast);
+            } else if decides.is_some_and(|at| at <= now) {
+                self.engine.handle(now, engine::Input::DeadlinePassed);
+            } else {
+                self.reconciler.handle(now, reconcile::Input::DeadlinePassed);
+            }
+            self.settle(now);
+        }
+    }
+
+    /// Drains both halves until neither has anything to say to the other.
+    fn settle(&mut self, now: Instant) {
+        loop {
+            while let Some(output) = self.engine.next_output() {
+                self.on_engine(now, output);
+            }
+            while let Some(output) = self.reconciler.next_output() {
+                self.on_reconciler(now, output);
+            }
+            if let Some(input) = self.waiting.pop_front() {
+                self.reconciler.handle(now, input);
+            } else if std::mem::take(&mut self.is_plan_new) {
+                self.reconciler.handle(now, reconcile::Input::Plan(self.engine.plan()));
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn on_engine(&mut self, now: Instant, output: engine::Output) {
+        match output {
+            engine::Output::Send(transmit) => self.engine.answer_as_peers(now, &transmit, &mut self.cast),
+            engine::Output::PlanChanged => self.is_plan_new = true,
+            engine::Output::Solicit { .. }
+            | engine::Output::QueryLinks
+            | engine::Output::Remember(_)
+            | engine::Output::Notice(_) => {}
+        }
+    }
+
+    fn on_reconciler(&mut self, now: Instant, output: reconcile::Output) {
+        match output {
+            reconcile::Output::Apply(operations) => self.apply(now, operations),
+            reconcile::Output::Dump(dump) => self.dump(dump),
+            reconcile::Output::Outcome(subject, outcome) => {
+                self.engine.handle(now, engine::Input::Outcome(&subject, &outcome));
+            }
+            reconcile::Output::Adopted { address, way } => {
+                self.engine.handle(now, engine::Input::Adopted { address, way: &way });
+            }
+            reconcile::Output::Journal(_) | reconcile::Output::Notice(_) => {}
+        }
+    }
+
+    fn apply(&mut self, now: Instant, operations: Vec<Operation>) {
+        let after = now.since(self.began);
+        self.steps.extend(operations.iter().map(|operation| Step { after, operation: operation.clone() }));
+        let results = operations.into_iter().map(|operation| {
+            let result = self.kernel.apply(&operation);
+            (operation, result)
+        });
+        self.waiting.push_back(reconcile::Input::Results(results.collect()));
+    }
+
+    fn dump(&mut self, dump: Dump) {
+        let routes = |is_wanted: &dyn Fn(&Route) -> bool| {
+            let wanted = self.kernel.routes().iter().filter(|route| is_wanted(route));
+            wanted.map(|route| Route::clone(route)).collect()
+        };
+        match dump {
+            // The mirror's own are what the reconciler has; who asks is answered by them again.
+            Dump::Interfaces => {
+                let interfaces: Vec<Interface> = self.kernel.interfaces().cloned().collect();
+                self.reconciler.handle(self.began, reconcile::Input::Interfaces(&interfaces));
+            }
+            Dump::OwnRoutes => {
+                let own = routes(&|route| route.protocol == PROTOCOL);
+                self.waiting.push_back(reconcile::Input::OwnRoutes(own));
+            }
+            Dump::LanRoutes => {
+                let lans = &self.engine.plan().lans;
+                let named = self.kernel.interfaces().filter(|i| lans.contains(&i.name));
+                let indices: Vec<_> = named.map(|i| i.index).collect();
+                let over = routes(&|route| route.legs.iter().any(|leg| indices.contains(&leg.interface)));
+                self.waiting.push_back(reconcile::Input::LanRoutes(over));
+            }
+        }
+    }
+}
+
+/// Turns that a rehearsal may take: some slots of the largest network. More means that the core goes round in circles.
+const LONGEST: u32 = 100_000;

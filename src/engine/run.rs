@@ -1,0 +1,68 @@
+//! A node that seems to run anew: whether to believe it.
+//!
+//! Anybody on a LAN can say that a node has another boot id. Believed at once, that would restart all counts, and the
+//! true run would look like a clone, for which nothing is moved. So while the run that we know is heard, another one
+//! must answer a unicast INQ from an address that is known to be the node's; the first sign of it has one sent there.
+
+use std::net::IpAddr;
+
+use super::Engine;
+use super::notice::Notice;
+use super::path::PathKey;
+use crate::time::Instant;
+use crate::wire::{BootId, NodeId};
+
+impl Engine {
+    /// Whether this run of a node is the one that we know, or may take its place. `answered`: from this address it has
+    /// just answered a unicast INQ.
+    pub(super) fn may_run(
+        &self,
+        now: Instant,
+        node: NodeId,
+        boot: BootId,
+        from: (PathKey, IpAddr),
+        answered: bool,
+    ) -> bool {
+        let Some(peer) = self.peers.get(&node) else { return true };
+        let window = peer.pace.interval() * (self.config.missed.get() + 2);
+        let is_silent = peer.absent || peer.heard.is_none_or(|heard| now.since(heard) > window);
+        let is_known = peer.boot.is_none_or(|known| known == boot);
+        is_known || is_silent || (answered && peer.has_proven(from.0.lan, &from.1))
+    }
+
+    /// Whether a run that takes the place of a silent one speaks from an address that was not the node's: the other of
+    /// two clones, or a host that got new addresses. What was known of the old one would be wrong of it.
+    pub(super) fn is_another_host(&self, node: NodeId, boot: BootId, from: (PathKey, IpAddr)) -> bool {
+        self.peers.get(&node).is_some_and(|peer| {
+            let runs_anew = peer.boot.is_some_and(|known| known != boot);
+            runs_anew && !peer.has_proven(from.0.lan, &from.1) && !self.has_overlay(peer)
+        })
+    }
+
+    /// Another run shows itself while the one that we know lives. At an address of the node it is asked, once a slot;
+    /// from elsewhere it is another host under the node's id, and people are told of it if it stays.
+    pub(super) fn on_other_run(&mut self, now: Instant, node: NodeId, boot: BootId, from: (PathKey, IpAddr)) {
+        let (key, source) = from;
+        let sequence = self.lans.get(&key.lan).map(|lan| lan.sequence);
+        let patience = self.config.missed.get() + 2;
+        let Some(peer) = self.peers.get_mut(&node) else { return };
+        if peer.has_proven(key.lan, &source) {
+            let Some(path) = peer.paths.get_mut(&key) else { return };
+            if std::mem::replace(&mut path.challenge_sequence, sequence) != sequence {
+                self.inquire(now, node, key, source, false);
+            }
+            return;
+        }
+        let since = match peer.rival {
+            Some((rival, since)) if rival == boot => since,
+            Some(_) | None => now,
+        };
+        peer.rival = Some((boot, since));
+        let stays = now.since(since) > peer.pace.interval() * patience;
+        if stays && !std::mem::replace(&mut peer.rival_told, true) {
+            let other = peer.paths.get(&key).and_then(|path| path.answered_beside(&source));
+            let interface = self.lan_name(key.lan);
+            self.notice(Notice::PeerCloned { peer: node, address: source, other, interface, ignored: true });
+        }
+    }
+}

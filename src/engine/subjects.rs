@@ -1,0 +1,225 @@
+//! Subjects: what of the peers' addresses is in the plan, whose each is, and what became of it in the kernel.
+//!
+//! More than one node may have a subject: a host draws a new id, an address moves, LANs are joined. One of them owns it
+//! and its verdict counts; the others are rivals, and the first that is found to be the better owner takes over what
+//! stands in the kernel.
+
+use std::net::IpAddr;
+
+use super::path::{PathKey, UNHEARD, is_link_local};
+use super::peer::Peer;
+use super::peer_address::{PeerAddress, Position};
+use super::{Engine, NextHop, Outcome, Output, Subject, Verdict};
+use crate::time::Instant;
+use crate::wire::{LanIndex, NodeId};
+
+impl Engine {
+    /// Brings the plan in line with the positions of a peer's addresses.
+    pub(super) fn update_plan(&mut self, node: NodeId) {
+        let Some(peer) = self.peers.get(&node) else { return };
+        let engine: &Self = self;
+        let positions = || {
+            peer.paths.iter().flat_map(|(key, path)| {
+                let counts = move |a: &PeerAddress| {
+                    (a.answered.is_some() || a.trusted) && !engine.is_given_away(node, a)
+                };
+                path.addresses.values().filter(move |a| counts(a)).map(|a| (key.lan, a.address, a.position))
+            })
+        };
+        if !positions().eq(peer.planned.iter().copied()) {
+            let planned: Vec<_> = positions().collect();
+            let subjects = planned.iter().map(|planned| self.subject(planned)).collect();
+            if let Some(peer) = self.peers.get_mut(&node) {
+                peer.planned = planned;
+            }
+            self.replace_subjects(node, subjects);
+        }
+        self.settle_rivalries(node);
+    }
+
+    /// Whether an address is withdrawn here and claimed by another node: nobody's until that one has proven it.
+    fn is_given_away(&self, node: NodeId, a: &PeerAddress) -> bool {
+        a.withdrawn.is_some()
+            && self.claimants.get(&a.address).is_some_and(|nodes| nodes.iter().any(|other| *other != node))
+    }
+
+    fn subject(&self, (lan, address, position): &(LanIndex, IpAddr, Position)) -> (Subject, Verdict) {
+        (Subject { home: self.lan_name(*lan), address: *address }, self.verdict_of(*position))
+    }
+
+    fn verdict_of(&self, position: Position) -> Verdict {
+        match position {
+            Position::Home => Verdict::Home,
+            Position::Undecided => Verdict::Undecided,
+            Position::Detour(way, via) => Verdict::Detour(NextHop { interface: self.lan_name(way.lan), via }),
+        }
+    }
+
+    /// Puts a peer's subjects into the plan in place of those that it had there.
+    pub(super) fn replace_subjects(&mut self, node: NodeId, subjects: Vec<(Subject, Verdict)>) {
+        let new: Vec<Subject> = subjects.iter().map(|(subject, _)| subject.clone()).collect();
+        let old = self
+            .peers
+            .get_mut(&node)
+            .map(|p| std::mem::replace(&mut p.subjects, new.clone()))
+            .unwrap_or_default();
+        for gone in old.iter().filter(|subject| !new.contains(subject)) {
+            self.give_up(node, gone);
+        }
+        for (subject, verdict) in subjects {
+            match self.subject_nodes.get(&subject) {
+                Some(owner) if *owner != node => {
+                    self.rivals.entry(subject).or_default().insert(node);
+                }
+                Some(_) | None => {
+                    self.subject_nodes.insert(subject.clone(), node);
+                    self.put_into_plan(subject, verdict);
+                }
+            }
+        }
+    }
+
+    fn put_into_plan(&mut self, subject: Subject, verdict: Verdict) {
+        if self.plan.subjects.get(&subject) != Some(&verdict) {
+            self.plan.subjects.insert(subject, verdict);
+            self.tell_plan_changed();
+        }
+    }
+
+    fn tell_plan_changed(&mut self) {
+        if !matches!(self.outputs.back(), Some(Output::PlanChanged)) {
+            self.outputs.push_back(Output::PlanChanged);
+        }
+    }
+
+    /// A node no longer has a subject: if it was the owner, a rival inherits it, or it leaves the plan.
+    fn give_up(&mut self, node: NodeId, gone: &Subject) {
+        if self.subject_nodes.get(gone) != Some(&node) {
+            return self.drop_rival(node, gone);
+        }
+        let heir = self.rivals.get(gone).and_then(|nodes| {
+            nodes.iter().copied().max_by_key(|rival| {
+                let record = self.record_of(*rival, gone);
+                record.map(|(peer, a)| (!peer.absent, a.withdrawn.is_none(), a.answered))
+            })
+        });
+        if let Some(heir) = heir {
+            self.hand_over(gone, node, heir);
+            return self.drop_rival(node, gone);
+        }
+        self.subject_nodes.remove(gone);
+        if self.plan.subjects.remove(gone).is_some() {
+            self.tell_plan_changed();
+        }
+    }
+
+    fn drop_rival(&mut self, node: NodeId, subject: &Subject) {
+        let Some(nodes) = self.rivals.get_mut(subject) else { return };
+        nodes.remove(&node);
+        if nodes.is_empty() {
+            self.rivals.remove(subject);
+        }
+    }
+
+    /// Whether a node's subjects have a better owner by now: this node, or a rival of it.
+    fn settle_rivalries(&mut self, node: NodeId) {
+        if self.rivals.is_empty() {
+            return;
+        }
+        let Some(peer) = self.peers.get(&node) else { return };
+        let mut passed = Vec::new();
+        for subject in &peer.subjects {
+            let Some(nodes) = self.rivals.get(subject) else { continue };
+            let Some(owner) = self.subject_nodes.get(subject).copied() else { continue };
+            if let Some(rival) = nodes.iter().copied().find(|rival| self.outranks(*rival, owner, subject)) {
+                passed.push((subject.clone(), owner, rival));
+            }
+        }
+        for (subject, owner, rival) in passed {
+            self.hand_over(&subject, owner, rival);
+        }
+    }
+
+    /// Whether a subject is the rival's rather than its owner's: the owner withdrew it, or is absent, or has not answered
+    /// from it for f slots and more, and the rival has since.
+    fn outranks(&self, rival: NodeId, owner: NodeId, subject: &Subject) -> bool {
+        let Some((owner, owned)) = self.record_of(owner, subject) else { return true };
+        let Some((rival, claimed)) = self.record_of(rival, subject) else { return false };
+        if rival.absent || claimed.withdrawn.is_some() || owned.withdrawn.is_some() {
+            return owned.withdrawn.is_some() && claimed.withdrawn.is_none();
+        }
+        let silence = owner.pace.interval() * (self.config.missed.get() + 2);
+        let long_after = owned.answered.zip(claimed.answered).is_some_and(|(o, c)| c.since(o) > silence);
+        claimed.answered > owned.answered && (owner.absent || long_after)
+    }
+
+    /// The new owner takes over what stands in the kernel, and leaves it until it has decided.
+    fn hand_over(&mut self, subject: &Subject, from: NodeId, to: NodeId) {
+        let standing = self.record_of_mut(from, subject).and_then(|record| {
+            record.position = Position::Undecided;
+            record.applied.take()
+        });
+        self.drop_rival(to, subject);
+        self.rivals.entry(subject.clone()).or_default().insert(from);
+        self.subject_nodes.insert(subject.clone(), to);
+        if let Some(way) = standing.clone().filter(|_| !is_link_local(&subject.address)) {
+            self.adopted.insert(subject.address, way);
+        }
+        let Some(record) = self.record_of_mut(to, subject) else { return };
+        record.applied = standing;
+        let position = record.position;
+        self.put_into_plan(subject.clone(), self.verdict_of(position));
+    }
+
+    fn key_of(&self, node: NodeId, subject: &Subject) -> Option<PathKey> {
+        let (lan, _) = self.lans.iter().find(|(_, lan)| lan.name() == subject.home)?;
+        self.peers.get(&node)?.path_by_address(*lan, &subject.address)
+    }
+
+    fn record_of(&self, node: NodeId, subject: &Subject) -> Option<(&Peer, &PeerAddress)> {
+        let key = self.key_of(node, subject)?;
+        let peer = self.peers.get(&node)?;
+        Some((peer, peer.paths.get(&key)?.addresses.get(&subject.address)?))
+    }
+
+    fn record_of_mut(&mut self, node: NodeId, subject: &Subject) -> Option<&mut PeerAddress> {
+        let key = self.key_of(node, subject)?;
+        Some(self.path_mut(node, key)?.addresses.get_mut(&subject.address)?)
+    }
+
+    /// Whether what stands in the kernel for an address of an absent node leads to another by now, which does not bear the
+    /// address: the host goes on under a new id, or another one has got its next hop.
+    pub(super) fn leads_astray(&self, a: &PeerAddress, of: NodeId) -> bool {
+        let Some(way) = a.applied.as_ref().or_else(|| self.adopted.get(&a.address)) else { return false };
+        let next_hop = Subject { home: way.interface.clone(), address: way.via };
+        let owner = self.subject_nodes.get(&next_hop).filter(|owner| **owner != of);
+        owner.and_then(|owner| self.peers.get(owner)).is_some_and(|owner| {
+            let mut voices = owner.paths.values().filter(|path| !path.claims.is_empty()).peekable();
+            let speaks = !owner.absent && voices.peek().is_some();
+            speaks && voices.all(|path| !path.claims.contains(&a.address))
+        })
+    }
+
+    /// What became of a subject in the kernel.
+    pub(super) fn on_outcome(&mut self, now: Instant, subject: &Subject, outcome: &Outcome) {
+        if *outcome == Outcome::Lifted && self.on_left(subject) {
+            return;
+        }
+        let Some(node) = self.subject_nodes.get(subject).copied() else { return };
+        let Some(record) = self.record_of_mut(node, subject) else { return };
+        match outcome {
+            Outcome::Applied(way) => record.applied = Some(way.clone()),
+            Outcome::Lifted => record.applied = None,
+            Outcome::Refused(_) | Outcome::Contested => {}
+        }
+        if *outcome == Outcome::Lifted {
+            self.adopted.remove(&subject.address);
+        }
+        self.spread_news(now, node);
+    }
+
+    /// A path that was never heard has no number to be reported by.
+    pub(super) fn is_reportable(key: PathKey) -> bool {
+        key.peer_lan != UNHEARD
+    }
+}

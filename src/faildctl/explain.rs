@@ -1,0 +1,141 @@
+//! `why` and `plan` as people read them.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use super::show::{Screen, short};
+use super::table::{Cell, Colour, Table};
+use crate::control::{Decision, KernelWay, PathAccount, PathState, Rehearsal, ServingRoute, Why};
+
+impl Screen {
+    pub(super) fn why(self, why: &Why) -> String {
+        let mut head = Table::headless();
+        head.row(["now:".into(), kernel(&why.kernel).into()]);
+        for (label, text) in why.route.iter().flat_map(routes) {
+            head.row([label.into(), text.into()]);
+        }
+        let Some(decision) = &why.decision else {
+            head.row(["why:".into(), "nothing known of it: the kernel alone decides".into()]);
+            return head.text(self.is_coloured);
+        };
+        let whose = decision.name.clone().unwrap_or_else(|| format!("node {}", decision.node));
+        let peer = format!("{whose}, {} on {}", decision.address, decision.home);
+        head.row(["peer:".into(), peer.into()]);
+        head.row(["why:".into(), decision.reason.text.as_str().into()]);
+        let mut text = head.text(self.is_coloured);
+        text.push_str(&needs(decision));
+        for path in &decision.paths {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "\n{}", self.account(path));
+        }
+        text
+    }
+
+    pub(super) fn rehearsal(self, rehearsal: &Rehearsal) -> String {
+        let mut text = format!("if {}:\n", rehearsal.fault);
+        if let Some(note) = &rehearsal.note {
+            let _ = writeln!(text, "  {note}");
+        }
+        let mut table = Table::headless();
+        for step in &rehearsal.steps {
+            let after = format!("  after {}", short(Duration::from_millis(step.after_ms)));
+            table.row([Cell::coloured(after, Colour::Faint), step.command.as_str().into()]);
+        }
+        text.push_str(&table.text(self.is_coloured));
+        if rehearsal.count > rehearsal.steps.len() {
+            let _ = writeln!(text, "  and {} more", rehearsal.count - rehearsal.steps.len());
+        }
+        text
+    }
+
+    fn account(self, path: &PathAccount) -> String {
+        let state = match path.state {
+            PathState::Up => Cell::coloured("up", Colour::Good),
+            PathState::Down => Cell::coloured("down", Colour::Bad),
+            PathState::Unknown => Cell::coloured("unknown", Colour::Doubtful),
+        };
+        let role = match (path.is_home, path.serves) {
+            (true, true) => "home, serves",
+            (true, false) => "home",
+            (false, true) => "detour, serves",
+            (false, false) => "",
+        };
+        let address = path.address.map(|address| address.to_string()).unwrap_or_default();
+        let mut table = Table::headless();
+        table.row([path.interface.as_str().into(), state, address.into(), role.into()]);
+        let mut text = table.text(self.is_coloured);
+        for line in facts(path) {
+            let _ = writeln!(text, "  {line}");
+        }
+        text
+    }
+}
+
+fn kernel(way: &KernelWay) -> String {
+    match way {
+        KernelWay::Local {} => "it is this host's own address".to_owned(),
+        KernelWay::Refused(reason) => format!("the kernel refuses it: {reason}"),
+        KernelWay::Leaves { interface, via, source } => {
+            let via = via.map(|via| format!(" via {via}")).unwrap_or_default();
+            let source = source.map(|source| format!(" from {source}")).unwrap_or_default();
+            format!("by {interface}{via}{source}")
+        }
+    }
+}
+
+fn routes(route: &ServingRoute) -> Vec<(&'static str, String)> {
+    let gone = if route.original_gone { " (gone with its interface, remembered)" } else { "" };
+    let original = route.original.as_ref().map(|text| match &route.overlay {
+        Some(_) => ("for:", format!("{text}{gone}")),
+        None => ("route:", format!("{text}{gone}")),
+    });
+    let overlay = route.overlay.as_ref().map(|text| ("overlay:", text.clone()));
+    let trouble = route.trouble.as_ref().map(|text| ("trouble:", text.clone()));
+    overlay.into_iter().chain(original).chain(trouble).collect()
+}
+
+/// What still has to happen; nothing if it is home.
+fn needs(decision: &Decision) -> String {
+    let Some(detour) = &decision.detour else { return String::new() };
+    if decision.needs.is_empty() {
+        return "home next, with the next probe: nothing is in the way\n".to_owned();
+    }
+    let mut text = format!("it stays on {} via {} until:\n", detour.interface, detour.via);
+    for need in &decision.needs {
+        let _ = writeln!(text, "  - {}", need.text);
+    }
+    text
+}
+
+fn facts(path: &PathAccount) -> Vec<String> {
+    let said = |state| match state {
+        PathState::Up => "up",
+        PathState::Down => "down",
+        PathState::Unknown => "unknown",
+    };
+    let good = path.good_limit.map_or_else(String::new, |limit| format!(" of {limit}"));
+    let mut times = format!("missed {} of {}, good {}{good}", path.missed, path.missed_limit, path.good);
+    if let Some(round_trip) = path.round_trip_us {
+        let _ = write!(times, ", rtt {}", short(Duration::from_micros(round_trip)));
+    }
+    if let Some(heard) = path.heard_ms {
+        let _ = write!(times, ", heard {} ago", short(Duration::from_millis(heard)));
+    }
+    let judged = format!(
+        "we count {}, the peer reports {}; evidence {}",
+        said(path.counted),
+        said(path.reported),
+        path.evidence
+    );
+    let damped = path.damped_ms.map(|ms| format!(", held back for {}", short(Duration::from_millis(ms))));
+    let penalty = format!("penalty {:.0}{}", path.penalty, damped.unwrap_or_default());
+    let unready = match path.unready.as_slice() {
+        [] => "ready".to_owned(),
+        reasons => {
+            let texts: Vec<&str> = reasons.iter().map(|reason| reason.text.as_str()).collect();
+            format!("not ready: {}", texts.join("; "))
+        }
+    };
+    let peer = if path.peer_ready { "the peer is ready" } else { "the peer is not ready" };
+    vec![judged, times, format!("{penalty}; {unready}; {peer}")]
+}
