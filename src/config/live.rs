@@ -17,10 +17,16 @@ pub fn keep_fixed(running: &Config, new: &mut Config) -> Vec<&'static str> {
     keep("daemon", running.daemon != new.daemon);
     keep("pid-file", running.pid_file != new.pid_file);
     keep("dry-run", running.dry_run != new.dry_run);
-    new.state_dir.clone_from(&running.state_dir);
-    new.runtime_dir.clone_from(&running.runtime_dir);
+    // The right to a low port is given up at the start, unless it was needed then.
+    let is_out_of_reach = new.port < PRIVILEGED && running.port >= PRIVILEGED;
+    keep("port", is_out_of_reach);
+    if is_out_of_reach {
+        new.port = running.port;
+    }
     new.user.clone_from(&running.user);
     new.control_group.clone_from(&running.control_group);
+    new.state_dir.clone_from(&running.state_dir);
+    new.runtime_dir.clone_from(&running.runtime_dir);
     new.pid_file.clone_from(&running.pid_file);
     (new.daemon, new.dry_run) = (running.daemon, running.dry_run);
     kept
@@ -43,10 +49,13 @@ const LIVE: &[Live] = &[
     ("exit", |a, b| a.exit != b.exit),
     ("lan", |a, b| a.lans != b.lans),
     ("peer", |a, b| a.peers != b.peers),
-    ("auth", |a, b| a.keys != b.keys),
+    ("auth", |a, b| (&a.keys, &a.key_file) != (&b.keys, &b.key_file)),
     ("damping", |a, b| a.damping != b.damping),
     ("failback", |a, b| a.failback != b.failback),
 ];
+
+/// Ports below are for those with CAP_NET_BIND_SERVICE.
+const PRIVILEGED: u16 = 1024;
 
 #[cfg(test)]
 mod tests {
@@ -57,10 +66,10 @@ mod tests {
 
     #[test]
     fn every_key_is_live_but_those_of_rights_that_are_given_up() {
-        let named: BTreeSet<&str> =
+        let mut named: BTreeSet<&str> =
             keys().map(|key| if key.section.is_empty() { key.name } else { key.section }).collect();
-        let live = LIVE.iter().map(|(name, _)| *name);
-        assert_eq!(live.chain(["control-group", "user"]).collect::<BTreeSet<_>>(), named);
+        assert!(named.remove("user") && named.remove("control-group"), "who it is belongs to the start");
+        assert_eq!(LIVE.iter().map(|(name, _)| *name).collect::<BTreeSet<_>>(), named);
     }
 
     #[test]
@@ -68,7 +77,7 @@ mod tests {
         let one = Config::default();
         assert!(differences(&one, &one).is_empty());
         let other = Config {
-            port: 7,
+            port: 7777,
             lans: vec![LanConfig::new("a")],
             failback: Failback::Manual,
             ..Config::default()
@@ -79,9 +88,18 @@ mod tests {
     #[test]
     fn what_only_a_start_can_change_stays_and_is_named() {
         let running = Config::default();
-        let mut new = Config { dry_run: true, state_dir: "/x".into(), port: 7, ..Config::default() };
-        assert_eq!(keep_fixed(&running, &mut new), ["state-dir", "dry-run"]);
-        assert_eq!(new, Config { port: 7, ..Config::default() });
+        let mut new = Config {
+            dry_run: true,
+            state_dir: "/x".into(),
+            user: "root".into(),
+            port: 7777,
+            ..Config::default()
+        };
+        assert_eq!(keep_fixed(&running, &mut new), ["state-dir", "dry-run", "user"]);
+        assert_eq!(new, Config { port: 7777, ..Config::default() });
         assert!(keep_fixed(&running, &mut new).is_empty());
+        new.port = 1023;
+        assert_eq!(keep_fixed(&running, &mut new), ["port"]);
+        assert_eq!(new, running);
     }
 }

@@ -17,7 +17,7 @@ use log::Level;
 use super::{Core, Task};
 use crate::config::{Config, Faults, Loaded, absent_lans, check_against_interfaces, differences, keep_fixed};
 use crate::control::{Refusal, RefusalKind};
-use crate::daemon::{clock, privileges};
+use crate::daemon::clock;
 use crate::engine::Input;
 use crate::interface::Interface;
 use crate::net::Moment;
@@ -74,8 +74,6 @@ impl Core {
         if !list.is_empty() {
             return Err(faulty(&Faults { list }));
         }
-        // A port below 1024 needs a right that may be given up.
-        privileges::check(&config).map_err(|error| refused(format!("{error:#}")))?;
         warnings.extend(absent_lans(&config, &interfaces));
         let fixed = keep_fixed(&self.config, &mut config);
         if !fixed.is_empty() {
