@@ -27,8 +27,12 @@ impl Engine {
         if self.lans.get_mut(&lan).is_some_and(|lan| lan.falls_mute(now)) {
             self.notice(Notice::LanMute { interface: self.lan_name(lan) });
         }
-        self.watch_neighbours(now, lan);
-        self.drain_again(now, lan);
+        // Who answers ARP where he is not wanted has not called anybody home (rule 8).
+        if self.is_offline(lan) {
+            self.drain_again(now, lan);
+        } else {
+            self.watch_neighbours(now, lan);
+        }
         let may_withdraw = |p: &&Peer| !p.absent && (p.withdrawal_waits || p.has_overlay());
         for node in self.peers.values().filter(may_withdraw).map(|p| p.node).collect::<Vec<_>>() {
             self.mark_withdrawn(now, node);

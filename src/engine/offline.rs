@@ -129,9 +129,6 @@ impl Engine {
     /// Looked at once a slot, whose phase is random: two ends that drain different LANs must not go on swapping them
     /// in step.
     pub(super) fn drain_again(&mut self, now: Instant, lan: LanIndex) {
-        if !self.is_offline(lan) {
-            return;
-        }
         let pause = self.interval * self.config.good.get();
         for (node, key) in self.paths_on(lan) {
             let Some(peer) = self.peers.get(&node).filter(|peer| !peer.absent) else { continue };

@@ -40,9 +40,15 @@ pub struct Stats {
 
 /// Plays one seed.
 pub fn run(seed: u64, traced: bool) -> Result<Stats, Failure> {
+    run_as(seed, traced, None)
+}
+
+/// The same with this theme, whatever the seed says.
+pub fn run_as(seed: u64, traced: bool, theme: Option<Theme>) -> Result<Stats, Failure> {
     let mut random = Random::new(seed);
     let setup = Setup { seed, traced, ..draw_setup(&mut random) };
-    let theme = *random.pick(&Theme::ALL);
+    let drawn = *random.pick(&Theme::ALL);
+    let theme = theme.unwrap_or(drawn);
     let interval = setup.config.interval;
     let mut simulation = Simulation::new(setup.clone());
     simulation.world.note(format_args!("{theme:?} {:?}", setup.config));
