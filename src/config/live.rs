@@ -12,11 +12,11 @@ pub fn keep_fixed(running: &Config, new: &mut Config) -> Vec<&'static str> {
     let mut kept = Vec::new();
     let mut keep = |name, differs: bool| kept.extend(differs.then_some(name));
     keep("state-dir", (&running.state_dir, &running.runtime_dir) != (&new.state_dir, &new.runtime_dir));
-    keep("user", running.user != new.user);
-    keep("control-group", running.control_group != new.control_group);
     keep("daemon", running.daemon != new.daemon);
     keep("pid-file", running.pid_file != new.pid_file);
     keep("dry-run", running.dry_run != new.dry_run);
+    keep("user", running.user != new.user);
+    keep("control-group", running.control_group != new.control_group);
     // The right to a low port is given up at the start, unless it was needed then.
     let is_out_of_reach = new.port < PRIVILEGED && running.port >= PRIVILEGED;
     keep("port", is_out_of_reach);
