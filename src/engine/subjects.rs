@@ -139,8 +139,9 @@ impl Engine {
         }
     }
 
-    /// Whether a subject is the rival's rather than its owner's: the owner withdrew it, or is absent, or has not answered
-    /// from it for f slots and more, and the rival has since.
+    /// Whether a subject is the rival's rather than its owner's: the owner withdrew it; or is absent, and the rival was
+    /// heard since and has answered from it since, or is trusted to have it; or both live, and only the rival has answered
+    /// from it for f slots and more.
     fn outranks(&self, rival: NodeId, owner: NodeId, subject: &Subject) -> bool {
         let Some((owner, owned)) = self.record_of(owner, subject) else { return true };
         let Some((rival, claimed)) = self.record_of(rival, subject) else { return false };
@@ -149,7 +150,9 @@ impl Engine {
         }
         let silence = owner.pace.interval() * (self.config.missed.get() + 2);
         let long_after = owned.answered.zip(claimed.answered).is_some_and(|(o, c)| c.since(o) > silence);
-        claimed.answered > owned.answered && (owner.absent || long_after)
+        let answered = claimed.answered > owned.answered;
+        (owner.absent && rival.heard > owner.heard && (answered || claimed.trusted))
+            || (answered && long_after)
     }
 
     /// The new owner takes over what stands in the kernel, and leaves it until it has decided.

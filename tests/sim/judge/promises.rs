@@ -87,8 +87,8 @@ pub fn foreign_addresses_are_untouched(
 
 /// No overlay leads onto a way on which the two hosts did not hear each other within (f+2) intervals, except one that
 /// replaces another by the same way (which somebody flushed, or another route by it). Once an interface of its own does
-/// not run, a host may try anything else; just after it came back, nothing was asked afresh, so twice the time. An address
-/// that went within that time counts as its last bearer's: nobody was told yet.
+/// not run, a host may try anything else; just after it came back, nothing was asked afresh, so twice the time. An address that went within that time counts as its last bearer's: nobody was
+/// told yet.
 pub fn overlays_have_proof(
     records: &Records,
     world: &World,
@@ -129,7 +129,8 @@ pub fn overlays_have_proof(
 
 /// Two hosts between which a way has worked for (f+2) intervals, with nothing else changing meanwhile, reach each
 /// other, by all their proven addresses. A request whose source never stood on a LAN where the other heard the host (it
-/// was given while that LAN was dead) bears an address that is not proven: the reply may be lost.
+/// was given while that LAN was dead) bears an address that is not proven: the reply may be lost, unless a key vouches for
+/// the address.
 pub fn working_way_means_traffic(records: &Records, world: &World) -> Result<(), Violation> {
     for way in &records.met {
         let (interval, missed) = way.terms(world);
@@ -140,8 +141,9 @@ pub fn working_way_means_traffic(records: &Records, world: &World) -> Result<(),
         for (from, to) in way.directions() {
             let Some(address) = reachable_address(world, to, way.family) else { continue };
             let fate = traffic::round_trip(world, from.node, &address);
-            let is_proven =
-                || traffic::source(world, from.node, &address).is_none_or(|s| records.is_shown(to.node, &s));
+            let is_keyed = !world.node(to.node).config.keys.keys.is_empty();
+            let source = || traffic::source(world, from.node, &address);
+            let is_proven = || is_keyed || source().is_none_or(|s| records.is_shown(to.node, &s));
             let is_fine =
                 matches!(fate, Fate::Delivered(..)) || is_lost_in_doubt(records, *way, fate) || !is_proven();
             require(is_fine, from.node, "working_way_means_traffic", || format!("to {address}: {fate:?}"))?;
