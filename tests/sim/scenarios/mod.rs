@@ -4,4 +4,5 @@
 mod hosts;
 mod interfaces;
 mod lans;
+mod reload;
 mod strangers;
