@@ -123,6 +123,9 @@ pub(super) struct Path {
 
     /// How often the peer sends INQs here, as said here.
     pub(super) pace: Pace,
+    /// The shortest interval that the peer has announced, anywhere, since it was last heard here: so fast its sequence
+    /// may have run on meanwhile.
+    pub(super) fastest: Duration,
     /// The last INQ that was heard: its sequence, and those taken.
     pub(super) heard_sequence: Option<u32>,
     taken: VecDeque<(u32, Nonce)>,
@@ -218,6 +221,7 @@ impl Path {
             solicit_sequence: None,
             challenge_sequence: None,
             pace: Pace::default(),
+            fastest: Duration::MAX,
             list_confirmed: 0,
             list_sequence: None,
             exchange_sequence: None,
