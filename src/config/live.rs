@@ -15,6 +15,16 @@ pub fn keep_fixed(running: &Config, new: &mut Config) -> Vec<&'static str> {
     keep("daemon", running.daemon != new.daemon);
     keep("pid-file", running.pid_file != new.pid_file);
     keep("dry-run", running.dry_run != new.dry_run);
+    keep("user", running.user != new.user);
+    keep("control-group", running.control_group != new.control_group);
+    // The right to a low port is given up at the start, unless it was needed then.
+    let is_out_of_reach = new.port < PRIVILEGED && running.port >= PRIVILEGED;
+    keep("port", is_out_of_reach);
+    if is_out_of_reach {
+        new.port = running.port;
+    }
+    new.user.clone_from(&running.user);
+    new.control_group.clone_from(&running.control_group);
     new.state_dir.clone_from(&running.state_dir);
     new.runtime_dir.clone_from(&running.runtime_dir);
     new.pid_file.clone_from(&running.pid_file);
@@ -36,14 +46,16 @@ const LIVE: &[Live] = &[
     ("exclude", |a, b| a.exclude != b.exclude),
     ("route-protocols", |a, b| a.route_protocols != b.route_protocols),
     ("packet-budget", |a, b| a.packet_budget != b.packet_budget),
-    ("control-group", |a, b| a.control_group != b.control_group),
     ("exit", |a, b| a.exit != b.exit),
     ("lan", |a, b| a.lans != b.lans),
     ("peer", |a, b| a.peers != b.peers),
-    ("auth", |a, b| a.keys != b.keys),
+    ("auth", |a, b| (&a.keys, &a.key_file) != (&b.keys, &b.key_file)),
     ("damping", |a, b| a.damping != b.damping),
     ("failback", |a, b| a.failback != b.failback),
 ];
+
+/// Ports below are for those with CAP_NET_BIND_SERVICE.
+const PRIVILEGED: u16 = 1024;
 
 #[cfg(test)]
 mod tests {
@@ -53,9 +65,10 @@ mod tests {
     use crate::config::{Failback, LanConfig, keys};
 
     #[test]
-    fn every_key_is_live() {
-        let named: BTreeSet<&str> =
+    fn every_key_is_live_but_those_of_rights_that_are_given_up() {
+        let mut named: BTreeSet<&str> =
             keys().map(|key| if key.section.is_empty() { key.name } else { key.section }).collect();
+        assert!(named.remove("user") && named.remove("control-group"), "who it is belongs to the start");
         assert_eq!(LIVE.iter().map(|(name, _)| *name).collect::<BTreeSet<_>>(), named);
     }
 
@@ -64,7 +77,7 @@ mod tests {
         let one = Config::default();
         assert!(differences(&one, &one).is_empty());
         let other = Config {
-            port: 7,
+            port: 7777,
             lans: vec![LanConfig::new("a")],
             failback: Failback::Manual,
             ..Config::default()
@@ -75,9 +88,18 @@ mod tests {
     #[test]
     fn what_only_a_start_can_change_stays_and_is_named() {
         let running = Config::default();
-        let mut new = Config { dry_run: true, state_dir: "/x".into(), port: 7, ..Config::default() };
-        assert_eq!(keep_fixed(&running, &mut new), ["state-dir", "dry-run"]);
-        assert_eq!(new, Config { port: 7, ..Config::default() });
+        let mut new = Config {
+            dry_run: true,
+            state_dir: "/x".into(),
+            user: "root".into(),
+            port: 7777,
+            ..Config::default()
+        };
+        assert_eq!(keep_fixed(&running, &mut new), ["state-dir", "dry-run", "user"]);
+        assert_eq!(new, Config { port: 7777, ..Config::default() });
         assert!(keep_fixed(&running, &mut new).is_empty());
+        new.port = 1023;
+        assert_eq!(keep_fixed(&running, &mut new), ["port"]);
+        assert_eq!(new, running);
     }
 }

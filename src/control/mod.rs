@@ -20,9 +20,10 @@ pub use view::{
     RouteKind, Status,
 };
 
+pub use why::{Decision, KernelWay, PathAccount, Reason, Rehearsal, ServingRoute, Step, Why};
+
 use std::ops::RangeInclusive;
 use std::time::Duration;
-pub use why::{Decision, KernelWay, PathAccount, Reason, Rehearsal, ServingRoute, Step, Why};
 
 use serde::{Deserialize, Serialize};
 

@@ -18,7 +18,7 @@ use std::fmt::Display;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use log::{Level, debug, error, info, log, log_enabled, warn};
+use log::{Level, debug, error, info, log, log_enabled};
 
 use super::agenda::{Agenda, Task};
 use super::clock;
@@ -28,18 +28,20 @@ use super::log::Log;
 use super::neighbours::Neighbours;
 use super::offline::Offline;
 use super::state::{Journal, State};
-use crate::config::{Config, Exit, Failback, LanConfig};
+use crate::config::{Config, Failback, LanConfig};
 use crate::engine::{self, Engine, Input, Output};
 use crate::interface::{Interface, InterfaceIndex, MacAddress};
 use crate::kernel::sysctl::Sysctls;
 use crate::kernel::{Event, Kernel, LinkState};
 use crate::net::{Endpoint, Moment, Sockets};
-use crate::reconcile::{self, Dump, Operation, Reconciler, Settings, describe};
+use crate::reconcile::{self, Dump, Operation, Reconciler, describe};
 use crate::time::Instant;
 
 mod reload;
+mod stop;
 
 pub(super) use reload::{Source, Trial};
+pub(super) use stop::End;
 
 /// Everything but the poll.
 pub(super) struct Core {
@@ -80,15 +82,6 @@ pub(super) struct Core {
     pub(super) trial: Option<Trial>,
     /// Somebody wants the daemon to end.
     pub(super) end: Option<End>,
-}
-
-/// How the daemon shall end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct End {
-    /// Who said so.
-    pub(super) cause: &'static str,
-    /// All overlays stay, whatever the settings say: another run follows.
-    pub(super) keep: bool,
 }
 
 /// Something for the kernel or the file system.
@@ -471,27 +464,6 @@ impl Core {
         if self.troubles.insert(what) {
             let reason = error.source().map(|source| format!(": {source}")).unwrap_or_default();
             error!("kernel-unreadable what={what} error=\"{error}{reason}\" retried=yes");
-        }
-    }
-
-    /// What the reconciler said when it was told to stop goes to the kernel; at most until `is_over` says so.
-    pub(super) fn stop(&mut self, now: Instant, keep: bool, mut is_over: impl FnMut() -> bool) {
-        if keep {
-            let settings = Settings { exit: Exit::Keep, ..Settings::from(&self.config) };
-            self.inform(now, reconcile::Input::Settings { settings, left: &[] });
-        }
-        self.tell(now, Input::Stop);
-        self.hand_over_plan(now);
-        self.inform(now, reconcile::Input::Stop);
-        while !self.errands.is_empty() {
-            if is_over() {
-                warn!(
-                    "stop-incomplete errands={} hint=\"ip route flush proto 250; ip -6 route flush proto 250\"",
-                    self.errands.len()
-                );
-                return;
-            }
-            self.run_errands(now);
         }
     }
 }

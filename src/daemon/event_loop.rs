@@ -216,7 +216,7 @@ impl EventLoop {
     fn reload(&mut self, now: Instant) {
         self.supervisor.tell_reloading(now);
         self.core.log.reopen();
-        // It is in the log; nobody else asked.
+        // How it went is in the log; nobody else asked.
         let _ = self.core.reload(now, None);
         self.supervisor.tell_ready(now);
     }

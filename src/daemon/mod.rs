@@ -91,6 +91,7 @@ fn serve(loaded: Loaded, source: Source, readiness: Readiness) -> anyhow::Result
     privileges::check(&config)?;
     let _instance = Instance::take()?;
     let log = Log::start(config.log.as_deref(), config.verbosity)?;
+    heap::begin();
     info!(
         "starting version={} pid={} dry-run={}",
         env!("CARGO_PKG_VERSION"),

@@ -75,8 +75,8 @@ impl Engine {
             let ghosts: Vec<PathKey> = on_lan.copied().filter(|key| peer.is_ghost(now, *key)).collect();
             for key in ghosts {
                 let Some(path) = peer.paths.get_mut(&key) else { continue };
-                path.addresses.retain(|_, record| record.applied.is_some());
-                for record in path.addresses.values_mut() {
+                path.addresses.retain(|record| record.applied.is_some());
+                for record in path.addresses.iter_mut() {
                     record.withdrawn.get_or_insert(now);
                 }
                 if path.addresses.is_empty() {
@@ -92,7 +92,7 @@ impl Engine {
         let mut left = Vec::new();
         for peer in self.peers.values().filter(|peer| peer.absent && self.has_overlay(peer)) {
             for (key, path) in &peer.paths {
-                let here = path.addresses.values().filter(|a| a.withdrawn.is_none());
+                let here = path.addresses.iter().filter(|a| a.withdrawn.is_none());
                 let astray = here.filter(|a| self.leads_astray(a, peer.node));
                 left.extend(astray.map(|a| (peer.node, *key, a.address)));
             }
@@ -112,7 +112,7 @@ impl Engine {
         for peer in self.peers.values_mut() {
             for (_, path) in peer.paths.iter_mut().filter(|(key, _)| key.lan == lan) {
                 let before = path.addresses.len();
-                path.addresses.retain(|_, record| {
+                path.addresses.retain(|record| {
                     let is_old = record.withdrawn.is_some_and(|since| now.since(since) >= KEEP_WITHDRAWN);
                     !is_old || record.is_detoured()
                 });

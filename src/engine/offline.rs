@@ -215,7 +215,7 @@ impl Path {
 
     /// The address to name it by: one that people know, if there is one.
     pub(super) fn shown_address(&self) -> Option<IpAddr> {
-        let named = || self.addresses.values().filter(|a| a.withdrawn.is_none());
+        let named = || self.addresses.iter().filter(|a| a.withdrawn.is_none());
         let global = named().find(|a| a.answered.is_some() && !super::path::is_link_local(&a.address));
         global.map(|a| a.address).or_else(|| self.main_address())
     }

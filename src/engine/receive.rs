@@ -100,7 +100,7 @@ impl Engine {
         if !path.may_inquire(now, sender.interval.clamp(MIN_INTERVAL, MAX_INTERVAL)) {
             return Err(Dropped::TooManyInquiries);
         }
-        let ahead = slots_since(path.heard, now, sender.interval);
+        let ahead = slots_since(path.heard, now, sender.interval.min(path.fastest));
         if !path.take_inquiry(sender.sequence, sender.nonce, window, ahead) {
             return Err(Dropped::Replayed);
         }
@@ -279,7 +279,7 @@ impl Engine {
         let keyed = self.keys.is_keyed();
         let peer = self.peers.get_mut(&packet.sender.node).ok_or(Dropped::OtherBoot)?;
         let path = peer.paths.get_mut(key).ok_or(Dropped::OtherBoot)?;
-        let ahead = slots_since(path.heard, now, packet.sender.interval);
+        let ahead = slots_since(path.heard, now, packet.sender.interval.min(path.fastest));
         if !path.take_inquiry(packet.sender.sequence, packet.sender.nonce, window, ahead) {
             return Err(Dropped::Replayed);
         }
@@ -407,8 +407,10 @@ impl Engine {
         peer.requestor = sender.requestor;
         peer.observer = sender.observer;
         peer.pace.announce(sender.interval, missed, now);
+        peer.paths.values_mut().for_each(|path| path.fastest = path.fastest.min(sender.interval));
         let Some(path) = peer.paths.get_mut(&arrival.key) else { return };
         path.pace.announce(sender.interval, missed, now);
+        path.fastest = sender.interval;
         path.heard = Some(now);
         path.gone = false;
         path.offered_generation = sender.address_generation;
@@ -417,10 +419,10 @@ impl Engine {
 
     /// Makes an entry for an address of a path; it is nothing until it has answered.
     pub(super) fn note_address(path: &mut Path, address: IpAddr, trusted: bool) {
-        if path.addresses.len() < MAX_ADDRESSES || path.addresses.contains_key(&address) {
-            let record =
-                path.addresses.entry(address).or_insert_with(|| PeerAddress::new(address, trusted).into());
+        if let Some(record) = path.addresses.get_mut(&address) {
             record.trusted |= trusted;
+        } else if path.addresses.len() < MAX_ADDRESSES {
+            path.addresses.insert(PeerAddress::new(address, trusted));
         }
     }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use clap::{ArgAction, CommandFactory, Parser, Subcommand};
 
-use crate::config::{Complaint, value};
+use crate::config::Complaint;
+use crate::config::value::{duration, duration_in};
 use crate::control::{Request, SOCKET, TRIAL};
 
 /// Ask faild how things are, and tell it what to do.
@@ -137,16 +138,16 @@ impl Command {
     }
 }
 
-fn time(text: &str) -> Result<Duration, Complaint> {
-    value::duration(text)
-}
-
 fn trial(text: &str) -> Result<Duration, Complaint> {
-    value::duration_in(text, &TRIAL)
+    duration_in(text, &TRIAL)
 }
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    duration(text).map_err(|complaint| complaint.to_string())
 }
 
 /// The help of the program and of each command, for the manual's sake.

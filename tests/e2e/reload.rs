@@ -150,7 +150,7 @@ fn settings_on_trial_go_back_unless_they_are_confirmed() {
 }
 
 #[test]
-fn another_port_and_a_key_are_taken_by_one_host_after_the_other() {
+fn another_port_is_taken_by_one_host_after_the_other_and_nothing_moves() {
     let lab = Lab::new(2, "AB");
     let (h1, h2) = (lab.host(1), lab.host(2));
     let daemons = start(&lab, &settings("AB", ""));

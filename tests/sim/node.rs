@@ -248,6 +248,24 @@ impl Node {
         self.kill();
     }
 
+    /// Other settings, taken over as the daemon does.
+    pub fn reload(&mut self, now: Instant, change: impl FnOnce(&mut Config), effects: &mut Vec<Effect>) {
+        change(&mut self.config);
+        let Some(daemon) = &mut self.daemon else { return };
+        let lans = daemon.engine.plan().lans.clone();
+        daemon.engine.handle(now, engine::Input::Config(&self.config));
+        self.settle(now, effects);
+        let Some(daemon) = &mut self.daemon else { return };
+        daemon.engine.handle(now, engine::Input::Interfaces(&self.kernel.interfaces()));
+        self.settle(now, effects);
+        let Some(daemon) = &mut self.daemon else { return };
+        let kept = &daemon.engine.plan().lans;
+        let left: Vec<String> = lans.into_iter().filter(|name| !kept.contains(name)).collect();
+        let settings = Settings::from(&self.config);
+        daemon.reconciler.handle(now, reconcile::Input::Settings { settings, left: &left });
+        self.settle(now, effects);
+    }
+
     /// Power off and on: the kernel is as configured, the daemon does not run yet.
     pub fn reboot(&mut self) {
         self.kill();

@@ -426,6 +426,12 @@ impl World {
         self.with_effects(port.node, |node, now, effects| node.set_offline(&name, offline, now, effects));
     }
 
+    /// SIGHUP, with other settings.
+    pub fn reload(&mut self, number: NodeNumber, change: impl FnOnce(&mut Config)) {
+        self.on_disturbed(number, "settings reloaded");
+        self.with_effects(number, |node, now, effects| node.reload(now, change, effects));
+    }
+
     /// SIGSTOP, and SIGCONT later.
     pub fn stall(&mut self, number: NodeNumber, duration: Duration) {
         self.on_disturbed(number, "daemon stalled");

@@ -93,6 +93,20 @@ fn a_longer_interval_is_announced_before_it_is_kept() {
 }
 
 #[test]
+fn a_lan_that_was_dead_while_the_interval_shrank_and_grew_is_believed_at_once() {
+    let mut world = moved(&named());
+    (0..2).for_each(|host| world.reload(host, &Config { interval: ms(50), ..named() }));
+    world.run(ms(30_000));
+    (0..2).for_each(|host| world.reload(host, &Config { interval: ms(1000), ..named() }));
+    world.run(ms(2000));
+    world.cut(0, |_, _| false);
+    world.run(ms(20_000));
+    for host in 0..2 {
+        assert_eq!(world.verdict(host, 0, 1 - host), Some(Verdict::Home), "{}", world.state(host));
+    }
+}
+
+#[test]
 fn a_lan_that_leaves_lifts_its_overlays_and_goes_from_the_plan() {
     let mut world = moved(&named());
     world.reload(0, &Config { lans: lans(&[1]), ..named() });

@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use super::rig::{DHCP, ETH0, Rig, STATIC, ip, route};
-use crate::config::Exit;
+use super::rig::{DHCP, ETH0, Rig, STATIC, ip, route, settings};
 use crate::reconcile::Settings;
 
 const GATEWAY: &str = "10.0.0.9";
 
 fn following(protocols: &[u8]) -> Settings {
-    Settings { protocols: protocols.iter().copied().collect(), exit: Exit::Lift, lans_named: true }
+    Settings { protocols: protocols.iter().copied().collect(), ..settings() }
 }
 
 /// A host and what is behind a gateway, both by a detour.

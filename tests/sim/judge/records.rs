@@ -199,8 +199,8 @@ impl Records {
     /// the quarantine of rule 13, homes and ways out have to be proven anew.
     fn is_alone(&self, world: &World, node: NodeNumber) -> bool {
         let config = &world.node(node).config;
-        let slots = config.good.get() + 2 * config.missed.get() + 2;
-        let quarantine = QUARANTINE.max(config.interval * 5) + config.interval * slots;
+        let slots = config.good.get() + config.missed.get() + 2;
+        let quarantine = QUARANTINE.max(config.interval * 5).min(QUARANTINE * 6) + config.interval * slots;
         self.shared_id[node.index()].is_none_or(|at| world.now.since(at) > quarantine)
     }
 
@@ -261,6 +261,11 @@ impl Records {
             && self.is_alone(world, other)
             && self.is_undisturbed(world, one)
             && self.is_undisturbed(world, other)
+    }
+
+    /// Whether faild may call a way up or down.
+    pub fn is_doubtful(&self, way: Way) -> bool {
+        self.ways.get(&way).is_some_and(|(truth, _)| *truth == Truth::Doubtful)
     }
 
     /// Whether some way of the pair works, and all have been as they are for so long.

@@ -5,4 +5,5 @@ mod hosts;
 mod interfaces;
 mod lans;
 mod offline;
+mod reload;
 mod strangers;

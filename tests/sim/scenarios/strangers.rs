@@ -1,5 +1,6 @@
 //! What nobody configured: two hosts with one id, two LANs with one cable, one address in two places.
 
+use faild::config::{Key, KeyRing};
 use faild::engine::Memory;
 use faild::interface::Family;
 
@@ -48,6 +49,15 @@ fn host_with_a_new_id_takes_over_its_detour() {
         story.pass(10.0).moved(X, Y, A).ends(Fault::Silence(A)).all_home_within(60.0);
         story.strikes(Fault::Dark(Y)).pass(20.0).ends(Fault::Dark(Y)).all_home_within(60.0);
     }
+}
+
+/// The same while its home LAN is dead, where it cannot answer, if a key vouches for it.
+#[test]
+fn host_with_a_new_id_is_reached_by_a_detour_under_a_key() {
+    let key = || KeyRing { keys: vec![Key { id: 1, secret: b"sixteen bytes and more".to_vec() }] };
+    let mut story = Story::of(2).config(|config| config.keys = key()).begin();
+    story.strikes(Fault::Kill(Y)).pass(10.0).strikes(Fault::Silence(A)).act(|world| start_anew(world, Y));
+    story.pass(20.0).moved(X, Y, A).talk(X, Y, A).ends(Fault::Silence(A)).all_home_within(60.0);
 }
 
 /// What the host no longer bears under its new id goes home too.

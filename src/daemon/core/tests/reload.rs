@@ -64,11 +64,11 @@ fn a_lan_that_the_host_cannot_have_is_refused_as_at_the_start() {
 fn a_log_that_cannot_be_written_and_a_kernel_that_does_not_answer_refuse_it() {
     let mut bench = Bench::new();
     offer(&bench, |config| {
-        config.port = 7;
+        config.port = 7777;
         config.log = Some("/nonexistent/log".into());
     });
     assert_eq!(refusal(ask(&mut bench, &Request::Reload { within_ms: None })).0, RefusalKind::Failed);
-    offer(&bench, |config| config.port = 7);
+    offer(&bench, |config| config.port = 7777);
     bench.script.borrow_mut().is_broken = true;
     assert_eq!(refusal(ask(&mut bench, &Request::Reload { within_ms: None })).0, RefusalKind::Failed);
     assert_eq!(bench.core.config.port, Config::default().port);
@@ -78,11 +78,11 @@ fn a_log_that_cannot_be_written_and_a_kernel_that_does_not_answer_refuse_it() {
 fn what_only_a_start_can_change_is_named_in_one_warning() {
     let mut bench = Bench::new();
     offer(&bench, |config| {
-        (config.dry_run, config.daemon, config.port) = (false, true, 7);
+        (config.dry_run, config.daemon, config.port) = (false, true, 7777);
     });
     let words = bench.core.reload(bench.moment.now, None).unwrap();
     assert!(words.ends_with("warning: daemon, dry-run takes effect at the next start"), "{words}");
-    assert!(bench.core.config.dry_run && !bench.core.config.daemon && bench.core.config.port == 7);
+    assert!(bench.core.config.dry_run && !bench.core.config.daemon && bench.core.config.port == 7777);
 }
 
 #[test]
