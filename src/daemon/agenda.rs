@@ -17,6 +17,8 @@ pub(super) enum Task {
     OpenSockets,
     /// Tell the engine the time of day.
     TellTimeOfDay,
+    /// Compare the engine's state with what it was.
+    Compare,
 }
 
 /// When each is due; each at most once.

@@ -21,6 +21,7 @@ use log::{Level, debug, error, info, log, log_enabled, warn};
 use super::agenda::{Agenda, Task};
 use super::local_time::time_of_day;
 use super::state::{Journal, State};
+use crate::change::{Change, Tracker};
 use crate::config::{Config, Failback, LanConfig};
 use crate::engine::{Engine, Input, Output};
 use crate::interface::{Interface, InterfaceIndex};
@@ -54,6 +55,9 @@ pub(super) struct Core {
     pub(super) checked: Vec<InterfaceIndex>,
     /// Sysctls that people were told of.
     pub(super) findings: BTreeSet<(String, &'static str)>,
+    pub(super) tracker: Tracker,
+    /// What has changed since the loop took them last.
+    pub(super) changes: Vec<Change>,
 }
 
 /// Something for the kernel or the file system.
@@ -210,9 +214,15 @@ impl Core {
                     self.sockets.solicit(interface, source, target);
                 }
                 Output::QueryLinks => self.agenda.by(Task::QueryLinks, self.earliest_query(now)),
-                Output::PlanChanged => self.is_plan_new = true,
+                Output::PlanChanged => {
+                    self.is_plan_new = true;
+                    self.compare_soon(now);
+                }
                 Output::Remember(memory) => self.state.remember(&memory),
-                Output::Notice(notice) => log!(notice.level(), "{notice}"),
+                Output::Notice(notice) => {
+                    log!(notice.level(), "{notice}");
+                    self.compare_soon(now);
+                }
             }
         }
     }
@@ -241,6 +251,7 @@ impl Core {
             Task::ReadRoutes => self.inform(moment.now, reconcile::Input::Overrun),
             Task::OpenSockets => self.open_sockets(moment.now),
             Task::TellTimeOfDay => self.tell_time_of_day(moment),
+            Task::Compare => self.compare(moment.now),
         }
     }
 

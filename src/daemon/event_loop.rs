@@ -12,6 +12,7 @@ use mio::{Events, Interest, Poll, Token};
 
 use super::clock;
 use super::core::Core;
+use super::hooks::Hooks;
 use super::lag::Lag;
 use super::log::Log;
 use super::signals::{Request, Signals};
@@ -37,6 +38,7 @@ pub(super) struct EventLoop {
     log: Log,
     lag: Lag,
     pub(super) supervisor: Supervisor,
+    hooks: Hooks,
 }
 
 impl EventLoop {
@@ -51,6 +53,7 @@ impl EventLoop {
         signals: Signals,
         monitor: Monitor,
         log: Log,
+        hooks: Hooks,
     ) -> anyhow::Result<Self> {
         let timer = Timer::new().context("cannot make a timer")?;
         for (token, descriptor) in
@@ -72,6 +75,7 @@ impl EventLoop {
             log,
             lag: Lag::default(),
             supervisor: Supervisor::default(),
+            hooks,
         })
     }
 
@@ -97,7 +101,10 @@ impl EventLoop {
     }
 
     fn wait(&mut self, events: &mut Events) -> anyhow::Result<Moment> {
-        let deadline = [self.core.deadline(), self.supervisor.deadline()].into_iter().flatten().min();
+        let deadline = [self.core.deadline(), self.supervisor.deadline(), self.hooks.deadline()]
+            .into_iter()
+            .flatten()
+            .min();
         let is_busy = self.core.has_work() || self.is_monitor_readable;
         self.timer.arm(deadline).context("cannot set the timer")?;
         match self.poll.poll(events, is_busy.then_some(Duration::ZERO)) {
@@ -117,6 +124,8 @@ impl EventLoop {
                 TIMER => self.timer.handle_expired(),
                 MONITOR => self.is_monitor_readable = true,
                 SIGNALS => self.is_signalled = true,
+                // They are looked after each turn.
+                token if Hooks::is_ours(token) => {}
                 token => {
                     self.core.sockets.handle_readable(token);
                 }
@@ -133,6 +142,16 @@ impl EventLoop {
         self.core.hand_over_plan(moment.now);
         self.core.run_errands(moment.now);
         self.core.state.attend();
+        self.run_hooks(moment);
+    }
+
+    /// Tells of what has changed.
+    fn run_hooks(&mut self, moment: Moment) {
+        let node = self.core.engine.node();
+        for change in self.core.changes.drain(..) {
+            self.hooks.handle_change(moment, node, &change);
+        }
+        self.hooks.attend(moment.now);
     }
 
     /// Who has not read what has arrived must not say that nothing did. A flood cannot put that off for ever.
@@ -165,7 +184,10 @@ impl EventLoop {
             match request {
                 Request::Stop(signal) => return Some(signal),
                 Request::ReopenLog => self.reload(moment.now),
-                Request::Report => self.core.report(moment.now, &self.lag.to_string()),
+                Request::Report => {
+                    self.core.report(moment.now, &self.lag.to_string());
+                    self.hooks.report();
+                }
                 Request::FailBack => {
                     info!("failback-requested signal=SIGUSR2");
                     self.core.tell(moment.now, Input::FailBack);

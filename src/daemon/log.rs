@@ -243,7 +243,7 @@ impl fmt::Write for Filter<'_, '_> {
 }
 
 /// A moment in UTC (RFC 3339), from the time since 1970.
-struct Stamp(Duration);
+pub(super) struct Stamp(pub(super) Duration);
 
 impl Display for Stamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -7,10 +7,12 @@
 
 mod agenda;
 pub mod clock;
+mod comparing;
 mod core;
 mod detach;
 mod event_loop;
 mod files;
+mod hooks;
 mod instance;
 mod lag;
 mod local_time;
@@ -32,12 +34,14 @@ use self::agenda::Agenda;
 use self::core::Core;
 use self::detach::{Readiness, Side};
 use self::event_loop::EventLoop;
+use self::hooks::Hooks;
 use self::instance::Instance;
 use self::log::Log;
 use self::pid_file::PidFile;
 use self::signals::Signals;
 use self::state::{Journal, State};
 use self::supervisor::Supervisor;
+use crate::change::Tracker;
 use crate::config::{Config, Faults, absent_lans, check_against_interfaces};
 use crate::engine::Engine;
 use crate::interface::Interface;
@@ -86,8 +90,10 @@ fn serve(config: Config, warnings: &[String], readiness: Readiness) -> anyhow::R
     let monitor = Monitor::open(netlink.port(), RECEIVE_BUFFER).context("cannot listen to the kernel")?;
     let poll = Poll::new().context("cannot poll")?;
     let kernel = open_kernel(netlink, &config)?;
+    let registry = poll.registry().try_clone().context("cannot poll")?;
+    let hooks = Hooks::new(&config.hooks, config.dry_run, registry).context("cannot make ready for hooks")?;
     let core = core(config, kernel, &poll)?;
-    let mut event_loop = EventLoop::new(core, poll, signals, monitor, log.clone())?;
+    let mut event_loop = EventLoop::new(core, poll, signals, monitor, log.clone(), hooks)?;
     event_loop.supervisor = Supervisor::from_env();
     event_loop.core.start(clock::read());
     pid_file.as_mut().map(PidFile::fill).transpose()?;
@@ -130,6 +136,8 @@ fn core(config: Config, kernel: Box<dyn Kernel>, poll: &Poll) -> anyhow::Result<
         troubles: BTreeSet::new(),
         checked: Vec::new(),
         findings: BTreeSet::new(),
+        tracker: Tracker::new(&config.peers),
+        changes: Vec::new(),
         config,
     })
 }
