@@ -46,6 +46,27 @@ fn systemd_runs_it_in_its_sandbox_and_ends_one_that_hangs() {
     assert_eq!(system.run(&format!("{left} /etc/logrotate.d/faild 2>/dev/null || true")), "");
 }
 
+#[test]
+fn without_sysusers_the_installer_makes_the_user_and_lets_it_read_old_keys() {
+    let lab = Lab::new(1, "AB");
+    let system = System::boot(lab.host(1));
+    system.run("rm /usr/bin/systemd-sysusers");
+    system.run("mkdir -p /etc/faild && echo '[auth]' >/etc/faild/faild.toml");
+    system.run("echo 'key-file = \"/etc/faild/keys\"' >>/etc/faild/faild.toml");
+    system.run("umask 077 && echo 1 $(od -An -tx1 -N32 /dev/urandom | tr -d ' \\n') >/etc/faild/keys");
+    let installed = system.run("FAILD=/srv/faild/faild bash scripts/install");
+    assert!(installed.contains("opened /etc/faild/keys for group faild"), "{installed}");
+    assert_eq!(system.run("stat -c '%a %U %G' /etc/faild/keys"), "640 root faild\n");
+    assert!(system.run("getent passwd faild").ends_with(":/nonexistent:/usr/sbin/nologin\n"));
+    system.run("systemctl start faild && systemctl is-active faild");
+    // The other way to start it hands everything over to the same user.
+    system.run("systemctl stop faild && chown -R root:root /var/lib/faild");
+    system.run("SYSTEMCTL_SKIP_REDIRECT=1 /etc/init.d/faild start");
+    assert_eq!(system.run("stat -c %U /var/lib/faild/state.toml /var/log/faild.log"), "faild\nfaild\n");
+    assert!(!system.run("cat /var/log/faild.log").contains("key-file-closed"));
+    system.run("/etc/init.d/faild condrestart && /etc/init.d/faild status && /etc/init.d/faild stop");
+}
+
 /// A booted copy of this machine.
 struct System {
     boot: Child,
