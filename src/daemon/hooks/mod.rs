@@ -232,8 +232,8 @@ impl Hook {
     }
 }
 
-const WAKER: Token = Token(Sockets::FOREIGN | 0x100);
-const ENDED: Token = Token(Sockets::FOREIGN | 0x101);
+const WAKER: Token = Token(Sockets::FOREIGN | 0x200);
+const ENDED: Token = Token(Sockets::FOREIGN | 0x201);
 
 /// Messages that wait: a storm of changes of some hundred peers, 1 MB at the very most.
 const MOST_WAITING: usize = 256;
