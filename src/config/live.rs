@@ -12,10 +12,11 @@ pub fn keep_fixed(running: &Config, new: &mut Config) -> Vec<&'static str> {
     let mut kept = Vec::new();
     let mut keep = |name, differs: bool| kept.extend(differs.then_some(name));
     keep("state-dir", (&running.state_dir, &running.runtime_dir) != (&new.state_dir, &new.runtime_dir));
+    keep("user", running.user != new.user);
+    keep("control-group", running.control_group != new.control_group);
     keep("daemon", running.daemon != new.daemon);
     keep("pid-file", running.pid_file != new.pid_file);
     keep("dry-run", running.dry_run != new.dry_run);
-    keep("user", running.user != new.user);
     // The right to a low port is given up at the start, unless it was needed then.
     let is_out_of_reach = new.port < PRIVILEGED && running.port >= PRIVILEGED;
     keep("port", is_out_of_reach);
@@ -23,6 +24,7 @@ pub fn keep_fixed(running: &Config, new: &mut Config) -> Vec<&'static str> {
         new.port = running.port;
     }
     new.user.clone_from(&running.user);
+    new.control_group.clone_from(&running.control_group);
     new.state_dir.clone_from(&running.state_dir);
     new.runtime_dir.clone_from(&running.runtime_dir);
     new.pid_file.clone_from(&running.pid_file);
@@ -44,7 +46,6 @@ const LIVE: &[Live] = &[
     ("exclude", |a, b| a.exclude != b.exclude),
     ("route-protocols", |a, b| a.route_protocols != b.route_protocols),
     ("packet-budget", |a, b| a.packet_budget != b.packet_budget),
-    ("control-group", |a, b| a.control_group != b.control_group),
     ("exit", |a, b| a.exit != b.exit),
     ("lan", |a, b| a.lans != b.lans),
     ("peer", |a, b| a.peers != b.peers),
@@ -64,10 +65,10 @@ mod tests {
     use crate::config::{Failback, LanConfig, keys};
 
     #[test]
-    fn every_key_but_the_user_is_live() {
+    fn every_key_is_live_but_those_of_rights_that_are_given_up() {
         let mut named: BTreeSet<&str> =
             keys().map(|key| if key.section.is_empty() { key.name } else { key.section }).collect();
-        assert!(named.remove("user"), "who it is belongs to the start");
+        assert!(named.remove("user") && named.remove("control-group"), "who it is belongs to the start");
         assert_eq!(LIVE.iter().map(|(name, _)| *name).collect::<BTreeSet<_>>(), named);
     }
 

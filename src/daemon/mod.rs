@@ -12,6 +12,7 @@ mod core;
 mod detach;
 mod event_loop;
 mod files;
+mod heap;
 mod instance;
 mod lag;
 mod local_time;
@@ -90,6 +91,7 @@ fn serve(loaded: Loaded, source: Source, readiness: Readiness) -> anyhow::Result
     privileges::check(&config)?;
     let _instance = Instance::take()?;
     let log = Log::start(config.log.as_deref(), config.verbosity)?;
+    heap::begin();
     info!(
         "starting version={} pid={} dry-run={}",
         env!("CARGO_PKG_VERSION"),
@@ -111,6 +113,7 @@ fn serve(loaded: Loaded, source: Source, readiness: Readiness) -> anyhow::Result
     event_loop.supervisor = Supervisor::from_env();
     event_loop.core.start(clock::read());
     pid_file.as_mut().map(PidFile::fill).transpose()?;
+    heap::trim();
     info!("ready");
     if readiness.is_awaited() {
         log.leave_stderr();

@@ -17,6 +17,7 @@ use anyhow::Context;
 use log::{error, info, warn};
 
 use super::files::{self, Durability};
+use super::heap;
 use crate::engine::Memory;
 use crate::wire::NodeId;
 
@@ -96,6 +97,7 @@ impl State {
             _ => {}
         }
         self.failing = result.is_err();
+        heap::trim();
     }
 }
 

@@ -46,14 +46,13 @@ impl Engine {
         let dropped: Vec<IpAddr> = self
             .claimants
             .iter()
-            .filter(|(address, nodes)| nodes.contains(&node) && !claims.contains(address))
+            .filter(|(address, claimant)| *claimant == node && !claims.contains(address))
             .map(|(address, _)| *address)
             .collect();
         self.unindex(node, &dropped);
         for address in claims {
-            let nodes = self.claimants.entry(address).or_default();
-            nodes.insert(node);
-            if nodes.len() > 1 {
+            self.claimants.insert((address, node));
+            if self.claimants_of(&address).nth(1).is_some() {
                 self.claimants_differ.insert(address);
             }
             if self.is_floating(now, node, &address) && self.told.floating.insert(address) {
@@ -64,20 +63,23 @@ impl Engine {
 
     /// The node is forgotten, and claims nothing.
     pub(super) fn unindex_claims(&mut self, node: NodeId) {
-        let all: Vec<IpAddr> = self.claimants.keys().copied().collect();
+        let is_its = |(address, claimant): &(IpAddr, NodeId)| (*claimant == node).then_some(*address);
+        let all: Vec<IpAddr> = self.claimants.iter().filter_map(is_its).collect();
         self.unindex(node, &all);
+    }
+
+    /// The nodes that claim an address.
+    pub(super) fn claimants_of(&self, address: &IpAddr) -> impl Iterator<Item = NodeId> + '_ {
+        let (first, last) = ((*address, NodeId(0)), (*address, NodeId(u64::MAX)));
+        self.claimants.range(first..=last).map(|(_, node)| *node)
     }
 
     fn unindex(&mut self, node: NodeId, addresses: &[IpAddr]) {
         for address in addresses {
-            let Some(nodes) = self.claimants.get_mut(address) else { continue };
-            nodes.remove(&node);
-            if nodes.len() < 2 {
+            self.claimants.remove(&(*address, node));
+            if self.claimants_of(address).nth(1).is_none() {
                 self.claimants_differ.remove(address);
                 self.told.floating.remove(address);
-            }
-            if nodes.is_empty() {
-                self.claimants.remove(address);
             }
         }
     }
@@ -165,7 +167,7 @@ impl Engine {
         let ghosts: Vec<_> = peer.paths.keys().copied().filter(|key| peer.is_ghost(now, *key)).collect();
         let mut withdrawn = Vec::new();
         let paths = peer.paths.iter_mut().filter(|(key, _)| !ghosts.contains(key));
-        for record in paths.flat_map(|(_, p)| p.addresses.values_mut()) {
+        for record in paths.flat_map(|(_, p)| p.addresses.iter_mut()) {
             if named.contains(&record.address) || configured.contains(&record.address) {
                 record.withdrawn = None;
             } else if record.withdrawn.is_none() && (record.answered.is_some() || record.trusted) {
@@ -181,5 +183,5 @@ impl Engine {
 
 fn record_of<'a>(peer: &'a mut Peer, lan: LanIndex, address: &IpAddr) -> Option<&'a mut super::PeerAddress> {
     let key = peer.path_by_address(lan, address)?;
-    Some(peer.paths.get_mut(&key)?.addresses.get_mut(address)?)
+    peer.paths.get_mut(&key)?.addresses.get_mut(address)
 }

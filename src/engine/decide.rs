@@ -57,7 +57,7 @@ impl Engine {
     fn next_moves(&self, now: Instant, peer: &Peer) -> Vec<(PathKey, IpAddr, Position)> {
         let mut moves = Vec::new();
         for (key, path) in &peer.paths {
-            for address in path.addresses.values() {
+            for address in path.addresses.iter() {
                 let next = self.next_position(now, peer, *key, path, address);
                 if next != address.position {
                     moves.push((*key, address.address, next));
@@ -253,7 +253,7 @@ impl Engine {
                 .is_some_and(|p| p.addresses.contains(address))
         };
         path.addresses
-            .values()
+            .iter()
             .filter(|b| b.answered.is_some() && b.answered >= since && b.withdrawn.is_none())
             .filter(|b| {
                 let forth = peer.claims(way, &a.address) || configured(&a.address);
@@ -282,15 +282,12 @@ impl Engine {
     pub(super) fn is_floating(&self, now: Instant, node: NodeId, address: &IpAddr) -> bool {
         let several = self.claimants_differ.contains(address);
         several
-            && self.claimants.get(address).is_some_and(|nodes| {
-                nodes.iter().any(|other| {
-                    *other != node
-                        && self.peers.get(other).is_some_and(|peer| {
-                            !peer.absent
-                                && self.is_claimed_at_home(peer, address)
-                                && peer.heard.is_some_and(|heard| {
-                                    now.since(heard) <= peer.pace.interval() * (self.config.missed.get() + 2)
-                                })
+            && self.claimants_of(address).filter(|other| *other != node).any(|other| {
+                self.peers.get(&other).is_some_and(|peer| {
+                    !peer.absent
+                        && self.is_claimed_at_home(peer, address)
+                        && peer.heard.is_some_and(|heard| {
+                            now.since(heard) <= peer.pace.interval() * (self.config.missed.get() + 2)
                         })
                 })
             })
@@ -307,14 +304,14 @@ impl Engine {
     /// whose the address is, and its overlay stays (rule 13).
     fn is_claim_doubtful(&self, now: Instant, address: &IpAddr) -> bool {
         let missed = self.config.missed.get();
-        let is_doubtful = |node: &NodeId| self.peers.get(node).is_some_and(|p| p.is_doubtful(now, missed));
-        self.claimants.get(address).is_some_and(|nodes| nodes.iter().any(is_doubtful))
+        let is_doubtful = |node: NodeId| self.peers.get(&node).is_some_and(|p| p.is_doubtful(now, missed));
+        self.claimants_of(address).any(is_doubtful)
     }
 
     /// Whether an address waits for a way out and has none: its path is down, or its detour is.
     fn is_stuck(&self, peer: &Peer, moves: &[(PathKey, IpAddr, Position)]) -> bool {
         peer.paths.iter().any(|(key, path)| {
-            path.addresses.values().any(|a| {
+            path.addresses.iter().any(|a| {
                 let waits = match self.current_way(peer, a) {
                     Some((way, _)) => !self.is_serving(peer, way),
                     None => path.verdict == Level::Down && (a.answered.is_some() || a.trusted),

@@ -152,7 +152,7 @@ impl Engine {
             node: peer.node,
             name: self.name_of(peer),
             verdict: self.verdict_on(address.position),
-            standing: address.applied.clone().or_else(|| self.adopted.get(&address.address).cloned()),
+            standing: address.applied.as_deref().or_else(|| self.adopted.get(&address.address)).cloned(),
             ground: self.ground(now, peer, path, address),
             obstacles,
             paths: paths.iter().map(|(k, p)| self.account(now, peer, (**k, p), key, way)).collect(),

@@ -27,8 +27,12 @@ impl Engine {
         if self.lans.get_mut(&lan).is_some_and(|lan| lan.falls_mute(now)) {
             self.notice(Notice::LanMute { interface: self.lan_name(lan) });
         }
-        self.watch_neighbours(now, lan);
-        self.drain_again(now, lan);
+        // Who answers ARP where he is not wanted has not called anybody home (rule 8).
+        if self.is_offline(lan) {
+            self.drain_again(now, lan);
+        } else {
+            self.watch_neighbours(now, lan);
+        }
         let may_withdraw = |p: &&Peer| !p.absent && (p.withdrawal_waits || p.has_overlay());
         for node in self.peers.values().filter(may_withdraw).map(|p| p.node).collect::<Vec<_>>() {
             self.mark_withdrawn(now, node);
@@ -71,8 +75,8 @@ impl Engine {
             let ghosts: Vec<PathKey> = on_lan.copied().filter(|key| peer.is_ghost(now, *key)).collect();
             for key in ghosts {
                 let Some(path) = peer.paths.get_mut(&key) else { continue };
-                path.addresses.retain(|_, record| record.applied.is_some());
-                for record in path.addresses.values_mut() {
+                path.addresses.retain(|record| record.applied.is_some());
+                for record in path.addresses.iter_mut() {
                     record.withdrawn.get_or_insert(now);
                 }
                 if path.addresses.is_empty() {
@@ -88,7 +92,7 @@ impl Engine {
         let mut left = Vec::new();
         for peer in self.peers.values().filter(|peer| peer.absent && self.has_overlay(peer)) {
             for (key, path) in &peer.paths {
-                let here = path.addresses.values().filter(|a| a.withdrawn.is_none());
+                let here = path.addresses.iter().filter(|a| a.withdrawn.is_none());
                 let astray = here.filter(|a| self.leads_astray(a, peer.node));
                 left.extend(astray.map(|a| (peer.node, *key, a.address)));
             }
@@ -108,7 +112,7 @@ impl Engine {
         for peer in self.peers.values_mut() {
             for (_, path) in peer.paths.iter_mut().filter(|(key, _)| key.lan == lan) {
                 let before = path.addresses.len();
-                path.addresses.retain(|_, record| {
+                path.addresses.retain(|record| {
                     let is_old = record.withdrawn.is_some_and(|since| now.since(since) >= KEEP_WITHDRAWN);
                     !is_old || record.is_detoured()
                 });

@@ -81,7 +81,7 @@ impl Engine {
         };
         let known = self.peers.values().flat_map(|peer| &peer.paths);
         let known = known.filter(|(key, _)| key.lan == index && leaves(key.family));
-        let known = known.flat_map(|(_, path)| path.addresses.values()).filter_map(|record| {
+        let known = known.flat_map(|(_, path)| path.addresses.iter()).filter_map(|record| {
             let subject = Subject { home: lan.name().to_owned(), address: record.address };
             (record.applied.is_some() || stands(&subject)).then_some(subject)
         });
@@ -113,7 +113,7 @@ impl Engine {
     /// Addresses of a peer whose detour goes by something that is no LAN.
     fn stranded(&self, node: NodeId) -> Vec<(PathKey, IpAddr)> {
         let Some(peer) = self.peers.get(&node) else { return Vec::new() };
-        let addresses = peer.paths.iter().flat_map(|(key, path)| path.addresses.values().map(|a| (*key, a)));
+        let addresses = peer.paths.iter().flat_map(|(key, path)| path.addresses.iter().map(|a| (*key, a)));
         let is_stranded = |a: &super::PeerAddress| match a.position {
             Position::Detour(way, _) => !self.lans.contains_key(&way.lan),
             Position::Undecided => self

@@ -80,7 +80,11 @@ impl Engine {
     pub(super) fn has_overlay(&self, peer: &Peer) -> bool {
         peer.has_overlay()
             || (!self.adopted.is_empty()
-                && peer.paths.values().flat_map(|p| p.addresses.keys()).any(|a| self.adopted.contains_key(a)))
+                && peer
+                    .paths
+                    .values()
+                    .flat_map(|p| p.addresses.iter())
+                    .any(|a| self.adopted.contains_key(&a.address)))
     }
 
     /// The peer is back on this path. Each other one gets f fresh slots before it can be down.

@@ -1,10 +1,11 @@
 //! What survives a reboot: our id, our LAN indices, and the paths that were proven, with penalty and policy.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::path::{Path, PathKey, UNHEARD};
 use super::peer::Peer;
-use super::{Engine, Memory, Output, Reason, RememberedPath};
+use super::{Engine, Memory, Output, PeerAddress, Reason, RememberedPath};
 use crate::time::Instant;
 use crate::wire::LanIndex;
 
@@ -78,8 +79,7 @@ impl Engine {
         if self.timers.at(Reason::Remember).is_some() {
             return;
         }
-        let current = self.memory(now);
-        if self.memory_written.as_ref().is_none_or(|written| differs(written, &current)) {
+        if !self.memory_written.as_ref().is_some_and(|written| self.is_as_written(now, written)) {
             self.remember_soon(now);
         }
     }
@@ -93,42 +93,55 @@ impl Engine {
     }
 
     fn memory(&self, now: Instant) -> Memory {
-        let mut paths = Vec::new();
-        for peer in self.peers.values() {
-            for (key, path) in peer.paths.iter().filter(|(key, _)| Self::is_reportable(**key)) {
-                let addresses: Vec<_> = path
-                    .addresses
-                    .values()
-                    .filter(|a| (a.answered.is_some() || a.trusted) && a.withdrawn.is_none())
-                    .map(|a| a.address)
-                    .collect();
-                if addresses.is_empty() || paths.len() >= MAX_REMEMBERED {
-                    continue;
-                }
-                paths.push(RememberedPath {
-                    interface: self.lan_name(key.lan),
-                    node: peer.node,
-                    lan: key.peer_lan,
-                    family: key.family,
-                    addresses,
-                    penalty: path.penalty.value(now, &self.config.damping).round(),
-                    held: path.held,
-                });
-            }
-        }
-        paths.extend(self.aside.iter().take(MAX_REMEMBERED.saturating_sub(paths.len())).cloned());
+        let proven = self.proven_paths().map(|(peer, key, path)| RememberedPath {
+            interface: self.lan_name(key.lan),
+            node: peer.node,
+            lan: key.peer_lan,
+            family: key.family,
+            addresses: proven_addresses(path).collect(),
+            penalty: self.penalty(now, path),
+            held: path.held,
+        });
+        let paths = proven.chain(self.aside.iter().cloned()).take(MAX_REMEMBERED).collect();
         Memory { node: Some(self.node), lans: self.indices.clone(), paths }
+    }
+
+    fn proven_paths(&self) -> impl Iterator<Item = (&Peer, &PathKey, &Path)> {
+        let paths = self
+            .peers
+            .values()
+            .flat_map(|peer| peer.paths.iter().map(move |(key, path)| (peer, key, path.as_ref())));
+        let is_proven = |(_, key, path): &(&Peer, &PathKey, &Path)| {
+            Self::is_reportable(**key) && proven_addresses(path).next().is_some()
+        };
+        paths.filter(is_proven).take(MAX_REMEMBERED)
+    }
+
+    /// Whether what is written differs from what is by no more than the decay of penalties. Asked once a slot, so
+    /// nothing is built for it.
+    fn is_as_written(&self, now: Instant, written: &Memory) -> bool {
+        let mut old = written.paths.iter();
+        let is_same = |(peer, key, path): (&Peer, &PathKey, &Path)| {
+            old.next().is_some_and(|old| {
+                (old.node, old.lan, old.family, old.held) == (peer.node, key.peer_lan, key.family, path.held)
+                    && self.lans.get(&key.lan).map_or("", |lan| lan.name()) == old.interface
+                    && proven_addresses(path).eq(old.addresses.iter().copied())
+                    && self.penalty(now, path) - old.penalty < PENALTY_STEP
+            })
+        };
+        written.node == Some(self.node)
+            && written.lans == self.indices
+            && self.proven_paths().all(is_same)
+            && old.eq(self.aside.iter().take(MAX_REMEMBERED - self.proven_paths().count()))
+    }
+
+    fn penalty(&self, now: Instant, path: &Path) -> f64 {
+        path.penalty.value(now, &self.config.damping).round()
     }
 }
 
-/// Whether two memories differ in more than the decay of penalties.
-fn differs(one: &Memory, other: &Memory) -> bool {
-    one.node != other.node
-        || one.lans != other.lans
-        || one.paths.len() != other.paths.len()
-        || one.paths.iter().zip(&other.paths).any(|(a, b)| {
-            b.penalty - a.penalty >= PENALTY_STEP
-                || RememberedPath { penalty: 0.0, ..a.clone() }
-                    != RememberedPath { penalty: 0.0, ..b.clone() }
-        })
+/// Those that are known to be the peer's own.
+fn proven_addresses(path: &Path) -> impl Iterator<Item = IpAddr> {
+    let is_proven = |a: &&PeerAddress| (a.answered.is_some() || a.trusted) && a.withdrawn.is_none();
+    path.addresses.iter().filter(is_proven).map(|a| a.address)
 }

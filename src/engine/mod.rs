@@ -108,7 +108,7 @@ pub struct Engine {
     indices: Vec<(String, LanIndex)>,
     peers: BTreeMap<NodeId, Peer>,
     /// Which nodes claim an address: one claimed by two that live is nobody's (rule 4).
-    claimants: BTreeMap<IpAddr, BTreeSet<NodeId>>,
+    claimants: BTreeSet<(IpAddr, NodeId)>,
     /// Those of them that more than one node claims.
     claimants_differ: BTreeSet<IpAddr>,
     /// Unicast INQs to configured addresses that nobody has answered from yet.
@@ -175,7 +175,7 @@ impl Engine {
             aside: Vec::new(),
             indices: memory.lans.clone(),
             peers: BTreeMap::new(),
-            claimants: BTreeMap::new(),
+            claimants: BTreeSet::new(),
             claimants_differ: BTreeSet::new(),
             unmet: BTreeMap::new(),
             offline: BTreeSet::new(),

@@ -129,9 +129,6 @@ impl Engine {
     /// Looked at once a slot, whose phase is random: two ends that drain different LANs must not go on swapping them
     /// in step.
     pub(super) fn drain_again(&mut self, now: Instant, lan: LanIndex) {
-        if !self.is_offline(lan) {
-            return;
-        }
         let pause = self.interval * self.config.good.get();
         for (node, key) in self.paths_on(lan) {
             let Some(peer) = self.peers.get(&node).filter(|peer| !peer.absent) else { continue };
@@ -218,7 +215,7 @@ impl Path {
 
     /// The address to name it by: one that people know, if there is one.
     pub(super) fn shown_address(&self) -> Option<IpAddr> {
-        let named = || self.addresses.values().filter(|a| a.withdrawn.is_none());
+        let named = || self.addresses.iter().filter(|a| a.withdrawn.is_none());
         let global = named().find(|a| a.answered.is_some() && !super::path::is_link_local(&a.address));
         global.map(|a| a.address).or_else(|| self.main_address())
     }

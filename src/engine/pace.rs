@@ -52,3 +52,23 @@ impl Pace {
         self.slower = None;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn announced_interval_is_clamped() {
+        let start = Instant::from_nanos(0);
+        let mut pace = Pace::default();
+        pace.announce(Duration::ZERO, 2, start);
+        assert_eq!(pace.interval(), MIN_INTERVAL);
+        pace.announce(Duration::from_secs(3600), 2, start);
+        pace.announce(Duration::from_secs(3600), 2, start + MIN_INTERVAL);
+        assert_eq!(pace.interval(), MIN_INTERVAL, "a slower pace counts after f of the old intervals");
+        pace.announce(Duration::from_secs(3600), 2, start + MIN_INTERVAL * 2);
+        assert_eq!(pace.interval(), MAX_INTERVAL);
+        pace.announce(Duration::from_millis(200), 2, start + MIN_INTERVAL * 3);
+        assert_eq!(pace.interval(), Duration::from_millis(200), "a faster one counts at once");
+    }
+}

@@ -13,7 +13,7 @@
 //! A path counts alone and knows nothing of the others; what depends on them (may one round trip do? is an overlay
 //! in place?) it is told.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use super::damping::Penalty;
 use super::notice::Evidence;
 use super::offline::Duty;
 use super::pace::Pace;
-use super::peer_address::PeerAddress;
+use super::peer_address::PeerAddresses;
 use super::random::Random;
 use crate::config::Damping;
 use crate::interface::Family;
@@ -148,8 +148,7 @@ pub(super) struct Path {
     pub(super) has_failed: bool,
     /// Failback waits for the administrator.
     pub(super) held: bool,
-    /// Boxed, because a node of a map has room for eleven, and most paths have one.
-    pub(super) addresses: BTreeMap<IpAddr, Box<PeerAddress>>,
+    pub(super) addresses: PeerAddresses,
     /// Generation of the peer's address list that it says it has.
     pub(super) offered_generation: u32,
     /// Generation of the peer's address list that was received over this path.
@@ -212,7 +211,7 @@ impl Path {
             penalty: Penalty::new(now, penalty, damping),
             has_failed: penalty > 0.0,
             held: false,
-            addresses: BTreeMap::new(),
+            addresses: PeerAddresses::default(),
             offered_generation: 0,
             claims_generation: 0,
             claims: Vec::new(),
@@ -436,24 +435,24 @@ impl Path {
 
     /// Whether any of its addresses is served by another path.
     pub(super) fn is_moved(&self) -> bool {
-        self.addresses.values().any(|address| address.is_detoured())
+        self.addresses.iter().any(|address| address.is_detoured())
     }
 
     /// The address besides this one that answered last: of two hosts that bear one id, the other's.
     pub(super) fn answered_beside(&self, address: &IpAddr) -> Option<IpAddr> {
-        let others = self.addresses.values().filter(|a| a.address != *address && a.answered.is_some());
+        let others = self.addresses.iter().filter(|a| a.address != *address && a.answered.is_some());
         others.max_by_key(|a| a.answered).map(|a| a.address)
     }
 
     /// The address to ask: of those that the peer still names the one that answered last. One that it withdrew
     /// answered last just before, and would be asked for ever.
     pub(super) fn main_address(&self) -> Option<IpAddr> {
-        let named = || self.addresses.values().filter(|a| a.withdrawn.is_none());
+        let named = || self.addresses.iter().filter(|a| a.withdrawn.is_none());
         named()
             .filter(|a| a.answered.is_some())
             .max_by_key(|a| (is_link_local(&a.address), a.answered))
             .or_else(|| named().next())
-            .or_else(|| self.addresses.values().max_by_key(|a| a.answered))
+            .or_else(|| self.addresses.iter().max_by_key(|a| a.answered))
             .map(|a| a.address)
     }
 }

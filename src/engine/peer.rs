@@ -167,6 +167,6 @@ impl Peer {
     }
 
     pub(super) fn path_by_address(&self, lan: LanIndex, address: &IpAddr) -> Option<PathKey> {
-        self.paths.iter().find(|(k, p)| k.lan == lan && p.addresses.contains_key(address)).map(|(k, _)| *k)
+        self.paths.iter().find(|(k, p)| k.lan == lan && p.addresses.contains(address)).map(|(k, _)| *k)
     }
 }

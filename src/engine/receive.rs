@@ -419,10 +419,10 @@ impl Engine {
 
     /// Makes an entry for an address of a path; it is nothing until it has answered.
     pub(super) fn note_address(path: &mut Path, address: IpAddr, trusted: bool) {
-        if path.addresses.len() < MAX_ADDRESSES || path.addresses.contains_key(&address) {
-            let record =
-                path.addresses.entry(address).or_insert_with(|| PeerAddress::new(address, trusted).into());
+        if let Some(record) = path.addresses.get_mut(&address) {
             record.trusted |= trusted;
+        } else if path.addresses.len() < MAX_ADDRESSES {
+            path.addresses.insert(PeerAddress::new(address, trusted));
         }
     }
 

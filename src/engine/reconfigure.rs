@@ -99,8 +99,9 @@ impl Engine {
     fn fit_unicast(&mut self) {
         for (node, key) in self.all_paths() {
             let broadcast = self.lans.get(&key.lan).is_some_and(|lan| lan.settings.broadcast);
-            let named =
-                self.path(node, key).is_some_and(|p| p.addresses.keys().any(|a| self.is_configured(a)));
+            let named = self
+                .path(node, key)
+                .is_some_and(|p| p.addresses.iter().any(|a| self.is_configured(&a.address)));
             if let Some(path) = self.path_mut(node, key) {
                 path.by_unicast = key.peer_lan == UNHEARD || !broadcast || named;
             }
@@ -194,7 +195,7 @@ impl Engine {
                 peer.paths.values().any(|p| p.addresses.get(address).is_some_and(|a| a.answered.is_some()))
             };
             peer.configured = peers.iter().position(|known| known.addresses.iter().any(answered));
-            for record in peer.paths.values_mut().flat_map(|path| path.addresses.values_mut()) {
+            for record in peer.paths.values_mut().flat_map(|path| path.addresses.iter_mut()) {
                 if !gone.contains(&record.address) {
                     continue;
                 }

@@ -54,7 +54,7 @@ impl Engine {
     pub fn interface_with(&self, address: &IpAddr) -> Option<Silence> {
         let bears = |peer: &Peer| {
             let mut paths = peer.paths.iter();
-            paths.find(|(_, path)| path.addresses.contains_key(address)).map(|(key, _)| *key)
+            paths.find(|(_, path)| path.addresses.contains(address)).map(|(key, _)| *key)
         };
         self.peers.values().find_map(|peer| {
             let key = bears(peer)?;
@@ -131,7 +131,7 @@ impl Engine {
     }
 
     fn has_address(&self, node: NodeId, key: PathKey, address: &IpAddr) -> bool {
-        self.path(node, key).is_some_and(|path| path.addresses.contains_key(address))
+        self.path(node, key).is_some_and(|path| path.addresses.contains(address))
     }
 
     fn running_index(&self, lan: LanIndex) -> Option<InterfaceIndex> {

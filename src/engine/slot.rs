@@ -251,7 +251,7 @@ impl Engine {
         };
         let targets: Vec<IpAddr> = path
             .addresses
-            .values()
+            .iter()
             .filter(|a| a.withdrawn.is_none())
             .filter(|a| waits(a))
             .map(|a| a.address)
@@ -468,7 +468,7 @@ impl Engine {
                 if !(peer.absent || path.gone) {
                     continue;
                 }
-                for record in path.addresses.values_mut() {
+                for record in path.addresses.iter_mut() {
                     if !(record.is_detoured() || adopted.contains_key(&record.address))
                         || is_link_local(&record.address)
                     {

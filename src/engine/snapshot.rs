@@ -161,7 +161,7 @@ impl Engine {
             heard: path.heard.map(|heard| now.since(heard)),
             addresses: path
                 .addresses
-                .values()
+                .iter()
                 .map(|a| (a.address, a.answered.is_some(), way(a.position)))
                 .collect(),
         }

@@ -23,7 +23,7 @@ impl Engine {
                 let counts = move |a: &PeerAddress| {
                     (a.answered.is_some() || a.trusted) && !engine.is_given_away(node, a)
                 };
-                path.addresses.values().filter(move |a| counts(a)).map(|a| (key.lan, a.address, a.position))
+                path.addresses.iter().filter(move |a| counts(a)).map(|a| (key.lan, a.address, a.position))
             })
         };
         if !positions().eq(peer.planned.iter().copied()) {
@@ -39,8 +39,7 @@ impl Engine {
 
     /// Whether an address is withdrawn here and claimed by another node: nobody's until that one has proven it.
     fn is_given_away(&self, node: NodeId, a: &PeerAddress) -> bool {
-        a.withdrawn.is_some()
-            && self.claimants.get(&a.address).is_some_and(|nodes| nodes.iter().any(|other| *other != node))
+        a.withdrawn.is_some() && self.claimants_of(&a.address).any(|other| other != node)
     }
 
     fn subject(&self, (lan, address, position): &(LanIndex, IpAddr, Position)) -> (Subject, Verdict) {
@@ -163,7 +162,7 @@ impl Engine {
         self.rivals.entry(subject.clone()).or_default().insert(from);
         self.subject_nodes.insert(subject.clone(), to);
         if let Some(way) = standing.clone().filter(|_| !is_link_local(&subject.address)) {
-            self.adopted.insert(subject.address, way);
+            self.adopted.insert(subject.address, *way);
         }
         let Some(record) = self.record_of_mut(to, subject) else { return };
         record.applied = standing;
@@ -184,13 +183,13 @@ impl Engine {
 
     fn record_of_mut(&mut self, node: NodeId, subject: &Subject) -> Option<&mut PeerAddress> {
         let key = self.key_of(node, subject)?;
-        Some(self.path_mut(node, key)?.addresses.get_mut(&subject.address)?)
+        self.path_mut(node, key)?.addresses.get_mut(&subject.address)
     }
 
     /// Whether what stands in the kernel for an address of an absent node leads to another by now, which does not bear the
     /// address: the host goes on under a new id, or another one has got its next hop.
     pub(super) fn leads_astray(&self, a: &PeerAddress, of: NodeId) -> bool {
-        let Some(way) = a.applied.as_ref().or_else(|| self.adopted.get(&a.address)) else { return false };
+        let Some(way) = a.applied.as_deref().or_else(|| self.adopted.get(&a.address)) else { return false };
         let next_hop = Subject { home: way.interface.clone(), address: way.via };
         let owner = self.subject_nodes.get(&next_hop).filter(|owner| **owner != of);
         owner.and_then(|owner| self.peers.get(owner)).is_some_and(|owner| {
@@ -208,7 +207,7 @@ impl Engine {
         let Some(node) = self.subject_nodes.get(subject).copied() else { return };
         let Some(record) = self.record_of_mut(node, subject) else { return };
         match outcome {
-            Outcome::Applied(way) => record.applied = Some(way.clone()),
+            Outcome::Applied(way) => record.applied = Some(way.clone().into()),
             Outcome::Lifted => record.applied = None,
             Outcome::Refused(_) | Outcome::Contested => {}
         }

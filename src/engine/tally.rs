@@ -84,5 +84,5 @@ fn paths(peer: &Peer) -> impl Iterator<Item = &Path> {
 }
 
 fn is_away(path: &Path) -> bool {
-    path.addresses.values().any(|address| matches!(address.position, Position::Detour(..)))
+    path.addresses.iter().any(|address| matches!(address.position, Position::Detour(..)))
 }

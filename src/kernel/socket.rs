@@ -4,7 +4,7 @@
 //! there when it returns. The socket of notifications never waits.
 
 use std::io;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 use mio::event::Source;
 use mio::{Interest, Registry, Token};
@@ -13,6 +13,7 @@ use nix::libc;
 use nix::sys::socket::{setsockopt, sockopt};
 use nix::sys::time::TimeVal;
 use rtnetlink::MulticastGroup;
+use socket2::{SockFilter, SockRef};
 
 /// A netlink socket of the route family and the datagram that it received last.
 #[derive(Debug)]
@@ -34,10 +35,15 @@ impl Socket {
         Ok(socket)
     }
 
-    /// A socket that hears what changes.
-    pub(super) fn for_notifications(groups: &[MulticastGroup], receive_buffer: usize) -> io::Result<Self> {
+    /// A socket that hears what changes, as far as `filter` lets it pass.
+    pub(super) fn for_notifications(
+        groups: &[MulticastGroup],
+        filter: &[SockFilter],
+        receive_buffer: usize,
+    ) -> io::Result<Self> {
         let socket = Self::open(0, receive_buffer)?;
         socket.raw.set_non_blocking(true)?;
+        SockRef::from(&socket.raw).attach_filter(filter)?;
         for group in groups {
             socket.raw.add_membership(*group as u32)?;
         }
@@ -89,6 +95,12 @@ impl Socket {
 impl AsRawFd for Socket {
     fn as_raw_fd(&self) -> RawFd {
         self.raw.as_raw_fd()
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.raw.as_fd()
     }
 }
 

@@ -124,6 +124,10 @@ fn poll_wakes_for_a_change() {
         let mut events = Events::with_capacity(4);
         poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
         assert!(events.is_empty());
+        let own = add(&world.route("10.96.0.0/24", "10.1.0.2", "lanA"));
+        assert_eq!(world.kernel.apply(&[own]), [Ok(())]);
+        poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+        assert!(events.is_empty(), "our own routes do not wake us");
         ip("link set farA down");
         poll.poll(&mut events, Some(Duration::from_secs(5))).unwrap();
         assert!(!events.is_empty());

@@ -42,6 +42,8 @@ pub enum Fault {
     Down(Port),
     /// The interface does not exist.
     Deleted(Port),
+    /// The administrator has taken it out of service.
+    Offline(Port),
     /// The address is another one.
     Renumber(Port),
     /// The daemon is killed.
@@ -81,10 +83,12 @@ pub enum Theme {
     Kernels,
     /// All of it.
     Everything,
+    /// Administrators take interfaces out of service, while LANs, cables and daemons fail.
+    Administrators,
 }
 
 impl Theme {
-    /// All themes.
+    /// The themes of ordinary seeds.
     pub const ALL: [Theme; 5] =
         [Theme::Lans, Theme::Interfaces, Theme::Hosts, Theme::Kernels, Theme::Everything];
 }
@@ -116,6 +120,9 @@ impl Fault {
             Theme::Interfaces => Self::of_interfaces(&targets, setup, random),
             Theme::Hosts => Self::of_hosts(&targets, random),
             Theme::Kernels => Self::of_kernels(&targets, world, random),
+            Theme::Administrators if random.chance(0.4) => Fault::Offline(targets.port),
+            Theme::Administrators if random.chance(0.2) => Fault::Kill(targets.node),
+            Theme::Administrators => Self::draw(Theme::ALL[random.below(2)], world, setup, random),
             Theme::Everything => Self::draw(Theme::ALL[random.below(4)], world, setup, random),
         }
     }
@@ -212,6 +219,7 @@ impl Fault {
             Fault::Carrier(port) => world.set_carrier(*port, false),
             Fault::Flap(port, times, phase) => flap(world, *port, *times, *phase),
             Fault::Down(port) => world.set_up(*port, false),
+            Fault::Offline(port) => world.set_offline(*port, true),
             Fault::Deleted(port) => world.delete_interface(*port),
             Fault::Renumber(port) => renumber(world, *port, true),
             Fault::Kill(node) => world.kill(*node),
@@ -248,6 +256,7 @@ impl Fault {
             }
             Fault::Carrier(port) | Fault::Flap(port, ..) => world.set_carrier(*port, true),
             Fault::Down(port) => world.set_up(*port, true),
+            Fault::Offline(port) => world.set_offline(*port, false),
             Fault::Deleted(port) => world.create_interface(*port),
             Fault::Renumber(port) => renumber(world, *port, false),
             Fault::Kill(node) | Fault::Stop(node) => world.start(*node),

@@ -38,6 +38,8 @@ pub struct Node {
     pub blueprint: Blueprint,
     /// What survives everything but the loss of the disk.
     pub memory: Memory,
+    /// Interfaces that the administrator has taken out of service; on the disk as well.
+    pub offline: BTreeSet<String>,
     /// What survives the daemon, not the kernel.
     pub journal: Option<String>,
     /// Its kernel.
@@ -163,6 +165,7 @@ impl Node {
             config,
             blueprint,
             memory: Memory::default(),
+            offline: BTreeSet::new(),
             journal: None,
             kernel,
             daemon: None,
@@ -204,7 +207,8 @@ impl Node {
 
     /// Starts the daemon.
     pub fn start(&mut self, now: Instant, effects: &mut Vec<Effect>) {
-        let engine = Engine::new(&self.config, self.memory.clone(), self.random.bytes());
+        let mut engine = Engine::new(&self.config, self.memory.clone(), self.random.bytes());
+        engine.handle(now, engine::Input::Offline(&self.offline));
         let reconciler = Reconciler::new(Settings::from(&self.config), self.journal.as_deref());
         let feedback = VecDeque::from([Feedback::Interfaces]);
         let interfaces = Vec::new();
@@ -212,6 +216,15 @@ impl Node {
             Some(Daemon { engine, reconciler, plan_changed: true, feedback, interfaces, next_look: now });
         self.shadow.clear();
         self.settle(now, effects);
+    }
+
+    /// The administrator takes an interface out of service, or puts it back.
+    pub fn set_offline(&mut self, name: &str, offline: bool, now: Instant, effects: &mut Vec<Effect>) {
+        let is_news = if offline { self.offline.insert(name.to_owned()) } else { self.offline.remove(name) };
+        if is_news {
+            let names = self.offline.clone();
+            self.feed(now, effects, Some(engine::Input::Offline(&names)));
+        }
     }
 
     /// kill -9: what is in the kernel and on the disk stays.

@@ -426,6 +426,12 @@ impl World {
         self.with_effects(number, |node, now, effects| node.reload(now, change, effects));
     }
 
+    /// `faildctl offline`, `faildctl online`.
+    pub fn set_offline(&mut self, port: Port, offline: bool) {
+        let name = self.interface_name(port).to_owned();
+        self.with_effects(port.node, |node, now, effects| node.set_offline(&name, offline, now, effects));
+    }
+
     /// SIGSTOP, and SIGCONT later.
     pub fn stall(&mut self, number: NodeNumber, duration: Duration) {
         self.on_disturbed(number, "daemon stalled");
@@ -541,6 +547,7 @@ impl World {
                 self.set_carrier(port, true);
                 self.set_up(port, true);
                 self.restore_addresses(port);
+                self.set_offline(port, false);
             }
             self.start(number);
         }

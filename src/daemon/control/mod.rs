@@ -205,16 +205,6 @@ fn remove_stale(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Opens the socket in `directory` to another group.
-///
-/// # Errors
-///
-/// The socket is gone.
-pub(super) fn regroup(directory: &Path, group: &str) -> anyhow::Result<()> {
-    let path = directory.join(SOCKET);
-    admit(&path, group).with_context(|| format!("cannot open {} to its group", path.display()))
-}
-
 /// Opens the socket to root and to the group, if there is such a group.
 fn admit(path: &Path, group: &str) -> anyhow::Result<()> {
     let group = Group::from_name(group).ok().flatten();

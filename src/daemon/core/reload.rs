@@ -17,7 +17,7 @@ use log::Level;
 use super::{Core, Task};
 use crate::config::{Config, Faults, Loaded, absent_lans, check_against_interfaces, differences, keep_fixed};
 use crate::control::{Refusal, RefusalKind};
-use crate::daemon::{clock, control};
+use crate::daemon::clock;
 use crate::engine::Input;
 use crate::interface::Interface;
 use crate::net::Moment;
@@ -153,7 +153,7 @@ impl Core {
     fn configure(&mut self, now: Instant, config: Config, interfaces: Vec<Interface>) {
         let lans = self.engine.plan().lans.clone();
         self.tell(now, Input::Config(&config));
-        let before = std::mem::replace(&mut self.config, config);
+        self.config = config;
         self.sockets.set_port(self.config.port);
         self.interfaces = interfaces;
         self.hand_in_interfaces(now);
@@ -164,22 +164,6 @@ impl Core {
         self.tell_time_of_day(Moment { now, realtime: clock::wall() });
         self.hand_over_plan(now);
         self.agenda.set(Task::QueryLinks, now + self.query_interval());
-        if before.control_group != self.config.control_group {
-            self.regroup();
-        }
-    }
-
-    fn regroup(&mut self) {
-        let result = control::regroup(&self.config.runtime_dir, &self.config.control_group);
-        if let Err(error) = result {
-            self.say(
-                Level::Warn,
-                &format_args!(
-                    "control-group-not-changed error=\"{}\" consequence=\"it takes effect at the next start\"",
-                    Unquoted(&format!("{error:#}"))
-                ),
-            );
-        }
     }
 }
 

@@ -14,8 +14,15 @@ struct Document {
     node: Option<String>,
     #[serde(default, rename = "lan")]
     lans: Vec<Lan>,
-    #[serde(default, rename = "path")]
+    #[serde(default, rename = "path", skip_serializing_if = "Vec::is_empty")]
     paths: Vec<Path>,
+}
+
+/// One more path of a document.
+#[derive(Debug, Serialize)]
+struct Entry {
+    #[serde(rename = "path")]
+    paths: [Path; 1],
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -35,7 +42,8 @@ struct Path {
     held: bool,
 }
 
-/// The memory as text.
+/// The memory as text. Path by path: a thousand peers have two thousand, and a document of them all at once would stay
+/// in the process as holes between what lives longer.
 pub(super) fn text(memory: &Memory) -> String {
     let document = Document {
         version: VERSION,
@@ -45,11 +53,21 @@ pub(super) fn text(memory: &Memory) -> String {
             .iter()
             .map(|(interface, index)| Lan { interface: interface.clone(), index: index.0 })
             .collect(),
-        paths: memory.paths.iter().map(Path::from).collect(),
+        paths: Vec::new(),
     };
-    let body = toml::to_string(&document);
-    debug_assert!(body.is_ok(), "{body:?}");
-    format!("{HEADER}{}", body.unwrap_or_default())
+    let mut text = HEADER.to_owned();
+    append(&mut text, &document);
+    for path in &memory.paths {
+        text.push('\n');
+        append(&mut text, &Entry { paths: [Path::from(path)] });
+    }
+    text
+}
+
+fn append(text: &mut String, part: &impl Serialize) {
+    let part = toml::to_string(part);
+    debug_assert!(part.is_ok(), "{part:?}");
+    text.push_str(&part.unwrap_or_default());
 }
 
 /// The memory that a text holds.

@@ -41,3 +41,19 @@ fn a_responder_that_is_told_of_a_dead_path_goes_on_looking_for_a_way_out() {
         assert!(is_detour(world.verdict(host, 0, 1 - host)), "{}", world.state(host));
     }
 }
+
+/// Rule 9: one peer's dead NIC is not the LAN's death, whether it is the only peer there or one of several.
+#[test]
+fn lan_down_needs_two_silent_peers() {
+    let silent = |hosts, cut| {
+        let mut world = World::new(hosts, 2);
+        world.run(ms(2000));
+        world.cut(0, cut);
+        world.run(ms(2000));
+        assert!(is_detour(world.verdict(0, 0, 1)), "{}", world.state(0));
+        !lines(&world, 0, 0, &["lan-silent"]).is_empty()
+    };
+    assert!(!silent(2, |_, _| true), "the only peer");
+    assert!(!silent(3, |from, to| from == 1 || to == 1), "one of two");
+    assert!(silent(3, |_, _| true), "all of two");
+}

@@ -1,7 +1,8 @@
 //! Somebody on one LAN who has no key to break says what he likes there: on the other LANs nothing comes of it.
 
 use super::*;
-use crate::wire::{Directed, Kind, Nonce, Packet, Sender, Token};
+use crate::interface::Family;
+use crate::wire::{Directed, Kind, Level, Nonce, Packet, PathReport, Sender, Token};
 
 /// What host `from` could have sent to `to` on the first LAN.
 fn inquiry(world: &World, from: usize, to: usize) -> Packet {
@@ -167,4 +168,39 @@ fn our_id_is_drawn_anew_once_however_often_somebody_bears_it() {
         world.run(ms(300));
     }
     assert_eq!(ids.len(), 2);
+}
+
+/// "I do not hear you on the first LAN", said on the second by somebody who does not know the token of the first.
+fn denial(world: &World, from: usize, to: usize) -> Packet {
+    let engine = world.hosts[from].engine.as_ref().unwrap();
+    let receiver = world.hosts[to].engine.as_ref().unwrap().node;
+    let mut forged = inquiry(world, from, to);
+    forged.sender.lan = LanIndex(1);
+    forged.sender.sequence = engine.lans[&LanIndex(1)].sequence;
+    forged.sender.report_generation = engine.peers[&receiver].report_generation;
+    forged.reports = Some(vec![PathReport {
+        family: Family::V4,
+        sender_lan: LanIndex(0),
+        receiver_lan: LanIndex(0),
+        level: Level::Down,
+        ready: false,
+        moved: true,
+        token: Token(1),
+    }]);
+    forged
+}
+
+/// Rule 5: three INQs on the LAN in question come first, and an answer is worth more than the word.
+#[test]
+fn negative_report_without_token() {
+    let mut world = World::new(2, 2);
+    world.run(ms(2000));
+    for _ in 0..20 {
+        let forged = denial(&world, 1, 0);
+        world.forge(0, 1, 1, &forged);
+        world.run(ms(50));
+    }
+    assert_eq!(world.verdict(0, 0, 1), Some(Verdict::Home), "{}", world.state(0));
+    let said = world.hosts[0].notices.iter().any(|(_, text)| text.starts_with("path-down"));
+    assert!(!said, "{}", world.state(0));
 }

@@ -9,7 +9,7 @@ use faild::reconcile::{Operation, PROTOCOL, Place, Route};
 use log::Level;
 
 use super::Violation;
-use super::records::{ALLOWANCE, Rate, Records, Truth, Way, all_ways, way_of};
+use super::records::{ALLOWANCE, Rate, Records, Way, all_ways, way_of};
 use crate::kernel::{Applied, RoutePlan, is_same};
 use crate::network::{NodeNumber, Port};
 use crate::traffic::{self, Fate};
@@ -157,11 +157,13 @@ fn reachable_address(world: &World, port: Port, family: Family) -> Option<IpAddr
 
 fn is_lost_in_doubt(records: &Records, way: Way, fate: Fate) -> bool {
     let Fate::Lost(port) = fate else { return false };
-    records.ways.get(&Way { lan: port.lan, ..way }).is_some_and(|(truth, _)| *truth == Truth::Doubtful)
+    records.is_doubtful(Way { lan: port.lan, ..way })
 }
 
 /// One interval and a travel after one end of a pair has moved (or gone home), so has the other, as long as there is
-/// a way on which they can tell each other.
+/// a way on which they can tell each other. A home of which each end may think what it likes (packets pass, most or some)
+/// must at least be left, or kept, so that packets pass: an address goes home when it has itself answered there, and that
+/// answer may be lost for long.
 pub fn both_ends_agree(records: &mut Records, world: &World) -> Result<(), Violation> {
     for way in records.met.clone() {
         let [(one, other), _] = way.directions();
@@ -182,12 +184,19 @@ pub fn both_ends_agree(records: &mut Records, world: &World) -> Result<(), Viola
         let settled = interval * (missed + 2) + long;
         let is_fine = world.now.since(since) <= long
             || !records.is_judgeable(world, way.one, way.other)
-            || !records.has_settled_way(world, way, settled);
+            || !records.has_settled_way(world, way, settled)
+            || (records.is_doubtful(way) && reach_each_other(world, way, (to_one, to_other)));
         require(is_fine, way.one, "both_ends_agree", || {
             format!("{way:?}: moved {has_moved:?} for {:?}", world.now.since(since))
         })?;
     }
     Ok(())
+}
+
+/// Whether packets and replies pass between two hosts, to these addresses of theirs.
+fn reach_each_other(world: &World, way: Way, (one, other): (IpAddr, IpAddr)) -> bool {
+    let reaches = |from, to| matches!(traffic::round_trip(world, from, to), Fate::Delivered(..));
+    reaches(way.one, &other) && reaches(way.other, &one)
 }
 
 /// Whether a host overlay for this very address stands.

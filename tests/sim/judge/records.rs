@@ -263,6 +263,11 @@ impl Records {
             && self.is_undisturbed(world, other)
     }
 
+    /// Whether faild may call a way up or down.
+    pub fn is_doubtful(&self, way: Way) -> bool {
+        self.ways.get(&way).is_some_and(|(truth, _)| *truth == Truth::Doubtful)
+    }
+
     /// Whether some way of the pair works, and all have been as they are for so long.
     pub fn has_settled_way(&self, world: &World, way: Way, long: Duration) -> bool {
         let ways: Vec<_> =

@@ -4,5 +4,6 @@
 mod hosts;
 mod interfaces;
 mod lans;
+mod offline;
 mod reload;
 mod strangers;
