@@ -259,6 +259,21 @@ mod tests {
     }
 
     #[test]
+    fn what_changes_something_is_known_as_that() {
+        let offline =
+            r#"{"version":1,"command":"offline","interface":"eth1","reason":"new switch","for_s":3600}"#;
+        let request = Request::from_line(offline.as_bytes()).unwrap();
+        assert!(request.is_change() && !Request::Why { destination: "x".to_owned() }.is_change());
+        let Request::Offline { for_s, force, .. } = request else { panic!("{request:?}") };
+        assert_eq!((for_s, force), (Some(3600), false));
+        for line in
+            [r#"{"version":1,"command":"failback"}"#, r#"{"version":1,"command":"online","interface":"e"}"#]
+        {
+            assert!(Request::from_line(line.as_bytes()).unwrap().is_change(), "{line}");
+        }
+    }
+
+    #[test]
     fn what_is_wrong_with_a_request_is_said() {
         for (line, kind, words) in [
             ("", RefusalKind::BadRequest, "not a line of JSON"),

@@ -165,6 +165,9 @@ pub struct Path {
     pub family: String,
     /// The verdict.
     pub state: PathState,
+    /// We have taken its LAN out of service, and something else serves.
+    #[serde(default)]
+    pub drained: bool,
     /// What we count.
     pub counted: PathState,
     /// What the peer reports.

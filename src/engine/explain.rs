@@ -204,6 +204,7 @@ impl Engine {
             (Level::Up, _) => None,
             (Level::Down | Level::Unknown, Level::Down) => Some(Obstacle::PeerSaysDown),
             (Level::Down | Level::Unknown, Level::Unknown) => Some(Obstacle::PeerSaysNothing),
+            (Level::Down | Level::Unknown, Level::Up) if path.is_drained() => Some(Obstacle::Offline),
             (Level::Down | Level::Unknown, Level::Up) => Some(Obstacle::NotUp),
         };
         let peer_is_home = !(peer.observer || path.remote_moved);

@@ -149,7 +149,8 @@ impl Engine {
             if path.verdict == before {
                 continue;
             }
-            if path.verdict == Level::Down {
+            // One that is drained is not silent: whatever answered lately may take over at once.
+            if path.verdict == Level::Down && !path.is_drained() {
                 path.unanswered_since.get_or_insert(now);
             }
             if key.peer_lan == UNHEARD && before == Level::Unknown && path.verdict != Level::Down {

@@ -78,6 +78,8 @@ pub struct PathSnapshot {
     pub ready: (bool, bool),
     /// We and the peer have moved traffic away from it.
     pub moved: (bool, bool),
+    /// We have taken its LAN out of service, and something else serves.
+    pub drained: bool,
     /// Slots missed and good in a row.
     pub counts: (u32, u32),
     /// Smoothed round trip.
@@ -155,6 +157,7 @@ impl Engine {
             levels: (path.local, path.remote, path.verdict),
             ready: (self.is_ready(now, path), path.remote_ready),
             moved: (path.is_moved(), path.remote_moved),
+            drained: path.is_drained(),
             counts: (path.missed, path.good),
             round_trip: path.round_trip,
             penalty: path.penalty.value(now, &self.config.damping),

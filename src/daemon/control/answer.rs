@@ -234,6 +234,7 @@ fn path(path: &PathSnapshot) -> Path {
         interface: path.interface.clone(),
         family: path.key.family.to_string(),
         state: level(verdict),
+        drained: path.drained,
         counted: level(counted),
         reported: level(reported),
         missed: path.counts.0,

@@ -131,8 +131,10 @@ fn done(interface: &str, until: Option<Duration>, cut_off: &[CutOff]) -> String 
     format!("{interface} is offline {end}; unplug it when \"faildctl peers\" shows its traffic moved{lost}")
 }
 
-/// Peers by their names, those that have one.
+/// Peers by their names, those that have one; each once, in whichever families it is cut off.
 fn named(cut_off: &[CutOff]) -> String {
+    let mut cut_off = cut_off.to_vec();
+    cut_off.dedup_by_key(|c| c.node);
     let one = |c: &CutOff| {
         let name = c.name.clone().unwrap_or_else(|| c.node.to_string());
         c.address.map_or_else(|| name.clone(), |address| format!("{name} ({address})"))

@@ -39,6 +39,16 @@ fn both_ends_leave_a_lan_that_works_and_return_at_once() {
 }
 
 #[test]
+fn with_three_lans_the_next_one_is_taken_at_once() {
+    let mut world = settled(2, 3);
+    let before = world.hosts[0].notices.len();
+    world.set_offline(0, &["lan0"]);
+    let told: Vec<_> = world.hosts[0].notices[before..].iter().map(|(_, text)| text.clone()).collect();
+    assert_eq!(told.iter().filter(|text| text.starts_with("failover")).count(), 1, "{told:#?}");
+    assert_eq!(world.verdict(0, 0, 1), detour(1, 1));
+}
+
+#[test]
 fn a_cable_that_was_pulled_meanwhile_has_to_prove_itself() {
     let mut world = settled(2, 2);
     world.set_offline(0, &["lan0"]);

@@ -1,5 +1,8 @@
 use super::*;
-use crate::control::{Address, NextHop, PeerCounts};
+use crate::control::{
+    Address, Decision, KernelWay, NextHop, PathAccount, PeerCounts, Reason, Rehearsal, ServingRoute, Step,
+    Why,
+};
 
 const PLAIN: Screen = Screen { is_coloured: false };
 
@@ -41,6 +44,7 @@ fn path() -> Path {
         interface: "lanA".to_owned(),
         family: "ipv4".to_owned(),
         state: PathState::Down,
+        drained: false,
         counted: PathState::Down,
         reported: PathState::Up,
         missed: 7,
@@ -127,4 +131,92 @@ fn durations_have_the_digits_that_matter() {
     ] {
         assert_eq!(short(Duration::from_nanos(nanos)), text);
     }
+}
+
+fn why() -> Why {
+    let reason = |word: &str, text: &str| Reason { word: word.to_owned(), text: text.to_owned() };
+    let account = PathAccount {
+        interface: "lanA".to_owned(),
+        address: Some("10.1.0.2".parse().unwrap()),
+        is_home: true,
+        serves: false,
+        state: PathState::Down,
+        counted: PathState::Down,
+        reported: PathState::Up,
+        evidence: "missed:2".to_owned(),
+        missed: 7,
+        missed_limit: 2,
+        good: 3,
+        good_limit: Some(10),
+        round_trip_us: Some(1234),
+        heard_ms: Some(2100),
+        penalty: 2750.0,
+        penalty_reuse: 1000.0,
+        damped_ms: Some(75_000),
+        unready: vec![reason("good-slots", "10 clean slots (3 so far)")],
+        peer_ready: false,
+    };
+    Why {
+        destination: "10.9.0.0/24".to_owned(),
+        kernel: KernelWay::Leaves {
+            interface: "lanB".to_owned(),
+            via: Some("10.2.0.2".parse().unwrap()),
+            source: Some("10.1.0.1".parse().unwrap()),
+        },
+        route: Some(ServingRoute {
+            prefix: "10.9.0.0/24".to_owned(),
+            overlay: Some("10.9.0.0/24 via 10.2.0.2 dev lanB".to_owned()),
+            original: Some("10.9.0.0/24 via 10.1.0.2 dev lanA".to_owned()),
+            original_gone: true,
+            trouble: None,
+        }),
+        decision: Some(Decision {
+            address: "10.1.0.2".parse().unwrap(),
+            home: "lanA".to_owned(),
+            node: "5cf8967ba08bf691".to_owned(),
+            name: Some("storage".to_owned()),
+            detour: Some(NextHop { interface: "lanB".to_owned(), via: "10.2.0.2".parse().unwrap() }),
+            reason: reason("home-down", "lanA is down (missed:2), and the detour works"),
+            needs: vec![reason("good-slots", "10 clean slots (3 so far)")],
+            paths: vec![account],
+        }),
+    }
+}
+
+#[test]
+fn why_goes_from_the_kernel_to_the_counters() {
+    assert_eq!(
+        PLAIN.text(&Reply::Why(Box::new(why())), true),
+        "\
+now:      by lanB via 10.2.0.2 from 10.1.0.1
+overlay:  10.9.0.0/24 via 10.2.0.2 dev lanB
+for:      10.9.0.0/24 via 10.1.0.2 dev lanA (gone with its interface, remembered)
+peer:     storage, 10.1.0.2 on lanA
+why:      lanA is down (missed:2), and the detour works
+it stays on lanB via 10.2.0.2 until:
+  - 10 clean slots (3 so far)
+
+lanA  down  10.1.0.2  home
+  we count down, the peer reports up; evidence missed:2
+  missed 7 of 2, good 3 of 10, rtt 1.2ms, heard 2.1s ago
+  penalty 2750, held back for 75s; not ready: 10 clean slots (3 so far); the peer is not ready
+"
+    );
+    let unknown = Why { route: None, decision: None, kernel: KernelWay::Local {}, ..why() };
+    let text = PLAIN.text(&Reply::Why(Box::new(unknown)), true);
+    assert!(text.contains("this host's own address") && text.contains("the kernel alone decides"), "{text}");
+}
+
+#[test]
+fn a_plan_says_when_and_what_and_how_much_is_left_out() {
+    let step = |after_ms, command: &str| Step { after_ms, command: command.to_owned() };
+    let steps = vec![step(0, "ip route add x"), step(405, "ip neigh del y")];
+    let plan = Rehearsal { fault: "lanA loses its carrier".to_owned(), steps, count: 9, note: None };
+    assert_eq!(
+        PLAIN.text(&Reply::Plan(plan.clone()), true),
+        "if lanA loses its carrier:\n  at once      ip route add x\n  after 405ms  ip neigh del y\n  and 7 more\n"
+    );
+    let note = Some("nothing would be changed".to_owned());
+    let nothing = Rehearsal { steps: vec![], count: 0, note, ..plan };
+    assert!(PLAIN.text(&Reply::Plan(nothing), true).ends_with("  nothing would be changed\n"));
 }

@@ -8,5 +8,6 @@ mod originals;
 mod others;
 mod property;
 mod rig;
+mod serving;
 mod settings;
 mod wans;

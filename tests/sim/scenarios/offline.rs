@@ -66,7 +66,7 @@ fn all_but_one_lan_may_be_offline() {
 #[test]
 fn administrators_amid_faults() {
     let (first, count) =
-        (setting("FAILD_SIM_FIRST").unwrap_or(1), setting("FAILD_SIM_OFFLINE").unwrap_or(100));
+        (setting("FAILD_SIM_FIRST").unwrap_or(1), setting("FAILD_SIM_OFFLINE").unwrap_or(60));
     let play = |seed| run_as(seed, count == 1, Some(Theme::Administrators)).err();
     let failures: Vec<_> = (first..first + count)
         .filter_map(play)
