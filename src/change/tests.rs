@@ -150,6 +150,7 @@ fn path(node: u64, number: usize, level: Level) -> PathSnapshot {
         levels: (level, level, level),
         ready: (true, true),
         moved: (false, false),
+        drained: false,
         counts: (0, 0),
         round_trip: None,
         penalty: 0.0,
