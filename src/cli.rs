@@ -93,7 +93,7 @@ pub struct Arguments {
     /// Keep all state in this directory
     #[arg(long, value_name = "DIRECTORY")]
     pub state_dir: Option<PathBuf>,
-    /// User to run as, or root [default: faild]
+    /// Run as this user [default: faild]
     #[arg(long, value_name = "NAME", value_parser = value::user_name)]
     pub user: Option<String>,
     /// Report every fault of settings and host, then end

@@ -10,6 +10,7 @@
 //! faildctl    the control command                 control  what faildctl and the daemon say to each other
 //! daemon      the loop: one thread, one mio poll; signals, timers, log, state files
 //!   net         UDP, ARP and ND sockets           kernel   netlink: dump, monitor, apply; sysctls
+//!     change      what the engine shows, from moment to moment -> what was lost and regained
 //!     reconcile   plan against mirror of the kernel -> operations
 //!       engine      packets, interfaces, time -> plan: each subject home, detour or undecided
 //!         wire        bytes <-> probe packets
@@ -18,6 +19,7 @@
 //!
 //! `engine` and `reconcile` are pure: no clock, socket, log or random source, same input, same output.
 
+pub mod change;
 pub mod cli;
 pub mod config;
 pub mod control;

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use clap::CommandFactory;
 use faild::cli::Arguments;
-use faild::config::{Config, Draft, KeyName, Loaded, keys};
+use faild::config::{ChangeKind, Config, Draft, KeyName, Loaded, keys};
 use faild::faildctl::help_texts as faildctl_help;
 
 #[test]
@@ -44,6 +44,53 @@ fn every_option_has_a_line_of_help() {
         assert!(short.is_empty() || line.contains(&format!("{short}, {long}")), "{short} {long}: {line}");
         assert!(line.trim_end().len() > 29, "{long} has no help");
     }
+}
+
+#[test]
+fn the_help_the_manual_and_the_file_have_the_same_defaults() {
+    let help = Arguments::command().render_help().to_string();
+    let manual = text("man/faild.8");
+    let options = between(&manual, "The options are:", ".Ss Signals");
+    let mut checked = 0;
+    for key in keys().filter(|key| key.section.is_empty()) {
+        let start = format!("--{} <", key.name);
+        let Some(line) = help.lines().find(|line| line.contains(&start)) else { continue };
+        let told =
+            line.split_once("[default: ").and_then(|(_, rest)| rest.split_once(']')).map(|(told, _)| told);
+        let Some(told) = told.filter(|_| !key.default.is_empty()) else { continue };
+        load(&format!("{} = {}\n", key.name, quoted(told))).unwrap_or_else(|fault| panic!("{line}: {fault}"));
+        assert_eq!(
+            load(&format!("{} = {}\n", key.name, quoted(told))).unwrap().config,
+            Config::default(),
+            "{line}"
+        );
+        let entry = between(options, &format!("Fl -{} Ar", key.name), "\n.It ");
+        let names = [format!("The default is {told}."), format!(".Cm {told} ;")];
+        assert!(names.iter().any(|name| entry.contains(name)), "{told} is not in {entry}");
+        checked += 1;
+    }
+    assert_eq!(checked, 5, "interval, missed, good, port, user");
+}
+
+#[test]
+fn the_manual_has_every_change_that_hooks_are_told_of() {
+    let manual = text("man/faild.8");
+    let section = between(&manual, ".Ss Hooks", ".Ss Service managers");
+    let items = section.lines().filter_map(|line| line.strip_prefix(".It Li "));
+    let documented: Vec<&str> = items.flat_map(|item| item.split(" , ")).collect();
+    assert_eq!(documented, ChangeKind::ALL.map(ChangeKind::name));
+}
+
+#[test]
+fn the_manual_has_every_variable_that_hooks_get() {
+    let manual = text("man/faild.8");
+    let section = between(&manual, ".Ss Hooks", ".Ss Service managers");
+    let source = text("src/daemon/hooks/message.rs");
+    let names = |text: &str| -> BTreeSet<String> {
+        let words = text.split(|c: char| !c.is_ascii_uppercase() && c != '_');
+        words.filter(|word| word.starts_with("FAILD_")).map(str::to_owned).collect()
+    };
+    assert_eq!(names(section), names(source.split("#[cfg(test)]").next().unwrap_or_default()));
 }
 
 #[test]
@@ -146,7 +193,7 @@ fn the_shipped_file_is_good_with_every_key_set() {
 
 #[test]
 fn mandoc_finds_no_fault() {
-    for manual in ["faild.8", "faild.toml.5", "faild.7"] {
+    for manual in ["faild.8", "faild.toml.5", "faild.7", "faild-protocol.7"] {
         let path = root().join("man").join(manual);
         let Ok(output) = Command::new("mandoc").args(["-T", "lint", "-W", "all"]).arg(&path).output() else {
             eprintln!("SKIPPED: mandoc is not installed, the manuals are not checked");
@@ -208,6 +255,8 @@ fn document(key: &KeyName, setting: &str) -> String {
         ("", _) => ("", ""),
         ("lan", "interface") => ("[[lan]]", ""),
         ("lan", _) => ("[[lan]]", "interface = \"eth7\""),
+        ("hook", "command") => ("[[hook]]", ""),
+        ("hook", _) => ("[[hook]]", "command = [\"/bin/true\"]"),
         ("peer", "name") => ("[[peer]]", "addresses = [\"192.0.2.9\"]"),
         ("peer", _) => ("[[peer]]", "name = \"other\""),
         ("failback", "delay") => ("[failback]", "policy = \"delay\""),
@@ -232,6 +281,12 @@ fn options() -> Vec<(String, String)> {
 
 fn load(text: &str) -> Result<Loaded, faild::config::Faults> {
     Draft::from_text(Path::new("example"), text).finish()
+}
+
+/// A value as the file has it.
+fn quoted(value: &str) -> String {
+    let is_number = value.parse::<f64>().is_ok();
+    if is_number { value.to_owned() } else { format!("\"{value}\"") }
 }
 
 fn between<'a>(text: &'a str, from: &str, until: &str) -> &'a str {

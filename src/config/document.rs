@@ -287,7 +287,7 @@ fn home_of(name: &str) -> Option<&'static str> {
 
 /// Whether a section may stand several times, in double brackets.
 fn is_listed(name: &str) -> bool {
-    matches!(name, "lan" | "peer")
+    matches!(name, "lan" | "peer" | "hook")
 }
 
 /// The parser's words on one line.

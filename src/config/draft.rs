@@ -10,6 +10,7 @@ use nix::unistd::{AccessFlags, eaccess};
 use super::account::{self, Account};
 use super::document::Source;
 use super::fault::{Fault, Faults, Origin};
+use super::hook::{self, HookConfig};
 use super::{Config, DEFAULT_USER, KeyRing, LanConfig, PeerConfig, file, key_file};
 
 /// The file that is read when none is named.
@@ -38,6 +39,7 @@ pub struct Draft {
     pub(super) log: Option<Placed<PathBuf>>,
     pub(super) key_file: Option<Placed<PathBuf>>,
     pub(super) user: Option<Placed<String>>,
+    pub(super) hooks: Vec<Placed<HookConfig>>,
     pub(super) faults: Vec<Fault>,
     file: Option<PathBuf>,
 }
@@ -87,6 +89,7 @@ impl Draft {
             log: None,
             key_file: None,
             user: None,
+            hooks: Vec::new(),
             faults: Vec::new(),
             file: None,
         }
@@ -141,11 +144,13 @@ impl Draft {
             self.faults.extend(check_user(&user));
             self.settings.user = user.value;
         }
+        self.faults.extend(hook::check_users(&self.hooks, &self.settings.user));
         Faults::check(self.faults)?;
         let config = Config {
             lans: self.lans.into_iter().map(|lan| lan.value).collect(),
             exclude: self.exclude.into_iter().map(|name| name.value).collect(),
             peers: self.peers.into_iter().map(|peer| peer.value).collect(),
+            hooks: self.hooks.into_iter().map(|hook| hook.value).collect(),
             ..self.settings
         };
         Ok(Loaded { warnings: warnings(&config), config, file: self.file })
@@ -294,7 +299,7 @@ fn may_write(path: &Path, refusal: &str) -> Option<String> {
 
 /// What can run, and is likely not as it was meant.
 fn warnings(config: &Config) -> Vec<String> {
-    let mut warnings = Vec::new();
+    let mut warnings = hook::warnings(&config.hooks);
     if let [only] = config.lans.as_slice() {
         warnings.push(format!(
             "{} is the only LAN, there is nothing to fail over to; name two to four",

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::document::{Key, Source, Value};
 use super::draft::{Draft, Placed};
 use super::fault::{Complaint, Fault};
+use super::hook;
 use super::{Damping, Exit, Failback, LanConfig, PeerConfig, value};
 
 /// A key of the file, for the manual's sake.
@@ -30,6 +31,7 @@ pub fn keys() -> impl Iterator<Item = KeyName> {
     section("", names(TOP))
         .chain(section("lan", names(LAN)))
         .chain(section("peer", names(PEER)))
+        .chain(section("hook", names(hook::KEYS)))
         .chain(section("auth", names(AUTH)))
         .chain(section("damping", names(DAMPING)))
         .chain(section("failback", names(FAILBACK)))
@@ -93,6 +95,7 @@ const TOP: &[Key<Draft>] = &[
 const SECTIONS: &[Key<Draft>] = &[
     Key { name: "lan", default: "", read: read_lans },
     Key { name: "peer", default: "", read: read_peers },
+    Key { name: "hook", default: "", read: hook::read },
     Key { name: "auth", default: "", read: |d, v, faults| v.read(AUTH, d, faults) },
     Key { name: "damping", default: "", read: read_damping },
     Key { name: "failback", default: "", read: read_failback },

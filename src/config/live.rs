@@ -49,6 +49,7 @@ const LIVE: &[Live] = &[
     ("exit", |a, b| a.exit != b.exit),
     ("lan", |a, b| a.lans != b.lans),
     ("peer", |a, b| a.peers != b.peers),
+    ("hook", |a, b| a.hooks != b.hooks),
     ("auth", |a, b| (&a.keys, &a.key_file) != (&b.keys, &b.key_file)),
     ("damping", |a, b| a.damping != b.damping),
     ("failback", |a, b| a.failback != b.failback),

@@ -15,6 +15,7 @@ mod document;
 mod draft;
 mod fault;
 mod file;
+mod hook;
 mod interfaces;
 pub mod key_file;
 mod live;
@@ -23,6 +24,7 @@ pub(crate) mod value;
 pub use draft::{DEFAULT_FILE, Draft, Loaded, MOST_LANS};
 pub use fault::{Complaint, Fault, FaultKind, Faults, Origin};
 pub use file::{KeyName, keys};
+pub use hook::{ChangeKind, HookConfig};
 pub use interfaces::{absent_lans, check_against_interfaces};
 pub use live::{differences, keep_fixed};
 
@@ -54,6 +56,8 @@ pub struct Config {
     pub exclude: Vec<String>,
     /// `[[peer]]`: hosts that broadcasts do not reach, or whose addresses are to be known before they are heard.
     pub peers: Vec<PeerConfig>,
+    /// `[[hook]]`: programs that are told of changes.
+    pub hooks: Vec<HookConfig>,
     /// Keys; empty: probes are not authenticated.
     pub keys: KeyRing,
     /// Where the keys came from.
@@ -98,6 +102,7 @@ impl Default for Config {
             lans: Vec::new(),
             exclude: Vec::new(),
             peers: Vec::new(),
+            hooks: Vec::new(),
             keys: KeyRing::default(),
             key_file: None,
             damping: Damping::default(),

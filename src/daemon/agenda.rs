@@ -21,6 +21,8 @@ pub(super) enum Task {
     ExpireOffline,
     /// Go back to the settings from before, unless those on trial were confirmed.
     RollBack,
+    /// Compare the engine's state with what it was.
+    Compare,
 }
 
 /// When each is due; each at most once.

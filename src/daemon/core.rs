@@ -28,6 +28,7 @@ use super::log::Log;
 use super::neighbours::Neighbours;
 use super::offline::Offline;
 use super::state::{Journal, State};
+use crate::change::{Change, Tracker};
 use crate::config::{Config, Failback, LanConfig};
 use crate::engine::{self, Engine, Input, Output};
 use crate::interface::{Interface, InterfaceIndex, MacAddress};
@@ -82,6 +83,9 @@ pub(super) struct Core {
     pub(super) trial: Option<Trial>,
     /// Somebody wants the daemon to end.
     pub(super) end: Option<End>,
+    pub(super) tracker: Tracker,
+    /// What has changed since the loop took them last.
+    pub(super) changes: Vec<Change>,
 }
 
 /// Something for the kernel or the file system.
@@ -252,11 +256,15 @@ impl Core {
                     self.sockets.solicit(interface, source, target);
                 }
                 Output::QueryLinks => self.agenda.by(Task::QueryLinks, self.earliest_query(now)),
-                Output::PlanChanged => self.is_plan_new = true,
+                Output::PlanChanged => {
+                    self.is_plan_new = true;
+                    self.compare_soon(now);
+                }
                 Output::Remember(memory) => self.state.remember(&memory),
                 Output::Notice(notice) => {
                     let hardware = self.hardware_of(&notice);
                     self.say(notice.level(), &format_args!("{notice}{hardware}"));
+                    self.compare_soon(now);
                 }
             }
         }
@@ -302,6 +310,7 @@ impl Core {
             Task::TellTimeOfDay => self.tell_time_of_day(moment),
             Task::ExpireOffline => self.expire_offline(moment),
             Task::RollBack => self.roll_back(moment.now),
+            Task::Compare => self.compare(moment.now),
         }
     }
 

@@ -17,6 +17,7 @@ use nix::sys::time::TimeSpec;
 use super::clock;
 use super::control::Control;
 use super::core::{Core, End};
+use super::hooks::Hooks;
 use super::lag::Lag;
 use super::signals::{Request, Signals};
 use super::supervisor::Supervisor;
@@ -44,6 +45,7 @@ pub(super) struct EventLoop {
     last_read: Instant,
     lag: Lag,
     pub(super) supervisor: Supervisor,
+    hooks: Hooks,
 }
 
 impl EventLoop {
@@ -58,6 +60,7 @@ impl EventLoop {
         poll: Poll,
         signals: Signals,
         monitor: Monitor,
+        hooks: Hooks,
     ) -> anyhow::Result<Self> {
         let timer = Timer::new().context("cannot make a timer")?;
         for (token, descriptor) in
@@ -81,6 +84,7 @@ impl EventLoop {
             last_read: Instant::default(),
             lag: Lag::default(),
             supervisor: Supervisor::default(),
+            hooks,
         })
     }
 
@@ -123,7 +127,10 @@ impl EventLoop {
     }
 
     fn wait(&mut self, events: &mut Events) -> anyhow::Result<Moment> {
-        let deadline = [self.core.deadline(), self.supervisor.deadline()].into_iter().flatten().min();
+        let deadline = [self.core.deadline(), self.supervisor.deadline(), self.hooks.deadline()]
+            .into_iter()
+            .flatten()
+            .min();
         let is_busy =
             self.core.has_work() || self.is_monitor_readable || self.control.has_work(&self.core.events);
         self.timer.arm(deadline).context("cannot set the timer")?;
@@ -145,6 +152,8 @@ impl EventLoop {
                 MONITOR => self.is_monitor_readable = true,
                 SIGNALS => self.is_signalled = true,
                 _ if self.control.handle_ready(event) => {}
+                // They are looked after each turn.
+                token if Hooks::is_ours(token) => {}
                 token => {
                     self.core.sockets.handle_readable(token);
                 }
@@ -162,6 +171,7 @@ impl EventLoop {
         self.core.run_errands(moment.now);
         self.core.state.attend();
         self.answer(moment.now);
+        self.run_hooks(moment);
     }
 
     /// Answers one of those who ask, after everything that matters more.
@@ -170,6 +180,16 @@ impl EventLoop {
             let reply = self.core.answer(now, &request);
             self.control.answer(now, client, &request, &reply, &self.core.events);
         }
+    }
+
+    /// Tells of what has changed.
+    fn run_hooks(&mut self, moment: Moment) {
+        self.hooks.follow(&self.core.config);
+        let node = self.core.engine.node();
+        for change in self.core.changes.drain(..) {
+            self.hooks.handle_change(moment, node, &change);
+        }
+        self.hooks.attend(moment.now);
     }
 
     /// Who has not read what has arrived must not say that nothing did. A flood cannot put that off for ever.
@@ -202,7 +222,10 @@ impl EventLoop {
             match request {
                 Request::Stop(cause) => return Some(End { cause, keep: false }),
                 Request::Reload => self.reload(moment.now),
-                Request::Report => self.core.report(moment.now, &self.lag.to_string()),
+                Request::Report => {
+                    self.core.report(moment.now, &self.lag.to_string());
+                    self.hooks.report();
+                }
                 Request::FailBack => {
                     info!("failback-requested signal=SIGUSR2");
                     self.core.tell(moment.now, Input::FailBack);

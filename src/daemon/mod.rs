@@ -7,12 +7,14 @@
 
 mod agenda;
 pub mod clock;
+mod comparing;
 mod control;
 mod core;
 mod detach;
 mod event_loop;
 mod files;
 mod heap;
+mod hooks;
 mod instance;
 mod lag;
 mod local_time;
@@ -39,6 +41,7 @@ use self::control::{Control, Events};
 use self::core::{Core, Source};
 use self::detach::{Readiness, Side};
 use self::event_loop::EventLoop;
+use self::hooks::Hooks;
 use self::instance::Instance;
 use self::log::Log;
 use self::neighbours::Neighbours;
@@ -47,6 +50,7 @@ use self::pid_file::PidFile;
 use self::signals::Signals;
 use self::state::{Journal, State};
 use self::supervisor::Supervisor;
+use crate::change::Tracker;
 use crate::config::{Config, Faults, Loaded, absent_lans, check_against_interfaces};
 use crate::engine::Engine;
 use crate::interface::Interface;
@@ -108,8 +112,10 @@ fn serve(loaded: Loaded, source: Source, readiness: Readiness) -> anyhow::Result
     let netlink = Netlink::open(RECEIVE_BUFFER).context("cannot talk to the kernel")?;
     let monitor = Monitor::open(netlink.port(), RECEIVE_BUFFER).context("cannot listen to the kernel")?;
     let kernel = open_kernel(netlink, &config)?;
+    let registry = poll.registry().try_clone().context("cannot poll")?;
+    let hooks = Hooks::new(&config, registry).context("cannot make ready for hooks")?;
     let core = core(config, kernel, &poll, log.clone(), source)?;
-    let mut event_loop = EventLoop::new(core, control, poll, signals, monitor)?;
+    let mut event_loop = EventLoop::new(core, control, poll, signals, monitor, hooks)?;
     event_loop.supervisor = Supervisor::from_env();
     event_loop.core.start(clock::read());
     pid_file.as_mut().map(PidFile::fill).transpose()?;
@@ -167,6 +173,8 @@ fn core(
         source,
         trial: None,
         end: None,
+        tracker: Tracker::default(),
+        changes: Vec::new(),
         config,
     })
 }

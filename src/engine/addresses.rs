@@ -11,7 +11,7 @@ use crate::time::Instant;
 use crate::wire::{LanIndex, Level, NodeId};
 
 /// A list this long may have been cut: what is missing from it is not withdrawn.
-const COMPLETE_LIST: usize = 34;
+pub(super) const COMPLETE_LIST: usize = 34;
 
 impl Engine {
     /// A peer's list of all its addresses, come over one path.

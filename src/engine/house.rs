@@ -87,13 +87,24 @@ impl Engine {
         }
     }
 
-    /// An overlay for an absent node that leads to another host goes, as if the address were withdrawn.
+    /// An overlay for an absent node, or for nobody, that leads to another host goes, as if the address were withdrawn.
     fn withdraw_left_behind(&mut self, now: Instant) {
-        let mut left = Vec::new();
+        for (node, address) in self.orphans(now) {
+            self.note_on_its_lan(now, node, address, true);
+        }
+        let mut left: Vec<_> = self
+            .orphans(now)
+            .into_iter()
+            .filter_map(|(node, address)| {
+                let peer = self.peers.get(&node)?;
+                let key = self.lans.keys().find_map(|lan| peer.path_by_address(*lan, &address))?;
+                Some((node, key, address))
+            })
+            .collect();
         for peer in self.peers.values().filter(|peer| peer.absent && self.has_overlay(peer)) {
             for (key, path) in &peer.paths {
                 let here = path.addresses.iter().filter(|a| a.withdrawn.is_none());
-                let astray = here.filter(|a| self.leads_astray(a, peer.node));
+                let astray = here.filter(|a| self.leads_astray(now, a, peer.node));
                 left.extend(astray.map(|a| (peer.node, *key, a.address)));
             }
         }

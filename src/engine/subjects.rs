@@ -6,7 +6,8 @@
 
 use std::net::IpAddr;
 
-use super::path::{PathKey, UNHEARD, is_link_local};
+use super::addresses::COMPLETE_LIST;
+use super::path::{Path, PathKey, UNHEARD, is_link_local};
 use super::peer::Peer;
 use super::peer_address::{PeerAddress, Position};
 use super::{Engine, NextHop, Outcome, Output, Subject, Verdict};
@@ -191,15 +192,31 @@ impl Engine {
 
     /// Whether what stands in the kernel for an address of an absent node leads to another by now, which does not bear the
     /// address: the host goes on under a new id, or another one has got its next hop.
-    pub(super) fn leads_astray(&self, a: &PeerAddress, of: NodeId) -> bool {
-        let Some(way) = a.applied.as_deref().or_else(|| self.adopted.get(&a.address)) else { return false };
+    pub(super) fn leads_astray(&self, now: Instant, a: &PeerAddress, of: NodeId) -> bool {
+        let way = a.applied.as_deref().or_else(|| self.adopted.get(&a.address));
+        way.and_then(|way| self.disowner(now, way, &a.address)).is_some_and(|node| node != of)
+    }
+
+    /// The live node that a way leads to, if it says of all its addresses that this one is not among them.
+    fn disowner(&self, now: Instant, way: &NextHop, address: &IpAddr) -> Option<NodeId> {
         let next_hop = Subject { home: way.interface.clone(), address: way.via };
-        let owner = self.subject_nodes.get(&next_hop).filter(|owner| **owner != of);
-        owner.and_then(|owner| self.peers.get(owner)).is_some_and(|owner| {
-            let mut voices = owner.paths.values().filter(|path| !path.claims.is_empty()).peekable();
-            let speaks = !owner.absent && voices.peek().is_some();
-            speaks && voices.all(|path| !path.claims.contains(&a.address))
-        })
+        let peer = self.subject_nodes.get(&next_hop).and_then(|node| self.peers.get(node))?;
+        let mut voices = peer.paths.values().filter(|path| !path.claims.is_empty()).peekable();
+        let speaks =
+            !peer.absent && !peer.is_doubtful(now, self.config.missed.get()) && voices.peek().is_some();
+        let disowns = |path: &Path| path.claims.len() < COMPLETE_LIST && !path.claims.contains(address);
+        (speaks && voices.all(|path| disowns(path))).then_some(peer.node)
+    }
+
+    /// Overlays that were found at the start for addresses that nobody has, with the nodes that they lead to in vain: we
+    /// ended before we had written down whose they were.
+    pub(super) fn orphans(&self, now: Instant) -> Vec<(NodeId, IpAddr)> {
+        let is_known = |address: &IpAddr| {
+            let subject = |home: &str| Subject { home: home.to_owned(), address: *address };
+            self.lans.values().any(|lan| self.subject_nodes.contains_key(&subject(lan.name())))
+        };
+        let orphans = self.adopted.iter().filter(|(address, _)| !is_known(address));
+        orphans.filter_map(|(address, way)| Some((self.disowner(now, way, address)?, *address))).collect()
     }
 
     /// What became of a subject in the kernel.

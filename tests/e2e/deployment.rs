@@ -19,6 +19,10 @@ fn the_init_script_starts_reports_reloads_and_stops() {
     assert_eq!(init(h1, "status"), Some(3), "not running");
     assert_eq!(init(h1, "reload"), Some(7), "nothing to reload");
     assert_eq!(init(h1, "stop"), Some(0), "stopping what does not run is done at once");
+    for word in ["condrestart", "try-restart"] {
+        assert_eq!(init(h1, word), Some(0), "what does not run is not started");
+    }
+    assert_eq!(init(h1, "status"), Some(3));
     assert_eq!(init(h1, "start"), Some(0));
     assert_eq!(init(h1, "status"), Some(0));
     let first = pid(h1);
@@ -29,6 +33,9 @@ fn the_init_script_starts_reports_reloads_and_stops() {
     wait_until("the log is there again", Duration::from_secs(15), || log.exists());
     assert_eq!(init(h1, "restart"), Some(0));
     assert_ne!(pid(h1), first);
+    let second = pid(h1);
+    assert_eq!(init(h1, "condrestart"), Some(0));
+    assert_ne!(pid(h1), second, "what runs is");
     assert_eq!(h1.sh(&format!("kill -9 {}", pid(h1))).status.code(), Some(0));
     wait_until("it is dead", Duration::from_secs(15), || init(h1, "status") == Some(1));
     assert_eq!(init(h1, "start"), Some(0), "a pid file that was left behind keeps nobody from starting");

@@ -420,16 +420,16 @@ impl World {
         self.with_effects(number, Node::stop);
     }
 
-    /// `faildctl offline`, `faildctl online`.
-    pub fn set_offline(&mut self, port: Port, offline: bool) {
-        let name = self.interface_name(port).to_owned();
-        self.with_effects(port.node, |node, now, effects| node.set_offline(&name, offline, now, effects));
-    }
-
     /// SIGHUP, with other settings.
     pub fn reload(&mut self, number: NodeNumber, change: impl FnOnce(&mut Config)) {
         self.on_disturbed(number, "settings reloaded");
         self.with_effects(number, |node, now, effects| node.reload(now, change, effects));
+    }
+
+    /// `faildctl offline`, `faildctl online`.
+    pub fn set_offline(&mut self, port: Port, offline: bool) {
+        let name = self.interface_name(port).to_owned();
+        self.with_effects(port.node, |node, now, effects| node.set_offline(&name, offline, now, effects));
     }
 
     /// SIGSTOP, and SIGCONT later.

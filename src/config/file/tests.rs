@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::{Config, Loaded};
+use crate::config::{ChangeKind, Config, HookConfig, Loaded};
 
 #[test]
 fn an_empty_file_is_the_defaults() {
@@ -11,13 +11,22 @@ fn an_empty_file_is_the_defaults() {
 
 #[test]
 fn every_default_that_the_keys_name_is_the_default() {
-    for key in keys().filter(|key| !key.default.is_empty() && key.section != "lan") {
+    for key in keys().filter(|key| !key.default.is_empty() && !["lan", "hook"].contains(&key.section)) {
         let text = format!("{}\n{} = {}\n", header(key.section), key.name, key.default);
         assert_eq!(good(&text).config, Config::default(), "{text}");
     }
     for key in keys().filter(|key| !key.default.is_empty() && key.section == "lan") {
         let text = format!("[[lan]]\ninterface = \"a\"\n{} = {}\n", key.name, key.default);
         assert_eq!(good(&text).config.lans, [LanConfig::new("a")], "{text}");
+    }
+}
+
+#[test]
+fn every_default_of_a_hook_is_the_default() {
+    let plain = good("[[hook]]\ncommand = [\"/bin/true\"]\n").config.hooks;
+    for key in keys().filter(|key| !key.default.is_empty() && key.section == "hook") {
+        let text = format!("[[hook]]\ncommand = [\"/bin/true\"]\n{} = {}\n", key.name, key.default);
+        assert_eq!(good(&text).config.hooks, plain, "{text}");
     }
 }
 
@@ -52,6 +61,12 @@ broadcast = false
 [[peer]]
 name = "db1"
 addresses = ["10.0.0.2", "fd00::2"]
+
+[[hook]]
+command = ["/bin/tell", "me"]
+events = ["lan-lost"]
+timeout = 3
+user = "root"
 
 [damping]
 penalty = 1.5
@@ -92,6 +107,12 @@ window = "02:00-04:30"
         peers: vec![PeerConfig {
             name: "db1".to_owned(),
             addresses: vec!["10.0.0.2".parse().unwrap(), "fd00::2".parse().unwrap()],
+        }],
+        hooks: vec![HookConfig {
+            command: vec!["/bin/tell".to_owned(), "me".to_owned()],
+            events: vec![ChangeKind::LanLost],
+            timeout: Duration::from_secs(3),
+            user: Some("root".to_owned()),
         }],
         damping: Damping {
             penalty: 1.5,
@@ -341,6 +362,15 @@ const BOUNDARIES: &[Boundary] = &[
     ("", "control-group", &["\"adm\""], &["\"\"", "\"a b\"", "3"]),
     ("", "exit", &["\"lift\"", "\"keep\""], &["\"\"", "\"Lift\"", "false"]),
     ("", "user", &["\"faild\"", "\"root\""], &["\"\"", "0", "\"-x\"", "\"a b\"", "\"nobody-has-this\""]),
+    (
+        "hook",
+        "command",
+        &["[\"/bin/true\"]", "[\"/a\", \"\", \"b c\"]"],
+        &["[]", "\"/a\"", "[\"a\"]", "[1]", "[\"/a\", 1]"],
+    ),
+    ("hook", "events", &["[\"lan-lost\"]"], &["[]", "[\"lan\"]", "[3]", "\"lan-lost\""]),
+    ("hook", "timeout", &["\"100ms\"", "600"], &["\"99ms\"", "\"11m\""]),
+    ("hook", "user", &["\"faild\""], &["\"\"", "\"root\"", "3"]),
     ("lan", "interface", &["\"eth0\""], &["\"\"", "\"a/b\"", "3"]),
     ("lan", "ipv4", &["true", "false"], &["\"no\""]),
     ("lan", "ipv6", &["true", "false"], &["0"]),
@@ -378,6 +408,8 @@ fn document(section: &str, key: &str, value: &str) -> String {
     let others = match (section, key) {
         ("lan", "interface") | ("peer", "none") => "",
         ("lan", _) => "interface = \"eth7\"\n",
+        ("hook", "command") => "",
+        ("hook", _) => "command = [\"/bin/true\"]\n",
         ("peer", "name") => "addresses = [\"10.9.9.9\"]\n",
         ("peer", _) => "name = \"other\"\n",
         _ => "",
@@ -388,7 +420,7 @@ fn document(section: &str, key: &str, value: &str) -> String {
 fn header(section: &str) -> String {
     match section {
         "" => String::new(),
-        "lan" | "peer" => format!("[[{section}]]"),
+        "lan" | "peer" | "hook" => format!("[[{section}]]"),
         _ => format!("[{section}]"),
     }
 }

@@ -5,6 +5,7 @@
 //! root --> user faild --+--> CAP_NET_ADMIN  routes, addresses, neighbours, receive buffers
 //!   \                   |    CAP_NET_RAW    ARP and ND, and sockets bound to interfaces, also of those that come later
 //!    \-> stays root ----+    CAP_NET_BIND_SERVICE, only where the port is below 1024
+//!                       |    CAP_SETUID, CAP_SETGID, CAP_KILL, only for root with hooks, which run as others
 //! ```
 //!
 //! No program that faild starts gets any right that faild does not have (no-new-privs), and none of its capabilities
@@ -55,18 +56,22 @@ pub(super) fn drop_rights(config: &Config) -> anyhow::Result<()> {
     if let (Some(account), false) = (choice.account(), config.dry_run) {
         places::hand_over(config, account);
     }
+    let mut kept = needed(config);
     match &choice {
-        Choice::Become(account) => become_user(account, needed(config)).with_context(|| {
+        Choice::Become(account) => become_user(account, kept).with_context(|| {
             format!("cannot become user {}; mend that, or stay root with --user root", account.name)
         })?,
         Choice::StayRoot { .. } => {
-            limit(needed(config), needed(config)).context("cannot give up capabilities")?
+            if !config.hooks.is_empty() {
+                kept |= TO_RUN_AS_OTHERS.intersection(held);
+            }
+            limit(kept, kept).context("cannot give up capabilities")?;
         }
         Choice::StayUser { .. } => {
-            limit(needed(config), CapabilitySet::empty()).context("cannot give up capabilities")?;
+            limit(kept, CapabilitySet::empty()).context("cannot give up capabilities")?;
         }
     }
-    choice.tell(needed(config));
+    choice.tell(kept);
     check_key_file(config);
     Ok(())
 }
@@ -212,6 +217,10 @@ fn names(set: CapabilitySet) -> Vec<String> {
 fn errno(error: rustix::io::Errno) -> Errno {
     Errno::from_raw(error.raw_os_error())
 }
+
+/// What it takes to start a program as another user, and to end it.
+const TO_RUN_AS_OTHERS: CapabilitySet =
+    CapabilitySet::SETUID.union(CapabilitySet::SETGID).union(CapabilitySet::KILL);
 
 /// What it takes to become another user and to hand it our files.
 const TO_BECOME: CapabilitySet =

@@ -69,6 +69,15 @@ fn address_that_was_left_behind_with_an_id_goes_home() {
     story.ends(renumbered).ends(Fault::Silence(A)).act(|world| start_anew(world, Y)).all_home_within(60.0);
 }
 
+/// An overlay that is found at the start for an address that nobody has any more, and nobody remembers, goes too.
+#[test]
+fn overlay_for_an_address_that_nobody_remembers_is_lifted() {
+    let mut story = Story::of(2).begin();
+    let renumbered = Fault::Renumber(Port { node: Y, lan: A });
+    story.strikes(renumbered.clone()).pass(40.0).strikes(Fault::Silence(A)).pass(10.0).act(|w| w.kill(X));
+    story.ends(renumbered).ends(Fault::Silence(A)).act(|world| start_anew(world, X)).all_home_within(60.0);
+}
+
 fn start_anew(world: &mut World, node: NodeNumber) {
     world.kill(node);
     world.nodes[node.index()].memory = Memory::default();

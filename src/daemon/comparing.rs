@@ -1,0 +1,37 @@
+//! When the core looks what has changed for people and for hooks.
+
+use std::time::Duration;
+
+use log::{Level, debug};
+
+use super::agenda::Task;
+use super::core::Core;
+use crate::config::ChangeKind;
+use crate::time::Instant;
+
+impl Core {
+    /// Something has changed.
+    pub(super) fn compare_soon(&mut self, now: Instant) {
+        self.agenda.by(Task::Compare, now + PAUSE);
+    }
+
+    /// Looks what it comes to. That redundancy was lost only all peers together show, so that no notice tells it.
+    pub(super) fn compare(&mut self, now: Instant) {
+        for change in self.tracker.observe(&self.engine.snapshot(now)) {
+            match change.kind {
+                ChangeKind::RedundancyLost => self.say(Level::Warn, &change),
+                ChangeKind::RedundancyRegained => self.say(Level::Info, &change),
+                ChangeKind::PeerLost
+                | ChangeKind::PeerRegained
+                | ChangeKind::LanLost
+                | ChangeKind::LanRegained
+                | ChangeKind::Failover
+                | ChangeKind::Failback => debug!("change {change}"),
+            }
+            self.changes.push(change);
+        }
+    }
+}
+
+/// Changes come in swarms: a LAN that dies is one for each of its peers.
+const PAUSE: Duration = Duration::from_millis(20);

@@ -1,0 +1,150 @@
+//! A change as a hook gets it: environment variables for shell scripts, one line of JSON on standard input for all else.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::change::{Change, PeerWords};
+use crate::time::Stamp;
+use crate::wire::NodeId;
+
+/// What a run is given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Message {
+    /// Names and values; nothing else is in the environment.
+    pub(super) environment: Vec<(&'static str, String)>,
+    /// For standard input: at most [`LONGEST`] bytes, with the line break.
+    pub(super) json: String,
+}
+
+impl Message {
+    /// The message of `node`, this host, about what changed at `at`, the time since 1970.
+    pub(super) fn new(change: &Change, node: NodeId, at: Duration) -> Self {
+        let time = Stamp(at).to_string();
+        let first = change.peers.first();
+        let words = |peers: &[String]| peers.join(" ");
+        let mut environment = vec![
+            ("PATH", PATH.to_owned()),
+            ("FAILD_EVENT", change.kind.name().to_owned()),
+            ("FAILD_TIME", time.clone()),
+            ("FAILD_NODE", node.to_string()),
+        ];
+        let more = [
+            ("FAILD_INTERFACE", change.interface.clone()),
+            ("FAILD_PEER", first.map(|peer| peer.node.to_string())),
+            ("FAILD_PEER_NAME", first.and_then(|peer| peer.name.clone())),
+            ("FAILD_PEER_ADDRESSES", first.map(|peer| words(&texts(&peer.addresses)))),
+            ("FAILD_PEERS", (change.count > 0).then(|| change.count.to_string())),
+        ];
+        environment.extend(more.into_iter().filter_map(|(name, value)| Some((name, value?))));
+        Self { environment, json: json(change, node, &time) }
+    }
+}
+
+#[derive(Serialize)]
+struct Json<'a> {
+    version: u8,
+    event: &'static str,
+    time: &'a str,
+    node: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    interface: Option<&'a str>,
+    #[serde(skip_serializing_if = "is_zero")]
+    count: usize,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    peers: Vec<JsonPeer<'a>>,
+}
+
+#[derive(Serialize)]
+struct JsonPeer<'a> {
+    node: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    addresses: Vec<String>,
+}
+
+/// One line. If it does not fit, fewer peers are in it; `count` still tells how many there are.
+fn json(change: &Change, node: NodeId, time: &str) -> String {
+    for most in (0..=change.peers.len()).rev() {
+        let line = Json {
+            version: 1,
+            event: change.kind.name(),
+            time,
+            node: node.to_string(),
+            interface: change.interface.as_deref(),
+            count: change.count,
+            peers: change.peers.iter().take(most).map(json_peer).collect(),
+        };
+        // Texts and numbers are always JSON.
+        let line = serde_json::to_string(&line).unwrap_or_default() + "\n";
+        if line.len() <= LONGEST {
+            return line;
+        }
+    }
+    String::new()
+}
+
+fn json_peer(peer: &PeerWords) -> JsonPeer<'_> {
+    JsonPeer { node: peer.node.to_string(), name: peer.name.as_deref(), addresses: texts(&peer.addresses) }
+}
+
+fn texts<T: ToString>(list: &[T]) -> Vec<String> {
+    list.iter().map(ToString::to_string).collect()
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it so")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Whatever room a pipe has, it has it for a page (pipe(7)): so who does not read blocks nobody.
+const LONGEST: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::ChangeKind;
+
+    fn change(peers: usize) -> Change {
+        let peer = |number: u64| PeerWords {
+            node: NodeId(number),
+            name: Some(format!("name-\"{number}\"")),
+            addresses: vec!["fd00:1111:2222:3333:4444:5555:6666:7777".parse().unwrap(); 8],
+        };
+        let peers: Vec<PeerWords> = (1..=peers as u64).map(peer).collect();
+        Change { kind: ChangeKind::RedundancyLost, interface: None, count: peers.len(), peers }
+    }
+
+    #[test]
+    fn a_lan_is_told_without_peers() {
+        let lan = Change {
+            kind: ChangeKind::LanLost,
+            interface: Some("eth0".to_owned()),
+            peers: Vec::new(),
+            count: 0,
+        };
+        let message = Message::new(&lan, NodeId(0xfa1d), Duration::from_millis(1_700_000_000_123));
+        assert_eq!(
+            message.json,
+            "{\"version\":1,\"event\":\"lan-lost\",\"time\":\"2023-11-14T22:13:20.123Z\",\
+             \"node\":\"000000000000fa1d\",\"interface\":\"eth0\"}\n"
+        );
+        let names: Vec<&str> = message.environment.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, ["PATH", "FAILD_EVENT", "FAILD_TIME", "FAILD_NODE", "FAILD_INTERFACE"]);
+    }
+
+    #[test]
+    fn peers_are_told_as_far_as_they_fit_and_quotes_are_no_way_out() {
+        let message = Message::new(&change(1), NodeId(1), Duration::ZERO);
+        let value: serde_json::Value = serde_json::from_str(&message.json).unwrap();
+        assert_eq!(value["peers"][0]["name"], "name-\"1\"");
+        let message = Message::new(&change(16), NodeId(1), Duration::ZERO);
+        let value: serde_json::Value = serde_json::from_str(&message.json).unwrap();
+        assert!(message.json.len() <= LONGEST && message.json.ends_with("}\n"));
+        assert_eq!(value["count"], 16);
+        let told = value["peers"].as_array().unwrap().len();
+        assert!((4..16).contains(&told), "{told}");
+    }
+}

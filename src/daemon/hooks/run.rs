@@ -1,0 +1,180 @@
+//! One run of a hook. The program is started by a thread that ends with that, because starting waits until the kernel
+//! has read the program, and a dying disk may take as long as it likes; its end comes to the poll by a pidfd.
+#![allow(unsafe_code)]
+
+use std::io::{self, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
+
+use mio::unix::SourceFd;
+use mio::{Interest, Registry, Token, Waker};
+use nix::sys::signal::{SigSet, Signal, killpg};
+use nix::unistd::Pid;
+use rustix::process::{PidfdFlags, pidfd_open};
+
+use super::message::Message;
+use crate::config::account::Account;
+use crate::time::Instant;
+
+/// What is to be run.
+#[derive(Debug, Clone)]
+pub(super) struct Program {
+    pub(super) command: Vec<String>,
+    /// Who it runs as, if not as we do.
+    pub(super) account: Option<Account>,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub(super) enum End {
+    Exited(ExitStatus),
+    /// It never ran.
+    NotStarted(io::Error),
+    TimedOut,
+}
+
+/// A run that has not ended, or not been seen to.
+#[derive(Debug)]
+pub(super) struct Run {
+    state: State,
+    /// When it is ended.
+    limit: Instant,
+    is_killed: bool,
+}
+
+#[derive(Debug)]
+enum State {
+    Starting(Receiver<io::Result<Started>>),
+    Running(Started),
+}
+
+#[derive(Debug)]
+struct Started {
+    child: Child,
+    /// Readable when it has ended.
+    pidfd: OwnedFd,
+}
+
+impl Run {
+    /// Starts `program`; `waker` is used when that is done.
+    pub(super) fn start(
+        program: Program,
+        message: Message,
+        limit: Instant,
+        waker: Arc<Waker>,
+    ) -> io::Result<Self> {
+        let (tell, told) = sync_channel(1);
+        let body = move || {
+            // Nobody listens any more if the daemon has ended meanwhile.
+            let _ = tell.send(start(&program, &message));
+            let _ = waker.wake();
+        };
+        std::thread::Builder::new().name("faild-hook".to_owned()).stack_size(STACK).spawn(body)?;
+        Ok(Self { state: State::Starting(told), limit, is_killed: false })
+    }
+
+    /// Looks whether it has ended; ends it if it is time.
+    pub(super) fn attend(&mut self, now: Instant, registry: &Registry, token: Token) -> Option<End> {
+        if let State::Starting(told) = &self.state {
+            match told.try_recv() {
+                Ok(Ok(started)) => match watch(&started, registry, token) {
+                    Ok(()) => self.state = State::Running(started),
+                    Err(error) => return Some(give_up(started, error)),
+                },
+                Ok(Err(error)) => return Some(End::NotStarted(error)),
+                Err(TryRecvError::Disconnected) => {
+                    return Some(End::NotStarted(io::Error::other("no thread")));
+                }
+                Err(TryRecvError::Empty) => return None,
+            }
+        }
+        let State::Running(started) = &mut self.state else { return None };
+        if now >= self.limit && !std::mem::replace(&mut self.is_killed, true) {
+            kill(&started.child);
+        }
+        let status = started.child.try_wait().transpose()?;
+        // What fails here is the wait, and who cannot be waited for is gone.
+        let _ = registry.deregister(&mut SourceFd(&started.pidfd.as_raw_fd()));
+        Some(match status {
+            _ if self.is_killed => End::TimedOut,
+            Ok(status) => End::Exited(status),
+            Err(error) => End::NotStarted(error),
+        })
+    }
+
+    /// When to look again, if nothing wakes us before. A program that is still being started is not waited for.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let is_running = matches!(self.state, State::Running(_));
+        (is_running && !self.is_killed).then_some(self.limit)
+    }
+}
+
+impl std::fmt::Display for End {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            End::Exited(status) => match (status.code(), status.signal()) {
+                (Some(code), _) => write!(f, "exit status {code}"),
+                (_, signal) => write!(f, "signal {}", signal.unwrap_or_default()),
+            },
+            End::NotStarted(error) => write!(f, "not started: {error}"),
+            End::TimedOut => f.write_str("killed: it took too long"),
+        }
+    }
+}
+
+fn start(program: &Program, message: &Message) -> io::Result<Started> {
+    let (path, arguments) = program.command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
+    let mut command = Command::new(path);
+    command.args(arguments).env_clear().envs(message.environment.iter().map(|(name, value)| (name, value)));
+    command.current_dir("/").process_group(0).stdin(Stdio::piped()).stdout(Stdio::null());
+    if let Some(account) = &program.account {
+        command.uid(account.uid).gid(account.gid);
+    }
+    // SAFETY: between fork and exec only a system call is made, which needs no lock and no memory.
+    unsafe { command.pre_exec(unblock_signals) };
+    let mut child = command.spawn()?;
+    // Who need not be kept alive before all others is not: the daemon may be.
+    let _ = std::fs::write(format!("/proc/{}/oom_score_adj", child.id()), "0");
+    if let Some(mut stdin) = child.stdin.take() {
+        // A program that reads nothing and has ended already is none of our business.
+        let _ = stdin.write_all(message.json.as_bytes());
+    }
+    let pid = rustix::process::Pid::from_child(&child);
+    match pidfd_open(pid, PidfdFlags::NONBLOCK) {
+        Ok(pidfd) => Ok(Started { child, pidfd }),
+        Err(errno) => {
+            kill(&child);
+            child.wait()?;
+            Err(errno.into())
+        }
+    }
+}
+
+/// The child inherits what this thread blocks. It may not unblock them itself: the process's signals would come to it.
+fn unblock_signals() -> io::Result<()> {
+    Ok(SigSet::empty().thread_set_mask()?)
+}
+
+fn watch(started: &Started, registry: &Registry, token: Token) -> io::Result<()> {
+    registry.register(&mut SourceFd(&started.pidfd.as_raw_fd()), token, Interest::READABLE)
+}
+
+fn give_up(mut started: Started, error: io::Error) -> End {
+    kill(&started.child);
+    // It is gone in a moment, and a zombie until we end otherwise.
+    let _ = started.child.wait();
+    End::NotStarted(error)
+}
+
+/// The program and all that it has started.
+fn kill(child: &Child) {
+    // Pids fit: the kernel's type is i32. Who is gone already needs no signal.
+    let group = Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX));
+    let _ = killpg(group, Signal::SIGKILL);
+}
+
+/// Starting a program takes little.
+const STACK: usize = 128 << 10;

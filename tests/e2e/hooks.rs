@@ -1,0 +1,247 @@
+//! Hooks are told of changes, in order, without rights, and never hold up faild.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::lab::{FAILD_UID, Host, Lab, Loss, wait_until};
+
+#[test]
+fn a_hook_is_told_what_was_lost_and_regained() {
+    let lab = Lab::new(3, "AB");
+    let (h1, h2, h3) = (lab.host(1), lab.host(2), lab.host(3));
+    let told = Told::at(h1);
+    let hook = told
+        .script("read -r json; echo \"$FAILD_EVENT ${FAILD_INTERFACE-} ${FAILD_PEER_NAME-} $json\" >>TOLD");
+    let settings = format!("{}[[hook]]\ncommand = [\"{}\"]\n", h2.as_peer(), hook.display());
+    let mut daemons = [h1.faild(&format!("-r {}", h1.configure(&settings))), h2.faild("-r"), h3.faild("-r")];
+    lab.settle(&daemons);
+    lab.cut_lan('A', Loss::Silent);
+    lab.wait_moved(h1, h2, 'A', 'B');
+    for event in ["lan-lost lanA ", "redundancy-lost ", "failover  h2 "] {
+        let line = told.wait(event);
+        assert!(
+            line.contains(&format!("\"event\":\"{}\"", event.split(' ').next().unwrap_or_default())),
+            "{line}"
+        );
+        assert!(line.contains("{\"version\":1,") && line.ends_with('}'), "{line}");
+    }
+    lab.heal_lan('A');
+    lab.wait_home();
+    for event in ["lan-regained lanA ", "redundancy-regained ", "failback  h2 "] {
+        told.wait(event);
+    }
+    assert!(daemons[1].terminate().success());
+    told.wait("peer-lost  h2 ");
+    daemons[1].restart();
+    told.wait("peer-regained  h2 ");
+    assert!(daemons[0].log().contains(" redundancy-lost "), "the log has it as well");
+    let events: Vec<String> =
+        told.lines().iter().filter_map(|l| l.split(' ').next().map(str::to_owned)).collect();
+    for (lost, regained) in
+        [("lan-lost", "lan-regained"), ("failover", "failback"), ("peer-lost", "peer-regained")]
+    {
+        let place = |event| events.iter().position(|e| e == event);
+        assert!(place(lost) < place(regained), "{events:?}");
+    }
+    assert!(!daemons[0].log().contains("hook-failed"), "{}", daemons[0].log());
+}
+
+#[test]
+fn a_hook_has_no_rights_and_nothing_of_ours_but_the_message() {
+    let lab = Lab::new(2, "AB");
+    let h1 = lab.host(1);
+    let told = Told::at(h1);
+    let hook = told.script(
+        "echo \"$1\" $(id -u) $(grep -E '^(CapPrm|CapBnd|CapAmb|NoNewPrivs|SigBlk)' /proc/self/status) >>TOLD\n\
+         echo names $(env | cut -d= -f1 | sort) >>TOLD\n\
+         echo files $(ls -l /proc/$$/fd | sed s/.*-..//) >>TOLD",
+    );
+    let settings =
+        format!("[[hook]]\ncommand = [\"{}\", \"a b; $(id) *\"]\nevents = [\"failover\"]\n", hook.display());
+    let daemons = [
+        h1.faild_in(
+            &[("NOTIFY_SOCKET", "/nonexistent"), ("SECRET", "1")],
+            &format!("-r {}", h1.configure(&settings)),
+        ),
+        lab.host(2).faild("-r"),
+    ];
+    lab.settle(&daemons);
+    lab.cut_lan('A', Loss::Silent);
+    let none = "0000000000000000";
+    assert_eq!(
+        told.wait("a b;"),
+        format!(
+            "a b; $(id) * {FAILD_UID} SigBlk: {none} CapPrm: {none} CapBnd: {none} CapAmb: {none} \
+             NoNewPrivs: 1"
+        )
+    );
+    assert_eq!(
+        told.wait("names"),
+        "names FAILD_EVENT FAILD_NODE FAILD_PEER FAILD_PEERS FAILD_PEER_ADDRESSES FAILD_TIME PATH PWD"
+    );
+    let files = told.wait("files");
+    // Whoever started faild may have left it files; its sockets, timers and signals are its own.
+    assert!(!files.contains("socket:") && !files.contains("anon_inode:"), "{files}");
+}
+
+#[test]
+fn a_hook_that_hangs_and_reads_nothing_is_ended_with_its_children_and_holds_up_nothing() {
+    let lab = Lab::new(2, "AB");
+    let (h1, h2) = (lab.host(1), lab.host(2));
+    let told = Told::at(h1);
+    let hook = told.script("sleep 1000 & echo child $! >>TOLD; sleep 1000");
+    let settings = format!("[[hook]]\ncommand = [\"{}\"]\ntimeout = \"300ms\"\n", hook.display());
+    let daemons = [h1.faild(&format!("-r {}", h1.configure(&settings))), h2.faild("-r")];
+    lab.settle(&daemons);
+    lab.cut_lan('A', Loss::Silent);
+    lab.wait_moved(h1, h2, 'A', 'B');
+    lab.heal_lan('A');
+    lab.wait_home();
+    let line = daemons[0].wait_log(&["hook-failed", "took too long"]);
+    assert!(line.contains("failures=1"), "{line}");
+    wait_until("the children are gone", PATIENCE, || {
+        let pids = told.lines().into_iter().filter_map(|line| line.strip_prefix("child ").map(str::to_owned));
+        let is_alive = |pid: String| !["", "Z", "X"].contains(&state_of(&pid).as_str());
+        !pids.into_iter().any(is_alive)
+    });
+    wait_until("all changes were told", PATIENCE, || {
+        daemons[0].dump_state().lines().rev().any(|l| l.contains("state-hooks running=0 waiting=0 dropped=0"))
+    });
+    let failures = daemons[0].log().lines().filter(|line| line.contains("hook-failed")).count();
+    assert_eq!(failures, 1, "one line a minute: {}", daemons[0].log());
+}
+
+#[test]
+fn a_later_change_of_a_thing_waits_for_the_earlier() {
+    let lab = Lab::new(2, "AB");
+    let (h1, h2) = (lab.host(1), lab.host(2));
+    let told = Told::at(h1);
+    // The first one takes longer than the LAN needs to come back.
+    let hook = told.script(
+        "echo begins $FAILD_EVENT >>TOLD\n\
+         [ $FAILD_EVENT != failover ] || while ! [ -e TOLD.go ]; do sleep 0.05; done\n\
+         echo ends $FAILD_EVENT >>TOLD",
+    );
+    let settings =
+        format!("[[hook]]\ncommand = [\"{}\"]\nevents = [\"failover\", \"failback\"]\n", hook.display());
+    let daemons = [h1.faild(&format!("-r {}", h1.configure(&settings))), h2.faild("-r")];
+    lab.settle(&daemons);
+    lab.cut_lan('A', Loss::Silent);
+    told.wait("begins failover");
+    lab.heal_lan('A');
+    wait_until("the later change waits", PATIENCE, || {
+        daemons[0].dump_state().contains("running=1 waiting=1")
+    });
+    fs::write(told.file.with_extension("go"), "").expect("cannot write");
+    told.wait("ends failback");
+    assert_eq!(told.lines(), ["begins failover", "ends failover", "begins failback", "ends failback"]);
+}
+
+#[test]
+fn where_faild_is_root_a_hook_is_not_unless_it_is_told_to_be() {
+    let lab = Lab::new(2, "AB");
+    let h1 = lab.host(1);
+    let passwd = "root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/nonexistent:/bin/false\n";
+    let cases = [("", "", "65534"), ("--user root", "user = \"root\"\n", "0")];
+    for (number, (flags, user, uid)) in cases.into_iter().enumerate() {
+        h1.set_users(passwd);
+        let told = Told::at(h1);
+        let hook = told.script(&format!("echo run{number} $(id -u) $(id -G) >>TOLD"));
+        let settings =
+            format!("[[hook]]\ncommand = [\"{}\"]\nevents = [\"failover\"]\n{user}", hook.display());
+        fs::write(h1.file("log"), "").expect("cannot empty the log");
+        fs::write(lab.host(2).file("log"), "").expect("cannot empty the log");
+        let daemons = [h1.faild(&format!("-r {flags} {}", h1.configure(&settings))), lab.host(2).faild("-r")];
+        lab.settle(&daemons);
+        lab.cut_lan('A', Loss::Silent);
+        assert_eq!(told.wait(&format!("run{number}")), format!("run{number} {uid} {uid}"));
+        lab.heal_lan('A');
+        lab.wait_home();
+    }
+}
+
+#[test]
+fn a_hook_of_another_user_takes_a_faild_that_stays_root() {
+    let lab = Lab::new(1, "A");
+    let h1 = lab.host(1);
+    let flags = h1.configure("[[hook]]\ncommand = [\"/bin/true\"]\nuser = \"root\"\n");
+    let refused = h1.run_faild(&flags);
+    assert_eq!(refused.code, Some(78));
+    assert!(refused.errors.contains("takes user = \"root\" at the top"), "{}", refused.errors);
+}
+
+#[test]
+fn a_hook_that_is_not_there_is_told_at_the_start_and_once_more() {
+    let lab = Lab::new(2, "AB");
+    let (h1, h2) = (lab.host(1), lab.host(2));
+    let settings = "[[hook]]\ncommand = [\"/nonexistent/hook\"]\n";
+    let daemons = [h1.faild(&format!("-r {}", h1.configure(settings))), h2.faild("-r")];
+    lab.settle(&daemons);
+    daemons[0].wait_log(&["configuration the hook /nonexistent/hook is not there"]);
+    lab.cut_lan('A', Loss::Silent);
+    lab.wait_moved(h1, h2, 'A', 'B');
+    daemons[0].wait_log(&["hook-failed", "not started: No such file"]);
+}
+
+#[test]
+fn a_dry_run_runs_no_hook() {
+    let lab = Lab::new(2, "AB");
+    let (h1, h2) = (lab.host(1), lab.host(2));
+    let settings = "[[hook]]\ncommand = [\"/nonexistent/hook\"]\n";
+    let daemons = [h1.faild(&format!("-r --dry-run {}", h1.configure(settings))), h2.faild("-r")];
+    daemons[0].wait_hears(&[h2]);
+    lab.cut_lan('A', Loss::Silent);
+    daemons[0].wait_log(&["redundancy-lost"]);
+    assert!(!daemons[0].dump_state().contains("state-hook"), "{}", daemons[0].log());
+}
+
+/// What hooks have written down.
+struct Told {
+    file: PathBuf,
+}
+
+impl Told {
+    /// In a directory that everybody may write to.
+    fn at(host: &Host) -> Self {
+        let directory = host.file("told");
+        fs::create_dir_all(&directory).expect("cannot make a directory");
+        fs::set_permissions(&directory, fs::Permissions::from_mode(0o777)).expect("cannot chmod");
+        chown(&directory, Some(FAILD_UID), None).expect("cannot chown");
+        let file = directory.join("lines");
+        let _ = fs::remove_file(&file);
+        Self { file }
+    }
+
+    /// A shell script; `TOLD` in it is the file.
+    fn script(&self, body: &str) -> PathBuf {
+        let path = self.file.with_extension("sh");
+        let body = body.replace("TOLD", &self.file.to_string_lossy());
+        fs::write(&path, format!("#!/bin/sh\n{body}\n")).expect("cannot write the script");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("cannot chmod");
+        path
+    }
+
+    fn lines(&self) -> Vec<String> {
+        fs::read_to_string(&self.file).unwrap_or_default().lines().map(str::to_owned).collect()
+    }
+
+    /// Waits for a line that begins so.
+    #[track_caller]
+    fn wait(&self, start: &str) -> String {
+        let mut found = None;
+        wait_until(&format!("a hook writes {start:?}"), PATIENCE, || {
+            found = self.lines().into_iter().find(|line| line.starts_with(start));
+            found.is_some()
+        });
+        found.unwrap_or_default()
+    }
+}
+
+fn state_of(pid: &str) -> String {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").map(|(_, rest)| rest.chars().take(1).collect()).unwrap_or_default()
+}
+
+const PATIENCE: Duration = Duration::from_secs(20);
