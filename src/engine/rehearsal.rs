@@ -10,7 +10,7 @@ use super::peer::Peer;
 use super::{Datagram, Engine, Input, Transmit};
 use crate::interface::{Family, InterfaceIndex};
 use crate::time::Instant;
-use crate::wire::{self, Directed, Kind, LanIndex, NodeId, Nonce, Packet, Sealing, Sender, decode};
+use crate::wire::{self, Directed, Kind, LanIndex, Level, NodeId, Nonce, Packet, Sealing, Sender, decode};
 
 /// What of a peer falls silent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +81,13 @@ impl Engine {
             }
         }
         Cast { alive, nonces: 0 }
+    }
+
+    /// Whether something has just failed or is on its way home, so that moves follow without a further fault.
+    pub fn is_unsettled(&self) -> bool {
+        let mut present =
+            self.peers.values().filter(|peer| !peer.absent).flat_map(|peer| peer.paths.values());
+        present.any(|path| path.missed > 0 || path.verdict == Level::Down || path.is_moved())
     }
 
     /// How long it takes until a silence is judged and has been acted upon, with some room.
