@@ -19,13 +19,13 @@ mod why;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, bail};
-use log::{debug, info};
+use anyhow::Context;
+use log::{debug, info, warn};
 use mio::event::Event;
 use mio::net::UnixListener;
 use mio::{Interest, Registry, Token};
@@ -206,16 +206,27 @@ fn remove_stale(path: &Path) -> io::Result<()> {
 }
 
 /// Opens the socket to root and to the group, if there is such a group.
-fn admit(path: &Path, group: &str) -> anyhow::Result<()> {
-    let group = Group::from_name(group).ok().flatten();
-    let mode = if group.is_some() { 0o660 } else { 0o600 };
-    if let Some(group) = group {
-        chown(path, None, Some(group.gid.as_raw()))?;
+fn admit(path: &Path, name: &str) -> io::Result<()> {
+    let group = Group::from_name(name).ok().flatten().map(|group| group.gid.as_raw());
+    let mode = match group.map(|group| give(path, group)) {
+        None => 0o600,
+        Some(Ok(())) => 0o660,
+        Some(Err(error)) => {
+            warn!(
+                "control-group-left-out group={name} error=\"{error}\" mend=\"start faild as root, or in that group\""
+            );
+            0o600
+        }
+    };
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))
+}
+
+/// Under a service manager it may be the group's already, and giving it away forbidden.
+fn give(path: &Path, group: u32) -> io::Result<()> {
+    if fs::metadata(path)?.gid() == group {
+        return Ok(());
     }
-    if let Err(error) = fs::set_permissions(path, fs::Permissions::from_mode(mode)) {
-        bail!(error);
-    }
-    Ok(())
+    chown(path, None, Some(group))
 }
 
 const fn slot(token: Token) -> usize {
