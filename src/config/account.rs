@@ -50,6 +50,12 @@ impl Account {
     }
 }
 
+/// The number of a group, if there is one of this name.
+pub fn group(name: &str) -> Option<u32> {
+    let text = read_text(Path::new("/etc/group")).unwrap_or_default();
+    text.lines().find(|line| words(line).next() == Some(name)).and_then(|line| field(line, 2))
+}
+
 /// The command that makes a user for a service.
 pub fn make_command(name: &str) -> String {
     format!(

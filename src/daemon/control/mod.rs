@@ -30,8 +30,8 @@ use mio::event::Event;
 use mio::net::UnixListener;
 use mio::{Interest, Registry, Token};
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
-use nix::unistd::Group;
 
+use crate::config::account;
 use crate::control::{Refusal, RefusalKind, Reply, Request, SOCKET};
 use crate::net::Sockets;
 use crate::time::Instant;
@@ -207,8 +207,7 @@ fn remove_stale(path: &Path) -> io::Result<()> {
 
 /// Opens the socket to root and to the group, if there is such a group.
 fn admit(path: &Path, name: &str) -> io::Result<()> {
-    let group = Group::from_name(name).ok().flatten().map(|group| group.gid.as_raw());
-    let mode = match group.map(|group| give(path, group)) {
+    let mode = match account::group(name).map(|group| give(path, group)) {
         None => 0o600,
         Some(Ok(())) => 0o660,
         Some(Err(error)) => {
