@@ -6,6 +6,7 @@ use log::{Level, debug};
 
 use super::agenda::Task;
 use super::core::Core;
+use super::heap;
 use crate::config::ChangeKind;
 use crate::time::Instant;
 
@@ -30,6 +31,8 @@ impl Core {
             }
             self.changes.push(change);
         }
+        // A picture of a thousand peers takes a megabyte.
+        heap::trim();
     }
 }
 
