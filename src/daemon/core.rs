@@ -294,7 +294,7 @@ impl Core {
                     self.tell(now, Input::Outcome(&subject, &outcome));
                 }
                 reconcile::Output::Adopted { address, way } => {
-                    self.tell(now, Input::Adopted { address, way: &way });
+                    self.tell(now, Input::Adopted { address, way: way.as_ref() });
                 }
                 reconcile::Output::Notice(notice) => self.say(notice.level(), &notice),
             }

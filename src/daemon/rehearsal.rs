@@ -161,7 +161,7 @@ impl Stage {
                 self.engine.handle(now, engine::Input::Outcome(&subject, &outcome));
             }
             reconcile::Output::Adopted { address, way } => {
-                self.engine.handle(now, engine::Input::Adopted { address, way: &way });
+                self.engine.handle(now, engine::Input::Adopted { address, way: way.as_ref() });
             }
             reconcile::Output::Journal(_) | reconcile::Output::Notice(_) => {}
         }

@@ -30,12 +30,12 @@ pub enum Input<'a> {
     Overflow(InterfaceIndex),
     /// What became of a subject in the kernel.
     Outcome(&'a Subject, &'a Outcome),
-    /// A host overlay was found in the kernel at the start.
+    /// A host overlay was found in the kernel at the start, or has gone from there while nothing was decided.
     Adopted {
         /// The address that it leads to.
         address: IpAddr,
-        /// The way that it uses.
-        way: &'a NextHop,
+        /// The way that it uses; none if it has gone.
+        way: Option<&'a NextHop>,
     },
     /// Local time of day in seconds since midnight; wanted each minute if failback has a time window.
     TimeOfDay(u32),

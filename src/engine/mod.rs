@@ -209,9 +209,10 @@ impl Engine {
             Input::NeighbourAnswered { interface, address } => self.on_neighbour_answered(interface, address),
             Input::Overflow(interface) => self.on_overflow(interface),
             Input::Outcome(subject, outcome) => self.on_outcome(now, subject, outcome),
-            Input::Adopted { address, way } => {
+            Input::Adopted { address, way: Some(way) } => {
                 self.adopted.insert(address, way.clone());
             }
+            Input::Adopted { address, way: None } => self.on_vanished(now, address),
             Input::TimeOfDay(seconds) => self.time_of_day = Some(seconds),
             Input::FailBack => self.on_fail_back(now),
             Input::Offline(interfaces) => self.on_offline(now, interfaces),

@@ -29,6 +29,8 @@ pub(super) struct Peer {
     /// Another run that was heard from an address that is not the node's, since when, and whether people know.
     pub(super) rival: Option<(BootId, Instant)>,
     pub(super) rival_told: bool,
+    /// When such a run was last asked, so that it learns of the one that we know.
+    pub(super) rival_asked: Option<Instant>,
     /// Two hosts bear this id: nothing is moved until this moment.
     pub(super) cloned_until: Option<Instant>,
     /// What its list no longer names was not withdrawn yet: it had just restarted, or two hosts bore its id.
@@ -72,6 +74,7 @@ impl Peer {
             boot_since: None,
             rival: None,
             rival_told: false,
+            rival_asked: None,
             cloned_until: None,
             withdrawal_waits: false,
             requestor: false,

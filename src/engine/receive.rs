@@ -301,7 +301,7 @@ impl Engine {
         let sender = &arrival.packet.sender;
         let from = (arrival.key, arrival.datagram.source);
         if !self.may_run(now, sender.node, sender.boot, from, answered) {
-            self.on_other_run(now, sender.node, sender.boot, from);
+            self.on_other_run(now, arrival);
             return Err(Dropped::OtherBoot);
         }
         if self.is_another_host(sender.node, sender.boot, from) {

@@ -9,8 +9,9 @@ use std::net::IpAddr;
 use super::Engine;
 use super::notice::Notice;
 use super::path::PathKey;
+use super::receive::Arrival;
 use crate::time::Instant;
-use crate::wire::{BootId, NodeId};
+use crate::wire::{BootId, NodeId, Sender};
 
 impl Engine {
     /// Whether this run of a node is the one that we know, or may take its place. `answered`: from this address it has
@@ -40,9 +41,10 @@ impl Engine {
     }
 
     /// Another run shows itself while the one that we know lives. At an address of the node it is asked, once a slot;
-    /// from elsewhere it is another host under the node's id, and people are told of it if it stays.
-    pub(super) fn on_other_run(&mut self, now: Instant, node: NodeId, boot: BootId, from: (PathKey, IpAddr)) {
-        let (key, source) = from;
+    /// from elsewhere it is another host under the node's id: it hears of it, and so do people if it stays.
+    pub(super) fn on_other_run(&mut self, now: Instant, arrival: &Arrival<'_>) {
+        let (key, source) = (arrival.key, arrival.datagram.source);
+        let Sender { node, boot, requestor, .. } = arrival.packet.sender;
         let sequence = self.lans.get(&key.lan).map(|lan| lan.sequence);
         let patience = self.config.missed.get() + 2;
         let Some(peer) = self.peers.get_mut(&node) else { return };
@@ -64,5 +66,22 @@ impl Engine {
             let interface = self.lan_name(key.lan);
             self.notice(Notice::PeerCloned { peer: node, address: source, other, interface, ignored: true });
         }
+        if !requestor {
+            self.tell_rival(now, arrival);
+        }
+    }
+
+    /// A responder that is ignored would never learn that another host has its id, for it asks nobody: an INQ that names
+    /// the run which we know, once a slot, has it look (rule 13). It returns the cookie, so that it is not a
+    /// stranger's; its answer is not waited for, and it bears nothing that only the node itself may know.
+    fn tell_rival(&mut self, now: Instant, arrival: &Arrival<'_>) {
+        let interval = self.interval;
+        let Some(peer) = self.peers.get_mut(&arrival.packet.sender.node) else { return };
+        let (node, Some(boot)) = (peer.node, peer.boot) else { return };
+        if peer.rival_asked.is_some_and(|asked| now.since(asked) < interval * 3 / 4) {
+            return;
+        }
+        peer.rival_asked = Some(now);
+        self.inquire_bare(arrival.lan, arrival.datagram.source, (node, boot), arrival.packet.cookie);
     }
 }

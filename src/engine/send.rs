@@ -181,22 +181,27 @@ impl Engine {
 
     /// "Do you hear me?", to a configured address whose node is not known.
     pub(super) fn inquire_unmet(&mut self, lan: LanIndex, target: IpAddr) -> Option<Nonce> {
+        self.inquire_bare(lan, target, (NodeId(0), BootId(0)), None)
+    }
+
+    /// The same to whoever is there, in the name of a run or none: without report, list or token.
+    pub(super) fn inquire_bare(
+        &mut self,
+        lan: LanIndex,
+        target: IpAddr,
+        (node, boot): (NodeId, BootId),
+        cookie: Option<Cookie>,
+    ) -> Option<Nonce> {
         let interface = self.lans.get(&lan)?.running()?;
         let source = self.source_towards(lan, &target)?;
-        let directed = Directed {
-            node: NodeId(0),
-            boot: BootId(0),
-            address_generation: 0,
-            report_generation: 0,
-            token: Token(0),
-        };
+        let directed = Directed { node, boot, address_generation: 0, report_generation: 0, token: Token(0) };
         let packet = Packet {
             kind: Kind::Inquiry,
             sender: self.header(lan, 0),
             directed: Some(directed),
             reports: None,
             addresses: None,
-            cookie: None,
+            cookie,
         };
         let nonce = packet.sender.nonce;
         let sealing = Sealing::new(&self.keys, source, target).with_room_for(self.pair_paths());

@@ -237,6 +237,16 @@ impl Engine {
         self.spread_news(now, node);
     }
 
+    /// An overlay that was found is gone before anything was decided: taken for one that stands, it would be laid without
+    /// proof as soon as its node is heard again.
+    pub(super) fn on_vanished(&mut self, now: Instant, address: IpAddr) {
+        self.adopted.remove(&address);
+        let homes: Vec<String> = self.lans.values().map(|lan| lan.name().to_owned()).collect();
+        for home in homes {
+            self.on_outcome(now, &Subject { home, address }, &Outcome::Lifted);
+        }
+    }
+
     /// A path that was never heard has no number to be reported by.
     pub(super) fn is_reportable(key: PathKey) -> bool {
         key.peer_lan != UNHEARD

@@ -64,12 +64,12 @@ pub enum Output {
     Journal(String),
     /// For the engine.
     Outcome(Subject, Outcome),
-    /// For the engine: a host overlay was found at the start.
+    /// For the engine: a host overlay was found at the start, or was removed by others while nothing was decided.
     Adopted {
         /// The address that it leads to.
         address: IpAddr,
-        /// The way that it uses.
-        way: NextHop,
+        /// The way that it uses; none if it has gone.
+        way: Option<NextHop>,
     },
     /// Tell people.
     Notice(Notice),

@@ -344,7 +344,7 @@ impl Reconciler {
             let [leg] = route.legs.as_slice() else { return None };
             let interface = self.mirror.interface(leg.interface)?.name.clone();
             let address = host_of(Group::of(&route.key))?;
-            Some(Output::Adopted { address, way: NextHop { interface, via: leg.gateway? } })
+            Some(Output::Adopted { address, way: Some(NextHop { interface, via: leg.gateway? }) })
         };
         let adopted: Vec<Output> = self.own_routes().filter_map(way).collect();
         self.outputs.extend(adopted);
@@ -359,14 +359,26 @@ impl Reconciler {
             if altered || self.was_flushed(now, route) {
                 continue;
             }
-            if let Wanted::Overlay(overlay) = self.view().wanted(group) {
-                self.troubles.removed(now, group);
-                let text = self.text_of(route);
-                let removals = self.troubles.get(&group).map_or(0, |t| t.removals);
-                self.reports.removed(overlay.subject, text, removals);
+            match self.view().wanted(group) {
+                Wanted::Overlay(overlay) => {
+                    self.troubles.removed(now, group);
+                    let text = self.text_of(route);
+                    let removals = self.troubles.get(&group).map_or(0, |t| t.removals);
+                    self.reports.removed(overlay.subject, text, removals);
+                }
+                Wanted::Keep => self.report_vanished(group),
+                Wanted::Nothing | Wanted::Blocked(_) => {}
             }
         }
         self.report_removals();
+    }
+
+    /// What nothing was decided for is not laid again: the engine must not take it for standing.
+    fn report_vanished(&mut self, group: Group) {
+        let stands = self.own_routes().any(|route| Group::of(&route.key) == group);
+        if let Some(address) = host_of(group).filter(|_| self.adopted && !stands) {
+            self.outputs.push_back(Output::Adopted { address, way: None });
+        }
     }
 
     /// Whether an overlay went with an interface or with its source.

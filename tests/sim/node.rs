@@ -87,7 +87,7 @@ pub struct Daemon {
 /// What one half, or the kernel, has for the other.
 enum Feedback {
     Outcome(Subject, engine::Outcome),
-    Adopted(IpAddr, engine::NextHop),
+    Adopted(IpAddr, Option<engine::NextHop>),
     Reconcile(reconcile::Input<'static>),
     Interfaces,
 }
@@ -549,7 +549,7 @@ impl Daemon {
                 self.engine.handle(now, engine::Input::Outcome(&subject, &outcome));
             }
             Some(Feedback::Adopted(address, way)) => {
-                self.engine.handle(now, engine::Input::Adopted { address, way: &way });
+                self.engine.handle(now, engine::Input::Adopted { address, way: way.as_ref() });
             }
             Some(Feedback::Reconcile(input)) => self.reconciler.handle(now, input),
             Some(Feedback::Interfaces) => {

@@ -57,3 +57,25 @@ fn lan_down_needs_two_silent_peers() {
     assert!(!silent(3, |from, to| from == 1 || to == 1), "one of two");
     assert!(silent(3, |_, _| true), "all of two");
 }
+
+/// Rule 2: an overlay that was found at the start is kept, but not laid again once it has gone.
+#[test]
+fn an_overlay_that_has_gone_is_not_taken_over() {
+    for gone in [false, true] {
+        let mut world = World::new(2, 2);
+        world.run(ms(2000));
+        let memory = world.hosts[0].memory.clone();
+        [0, 1].iter().for_each(|lan| world.cut(*lan, |_, _| true));
+        world.start(0, &Config { requestor: true, ..Config::default() }, memory);
+        let way = NextHop { interface: "lan0".into(), via: address(0, 1) };
+        world.find_overlay(0, address(1, 1), Some(&way));
+        world.run(ms(1000));
+        if gone {
+            world.find_overlay(0, address(1, 1), None);
+        }
+        world.cut(1, |_, _| false);
+        world.run(ms(1000));
+        let told = world.hosts[0].notices.iter().any(|(_, text)| text.starts_with("detour-adopted"));
+        assert_eq!(told, !gone, "{}", world.state(0));
+    }
+}

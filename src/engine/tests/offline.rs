@@ -147,7 +147,7 @@ fn a_restart_finds_it_offline_and_moves_nothing() {
         let before = world.hosts[watched].notices.len();
         world.start(restarted, &config, memory);
         let found = NextHop { interface: "lan1".into(), via: address(1, watched) };
-        world.find_overlay(restarted, address(0, watched), &found);
+        world.find_overlay(restarted, address(0, watched), Some(&found));
         world.set_offline(0, &["lan0"]);
         world.run(ms(6000));
         assert_eq!(verdicts(&world, 0), moved_to(1), "{}{}", world.state(0), world.state(1));

@@ -172,8 +172,8 @@ impl World {
         self.tell(host, Input::Offline(&interfaces));
     }
 
-    /// A host finds an overlay in its kernel.
-    pub(super) fn find_overlay(&mut self, host: usize, address: IpAddr, way: &NextHop) {
+    /// A host finds an overlay in its kernel, or that it has gone.
+    pub(super) fn find_overlay(&mut self, host: usize, address: IpAddr, way: Option<&NextHop>) {
         self.tell(host, Input::Adopted { address, way });
     }
 

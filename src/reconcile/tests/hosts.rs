@@ -119,7 +119,10 @@ fn a_new_start_adopts_what_it_finds_and_touches_nothing_until_home_is_proven() {
     rig.detour("eth0", "10.0.0.2", "eth1", "10.1.0.2");
     rig.take_operations();
     rig.restart(false);
-    assert_eq!(rig.adopted, [(ip("10.0.0.2"), NextHop { interface: "eth1".into(), via: ip("10.1.0.2") })]);
+    assert_eq!(
+        rig.adopted,
+        [(ip("10.0.0.2"), Some(NextHop { interface: "eth1".into(), via: ip("10.1.0.2") }))]
+    );
     rig.wait(Duration::from_secs(70));
     rig.detour("eth0", "10.0.0.2", "eth1", "10.1.0.2");
     assert_eq!(rig.take_operations(), [""; 0]);

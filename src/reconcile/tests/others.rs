@@ -5,7 +5,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 
 use super::rig::{ETH0, Rig, ip, route};
-use crate::engine::Outcome;
+use crate::engine::{Outcome, Verdict};
 use crate::reconcile::mirror::Insert;
 use crate::reconcile::{PROTOCOL, Refusal, Route};
 
@@ -15,6 +15,20 @@ fn flush(rig: &mut Rig) {
     let own: Vec<Route> =
         rig.kernel.routes().iter().filter(|r| r.protocol == PROTOCOL).map(|r| Route::clone(r)).collect();
     rig.event(|k| own.iter().flat_map(|r| k.delete_route(r).unwrap()).collect());
+}
+
+#[test]
+fn an_adopted_overlay_that_others_remove_is_no_longer_taken_for_standing() {
+    let mut rig = Rig::new();
+    rig.detour("eth0", "10.0.0.2", "eth1", "10.1.0.2");
+    rig.restart(false);
+    rig.decide("eth0", "10.0.0.2", Verdict::Undecided);
+    rig.adopted.clear();
+    rig.wait(10 * SECOND);
+    assert_eq!(rig.adopted, []);
+    flush(&mut rig);
+    assert_eq!(rig.adopted, [(ip("10.0.0.2"), None)]);
+    assert_eq!(rig.own(), [""; 0]);
 }
 
 #[test]

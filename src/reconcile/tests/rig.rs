@@ -44,7 +44,7 @@ pub(super) struct Rig {
     pub(super) asked: Vec<Operation>,
     pub(super) notices: Vec<String>,
     pub(super) outcomes: Vec<(Subject, Outcome)>,
-    pub(super) adopted: Vec<(IpAddr, NextHop)>,
+    pub(super) adopted: Vec<(IpAddr, Option<NextHop>)>,
     pub(super) journal: String,
     /// The kernel refuses everything with this, while it is set.
     pub(super) refuses: Option<Refusal>,
