@@ -110,10 +110,10 @@ impl Engine {
     fn next_from_home(&self, now: Instant, peer: &Peer, home: (PathKey, &Path, &PeerAddress)) -> Position {
         let (key, path, a) = home;
         match path.verdict {
-            Level::Down => match self.best(now, peer, key, a, None) {
-                Some(best) => Position::Detour(best.key, best.via),
-                None => a.position,
-            },
+            Level::Down => self.next_from_dead_home(now, peer, key, a),
+            // The peer has left, for a reason that neither end knows any more: it goes home once both call that up, and
+            // until then both go round.
+            Level::Unknown if path.peer_left => self.next_from_dead_home(now, peer, key, a),
             // A detour that was found in the kernel, by a way that is not known yet, is left like any other.
             Level::Up if self.adopted.contains_key(&a.address) && !self.may_go_home(now, peer, path, a) => {
                 a.position
@@ -121,6 +121,11 @@ impl Engine {
             Level::Up if a.answered.is_some() => Position::Home,
             Level::Up | Level::Unknown => a.position,
         }
+    }
+
+    fn next_from_dead_home(&self, now: Instant, peer: &Peer, key: PathKey, a: &PeerAddress) -> Position {
+        let best = self.best(now, peer, key, a, None);
+        best.map_or(a.position, |best| Position::Detour(best.key, best.via))
     }
 
     fn next_from_detour(

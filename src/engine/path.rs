@@ -96,6 +96,8 @@ pub(super) struct Path {
     pub(super) verdict: Level,
     pub(super) remote_ready: bool,
     pub(super) remote_moved: bool,
+    /// As `remote_moved`, but said here, or with a token of ours: only that makes us follow (rule 5).
+    pub(super) peer_left: bool,
     pub(super) duty: Duty,
 
     pub(super) missed: u32,
@@ -182,6 +184,7 @@ impl Path {
             verdict: Level::Unknown,
             remote_ready: false,
             remote_moved: false,
+            peer_left: false,
             duty: Duty::Serving,
             missed: 0,
             good: 0,
@@ -234,6 +237,7 @@ impl Path {
         self.remote = Level::Unknown;
         self.remote_ready = false;
         self.remote_moved = false;
+        self.peer_left = false;
         self.answered = Answered::No;
         self.fresh_slots();
         self.up_since = None;

@@ -101,6 +101,7 @@ impl Engine {
             path.remote_ready = report.ready;
             path.remote_moved = report.moved;
             let believed = keyed || key == via || path.knows_token(report.token);
+            path.peer_left = report.moved && (believed || path.peer_left);
             match report.level {
                 Level::Down if path.remote == Level::Down => {}
                 Level::Down if believed => path.remote = Level::Down,

@@ -79,3 +79,29 @@ fn an_overlay_that_has_gone_is_not_taken_over() {
         assert_eq!(told, !gone, "{}", world.state(0));
     }
 }
+
+/// One end flees its own dead interface while nothing passes, and the other knows of nothing: when they meet again,
+/// on the other LAN first, neither calls the home up yet.
+#[test]
+fn who_finds_that_a_peer_has_left_goes_round_too() {
+    let good = std::num::NonZeroU32::new(15).unwrap();
+    let config = Config { requestor: true, good, ..Config::default() };
+    for wait in 0..20 {
+        let mut world = World::new(2, 2);
+        (0..2).for_each(|host| world.reload(host, &config));
+        world.run(ms(2000 + wait * 10));
+        (0..2).for_each(|lan| world.cut(lan, |_, _| true));
+        world.set_carrier(0, 0, false);
+        world.run(ms(3000));
+        let moved = |world: &World| [0, 1].map(|host| is_detour(world.verdict(host, 0, 1 - host)));
+        assert_eq!(moved(&world), [true, false], "{}{}", world.state(0), world.state(1));
+        world.set_carrier(0, 0, true);
+        world.cut(1, |_, _| false);
+        world.run(ms(210));
+        world.cut(0, |_, _| false);
+        world.run(ms(400));
+        assert_eq!(moved(&world), [true, true], "{}{}", world.state(0), world.state(1));
+        world.run(ms(8000));
+        assert_eq!(moved(&world), [false, false], "{}{}", world.state(0), world.state(1));
+    }
+}
