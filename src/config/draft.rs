@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind, Read};
 use std::net::IpAddr;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use nix::libc::O_NONBLOCK;
 use nix::unistd::{AccessFlags, eaccess};
 
 use super::account::{self, Account};
@@ -190,7 +192,7 @@ impl TextError {
 pub(super) fn read_text(path: &Path) -> Result<String, TextError> {
     const LONGEST: u64 = 1 << 20;
     let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(LONGEST + 1).read_to_end(&mut bytes)?;
+    open(path)?.take(LONGEST + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > LONGEST {
         return Err(TextError::Long);
     }
@@ -198,6 +200,15 @@ pub(super) fn read_text(path: &Path) -> Result<String, TextError> {
         let good = e.as_bytes().iter().take(e.utf8_error().valid_up_to());
         TextError::NotText { line: 1 + good.filter(|b| **b == b'\n').count() }
     })
+}
+
+/// Opens a file, and waits for nobody: who reads it again while probes run must not hang on a pipe without a writer.
+fn open(path: &Path) -> std::io::Result<std::fs::File> {
+    let file = std::fs::OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open(path)?;
+    if file.metadata()?.file_type().is_fifo() {
+        return Err(std::io::Error::other("it is a pipe; name a file"));
+    }
+    Ok(file)
 }
 
 /// The same interface twice, or too many.

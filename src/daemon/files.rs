@@ -5,6 +5,8 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use nix::libc::O_NONBLOCK;
+
 /// Whether a file must survive the loss of power.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Durability {
@@ -45,14 +47,15 @@ pub(super) fn sync_later(path: &Path) {
     let _ = std::thread::Builder::new().name("faild-sync".to_owned()).spawn(sync);
 }
 
-/// A whole file, or as much of it as is sensible.
+/// A whole file, or as much of it as is sensible; a pipe is an empty file, and nobody waits for who might write to it.
 ///
 /// # Errors
 ///
 /// What the file system says, or that it is not text.
 pub(super) fn read(path: &Path, longest: u64) -> io::Result<String> {
     let mut text = String::new();
-    File::open(path)?.take(longest).read_to_string(&mut text)?;
+    let file = OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open(path)?;
+    file.take(longest).read_to_string(&mut text)?;
     Ok(text)
 }
 

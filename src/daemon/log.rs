@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context;
 use log::{LevelFilter, error, info};
+use nix::libc::O_NONBLOCK;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rate::Rates;
 
@@ -209,11 +210,13 @@ fn shortened(line: &[u8]) -> &[u8] {
     line.get(..PAGE).unwrap_or(line)
 }
 
+/// A pipe that nobody reads is a fault, not a reason to wait: probes would stand still.
 fn open(path: &Path) -> anyhow::Result<File> {
     OpenOptions::new()
         .append(true)
         .create(true)
         .mode(0o640)
+        .custom_flags(O_NONBLOCK)
         .open(path)
         .with_context(|| format!("cannot open the log file {}", path.display()))
 }

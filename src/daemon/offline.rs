@@ -131,7 +131,7 @@ pub(super) fn check_reason(reason: &str) -> Result<(), String> {
     if reason.chars().count() > LONGEST_REASON {
         return Err(format!("the reason is longer than {LONGEST_REASON} characters; shorten it"));
     }
-    match reason.chars().find(|c| c.is_control() || *c == '"') {
+    match reason.chars().find(|c| c.is_control() || *c == '"' || REORDER.contains(c)) {
         Some(found) => Err(format!("the reason has {found:?} in it; take it out")),
         None => Ok(()),
     }
@@ -204,6 +204,12 @@ const LONGEST: u64 = 64 << 10;
 /// A line on a screen, and a place in the log.
 const LONGEST_REASON: usize = 200;
 
+/// They end a line, or turn the writing round: what stands behind them on a screen is not what is there.
+const REORDER: &[char] = &[
+    '\u{200e}', '\u{200f}', '\u{2028}', '\u{2029}', '\u{202a}', '\u{202b}', '\u{202c}', '\u{202d}',
+    '\u{202e}', '\u{2066}', '\u{2067}', '\u{2068}', '\u{2069}',
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -268,12 +274,16 @@ mod tests {
             assert_eq!(Offline::open(&directory.0, false).iter().count(), 0, "{text}");
             assert!(directory.0.join("offline.toml.bad").exists() && !directory.0.join(FILE).exists());
         }
+        nix::unistd::mkfifo(&directory.0.join(FILE), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert_eq!(Offline::open(&directory.0, false).iter().count(), 0, "a pipe is not waited for");
+        assert!(!directory.0.join(FILE).exists());
     }
 
     #[test]
     fn a_reason_is_a_line_for_the_log() {
         assert_eq!(check_reason("Wartung, Schrank 7 ✓"), Ok(()));
         assert!(check_reason("a\nb").is_err() && check_reason("a \"b\"").is_err());
+        assert!(check_reason("a\u{202e}b").is_err() && check_reason("a\u{2028}b").is_err());
         assert!(check_reason(&"x".repeat(201)).is_err());
         assert!(entry(Some(at(2000))).to_string().contains("until=1970-01-01T00:33:20"));
     }

@@ -1,12 +1,15 @@
 //! The connection to the daemon.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::poll::poll;
-use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+use nix::sys::socket::{
+    AddressFamily, SockFlag, SockType, UnixAddr, getsockopt, socket, sockopt::PeerCredentials,
+};
 
 use crate::control::{Reply, Request};
 
@@ -26,7 +29,7 @@ pub(super) enum ClientError {
     Denied(PathBuf),
     #[error("cannot talk to faild by {}: {source}", path.display())]
     Broken { path: PathBuf, source: io::Error },
-    #[error("faild does not answer by {}: it is stopped, or hangs", .0.display())]
+    #[error("faild does not answer by {}: it is stopped, or hangs, and may still do what it was asked when it goes on", .0.display())]
     Silent(PathBuf),
     #[error("faild (pid {pid}) has not ended within {}s; see its log", .limit.as_secs())]
     StillRunning { pid: i32, limit: Duration },
@@ -36,7 +39,7 @@ pub(super) enum ClientError {
 
 impl Client {
     pub(super) fn connect(path: &Path) -> Result<Self, ClientError> {
-        let stream = UnixStream::connect(path).map_err(|error| refusal(path, error))?;
+        let stream = connect(path).map_err(|error| refusal(path, error))?;
         let client = Self { path: path.to_owned(), stream: BufReader::new(stream) };
         client.wait_at_most(Some(PATIENCE))?;
         Ok(client)
@@ -99,6 +102,16 @@ impl Client {
     fn broken(&self, error: io::Error) -> ClientError {
         refusal(&self.path, error)
     }
+}
+
+/// As [`UnixStream::connect`], which waits for ever where a daemon that is stopped has a full queue.
+fn connect(path: &Path) -> io::Result<UnixStream> {
+    let address = UnixAddr::new(path)?;
+    let socket = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
+    let stream = UnixStream::from(socket);
+    stream.set_write_timeout(Some(PATIENCE))?;
+    nix::sys::socket::connect(stream.as_raw_fd(), &address)?;
+    Ok(stream)
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "the kernel's own words do for the rare ones")]

@@ -91,7 +91,14 @@ fn answer(arguments: &Arguments, client: &mut Client, screen: Screen) -> Result<
     let mut request = arguments.command.request();
     let mut is_first = true;
     loop {
-        let reply = client.ask(&request)?;
+        let reply = match client.ask(&request) {
+            // Somebody else has ended it meanwhile.
+            Err(ClientError::Broken { .. }) if matches!(request, Request::Stop { .. }) => {
+                client.wait_until_ended()?;
+                return Ok(ExitStatus::Ok);
+            }
+            reply => reply?,
+        };
         print(arguments, &reply, screen, is_first)?;
         is_first = false;
         match (&reply, &request) {

@@ -70,6 +70,11 @@ fn only_root_and_the_group_may_ask() {
     assert!(stranger.errors.contains("root and by its group only"), "{stranger:?}");
     let member = h1.faildctl_as("setpriv --reuid 65534 --regid 4 --clear-groups", "lans");
     assert!(member.text.contains("lanA"), "{member:?}");
+    let refused = (0..20).any(|_| {
+        let plan = h1.faildctl_as("setpriv --reuid 65534 --regid 4 --clear-groups", "plan --fail lanA");
+        plan.code == Some(1) && plan.errors.contains("one plan a second")
+    });
+    assert!(refused, "whoever may read may not take the time of probes");
 }
 
 #[test]

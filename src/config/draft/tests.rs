@@ -113,6 +113,10 @@ fn a_file_must_be_text_of_a_sensible_size() {
     let loaded = Draft::from_file(Some(&path)).finish().unwrap();
     assert_eq!((loaded.config, loaded.file.as_ref()), (Config::default(), Some(&path)));
     std::fs::remove_file(&path).unwrap();
+    nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let pipe = Draft::from_file(Some(&path)).finish().unwrap_err();
+    assert!(pipe.to_string().contains("it is a pipe; name a file"), "{pipe}");
+    std::fs::remove_file(&path).unwrap();
     let absent = Draft::from_file(Some(&path)).finish().unwrap_err();
     assert!(absent.to_string().contains("cannot be read"), "{absent}");
 }

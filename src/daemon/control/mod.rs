@@ -17,9 +17,10 @@ mod plan;
 mod why;
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -29,6 +30,7 @@ use log::{debug, info, warn};
 use mio::event::Event;
 use mio::net::UnixListener;
 use mio::{Interest, Registry, Token};
+use nix::libc::{O_NOFOLLOW, O_PATH};
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 
 use crate::config::account;
@@ -50,6 +52,8 @@ pub(super) struct Control {
     is_acceptable: bool,
     /// The client that was served last: the others come first.
     served: usize,
+    /// When somebody else than root may have the next plan.
+    plans_from: Option<Instant>,
 }
 
 impl Control {
@@ -67,7 +71,8 @@ impl Control {
             UnixListener::bind(&path).with_context(|| format!("cannot make {}", path.display()))?;
         admit(&path, group).with_context(|| format!("cannot open {} to its group", path.display()))?;
         registry.register(&mut listener, LISTENER, Interest::READABLE).context("cannot poll")?;
-        Ok(Self { listener, path, registry, clients: BTreeMap::new(), is_acceptable: false, served: 0 })
+        let clients = BTreeMap::new();
+        Ok(Self { listener, path, registry, clients, is_acceptable: false, served: 0, plans_from: None })
     }
 
     /// Notes what the poll has to say. False if it is none of ours.
@@ -99,6 +104,7 @@ impl Control {
         order.into_iter().find_map(|slot| {
             let client = self.clients.get_mut(&slot)?;
             let request = client.next_request()?.and_then(|request| client.permit(request));
+            let request = request.and_then(|request| client.ration(now, &mut self.plans_from, request));
             self.served = slot;
             match request {
                 Ok(request) => Some((slot, request)),
@@ -191,6 +197,19 @@ impl Client {
         }
         Ok(request)
     }
+
+    /// A plan plays the whole core, while probes wait. Root may do that as often as he likes; all others together get
+    /// one a second, so that no reader of the socket can take the time that probes need.
+    fn ration(&self, now: Instant, from: &mut Option<Instant>, request: Request) -> Result<Request, Refusal> {
+        if self.uid() != 0 && matches!(request, Request::Plan { .. }) {
+            if from.is_some_and(|from| now < from) {
+                let message = "all but root together get one plan a second; ask again in a second".to_owned();
+                return Err(Refusal { kind: RefusalKind::Refused, message });
+            }
+            *from = Some(now + PLAN_PAUSE);
+        }
+        Ok(request)
+    }
 }
 
 /// A socket that nobody listens on is a dead daemon's. One that somebody serves belongs to a daemon in another network
@@ -200,13 +219,24 @@ fn remove_stale(path: &Path) -> io::Result<()> {
         Ok(_) => Err(io::Error::other(
             "a faild of another network namespace serves it; give this one its own --state-dir",
         )),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(_) => fs::remove_file(path),
+        // A link that leads nowhere is nothing to a connect and something to a bind.
+        Err(_) => match fs::remove_file(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        },
     }
 }
 
 /// Opens the socket to root and to the group, if there is such a group.
+///
+/// The directory may belong to the user that faild runs as, and we may be root still: what is opened is what was made,
+/// and no link that somebody has put in its place since.
 fn admit(path: &Path, name: &str) -> io::Result<()> {
+    let file = OpenOptions::new().read(true).custom_flags(O_PATH | O_NOFOLLOW).open(path)?;
+    if !file.metadata()?.file_type().is_socket() {
+        return Err(io::Error::other("somebody else puts files there"));
+    }
+    let path = &PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
     let mode = match account::group(name).map(|group| give(path, group)) {
         None => 0o600,
         Some(Ok(())) => 0o660,
@@ -238,5 +268,37 @@ const CLIENT: usize = Sockets::FOREIGN | 0x1000;
 /// Clients at once: a hundred, and room for those that are just leaving. One more sends the idlest away.
 const CLIENTS: usize = 128;
 
+/// Between two plans for those who are not root: at a thousand peers a plan takes a tenth of that.
+const PLAN_PAUSE: Duration = Duration::from_secs(1);
+
 /// How long an answer may lie unread.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_in_the_place_of_the_socket_gives_way_and_is_not_followed() {
+        let directory = std::env::temp_dir().join(format!("faild-socket-{}", std::process::id()));
+        fs::create_dir_all(&directory).unwrap();
+        let (socket, other) = (directory.join(SOCKET), directory.join("other"));
+        let poll = mio::Poll::new().unwrap();
+        for target in [Some("nowhere"), Some("other"), None] {
+            fs::write(&other, "kept").unwrap();
+            match target {
+                Some(target) => std::os::unix::fs::symlink(target, &socket).unwrap(),
+                None => fs::write(&socket, "x").unwrap(),
+            }
+            let control = Control::open(&directory, "", poll.registry().try_clone().unwrap()).unwrap();
+            let made = fs::symlink_metadata(&socket).unwrap();
+            assert!(made.file_type().is_socket() && made.mode() & 0o777 == 0o600, "{made:?}");
+            assert_eq!(fs::read_to_string(&other).unwrap(), "kept");
+            drop(control);
+        }
+        fs::remove_file(&socket).unwrap_or_default();
+        std::os::unix::fs::symlink("other", &socket).unwrap();
+        assert!(admit(&socket, "").is_err(), "a link that came in between");
+        fs::remove_dir_all(&directory).unwrap();
+    }
+}

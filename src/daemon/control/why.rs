@@ -1,6 +1,6 @@
 //! `why`: what the kernel does, what the reconciler laid, and what the engine thinks, put into words.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
@@ -24,7 +24,7 @@ impl Core {
             return Err(refusal(RefusalKind::BadRequest, message));
         };
         let address = prefix.addr();
-        let kernel = self.kernel.hop(address);
+        let kernel = self.kernel.hop(sample(address));
         let serving = self.reconciler.serving(&prefix);
         let is_host = prefix.prefix_len() == prefix.max_prefix_len();
         let own = if is_host { self.engine.subjects_at(&address) } else { Vec::new() };
@@ -86,6 +86,16 @@ impl Core {
 fn parse(text: &str) -> Option<IpNet> {
     let address = text.parse::<IpAddr>().ok().map(IpNet::from);
     address.or_else(|| text.parse::<IpNet>().ok().map(|prefix| prefix.trunc()))
+}
+
+/// An address that the kernel can be asked about. The one without bits stands for the host itself to it, and for
+/// everywhere else to who asks: then it is one of those set aside for examples, which no route but a default has.
+fn sample(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::new(192, 0, 2, 1).into(),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into(),
+        IpAddr::V4(_) | IpAddr::V6(_) => address,
+    }
 }
 
 /// Why it goes where it goes.
@@ -193,5 +203,19 @@ fn account(path: &engine::PathAccount, reuse: f64) -> PathAccount {
         damped_ms: path.penalty.1.map(millis),
         unready: unready.collect(),
         peer_ready: path.peer_ready,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everywhere_else_is_not_the_host_itself() {
+        for (default, asked) in
+            [("0.0.0.0/0", "192.0.2.1"), ("::/0", "2001:db8::1"), ("10.1.0.2", "10.1.0.2")]
+        {
+            assert_eq!(sample(parse(default).unwrap().addr()).to_string(), asked);
+        }
     }
 }

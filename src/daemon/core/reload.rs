@@ -17,7 +17,7 @@ use log::Level;
 use super::{Core, Task};
 use crate::config::{Config, Faults, Loaded, absent_lans, check_against_interfaces, differences, keep_fixed};
 use crate::control::{Refusal, RefusalKind};
-use crate::daemon::clock;
+use crate::daemon::{clock, privileges};
 use crate::engine::Input;
 use crate::interface::Interface;
 use crate::net::Moment;
@@ -75,6 +75,7 @@ impl Core {
             return Err(faulty(&Faults { list }));
         }
         warnings.extend(absent_lans(&config, &interfaces));
+        warnings.extend(privileges::hooks_that_wait(&config));
         let fixed = keep_fixed(&self.config, &mut config);
         if !fixed.is_empty() {
             warnings.push(format!("{} takes effect at the next start", fixed.join(", ")));

@@ -29,7 +29,7 @@ use rustix::thread::{
 };
 
 use crate::config::account::{Account, make_command};
-use crate::config::{Config, DEFAULT_USER, key_file};
+use crate::config::{Config, DEFAULT_USER, HookConfig, key_file};
 
 /// Checks for the capabilities that are needed.
 ///
@@ -74,6 +74,22 @@ pub(super) fn drop_rights(config: &Config) -> anyhow::Result<()> {
     choice.tell(kept);
     check_key_file(config);
     Ok(())
+}
+
+/// A warning for hooks that came by a reload and cannot run before the next start.
+pub(super) fn hooks_that_wait(config: &Config) -> Option<String> {
+    let held = held().ok()?;
+    waits(&config.hooks, geteuid().is_root(), held).then(|| {
+        "[[hook]] takes effect at the next start: faild stays root, and there was no hook at the start, so that it gave \
+         up the right to run one as another user"
+            .to_owned()
+    })
+}
+
+/// Hooks of root run as faild itself does.
+fn waits(hooks: &[HookConfig], is_root: bool, held: CapabilitySet) -> bool {
+    let runs_as_another = |hook: &HookConfig| hook.user.as_deref() != Some("root");
+    is_root && !held.contains(TO_RUN_AS_OTHERS) && hooks.iter().any(runs_as_another)
 }
 
 /// The keys have been read; to read them again, faild must be able to as whoever it is from here on.
@@ -267,5 +283,21 @@ mod tests {
         let with = |port| names(needed(&Config { port, ..Config::default() }));
         assert_eq!(with(1024), ["CAP_NET_ADMIN", "CAP_NET_RAW"]);
         assert_eq!(with(1023), ["CAP_NET_BIND_SERVICE", "CAP_NET_ADMIN", "CAP_NET_RAW"]);
+    }
+
+    #[test]
+    fn hooks_wait_where_the_right_to_run_them_is_given_up() {
+        let hook = |user: Option<&str>| HookConfig {
+            command: vec!["/bin/true".to_owned()],
+            events: Vec::new(),
+            timeout: std::time::Duration::from_secs(1),
+            user: user.map(str::to_owned),
+        };
+        let (none, all) = (CapabilitySet::NET_ADMIN, CapabilitySet::NET_ADMIN | TO_RUN_AS_OTHERS);
+        assert!(waits(&[hook(Some("root")), hook(None)], true, none));
+        assert!(!waits(&[hook(Some("root"))], true, none), "it runs as faild does");
+        assert!(
+            !waits(&[hook(None)], true, all) && !waits(&[hook(None)], false, none) && !waits(&[], true, none)
+        );
     }
 }
