@@ -6,6 +6,7 @@
 //!
 //! ```text
 //!   lan      slots: one INQ an interval, retries by eighths    selection  which interfaces are LANs
+//!   neighbour  ARP and ND beside the INQs
 //!   receive  what may be believed of a datagram                report     what both ends tell each other
 //!   own_id   another host that bears our id
 //!   peer - path - peer_address: what is known and counted      decide     where each address's traffic goes
@@ -29,6 +30,7 @@ mod lan;
 mod leave;
 mod level;
 mod memory;
+mod neighbour;
 mod notice;
 mod offline;
 mod own_id;

@@ -6,12 +6,11 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::notice::{Evidence, Notice};
-use super::path::{Answered, Judged, Path, PathKey, UNHEARD, is_link_local};
+use super::path::{Answered, Judged, Path, PathKey, UNHEARD};
 use super::peer::Peer;
 use super::peer_address::PeerAddress;
 use super::receive::Question;
 use super::{Engine, Output, Reason};
-use crate::interface::InterfaceIndex;
 use crate::time::Instant;
 use crate::wire::{LanIndex, Level, NodeId, Nonce, Packet};
 
@@ -167,26 +166,6 @@ impl Engine {
         if path.is_broadcast_filtered() && !path.by_unicast && !path.filtered {
             path.filtered = true;
             self.notice(Notice::BroadcastFiltered { peer: node, interface });
-        }
-    }
-
-    fn solicit(&mut self, lan: LanIndex, target: IpAddr) {
-        let Some(interface) = self.lans.get(&lan).and_then(|lan| lan.running()) else { return };
-        let Some(source) = self.source_towards(lan, &target) else { return };
-        self.outputs.push_back(Output::Solicit { interface, source, target });
-    }
-
-    /// On a path that was silent the kernel asks for its neighbour once a second and holds back our packets meanwhile
-    /// (Linux 6.18), so that a path that heals could stay dead for as long. Our own request is answered at once, and
-    /// fills the tables of both ends. Once a slot, by the first that is heard; by unicast peers when nothing is.
-    pub(super) fn wake_neighbour(&mut self, now: Instant, node: NodeId, key: PathKey, target: IpAddr) {
-        let Some(lan) = self.lans.get_mut(&key.lan) else { return };
-        let sequence = Some(lan.sequence);
-        let path = self.peers.get_mut(&node).and_then(|peer| peer.paths.get_mut(&key));
-        let Some(path) = path.filter(|path| path.missed > 0 || path.local == Level::Down) else { return };
-        if path.solicit_sequence != sequence && lan.solicitations.spend(now) {
-            path.solicit_sequence = sequence;
-            self.solicit(key.lan, target);
         }
     }
 
@@ -429,67 +408,6 @@ impl Engine {
             self.ask_for_proof(now, node);
         }
         self.after_judgement(now, node, key, judged);
-    }
-
-    // ----- neighbours
-
-    /// An ARP or ND request of ours was answered.
-    pub(super) fn on_neighbour_answered(&mut self, interface: InterfaceIndex, address: IpAddr) {
-        let Some(lan) =
-            self.lans.iter().find(|(_, lan)| lan.running() == Some(interface)).map(|(index, _)| *index)
-        else {
-            return;
-        };
-        for peer in self.peers.values_mut() {
-            let Some(path) = peer.path_by_address(lan, &address).and_then(|key| peer.paths.get_mut(&key))
-            else {
-                continue;
-            };
-            if std::mem::replace(&mut path.solicit_pending, false) {
-                path.solicited = path.solicited.saturating_add(1);
-                path.unsolicited = 0;
-            }
-            if let Some(record) = path.addresses.get_mut(&address).filter(|record| record.neighbour_asked) {
-                record.neighbour_asked = false;
-                record.neighbour_answers = record.neighbour_answers.saturating_add(1);
-            }
-        }
-    }
-
-    /// Rule 8: while a node runs no faild, an address goes home when its host has answered for it s times, one an
-    /// interval.
-    pub(super) fn watch_neighbours(&mut self, now: Instant, lan: LanIndex) {
-        let good = self.config.good.get();
-        let mut home = Vec::new();
-        let mut ask = Vec::new();
-        for peer in self.peers.values_mut() {
-            let adopted = &self.adopted;
-            for (key, path) in peer.paths.iter_mut().filter(|(key, _)| key.lan == lan) {
-                if !(peer.absent || path.gone) {
-                    continue;
-                }
-                for record in path.addresses.iter_mut() {
-                    if !(record.is_detoured() || adopted.contains_key(&record.address))
-                        || is_link_local(&record.address)
-                    {
-                        continue;
-                    }
-                    if record.neighbour_answers >= good {
-                        home.push((peer.node, *key, record.address));
-                    }
-                    if std::mem::replace(&mut record.neighbour_asked, true) {
-                        record.neighbour_answers = 0;
-                    }
-                    ask.push(record.address);
-                }
-            }
-        }
-        for target in ask {
-            self.solicit(lan, target);
-        }
-        for (node, key, address) in home {
-            self.go_home_by_neighbour(now, node, key, address);
-        }
     }
 
     // ----- budget
