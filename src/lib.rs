@@ -13,22 +13,28 @@
 //!     change      what the engine shows, from moment to moment -> what was lost and regained
 //!     reconcile   plan against mirror of the kernel -> operations
 //!       engine      packets, interfaces, time -> plan: each subject home, detour or undecided
+//!       watch       the same for hosts without faild: gateways, targets, groups of interfaces
 //!         wire        bytes <-> probe packets
-//!           interface, time           words that all of them share
+//!         group       how a silent member of a group is judged
+//!           interface, time, damping, random     words that all of them share
 //! ```
 //!
-//! `engine` and `reconcile` are pure: no clock, socket, log or random source, same input, same output.
+//! `engine`, `watch` and `reconcile` are pure: no clock, socket, log or random source, same input, same output.
 
 pub mod change;
 pub mod cli;
 pub mod config;
 pub mod control;
 pub mod daemon;
+mod damping;
 pub mod engine;
 pub mod faildctl;
+pub mod group;
 pub mod interface;
 pub mod kernel;
 pub mod net;
+mod random;
 pub mod reconcile;
 pub mod time;
+pub mod watch;
 pub mod wire;

@@ -20,6 +20,7 @@ mod interfaces;
 pub mod key_file;
 mod live;
 pub(crate) mod value;
+mod watch;
 
 pub use draft::{DEFAULT_FILE, Draft, Loaded, MOST_LANS};
 pub use fault::{Complaint, Fault, FaultKind, Faults, Origin};
@@ -27,6 +28,10 @@ pub use file::{KeyName, keys};
 pub use hook::{ChangeKind, HookConfig};
 pub use interfaces::{absent_lans, check_against_interfaces};
 pub use live::{differences, keep_fixed};
+pub use watch::{
+    GroupConfig, Judging, Limits, MemberConfig, Method, Need, NextHopConfig, NextHops, RouteConfig,
+    TargetConfig,
+};
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
@@ -58,6 +63,10 @@ pub struct Config {
     pub peers: Vec<PeerConfig>,
     /// `[[hook]]`: programs that are told of changes.
     pub hooks: Vec<HookConfig>,
+    /// `[[route]]`: destinations that follow the next hop that works.
+    pub routes: Vec<RouteConfig>,
+    /// `[[group]]`: interfaces on one subnet that stand in for each other.
+    pub groups: Vec<GroupConfig>,
     /// Keys; empty: probes are not authenticated.
     pub keys: KeyRing,
     /// Where the keys came from.
@@ -103,6 +112,8 @@ impl Default for Config {
             exclude: Vec::new(),
             peers: Vec::new(),
             hooks: Vec::new(),
+            routes: Vec::new(),
+            groups: Vec::new(),
             keys: KeyRing::default(),
             key_file: None,
             damping: Damping::default(),

@@ -17,14 +17,14 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::damping::Penalty;
 use super::notice::Evidence;
 use super::offline::Duty;
 use super::pace::Pace;
 use super::peer_address::PeerAddresses;
-use super::random::Random;
 use crate::config::Damping;
+use crate::damping::Penalty;
 use crate::interface::Family;
+use crate::random::Random;
 use crate::time::Instant;
 use crate::wire::{LanIndex, Level, Nonce, PathReport, Token};
 

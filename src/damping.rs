@@ -10,7 +10,7 @@ use crate::time::Instant;
 
 /// The penalty of one path.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Penalty {
+pub(crate) struct Penalty {
     value: f64,
     at: Instant,
     suppressed: bool,
@@ -18,14 +18,14 @@ pub(super) struct Penalty {
 
 impl Penalty {
     /// Starts with a penalty from before, 0 for a new path.
-    pub(super) fn new(now: Instant, value: f64, settings: &Damping) -> Self {
+    pub(crate) fn new(now: Instant, value: f64, settings: &Damping) -> Self {
         let value =
             if value.is_finite() { value.clamp(0.0, settings.ceiling().max(settings.suppress)) } else { 0.0 };
         Self { value, at: now, suppressed: value >= settings.suppress }
     }
 
     /// The path failed.
-    pub(super) fn on_failure(&mut self, now: Instant, settings: &Damping) {
+    pub(crate) fn on_failure(&mut self, now: Instant, settings: &Damping) {
         let suppressed = self.is_suppressed(now, settings);
         self.value =
             (self.value(now, settings) + settings.penalty).min(settings.ceiling().max(settings.suppress));
@@ -34,24 +34,24 @@ impl Penalty {
     }
 
     /// The penalty by now.
-    pub(super) fn value(&self, now: Instant, settings: &Damping) -> f64 {
+    pub(crate) fn value(&self, now: Instant, settings: &Damping) -> f64 {
         self.value * settings.remaining(now.since(self.at))
     }
 
     /// The settings have changed: what was gathered stays, as far as the new ones allow.
-    pub(super) fn fit(&mut self, now: Instant, old: &Damping, new: &Damping) {
+    pub(crate) fn fit(&mut self, now: Instant, old: &Damping, new: &Damping) {
         let (value, suppressed) = (self.value(now, old), self.is_suppressed(now, old));
         *self = Self::new(now, value, new);
         self.suppressed |= suppressed;
     }
 
     /// Whether the path still has to wait.
-    pub(super) fn is_suppressed(&self, now: Instant, settings: &Damping) -> bool {
+    pub(crate) fn is_suppressed(&self, now: Instant, settings: &Damping) -> bool {
         self.suppressed && self.value(now, settings) >= settings.reuse
     }
 
     /// How long the path still has to wait; none if it has not.
-    pub(super) fn free_in(&self, now: Instant, settings: &Damping) -> Option<Duration> {
+    pub(crate) fn free_in(&self, now: Instant, settings: &Damping) -> Option<Duration> {
         let whole = settings.elapsed_at(settings.reuse / self.value);
         self.is_suppressed(now, settings).then(|| whole.saturating_sub(now.since(self.at)))
     }

@@ -1,4 +1,4 @@
-//! The engine's only source of chance: one seed in, the same numbers out.
+//! The only source of chance of the pure rooms: one seed in, the same numbers out.
 
 use std::time::Duration;
 
@@ -9,34 +9,34 @@ use crate::wire::{Nonce, Token};
 
 /// Unpredictable to others, repeatable from the seed.
 #[derive(Debug, Clone)]
-pub(super) struct Random(ChaCha12Rng);
+pub(crate) struct Random(ChaCha12Rng);
 
 impl Random {
-    pub(super) fn new(seed: [u8; 32]) -> Self {
+    pub(crate) fn new(seed: [u8; 32]) -> Self {
         Self(ChaCha12Rng::from_seed(seed))
     }
 
     /// A number that is not 0: 0 stands for "none" in ids, nonces and tokens.
-    pub(super) fn number(&mut self) -> u64 {
+    pub(crate) fn number(&mut self) -> u64 {
         self.0.next_u64().max(1)
     }
 
-    pub(super) fn nonce(&mut self) -> Nonce {
+    pub(crate) fn nonce(&mut self) -> Nonce {
         Nonce(self.number())
     }
 
-    pub(super) fn token(&mut self) -> Token {
+    pub(crate) fn token(&mut self) -> Token {
         Token(self.number())
     }
 
-    pub(super) fn secret(&mut self) -> [u8; 32] {
+    pub(crate) fn secret(&mut self) -> [u8; 32] {
         let mut secret = [0; 32];
         self.0.fill_bytes(&mut secret);
         secret
     }
 
     /// Evenly spread from `from` to `until`.
-    pub(super) fn between(&mut self, from: Duration, until: Duration) -> Duration {
+    pub(crate) fn between(&mut self, from: Duration, until: Duration) -> Duration {
         let span = until.saturating_sub(from).as_secs_f64();
         let share = f64::from(self.0.next_u32()) / f64::from(u32::MAX);
         from + Duration::from_secs_f64(span * share)

@@ -1,0 +1,29 @@
+//! PLACEHOLDER
+
+use super::Context;
+use super::input::{Input, Memory};
+use super::plan::Plan;
+use super::snapshot::RouteSnapshot;
+use crate::config::RouteConfig;
+use crate::time::Instant;
+
+#[derive(Debug, Clone, Default)]
+pub(super) struct Gateways {}
+
+impl Gateways {
+    pub(super) fn new(_routes: &[RouteConfig], _memory: &Memory) -> Self {
+        Self::default()
+    }
+
+    pub(super) fn handle(&mut self, _context: &mut Context<'_>, _input: &Input<'_>) {}
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        None
+    }
+
+    pub(super) fn add_to(&self, _plan: &mut Plan) {}
+
+    pub(super) fn snapshot(&self, _now: Instant, _config: &crate::config::Config) -> Vec<RouteSnapshot> {
+        Vec::new()
+    }
+}

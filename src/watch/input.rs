@@ -1,0 +1,135 @@
+//! What goes into the watch and what comes out.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use super::Notice;
+use crate::config::{Config, Method};
+use crate::interface::{Interface, InterfaceIndex};
+use crate::time::Instant;
+
+/// One thing that happened.
+#[derive(Debug, Clone, Copy)]
+pub enum Input<'a> {
+    /// All interfaces of the host as the last dump (or a fresh link query) shows them. Levels, not edges.
+    Interfaces(&'a [Interface]),
+    /// The legs of routes that others put into the kernel, over the interfaces of [`super::Plan::interfaces`], by metric.
+    Routes(&'a [Found]),
+    /// The neighbours that the kernel knows on an interface: answer to [`Output::ListNeighbours`].
+    Neighbours {
+        /// The interface.
+        interface: InterfaceIndex,
+        /// Their addresses, reachable or stale ones only.
+        addresses: &'a [IpAddr],
+    },
+    /// A probe was answered.
+    Answer(Answer),
+    /// The engine's verdict on a peer's address changed, for next hops that are judged by INQ/ACK.
+    Peer {
+        /// The interface of our LAN.
+        interface: &'a str,
+        /// The peer's address there.
+        address: IpAddr,
+        /// It answers; `None`: not known.
+        answers: Option<bool>,
+    },
+    /// The interfaces that the administrator has taken out of service, all of them, whenever that changes.
+    Offline(&'a BTreeSet<String>),
+    /// Local time of day in seconds since midnight.
+    TimeOfDay(u32),
+    /// The administrator wants traffic home.
+    FailBack,
+    /// The settings have changed; hand in interfaces and routes after it.
+    Config(&'a Config),
+    /// The deadline passed.
+    DeadlinePassed,
+}
+
+/// A leg of a route in the kernel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// The routing table.
+    pub table: u32,
+    /// The destination.
+    pub destination: IpNet,
+    /// RTA_PRIORITY.
+    pub metric: u32,
+    /// rtm_protocol.
+    pub protocol: u8,
+    /// The interface.
+    pub interface: InterfaceIndex,
+    /// The next hop; none: on-link.
+    pub gateway: Option<IpAddr>,
+}
+
+/// Tells one probe from all others, and its answer from one that somebody made up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ProbeId(pub u64);
+
+/// A question to a host, by exactly this interface and next hop, whatever the routing table says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probe {
+    /// Comes back in the answer.
+    pub id: ProbeId,
+    /// The interface.
+    pub interface: InterfaceIndex,
+    /// [`Method::Echo`] or [`Method::Neighbour`].
+    pub method: Method,
+    /// One of our addresses, of the interface as a rule.
+    pub source: IpAddr,
+    /// Who is asked; a multicast group finds hosts.
+    pub target: IpAddr,
+    /// The gateway on the way to it; none: it is on the link, or the link has only one other end.
+    pub next_hop: Option<IpAddr>,
+    /// TTL or hop limit: 1 for hosts on the link.
+    pub hop_limit: u8,
+    /// Number in its series, for people who look at packets.
+    pub sequence: u16,
+}
+
+/// An answer to a [`Probe`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Answer {
+    /// Which probe.
+    pub id: ProbeId,
+    /// Where it came in.
+    pub interface: InterfaceIndex,
+    /// Who answered.
+    pub from: IpAddr,
+    /// When the kernel received it; not after `now`.
+    pub arrived: Instant,
+}
+
+/// What the watch wants done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// Send it; an answer is handed in as [`Input::Answer`].
+    Probe(Probe),
+    /// Read the carrier of the interfaces afresh and hand them in: probes are being missed.
+    QueryLinks,
+    /// Hand in the neighbours that the kernel knows on this interface.
+    ListNeighbours(InterfaceIndex),
+    /// [`super::Watch::plan`] differs from before.
+    PlanChanged,
+    /// Write this down where it survives a reboot.
+    Remember(Memory),
+    /// Tell people.
+    Notice(Notice),
+}
+
+/// What survives a restart: a way that had failed is not trusted before it has proven itself.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Memory {
+    /// Members of groups that had failed, by group and interface.
+    pub failed: Vec<(String, String)>,
+    /// Members of groups that were active, by group and interface: which standby stood in (FAILBACK=no keeps it).
+    pub active: Vec<(String, String)>,
+    /// Damping penalties of next hops, by interface and gateway.
+    pub penalties: Vec<(String, Option<IpAddr>, f64)>,
+}
+
+impl Eq for Memory {}

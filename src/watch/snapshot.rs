@@ -1,0 +1,223 @@
+//! All that status and logs may see of the watch.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::plan::{Destination, Way};
+use crate::config::Method;
+use crate::interface::Family;
+use crate::time::Instant;
+
+/// The state at one moment.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Snapshot {
+    /// The destinations of `[[route]]`.
+    pub routes: Vec<RouteSnapshot>,
+    /// The groups.
+    pub groups: Vec<GroupSnapshot>,
+    /// The last probes that were answered or given up, oldest first.
+    pub recent: Vec<ProbeRecord>,
+}
+
+/// What is thought of a next hop or target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Health {
+    /// Not decided yet.
+    Unknown,
+    /// It answers.
+    Works,
+    /// It answers, with too much loss or too slowly.
+    Poor,
+    /// It does not.
+    Failed,
+}
+
+/// One destination.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RouteSnapshot {
+    /// Which.
+    pub destination: Destination,
+    /// Where it goes.
+    pub way: Way,
+    /// No next hop works: nothing moves.
+    pub all_silent: bool,
+    /// The next hops by rank.
+    pub hops: Vec<HopSnapshot>,
+}
+
+/// One next hop.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HopSnapshot {
+    /// Name of the interface.
+    pub interface: String,
+    /// The gateway.
+    pub via: Option<IpAddr>,
+    /// The lowest that works is used.
+    pub rank: u8,
+    /// Its share among equals.
+    pub weight: u8,
+    /// The verdict.
+    pub health: Health,
+    /// Carries traffic.
+    pub in_use: bool,
+    /// Why it does not serve although it works, or why it is as it is, in words.
+    pub reason: String,
+    /// Damping penalty by now.
+    pub penalty: f64,
+    /// The gateway itself and the targets beyond it.
+    pub targets: Vec<TargetSnapshot>,
+}
+
+/// One probed host.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TargetSnapshot {
+    /// Its name as it was written, or its address.
+    pub name: String,
+    /// Its address.
+    pub address: IpAddr,
+    /// How it is asked.
+    pub method: Method,
+    /// The verdict.
+    pub health: Health,
+    /// Probes missed and answered in a row.
+    pub counts: (u32, u32),
+    /// Percent of probes lost within the window.
+    pub loss: Option<u8>,
+    /// Mean round trip within the window.
+    pub round_trip: Option<Duration>,
+    /// How long ago it answered.
+    pub answered: Option<Duration>,
+}
+
+/// What a group is worth (ipmpstat(8)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GroupState {
+    /// All members are usable.
+    Ok,
+    /// Some are not.
+    Degraded,
+    /// None is.
+    Failed,
+}
+
+/// One group.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GroupSnapshot {
+    /// The name; empty: anonymous.
+    pub name: String,
+    /// Its worth.
+    pub state: GroupState,
+    /// The detection time in force; none if nobody is probed.
+    pub detection_time: Option<Duration>,
+    /// The interfaces.
+    pub members: Vec<MemberSnapshot>,
+}
+
+/// State of an interface (ipmpstat(8)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MemberState {
+    /// Works.
+    Ok,
+    /// Does not.
+    Failed,
+    /// Taken out of service.
+    Offline,
+    /// Nobody can tell.
+    Unknown,
+}
+
+/// State of its link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Link {
+    /// Up.
+    Up,
+    /// Down.
+    Down,
+    /// The driver does not tell.
+    Unknown,
+}
+
+/// What its probes say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Probing {
+    /// Answered.
+    Ok,
+    /// Not answered.
+    Failed,
+    /// There is nobody to ask.
+    Unknown,
+    /// There is no address to ask from.
+    Disabled,
+}
+
+/// One interface of a group.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MemberSnapshot {
+    /// Its name.
+    pub interface: String,
+    /// Carries traffic.
+    pub active: bool,
+    /// Is a standby.
+    pub standby: bool,
+    /// Works and is held back.
+    pub inactive: bool,
+    /// Its MAC is another member's too.
+    pub duplicate_mac: bool,
+    /// Has no address that data could bear.
+    pub no_data_address: bool,
+    /// Its state.
+    pub state: MemberState,
+    /// Its link.
+    pub link: Link,
+    /// Its probes.
+    pub probing: Probing,
+    /// Who stands in for it.
+    pub stand_in: Option<String>,
+    /// The families that are probed.
+    pub instances: Vec<InstanceSnapshot>,
+}
+
+/// Where targets come from (ipmpstat(8), MODE).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Routers of the routing table, or configured ones.
+    Routes,
+    /// Hosts that were found.
+    Multicast,
+    /// Nobody is probed.
+    Disabled,
+}
+
+/// One family of an interface.
+#[derive(Debug, Clone, PartialEq)]
+pub struct InstanceSnapshot {
+    /// The family.
+    pub family: Family,
+    /// Where probes come from.
+    pub test_address: Option<IpAddr>,
+    /// Where targets come from.
+    pub mode: Mode,
+    /// The targets in the order in which they are asked.
+    pub targets: Vec<TargetSnapshot>,
+}
+
+/// A probe that was answered or given up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProbeRecord {
+    /// Counts all records since the start, from 1: a follower asks for what comes after the last it saw.
+    pub number: u64,
+    /// The interface.
+    pub interface: String,
+    /// Its number in its series.
+    pub sequence: u16,
+    /// Who was asked.
+    pub target: IpAddr,
+    /// How.
+    pub method: Method,
+    /// When.
+    pub sent: Instant,
+    /// From sending to the kernel's stamp of the answer; none: lost.
+    pub round_trip: Option<Duration>,
+    /// Smoothed round trip of the target, and its deviation.
+    pub average: Option<(Duration, Duration)>,
+}
