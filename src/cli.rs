@@ -13,7 +13,8 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, Parser};
 
 use crate::config::{
-    Complaint, Config, Draft, FaultKind, Faults, Loaded, Origin, absent_lans, check_against_interfaces, value,
+    Complaint, Config, Draft, FaultKind, Faults, Loaded, Origin, check_against_interfaces, host_warnings,
+    value,
 };
 use crate::interface::Interface;
 
@@ -148,6 +149,17 @@ impl Arguments {
         draft.finish()
     }
 
+    /// The same while the daemon runs with other settings: waits for no name server, see [`Draft::keep_names`].
+    ///
+    /// # Errors
+    /// As [`Arguments::load`].
+    pub fn load_again(&self, running: &Config) -> Result<Loaded, Faults> {
+        let mut draft = Draft::from_file(self.config.as_deref());
+        self.apply(&mut draft);
+        draft.keep_names(running);
+        draft.finish()
+    }
+
     /// The same, for a process that goes to another directory: paths are still those that the user meant.
     #[must_use]
     pub fn rooted(&self) -> Self {
@@ -177,8 +189,9 @@ impl Arguments {
             report(fault);
         }
         let Some(loaded) = loaded else { return ExitStatus::from(&faults) };
-        let absent = interfaces.map(|interfaces| absent_lans(&loaded.config, interfaces)).unwrap_or_default();
-        for warning in loaded.warnings.iter().chain(&absent).chain(&preview(&loaded.config)) {
+        let on_host =
+            interfaces.map(|interfaces| host_warnings(&loaded.config, interfaces)).unwrap_or_default();
+        for warning in loaded.warnings.iter().chain(&on_host).chain(&preview(&loaded.config)) {
             report(&format_args!("warning: {warning}"));
         }
         if !faults.list.is_empty() {

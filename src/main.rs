@@ -22,7 +22,7 @@ fn run(arguments: &Arguments) -> ExitCode {
         Err(faults) => return refuse(&faults, ExitStatus::from(&faults)).into(),
     };
     let again = arguments.rooted();
-    match daemon::run(loaded, move || again.load()) {
+    match daemon::run(loaded, move |running| again.load_again(running)) {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
             let status = error.downcast_ref::<Faults>().map_or(ExitStatus::Failed, ExitStatus::from);

@@ -144,7 +144,7 @@ fn the_examples_of_the_manual_are_good() {
         .skip(1)
         .filter_map(|block| block.split(".Ed").next())
         .collect();
-    assert_eq!(blocks.len(), 2);
+    assert_eq!(blocks.len(), 4);
     for block in blocks {
         assert_eq!(load(block).unwrap().warnings, Vec::<String>::new(), "{block}");
     }
@@ -185,7 +185,10 @@ fn the_shipped_file_is_good_with_every_key_set() {
                 .filter(|rest| rest.starts_with(|c: char| c == '[' || c.is_ascii_lowercase()))
         })
         // What depends on the host or on another key.
-        .filter(|line| !["log ", "key-file ", "delay ", "window "].iter().any(|key| line.starts_with(key)))
+        .filter(|line| {
+            let others = ["log ", "key-file ", "delay ", "window = \"", "next-hops ", "members "];
+            !others.iter().any(|key| line.starts_with(key))
+        })
         .flat_map(|line| [line, "\n"])
         .collect();
     load(&with_all).unwrap_or_else(|fault| panic!("{with_all}: {fault}"));
@@ -259,6 +262,15 @@ fn document(key: &KeyName, setting: &str) -> String {
         ("hook", _) => ("[[hook]]", "command = [\"/bin/true\"]"),
         ("peer", "name") => ("[[peer]]", "addresses = [\"192.0.2.9\"]"),
         ("peer", _) => ("[[peer]]", "name = \"other\""),
+        ("route", "destination") => ("[[route]]", "next-hops = \"auto\""),
+        ("route", "next-hops") => ("[[route]]", "destination = \"default\""),
+        ("route", _) => ("[[route]]", "destination = \"default\"\nnext-hops = \"auto\""),
+        ("route.next-hops", "interface") => (ROUTE, ""),
+        ("route.next-hops", _) => (ROUTE, "interface = \"wan7\""),
+        ("group", "members") => ("[[group]]", "name = \"lan7\""),
+        ("group", _) => ("[[group]]", "members = [{ interface = \"eth7\", test-address = \"192.0.2.77\" }]"),
+        ("group.members", "interface") => (GROUP, ""),
+        ("group.members", _) => (GROUP, "interface = \"eth7\""),
         ("failback", "delay") => ("[failback]", "policy = \"delay\""),
         ("failback", "window") => ("[failback]", "policy = \"window\""),
         ("failback", _) => ("[failback]", "delay = \"5m\""),
@@ -267,6 +279,10 @@ fn document(key: &KeyName, setting: &str) -> String {
     };
     format!("{header}\n{others}\n{setting}\n")
 }
+
+/// What stands before a next hop, and before a member.
+const ROUTE: &str = "[[route]]\ndestination = \"default\"\n[[route.next-hops]]";
+const GROUP: &str = "[[group]]\nname = \"lan7\"\n[[group.members]]\ninterface = \"eth8\"\n[[group.members]]";
 
 /// Short and long names of all options, with their dashes; an option without a short name has an empty one.
 fn options() -> Vec<(String, String)> {

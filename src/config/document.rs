@@ -169,9 +169,13 @@ impl<'a> Value<'a> {
         format!("{} = {}", self.name, self.source.excerpt(&self.span))
     }
 
-    /// The header of a table, as it stands in the file.
+    /// The header of a table, as it stands in the file; a table in braces has only its key.
     fn section(&self) -> String {
-        if is_listed(self.name) { format!("[[{}]]", self.name) } else { format!("[{}]", self.name) }
+        match self.name {
+            "lan" | "peer" | "hook" | "route" | "group" => format!("[[{}]]", self.name),
+            name if is_in_braces(name) => name.to_owned(),
+            name => format!("[{name}]"),
+        }
     }
 
     /// `true` or `false`.
@@ -236,9 +240,27 @@ impl<'a> Value<'a> {
         target: &mut T,
         faults: &mut Vec<Fault>,
     ) -> Result<(), Complaint> {
-        let table = self.value.as_table().ok_or_else(|| self.wrong_type("a section in brackets"))?;
+        let table = self.value.as_table().ok_or_else(|| self.wrong_type(self.table_text()))?;
         read_table(self, table, keys, target, faults);
         Ok(())
+    }
+
+    /// What a table is called here.
+    fn table_text(&self) -> &'static str {
+        match self.name {
+            "next-hops" | "members" => "a table in braces such as { interface = \"eth0\" }",
+            _ => "a section in brackets",
+        }
+    }
+
+    /// Whether it is a string.
+    pub(super) fn is_text(&self) -> bool {
+        self.value.is_str()
+    }
+
+    /// Whether it is a table.
+    pub(super) fn is_table(&self) -> bool {
+        self.value.is_table()
     }
 
     /// Whether a table has a key.
@@ -285,9 +307,9 @@ fn home_of(name: &str) -> Option<&'static str> {
     super::keys().find(|key| key.name == name).map(|key| key.section)
 }
 
-/// Whether a section may stand several times, in double brackets.
-fn is_listed(name: &str) -> bool {
-    matches!(name, "lan" | "peer" | "hook")
+/// Whether a table stands as a value behind its key.
+fn is_in_braces(name: &str) -> bool {
+    matches!(name, "next-hops" | "members" | "loss" | "latency")
 }
 
 /// The parser's words on one line.

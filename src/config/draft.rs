@@ -12,7 +12,10 @@ use nix::unistd::{AccessFlags, eaccess};
 use super::account::{self, Account};
 use super::document::Source;
 use super::fault::{Fault, Faults, Origin};
+use super::group::{self, GroupDraft};
 use super::hook::{self, HookConfig};
+use super::route::{self, RouteDraft};
+use super::target::{self, Names};
 use super::{Config, DEFAULT_USER, KeyRing, LanConfig, PeerConfig, file, key_file};
 
 /// The file that is read when none is named.
@@ -42,6 +45,9 @@ pub struct Draft {
     pub(super) key_file: Option<Placed<PathBuf>>,
     pub(super) user: Option<Placed<String>>,
     pub(super) hooks: Vec<Placed<HookConfig>>,
+    pub(super) routes: Vec<Placed<RouteDraft>>,
+    pub(super) groups: Vec<Placed<GroupDraft>>,
+    pub(super) names: Names,
     pub(super) faults: Vec<Fault>,
     file: Option<PathBuf>,
 }
@@ -92,6 +98,9 @@ impl Draft {
             key_file: None,
             user: None,
             hooks: Vec::new(),
+            routes: Vec::new(),
+            groups: Vec::new(),
+            names: Names::of_resolver(target::ask_system),
             faults: Vec::new(),
             file: None,
         }
@@ -124,8 +133,14 @@ impl Draft {
         self.exclude.extend(names.iter().map(placed));
     }
 
+    /// Targets keep the addresses that their names have in the settings that run, and no name is resolved: for a
+    /// daemon that must not wait. A new name is a fault then.
+    pub fn keep_names(&mut self, running: &Config) {
+        self.names = Names::of_running(running);
+    }
+
     /// Checks what the settings have to do with each other and with the host's files, and gives the result. Nothing
-    /// is created or changed.
+    /// is created or changed. Names of targets are resolved, which may take seconds (but see [`Draft::keep_names`]).
     ///
     /// # Errors
     /// All faults that were found, from the syntax of the file on.
@@ -147,12 +162,16 @@ impl Draft {
             self.settings.user = user.value;
         }
         self.faults.extend(hook::check_users(&self.hooks, &self.settings.user));
+        let routes = route::finish(self.routes, &mut self.names, &mut self.faults);
+        let groups = group::finish(self.groups, &self.lans, &self.exclude, &mut self.names, &mut self.faults);
         Faults::check(self.faults)?;
         let config = Config {
             lans: self.lans.into_iter().map(|lan| lan.value).collect(),
             exclude: self.exclude.into_iter().map(|name| name.value).collect(),
             peers: self.peers.into_iter().map(|peer| peer.value).collect(),
             hooks: self.hooks.into_iter().map(|hook| hook.value).collect(),
+            routes,
+            groups,
             ..self.settings
         };
         Ok(Loaded { warnings: warnings(&config), config, file: self.file })
@@ -311,6 +330,8 @@ fn may_write(path: &Path, refusal: &str) -> Option<String> {
 /// What can run, and is likely not as it was meant.
 fn warnings(config: &Config) -> Vec<String> {
     let mut warnings = hook::warnings(&config.hooks);
+    warnings.extend(route::warnings(&config.routes));
+    warnings.extend(group::warnings(&config.groups));
     if let [only] = config.lans.as_slice() {
         warnings.push(format!(
             "{} is the only LAN, there is nothing to fail over to; name two to four",

@@ -131,6 +131,12 @@ pub enum Complaint {
         /// So many are allowed.
         most: usize,
     },
+    /// A prefix with an address in it.
+    #[error("has bits set beyond its length; write {prefix}")]
+    HostBits {
+        /// The same without them.
+        prefix: String,
+    },
     /// Anything else: what, and how to mend it.
     #[error("{0}")]
     Other(&'static str),

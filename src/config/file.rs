@@ -9,8 +9,7 @@ use std::time::Duration;
 use super::document::{Key, Source, Value};
 use super::draft::{Draft, Placed};
 use super::fault::{Complaint, Fault};
-use super::hook;
-use super::{Damping, Exit, Failback, LanConfig, PeerConfig, value};
+use super::{Damping, Exit, Failback, LanConfig, PeerConfig, group, hook, route, value};
 
 /// A key of the file, for the manual's sake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +34,10 @@ pub fn keys() -> impl Iterator<Item = KeyName> {
         .chain(section("auth", names(AUTH)))
         .chain(section("damping", names(DAMPING)))
         .chain(section("failback", names(FAILBACK)))
+        .chain(section("route", names(route::KEYS)))
+        .chain(section("route.next-hops", names(route::NEXT_HOP)))
+        .chain(section("group", names(group::KEYS)))
+        .chain(section("group.members", names(group::MEMBER)))
 }
 
 /// Reads a file's text into the draft.
@@ -99,6 +102,8 @@ const SECTIONS: &[Key<Draft>] = &[
     Key { name: "auth", default: "", read: |d, v, faults| v.read(AUTH, d, faults) },
     Key { name: "damping", default: "", read: read_damping },
     Key { name: "failback", default: "", read: read_failback },
+    Key { name: "route", default: "", read: route::read },
+    Key { name: "group", default: "", read: group::read },
 ];
 
 const LAN: &[Key<LanConfig>] = &[
@@ -159,17 +164,17 @@ const FAILBACK: &[Key<FailbackDraft>] = &[
 ];
 
 /// Puts a good value into its place, or passes the complaint on.
-fn put<T>(place: &mut T, value: Result<impl Into<T>, Complaint>) -> Result<(), Complaint> {
+pub(super) fn put<T>(place: &mut T, value: Result<impl Into<T>, Complaint>) -> Result<(), Complaint> {
     *place = value?.into();
     Ok(())
 }
 
 /// A good value with its place.
-fn placed<T>(value: &Value<'_>, read: Result<T, Complaint>) -> Result<Placed<T>, Complaint> {
+pub(super) fn placed<T>(value: &Value<'_>, read: Result<T, Complaint>) -> Result<Placed<T>, Complaint> {
     read.map(|read| Placed { origin: value.origin(), value: read })
 }
 
-fn nonzero(value: &Value<'_>, range: &RangeInclusive<u32>) -> Result<NonZeroU32, Complaint> {
+pub(super) fn nonzero(value: &Value<'_>, range: &RangeInclusive<u32>) -> Result<NonZeroU32, Complaint> {
     let number = value.whole(range)?;
     NonZeroU32::new(number).ok_or(Complaint::Below { least: "1".to_owned() })
 }
@@ -278,7 +283,7 @@ fn read_peers(draft: &mut Draft, value: &Value<'_>, faults: &mut Vec<Fault>) -> 
 }
 
 /// A fault for a key that a section must have. One that was given and refused has its own fault already.
-fn missing(section: &Value<'_>, key: &str, text: &str, faults: &mut Vec<Fault>) {
+pub(super) fn missing(section: &Value<'_>, key: &str, text: &str, faults: &mut Vec<Fault>) {
     if section.is_whole && !section.has(key) {
         faults.push(section.fault_of_section(text));
     }

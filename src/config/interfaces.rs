@@ -1,31 +1,107 @@
 //! The settings held against the interfaces that the host has.
 
+use std::net::IpAddr;
+
 use ipnet::IpNet;
 
 use super::fault::{Fault, Origin};
-use super::{Config, LanConfig, document};
-use crate::interface::{Family, Interface, InterfaceAddress, InterfaceKind};
+use super::target::listed;
+use super::{Config, GroupConfig, LanConfig, NextHopConfig, document};
+use crate::interface::{Family, Interface, InterfaceKind};
 
-/// Faults that show only on the host: a LAN that is none, two LANs whose prefixes overlap.
+/// Faults that show only on the host: an interface that cannot be what it is named for, two whose prefixes overlap.
 ///
-/// An interface that is absent is no fault, see [`absent_lans`]. Only LANs that the settings name are looked at.
+/// An interface that is absent is no fault, see [`host_warnings`]. Only those that the settings name are looked at.
 pub fn check_against_interfaces(config: &Config, interfaces: &[Interface]) -> Vec<Fault> {
-    let present: Vec<(&LanConfig, &Interface)> =
-        config.lans.iter().filter_map(|lan| Some((lan, find(interfaces, &lan.interface)?))).collect();
-    let mut faults: Vec<Fault> =
-        present.iter().filter_map(|(lan, interface)| check_kind(lan, interface, interfaces)).collect();
+    let present = named(config, interfaces);
+    let mut faults: Vec<Fault> = present.iter().filter_map(|named| check_kind(named, interfaces)).collect();
     for (index, one) in present.iter().enumerate() {
-        for other in present.iter().skip(index + 1) {
-            faults.extend(overlap(*one, *other));
+        for other in present.iter().skip(index + 1).filter(|other| !one.is_with(other)) {
+            faults.extend(overlap(one, other));
         }
     }
     faults
 }
 
-/// A warning for each LAN of the settings whose interface is not there; faild waits for it.
-pub fn absent_lans(config: &Config, interfaces: &[Interface]) -> Vec<String> {
-    let absent = config.lans.iter().filter(|lan| find(interfaces, &lan.interface).is_none());
-    absent.map(|lan| absent_text(&lan.interface, interfaces)).collect()
+/// What can run on this host, and is likely not as it was meant: interfaces that are not there (faild waits for them),
+/// members of a group that are on different subnets, next hops that their interface does not reach.
+pub fn host_warnings(config: &Config, interfaces: &[Interface]) -> Vec<String> {
+    let names = all_names(config);
+    let absent = names.into_iter().filter(|name| find(interfaces, name).is_none());
+    let mut warnings: Vec<String> = absent.map(|name| absent_text(name, interfaces)).collect();
+    for group in config.groups.iter().filter(|group| !group.name.is_empty()) {
+        warnings.extend(strangers(group, interfaces));
+    }
+    for route in &config.routes {
+        warnings.extend(listed(&route.next_hops).iter().filter_map(|hop| unreached(hop, interfaces)));
+    }
+    warnings
+}
+
+/// An interface that the settings name, and as what.
+struct Named<'a> {
+    role: Role<'a>,
+    interface: &'a Interface,
+}
+
+enum Role<'a> {
+    Lan(&'a LanConfig),
+    Member(&'a GroupConfig),
+    NextHop,
+}
+
+impl Named<'_> {
+    /// Whether the two are in one group, where one subnet is what is wanted.
+    fn is_with(&self, other: &Named<'_>) -> bool {
+        match (&self.role, &other.role) {
+            (Role::Member(one), Role::Member(other)) => std::ptr::eq(*one, *other),
+            (Role::Lan(_) | Role::Member(_) | Role::NextHop, _) => false,
+        }
+    }
+
+    /// The prefixes that make addresses on-link there: not link-local IPv6, which every interface has, and not a single
+    /// address.
+    fn prefixes(&self) -> impl Iterator<Item = IpNet> {
+        let counts = |prefix: &IpNet| match (&self.role, Family::of(&prefix.addr())) {
+            (Role::Lan(lan), Family::V4) => lan.ipv4,
+            (Role::Lan(lan), Family::V6) => lan.ipv6,
+            (Role::Member(_) | Role::NextHop, _) => true,
+        };
+        prefixes(self.interface).filter(counts)
+    }
+}
+
+/// The interfaces that are there, each once: what is a LAN or a member and a next hop, too, counts as the former.
+fn named<'a>(config: &'a Config, interfaces: &'a [Interface]) -> Vec<Named<'a>> {
+    let lans = config.lans.iter().map(|lan| (Role::Lan(lan), &lan.interface));
+    let members = config
+        .groups
+        .iter()
+        .flat_map(|group| group.members.iter().map(move |member| (Role::Member(group), &member.interface)));
+    let hops = config.routes.iter().flat_map(|route| listed(&route.next_hops));
+    let mut named: Vec<Named<'a>> = Vec::new();
+    for (role, name) in lans.chain(members).chain(hops.map(|hop| (Role::NextHop, &hop.interface))) {
+        if let Some(interface) =
+            find(interfaces, name).filter(|_| named.iter().all(|n| n.interface.name != *name))
+        {
+            named.push(Named { role, interface });
+        }
+    }
+    named
+}
+
+/// The names of all interfaces of the settings, each once, LANs first.
+fn all_names(config: &Config) -> Vec<&str> {
+    let lans = config.lans.iter().map(|lan| &lan.interface);
+    let hops = config.routes.iter().flat_map(|route| listed(&route.next_hops)).map(|hop| &hop.interface);
+    let members = config.groups.iter().flat_map(|group| &group.members).map(|member| &member.interface);
+    let mut names: Vec<&str> = Vec::new();
+    for name in lans.chain(hops).chain(members) {
+        if !names.contains(&name.as_str()) {
+            names.push(name);
+        }
+    }
+    names
 }
 
 fn absent_text(name: &str, interfaces: &[Interface]) -> String {
@@ -39,51 +115,96 @@ fn find<'a>(interfaces: &'a [Interface], name: &str) -> Option<&'a Interface> {
     interfaces.iter().find(|interface| interface.name == name)
 }
 
-/// Whether the interface can be a LAN.
-fn check_kind(lan: &LanConfig, interface: &Interface, interfaces: &[Interface]) -> Option<Fault> {
+/// Whether the interface can be what it is named for.
+fn check_kind(named: &Named<'_>, interfaces: &[Interface]) -> Option<Fault> {
+    let Named { role, interface } = named;
     let name = &interface.name;
-    let text = match (interface.kind, interface.master) {
-        (InterfaceKind::Loopback, _) => {
+    let text = match (interface.kind, interface.master, role) {
+        (InterfaceKind::Loopback, _, Role::Lan(_)) => {
             format!("interface {name} is the loopback interface, which reaches no peer; name another")
         }
-        (_, Some(master)) => {
+        (InterfaceKind::Loopback, _, Role::Member(_) | Role::NextHop) => {
+            format!("interface {name} is the loopback interface, which reaches no other host; name another")
+        }
+        (_, Some(master), _) => {
             let master = interfaces.iter().find(|i| i.index == master).map_or("its master", |i| &i.name);
             format!("interface {name} is a port of {master} and bears no addresses of its own; name {master}")
         }
-        (InterfaceKind::Tunnel, _) if lan.broadcast => format!(
+        (InterfaceKind::Tunnel, _, Role::Lan(lan)) if lan.broadcast => format!(
             "interface {name} has no broadcast; give its [[lan]] broadcast = false and name its peers by [[peer]]"
         ),
-        (InterfaceKind::Tunnel | InterfaceKind::Ethernet | InterfaceKind::Bridge { .. }, None) => {
+        (InterfaceKind::Tunnel, _, Role::Member(group)) if !group.name.is_empty() => format!(
+            "interface {name} has only one other end, so that no interface can stand in for it; take it out of its \
+             [[group]]"
+        ),
+        (InterfaceKind::Tunnel | InterfaceKind::Ethernet | InterfaceKind::Bridge { .. }, None, _) => {
             return None;
         }
     };
     Some(Fault::new(Origin::Host, text))
 }
 
-/// The first pair of prefixes of two LANs that share addresses: which LAN such an address is on would be anybody's
-/// guess.
-fn overlap(one: (&LanConfig, &Interface), other: (&LanConfig, &Interface)) -> Option<Fault> {
-    let pairs = prefixes(one).flat_map(|a| prefixes(other).map(move |b| (a, b)));
-    let (a, b) = pairs.into_iter().find(|(a, b)| a.contains(b) || b.contains(a))?;
-    let (one, other) = (&one.1.name, &other.1.name);
+/// The first pair of prefixes of two interfaces that share addresses: over which of them such an address is reached
+/// would be anybody's guess.
+fn overlap(one: &Named<'_>, other: &Named<'_>) -> Option<Fault> {
+    let (a, b) = common(one.prefixes(), || other.prefixes())?;
+    let are_lans = matches!((&one.role, &other.role), (Role::Lan(_), Role::Lan(_)));
+    let what = if are_lans { "LANs" } else { "interfaces" };
+    let (one, other) = (&one.interface.name, &other.interface.name);
     let text = format!(
-        "LANs {one} ({a}) and {other} ({b}) overlap; give each LAN its own prefix, or name one of them"
+        "{what} {one} ({a}) and {other} ({b}) overlap; give each its own prefix, name only one of them, or make them \
+         members of one [[group]], where interfaces of one subnet stand in for each other"
     );
     Some(Fault::new(Origin::Host, text))
 }
 
-/// The prefixes that make addresses on-link there: not link-local IPv6, which every LAN has, and not a single address.
-fn prefixes<'a>((lan, interface): (&'a LanConfig, &'a Interface)) -> impl Iterator<Item = IpNet> + 'a {
-    let counts = |address: &&InterfaceAddress| match Family::of(&address.address()) {
-        Family::V4 => lan.ipv4,
-        Family::V6 => lan.ipv6,
+/// The first two that share addresses.
+fn common<I: Iterator<Item = IpNet>>(
+    mut ones: impl Iterator<Item = IpNet>,
+    others: impl Fn() -> I,
+) -> Option<(IpNet, IpNet)> {
+    ones.find_map(|a| others().find(|b| a.contains(b) || b.contains(&a)).map(|b| (a, b)))
+}
+
+/// Members that have addresses of one family and no subnet of it in common: none of the two can stand in for the other.
+fn strangers(group: &GroupConfig, interfaces: &[Interface]) -> Vec<String> {
+    let members = group.members.iter().filter_map(|member| find(interfaces, &member.interface));
+    let Some((first, others)) = members.collect::<Vec<_>>().split_first().map(|(f, o)| (*f, o.to_vec()))
+    else {
+        return Vec::new();
     };
-    interface
-        .addresses
-        .iter()
-        .filter(counts)
-        .map(|address| address.prefix)
-        .filter(|prefix| prefix.prefix_len() < prefix.max_prefix_len() && !is_link_local(prefix))
+    let stranger = |other: &Interface| {
+        let (a, b) = [Family::V4, Family::V6].into_iter().find_map(|family| {
+            let of = |interface| prefixes(interface).filter(move |p| Family::of(&p.addr()) == family);
+            let pair = of(first).next().zip(of(other).next())?;
+            common(of(first), || of(other)).is_none().then_some(pair)
+        })?;
+        Some(format!(
+            "members {} ({a}) and {} ({b}) of group {} are on different subnets; a group is for interfaces of one",
+            first.name, other.name, group.name
+        ))
+    };
+    others.into_iter().filter_map(stranger).collect()
+}
+
+/// A next hop that is on no subnet of its interface. Where the interface has no subnets yet nothing can be said.
+fn unreached(hop: &NextHopConfig, interfaces: &[Interface]) -> Option<String> {
+    let via = hop.via.filter(|via| !matches!(via, IpAddr::V6(v6) if v6.is_unicast_link_local()))?;
+    let interface = find(interfaces, &hop.interface).filter(|i| i.kind != InterfaceKind::Tunnel)?;
+    let mut subnets = prefixes(interface).filter(|p| Family::of(&p.addr()) == Family::of(&via)).peekable();
+    let first = *subnets.peek()?;
+    (!subnets.any(|subnet| subnet.contains(&via))).then(|| {
+        format!(
+            "next hop {via} is on no subnet of {} (such as {first}); onlink is not used, the kernel will refuse it",
+            interface.name
+        )
+    })
+}
+
+/// The subnets of an interface.
+fn prefixes(interface: &Interface) -> impl Iterator<Item = IpNet> {
+    let is_subnet = |prefix: &IpNet| prefix.prefix_len() < prefix.max_prefix_len() && !is_link_local(prefix);
+    interface.addresses.iter().map(|address| address.prefix).filter(is_subnet)
 }
 
 fn is_link_local(prefix: &IpNet) -> bool {

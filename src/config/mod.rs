@@ -15,10 +15,13 @@ mod document;
 mod draft;
 mod fault;
 mod file;
+mod group;
 mod hook;
 mod interfaces;
 pub mod key_file;
 mod live;
+mod route;
+mod target;
 pub(crate) mod value;
 mod watch;
 
@@ -26,7 +29,7 @@ pub use draft::{DEFAULT_FILE, Draft, Loaded, MOST_LANS};
 pub use fault::{Complaint, Fault, FaultKind, Faults, Origin};
 pub use file::{KeyName, keys};
 pub use hook::{ChangeKind, HookConfig};
-pub use interfaces::{absent_lans, check_against_interfaces};
+pub use interfaces::{check_against_interfaces, host_warnings};
 pub use live::{differences, keep_fixed};
 pub use watch::{
     GroupConfig, Judging, Limits, MemberConfig, Method, Need, NextHopConfig, NextHops, RouteConfig,

@@ -4,6 +4,8 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
 use super::Complaint;
 
 /// `-t`: below 10 ms the host's own scheduling looks like loss; above 60 s it is no failover.
@@ -142,6 +144,59 @@ pub(crate) fn peer_address(text: &str) -> Result<IpAddr, Complaint> {
     }
 }
 
+/// An address of a host, link-local ones included, as it is written.
+pub(crate) fn host_address(text: &str) -> Result<IpAddr, Complaint> {
+    let address =
+        text.parse::<IpAddr>().map_err(|_| Complaint::Form { wanted: "an address such as \"192.0.2.1\"" })?;
+    let is_host = !(address.is_unspecified() || address.is_loopback() || address.is_multicast());
+    match address {
+        IpAddr::V4(v4) if v4.is_broadcast() => Err(NOT_A_HOST),
+        IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some() => {
+            Err(Complaint::Other("is an IPv4 address in IPv6 dress; write it as IPv4"))
+        }
+        IpAddr::V4(_) | IpAddr::V6(_) if is_host => Ok(address),
+        IpAddr::V4(_) | IpAddr::V6(_) => Err(NOT_A_HOST),
+    }
+}
+
+/// A host: an address, or a name (RFC 1123 section 2.1, and underscores). A name's last label is not a number, so that a
+/// slip in an address is not taken for a name.
+pub(crate) fn host(text: &str) -> Result<String, Complaint> {
+    if text.parse::<IpAddr>().is_ok() {
+        return host_address(text).map(|address| address.to_string());
+    }
+    let is_label = |label: &str| {
+        let is_good = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        (1..=63).contains(&label.len()) && !label.starts_with('-') && label.chars().all(is_good)
+    };
+    let labels: Vec<&str> = text.strip_suffix('.').unwrap_or(text).split('.').collect();
+    let ends_in_word = labels.last().is_some_and(|label| label.contains(|c: char| c.is_ascii_alphabetic()));
+    if text.len() <= 253 && ends_in_word && labels.into_iter().all(is_label) {
+        return Ok(text.to_owned());
+    }
+    Err(Complaint::Form { wanted: "an address such as \"192.0.2.53\" or a name such as \"dns.example\"" })
+}
+
+/// A destination: `default` for all of IPv4, `default6` for all of IPv6, or a prefix.
+pub(crate) fn destination(text: &str) -> Result<IpNet, Complaint> {
+    let prefix = match text {
+        "default" => return Ok(IpNet::V4(Ipv4Net::default())),
+        "default6" => return Ok(IpNet::V6(Ipv6Net::default())),
+        _ => text.parse::<IpNet>().map_err(|_| Complaint::Form {
+            wanted: "\"default\", \"default6\" or a prefix such as \"198.51.100.0/24\"",
+        })?,
+    };
+    let address = prefix.addr();
+    let is_link_local = matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local());
+    if prefix != prefix.trunc() {
+        return Err(Complaint::HostBits { prefix: prefix.trunc().to_string() });
+    }
+    if address.is_loopback() || address.is_multicast() || is_link_local {
+        return Err(Complaint::Other("is nothing that a router passes on; name another"));
+    }
+    Ok(prefix)
+}
+
 /// A multicast group whose packets stay on the link (RFC 4291 §2.7: scope 2).
 pub(crate) fn multicast_group(text: &str) -> Result<Ipv6Addr, Complaint> {
     text.parse::<Ipv6Addr>()
@@ -185,6 +240,9 @@ const NOT_A_DURATION: Complaint =
 
 /// An address that no host has.
 const NO_HOST: Complaint = Complaint::Other("is no address of a host; name one by which the peer is reached");
+
+/// No address of a host, whatever it is for.
+const NOT_A_HOST: Complaint = Complaint::Other("is no address of a host; name one");
 
 /// The names that ip-route(8) prints.
 const PROTOCOL_NAMES: [(&str, u8); 18] = [

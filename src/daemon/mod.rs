@@ -51,7 +51,7 @@ use self::signals::Signals;
 use self::state::{Journal, State};
 use self::supervisor::Supervisor;
 use crate::change::Tracker;
-use crate::config::{Config, Faults, Loaded, absent_lans, check_against_interfaces};
+use crate::config::{Config, Faults, Loaded, check_against_interfaces, host_warnings};
 use crate::engine::Engine;
 use crate::interface::Interface;
 use crate::kernel::{DryRun, Kernel, Monitor, Netlink, RECEIVE_BUFFER};
@@ -59,13 +59,13 @@ use crate::net::Sockets;
 use crate::reconcile::{Reconciler, Settings};
 
 /// Runs the daemon with these settings until a signal ends it; their warnings go to the log first. `load` reads the
-/// settings again, from `/` if the daemon detaches. The status to end with is that of this process, which is the one that
+/// settings again, given those that run; from `/` if the daemon detaches. The status to end with is that of this process, which is the one that
 /// was started if the daemon detaches.
 ///
 /// # Errors
 ///
 /// Why it cannot start, as one line with all causes.
-pub fn run(loaded: Loaded, load: impl Fn() -> Result<Loaded, Faults> + 'static) -> anyhow::Result<u8> {
+pub fn run(loaded: Loaded, load: impl Fn(&Config) -> Result<Loaded, Faults> + 'static) -> anyhow::Result<u8> {
     let readiness = match loaded.config.daemon {
         true => match detach::detach()? {
             Side::Parent(status) => return Ok(status),
@@ -136,7 +136,7 @@ fn open_kernel(mut netlink: Netlink, config: &Config) -> anyhow::Result<Box<dyn 
     if !list.is_empty() {
         return Err(Faults { list }.into());
     }
-    absent_lans(config, &interfaces).iter().for_each(|warning| warn!("configuration {warning}"));
+    host_warnings(config, &interfaces).iter().for_each(|warning| warn!("configuration {warning}"));
     Ok(if config.dry_run { Box::new(DryRun::new(netlink)) } else { Box::new(netlink) })
 }
 

@@ -1,7 +1,11 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::{ChangeKind, Config, HookConfig, Loaded};
+use crate::config::target::Names;
+use crate::config::{
+    ChangeKind, Config, GroupConfig, HookConfig, Judging, Limits, Loaded, MemberConfig, Method, Need,
+    NextHopConfig, NextHops, RouteConfig, TargetConfig,
+};
 
 #[test]
 fn an_empty_file_is_the_defaults() {
@@ -11,7 +15,9 @@ fn an_empty_file_is_the_defaults() {
 
 #[test]
 fn every_default_that_the_keys_name_is_the_default() {
-    for key in keys().filter(|key| !key.default.is_empty() && !["lan", "hook"].contains(&key.section)) {
+    let stands_alone =
+        |section: &str| !["lan", "hook", "route", "group"].iter().any(|listed| section.starts_with(listed));
+    for key in keys().filter(|key| !key.default.is_empty() && stands_alone(key.section)) {
         let text = format!("{}\n{} = {}\n", header(key.section), key.name, key.default);
         assert_eq!(good(&text).config, Config::default(), "{text}");
     }
@@ -27,6 +33,19 @@ fn every_default_of_a_hook_is_the_default() {
     for key in keys().filter(|key| !key.default.is_empty() && key.section == "hook") {
         let text = format!("[[hook]]\ncommand = [\"/bin/true\"]\n{} = {}\n", key.name, key.default);
         assert_eq!(good(&text).config.hooks, plain, "{text}");
+    }
+}
+
+#[test]
+fn every_default_of_a_route_and_a_group_is_the_default() {
+    let plain = good("[[route]]\ndestination = \"default\"\nnext-hops = \"auto\"\n").config;
+    assert_eq!(plain.routes[0].judging, Judging::default());
+    for section in ["route", "route.next-hops", "group", "group.members"] {
+        let plain = good(&document(section, "none", "1").replace("none = 1\n", "")).config;
+        for key in keys().filter(|key| !key.default.is_empty() && key.section == section) {
+            let text = document(section, key.name, key.default);
+            assert_eq!(good(&text).config, plain, "{text}");
+        }
     }
 }
 
@@ -67,6 +86,40 @@ command = ["/bin/tell", "me"]
 events = ["lan-lost"]
 timeout = 3
 user = "root"
+
+[[route]]
+destination = "default"
+table = 100
+next-hops = [
+  { interface = "wan0", via = "192.0.2.1", rank = 7, weight = 3 },
+  { interface = "ppp0" },
+]
+interval = "1s"
+missed = 4
+good = 20
+probe = ["nd", "icmp", "inq"]
+targets = ["203.0.113.9", "203.0.113.10"]
+need = 2
+loss = { bad = 30, good = 5 }
+latency = { bad = "300ms", good = "200ms" }
+window = 100
+
+[[route]]
+destination = "2001:db8::/32"
+next-hops = "auto"
+need = "all"
+loss = 21
+latency = 1
+
+[[group]]
+name = "lan0"
+members = [
+  { interface = "eth2", test-address = "192.0.2.11", standby = true, ipv6 = false, bring-up = false },
+  { interface = "eth3" },
+]
+detection-time = "1s"
+failback = false
+targets = ["192.0.2.12"]
 
 [damping]
 penalty = 1.5
@@ -114,6 +167,8 @@ window = "02:00-04:30"
             timeout: Duration::from_secs(3),
             user: Some("root".to_owned()),
         }],
+        routes: every_key_of_routes(),
+        groups: every_key_of_groups(),
         damping: Damping {
             penalty: 1.5,
             suppress: 4.0,
@@ -125,6 +180,76 @@ window = "02:00-04:30"
         ..Config::default()
     };
     assert_eq!(config, expected);
+}
+
+fn every_key_of_routes() -> Vec<RouteConfig> {
+    vec![
+        RouteConfig {
+            destination: "0.0.0.0/0".parse().unwrap(),
+            table: 100,
+            next_hops: NextHops::Listed(vec![
+                NextHopConfig {
+                    interface: "wan0".to_owned(),
+                    via: Some("192.0.2.1".parse().unwrap()),
+                    rank: 7,
+                    weight: 3,
+                },
+                NextHopConfig { interface: "ppp0".to_owned(), via: None, rank: 2, weight: 1 },
+            ]),
+            judging: Judging {
+                interval: Duration::from_secs(1),
+                missed: NonZeroU32::new(4).unwrap(),
+                good: NonZeroU32::new(20).unwrap(),
+                methods: vec![Method::Neighbour, Method::Echo, Method::Peer],
+                targets: ["203.0.113.9", "203.0.113.10"].map(target).to_vec(),
+                need: Need::AtLeast(2),
+                loss: Some(Limits { bad: 30, good: 5 }),
+                latency: Some(Limits { bad: Duration::from_millis(300), good: Duration::from_millis(200) }),
+                window: 100,
+            },
+        },
+        RouteConfig {
+            destination: "2001:db8::/32".parse().unwrap(),
+            table: 254,
+            next_hops: NextHops::Auto,
+            judging: Judging {
+                need: Need::All,
+                loss: Some(Limits { bad: 21, good: 10 }),
+                latency: Some(Limits { bad: Duration::from_secs(1), good: Duration::from_millis(500) }),
+                ..Judging::default()
+            },
+        },
+    ]
+}
+
+fn every_key_of_groups() -> Vec<GroupConfig> {
+    let members = vec![
+        MemberConfig {
+            interface: "eth2".to_owned(),
+            standby: true,
+            test_address: Some("192.0.2.11".parse().unwrap()),
+            ipv6: false,
+            bring_up: false,
+        },
+        MemberConfig {
+            interface: "eth3".to_owned(),
+            standby: false,
+            test_address: None,
+            ipv6: true,
+            bring_up: true,
+        },
+    ];
+    vec![GroupConfig {
+        name: "lan0".to_owned(),
+        members,
+        detection_time: Duration::from_secs(1),
+        failback: false,
+        targets: vec![target("192.0.2.12")],
+    }]
+}
+
+fn target(address: &str) -> TargetConfig {
+    TargetConfig { name: address.to_owned(), address: address.parse().unwrap() }
 }
 
 #[test]
@@ -293,6 +418,19 @@ const PIECES: &[&str] = &[
     "[[peer]]\n",
     "[damping]\n",
     "[failback]\n",
+    "[[route]]\n",
+    "[[route.next-hops]]\n",
+    "[[group]]\n",
+    "destination",
+    "next-hops",
+    "members",
+    "targets",
+    "need",
+    "loss",
+    "\"default\"",
+    "\"auto\"",
+    "{ interface = \"a\" }",
+    "{ bad = 1 }",
     "\r",
     "\r\n",
     "\0",
@@ -402,6 +540,129 @@ const BOUNDARIES: &[Boundary] = &[
         &["\"00:00-24:00\"\npolicy = \"window\""],
         &["\"02:00-04:30\"", "\"02:00-02:00\"\npolicy = \"window\"", "3"],
     ),
+    (
+        "route",
+        "destination",
+        &["\"default\"", "\"0.0.0.0/0\"", "\"10.0.0.0/8\"", "\"192.0.2.7/32\""],
+        &[
+            "\"\"",
+            "4",
+            "\"main\"",
+            "\"192.0.2.7\"",
+            "\"192.0.2.7/24\"",
+            "\"10.0.0.0/33\"",
+            "\"2001:db8::1/64\"",
+            "\"127.0.0.0/8\"",
+            "\"224.0.0.0/4\"",
+            "\"ff00::/8\"",
+            "\"fe80::/64\"",
+        ],
+    ),
+    (
+        "route",
+        "table",
+        &["\"main\"", "1", "254", "256", "4294967295"],
+        &["0", "255", "-1", "4294967296", "\"local\"", "\"100\"", "1.5", "true"],
+    ),
+    (
+        "route",
+        "next-hops",
+        &["\"auto\"", "[{ interface = \"a\" }]", "[{ interface = \"a\" }, { interface = \"b\" }]"],
+        &["\"all\"", "[]", "[\"a\"]", "[{}]", "[{ via = \"192.0.2.1\" }]", "{ interface = \"a\" }", "3"],
+    ),
+    ("route", "interval", &["\"10ms\"", "\"60s\"", "0.5"], &["\"9ms\"", "\"61s\"", "\"x\"", "true"]),
+    ("route", "missed", &["1", "100"], &["0", "101", "\"3\""]),
+    ("route", "good", &["1", "10000"], &["0", "10001", "1.5"]),
+    (
+        "route",
+        "probe",
+        &["[\"arp\"]", "[\"nd\", \"icmp\", \"inq\"]", "[]\ntargets = [\"192.0.2.53\"]"],
+        &["[]", "\"arp\"", "[\"ping\"]", "[3]", "[\"arp\", \"arp\"]", "[\"arp\", \"nd\"]"],
+    ),
+    (
+        "route",
+        "targets",
+        &["[]", "[\"192.0.2.53\"]", "[\"192.0.2.53\", \"192.0.2.54\"]"],
+        &[
+            "\"192.0.2.53\"",
+            "[53]",
+            "[\"\"]",
+            "[\"192.0.2.300\"]",
+            "[\"1.2.3\"]",
+            "[\"a b\"]",
+            "[\"-a\"]",
+            "[\"a..b\"]",
+            "[\"127.0.0.1\"]",
+            "[\"0.0.0.0\"]",
+            "[\"255.255.255.255\"]",
+            "[\"224.0.0.1\"]",
+            "[\"::ffff:192.0.2.1\"]",
+            "[\"2001:db8::1\"]",
+            "[\"192.0.2.53\", \"192.0.2.53\"]",
+        ],
+    ),
+    (
+        "route",
+        "need",
+        &["\"any\"", "\"all\"", "1\ntargets = [\"192.0.2.53\"]"],
+        &["0", "1", "17", "2\ntargets = [\"192.0.2.53\"]", "\"some\"", "1.5", "true"],
+    ),
+    (
+        "route",
+        "loss",
+        &["1", "100", "{ bad = 1 }", "{ bad = 100, good = 100 }", "{ bad = 1, good = 0 }"],
+        &["0", "101", "{}", "{ good = 1 }", "{ bad = 10, good = 11 }", "{ bad = 10, god = 1 }", "\"20%\""],
+    ),
+    (
+        "route",
+        "latency",
+        &["\"1ms\"", "60", "{ bad = \"300ms\", good = \"300ms\" }", "{ bad = \"300ms\" }"],
+        &["\"0.9ms\"", "61", "{}", "{ good = \"1s\" }", "{ bad = \"1s\", good = \"1.1s\" }", "true"],
+    ),
+    ("route", "window", &["5", "1000"], &["4", "1001", "\"50\""]),
+    ("route.next-hops", "interface", &["\"eth0\""], &["\"\"", "\"a/b\"", "3"]),
+    (
+        "route.next-hops",
+        "via",
+        &["\"192.0.2.1\"", "\"169.254.0.1\""],
+        &[
+            "\"\"",
+            "1",
+            "\"router\"",
+            "\"0.0.0.0\"",
+            "\"127.0.0.1\"",
+            "\"224.0.0.1\"",
+            "\"fe80::1\"",
+            "\"2001:db8::1\"",
+        ],
+    ),
+    ("route.next-hops", "rank", &["1", "255"], &["0", "256", "\"1\""]),
+    ("route.next-hops", "weight", &["1", "255"], &["0", "256", "1.5"]),
+    ("group", "name", &["\"lan0\""], &["\"\"", "\"a b\"", "0"]),
+    (
+        "group",
+        "members",
+        &["[{ interface = \"a\" }]", "[{ interface = \"a\" }, { interface = \"b\" }]"],
+        &["[]", "[\"a\"]", "[{}]", "[{ standby = true }]", "\"a\"", "[{ interface = \"a\", rank = 1 }]"],
+    ),
+    ("group", "detection-time", &["\"100ms\"", "\"1h\"", "10"], &["\"99ms\"", "\"3601s\"", "0", "true"]),
+    ("group", "failback", &["true", "false"], &["\"yes\"", "1"]),
+    (
+        "group",
+        "targets",
+        &["[]", "[\"192.0.2.1\"]", "[\"fe80::1\"]"],
+        &["\"192.0.2.1\"", "[1]", "[\"127.0.0.1\"]", "[\"192.0.2.1\", \"192.0.2.1\"]"],
+    ),
+    ("group.members", "interface", &["\"eth0\""], &["\"\"", "\"a b\"", "3"]),
+    (
+        "group.members",
+        "test-address",
+        &["\"192.0.2.11\"", "\"169.254.1.1\""],
+        &["\"\"", "\"fe80::1\"", "\"192.0.2.11/24\"", "\"224.0.0.1\"", "\"127.0.0.1\"", "\"0.0.0.0\"", "3"],
+    ),
+    ("group.members", "standby", &["true", "false"], &["\"yes\""]),
+    ("group.members", "ipv6", &["true", "false"], &["1"]),
+    ("group.members", "bring-up", &["true", "false"], &["0"]),
 ];
 
 fn document(section: &str, key: &str, value: &str) -> String {
@@ -412,6 +673,13 @@ fn document(section: &str, key: &str, value: &str) -> String {
         ("hook", _) => "command = [\"/bin/true\"]\n",
         ("peer", "name") => "addresses = [\"10.9.9.9\"]\n",
         ("peer", _) => "name = \"other\"\n",
+        ("route", "destination") => "next-hops = \"auto\"\n",
+        ("route", "next-hops") => "destination = \"default\"\n",
+        ("route", _) => "destination = \"default\"\nnext-hops = \"auto\"\n",
+        ("group", "members") => "",
+        ("group", _) => "members = [{ interface = \"eth7\", test-address = \"192.0.2.77\" }]\n",
+        ("route.next-hops" | "group.members", "interface") => "",
+        ("route.next-hops" | "group.members", _) => "interface = \"eth7\"\n",
         _ => "",
     };
     format!("{}\n{others}{key} = {value}\n", header(section))
@@ -420,13 +688,21 @@ fn document(section: &str, key: &str, value: &str) -> String {
 fn header(section: &str) -> String {
     match section {
         "" => String::new(),
-        "lan" | "peer" | "hook" => format!("[[{section}]]"),
+        "lan" | "peer" | "hook" | "route" | "group" => format!("[[{section}]]"),
+        "route.next-hops" => "[[route]]\ndestination = \"default\"\n[[route.next-hops]]".to_owned(),
+        "group.members" => {
+            "[[group]]\nname = \"lan0\"\n[[group.members]]\ninterface = \"eth8\"\n[[group.members]]"
+                .to_owned()
+        }
         _ => format!("[{section}]"),
     }
 }
 
 fn load(text: &str) -> Result<Loaded, super::super::Faults> {
-    Draft::from_text(std::path::Path::new("f.toml"), text).finish()
+    let mut draft = Draft::from_text(std::path::Path::new("f.toml"), text);
+    // No test asks a name server.
+    draft.names = Names::of_resolver(|_| Err(std::io::Error::other("nobody knows it")));
+    draft.finish()
 }
 
 fn good(text: &str) -> Loaded {

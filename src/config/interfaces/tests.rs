@@ -1,5 +1,5 @@
 use super::*;
-use crate::interface::InterfaceIndex;
+use crate::interface::{InterfaceAddress, InterfaceIndex};
 
 #[test]
 fn two_lans_with_their_own_prefixes_are_fine() {
@@ -59,7 +59,7 @@ fn an_absent_interface_is_a_warning_that_knows_slips_of_the_pen() {
     let interfaces = [interface(1, "eth0", &[]), interface(2, "enp3s0", &[])];
     let config = config(&["eht0", "eth0", "wan7"]);
     assert_eq!(check_against_interfaces(&config, &interfaces), []);
-    let warnings = absent_lans(&config, &interfaces);
+    let warnings = host_warnings(&config, &interfaces);
     assert_eq!(warnings.len(), 2);
     assert!(warnings[0].contains("did you mean eth0?"), "{}", warnings[0]);
     assert!(!warnings[1].contains("did you mean"), "{}", warnings[1]);

@@ -15,7 +15,9 @@ use std::time::Duration;
 use log::Level;
 
 use super::{Core, Task};
-use crate::config::{Config, Faults, Loaded, absent_lans, check_against_interfaces, differences, keep_fixed};
+use crate::config::{
+    Config, Faults, Loaded, check_against_interfaces, differences, host_warnings, keep_fixed,
+};
 use crate::control::{Refusal, RefusalKind};
 use crate::daemon::{clock, privileges};
 use crate::engine::Input;
@@ -24,11 +26,11 @@ use crate::net::Moment;
 use crate::reconcile::{self, Settings};
 use crate::time::Instant;
 
-/// Where the settings come from: the file and the flags of the start.
-pub(in crate::daemon) struct Source(Box<dyn Fn() -> Result<Loaded, Faults>>);
+/// Where the settings come from: the file and the flags of the start, and the addresses of names in those that run.
+pub(in crate::daemon) struct Source(Box<dyn Fn(&Config) -> Result<Loaded, Faults>>);
 
 impl Source {
-    pub(in crate::daemon) fn new(load: impl Fn() -> Result<Loaded, Faults> + 'static) -> Self {
+    pub(in crate::daemon) fn new(load: impl Fn(&Config) -> Result<Loaded, Faults> + 'static) -> Self {
         Self(Box::new(load))
     }
 }
@@ -68,13 +70,14 @@ impl Core {
                 left.as_secs_f64().ceil()
             )));
         }
-        let Loaded { mut config, mut warnings, .. } = (self.source.0)().map_err(|faults| faulty(&faults))?;
+        let Loaded { mut config, mut warnings, .. } =
+            (self.source.0)(&self.config).map_err(|faults| faulty(&faults))?;
         let interfaces = self.kernel.interfaces().map_err(|error| failed(&error))?;
         let list = check_against_interfaces(&config, &interfaces);
         if !list.is_empty() {
             return Err(faulty(&Faults { list }));
         }
-        warnings.extend(absent_lans(&config, &interfaces));
+        warnings.extend(host_warnings(&config, &interfaces));
         warnings.extend(privileges::hooks_that_wait(&config));
         let fixed = keep_fixed(&self.config, &mut config);
         if !fixed.is_empty() {

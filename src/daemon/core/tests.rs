@@ -221,7 +221,7 @@ impl Bench {
         let loaded = Loaded { config: config.clone(), warnings: Vec::new(), file: None };
         let offer = Rc::new(RefCell::new(Ok(loaded)));
         let offered = Rc::clone(&offer);
-        let source = Source::new(move || offered.borrow().clone());
+        let source = Source::new(move |_| offered.borrow().clone());
         let kernel = Box::new(Played(script.clone()));
         let core = super::super::core(config, kernel, &poll, Log::aside(), source).unwrap();
         let moment = Moment { now: Instant::from_nanos(1_000_000_000), realtime: Duration::ZERO };

@@ -1,0 +1,166 @@
+//! Targets: hosts that are probed, by address or by name. A name is resolved once, when the settings are loaded at the
+//! start: the loop of a running daemon waits for no name server.
+
+use std::io;
+use std::net::{IpAddr, ToSocketAddrs};
+
+use super::document::Value;
+use super::draft::Placed;
+use super::fault::{Complaint, Fault, Origin};
+use super::{Config, NextHops, TargetConfig, value};
+use crate::interface::Family;
+
+/// Targets of a route or group at most: each is probed over each interface.
+pub(super) const TARGETS: usize = 16;
+
+/// Names in a file at most: a name server that is silent costs some seconds for each, before anything is watched.
+pub(super) const NAMES: usize = 5;
+
+/// Where names become addresses.
+#[derive(Debug)]
+pub(super) struct Names {
+    /// Those that have addresses already.
+    known: Vec<TargetConfig>,
+    /// Who is asked for the others; nobody while the daemon runs.
+    resolver: Option<Resolver>,
+    asked: Vec<String>,
+}
+
+/// All addresses of a name.
+pub(super) type Resolver = fn(&str) -> io::Result<Vec<IpAddr>>;
+
+impl Names {
+    /// Each name is asked for.
+    pub(super) fn of_resolver(resolver: Resolver) -> Self {
+        Self { known: Vec::new(), resolver: Some(resolver), asked: Vec::new() }
+    }
+
+    /// Nobody is asked: names keep the addresses that they have in the settings that run.
+    pub(super) fn of_running(running: &Config) -> Self {
+        let routes = running.routes.iter().flat_map(|route| &route.judging.targets);
+        let targets = routes.chain(running.groups.iter().flat_map(|group| &group.targets));
+        Self { known: targets.cloned().collect(), resolver: None, asked: Vec::new() }
+    }
+
+    /// The target that was written, if `family` is given by an address of that family.
+    pub(super) fn target(
+        &mut self,
+        name: &Placed<String>,
+        family: Option<Family>,
+    ) -> Result<TargetConfig, Fault> {
+        let target = |address| TargetConfig { name: name.value.clone(), address };
+        let fits = |address: &IpAddr| family.is_none_or(|family| family == Family::of(address));
+        if let Ok(address) = name.value.parse() {
+            return Ok(target(address));
+        }
+        let known = self.known.iter().find(|known| known.name == name.value && fits(&known.address));
+        if let Some(known) = known {
+            return Ok(target(known.address));
+        }
+        let fault = |kind: fn(Origin, String) -> Fault, text: String| {
+            Err(kind(name.origin.clone(), format!("target {} {text}", name.value)))
+        };
+        let Some(resolver) = self.resolver else {
+            let text = "is new and names are resolved at the start only; give its address, or restart faild";
+            return fault(Fault::new, text.to_owned());
+        };
+        if !self.asked.contains(&name.value) {
+            self.asked.push(name.value.clone());
+        }
+        if self.asked.len() > NAMES {
+            return fault(Fault::new, format!("is one name too many, {NAMES} is the most; give its address"));
+        }
+        let addresses = match resolver(&name.value) {
+            Ok(addresses) => addresses,
+            Err(e) => {
+                let text = format!("cannot be resolved: {e}; mend that, or give its address");
+                return fault(Fault::environment, text);
+            }
+        };
+        let address =
+            addresses.into_iter().find(fits).map(|address| value::host_address(&address.to_string()));
+        match (address, family) {
+            (Some(Ok(address)), _) => {
+                self.known.push(target(address));
+                Ok(target(address))
+            }
+            (Some(Err(complaint)), _) => {
+                fault(Fault::environment, format!("has an address that {complaint}"))
+            }
+            (None, None) => fault(Fault::environment, "has no address; give one".to_owned()),
+            (None, Some(family)) => fault(
+                Fault::environment,
+                format!("has no {} address; name a host that has one", family_text(family)),
+            ),
+        }
+    }
+}
+
+/// The resolver of the system.
+pub(super) fn ask_system(name: &str) -> io::Result<Vec<IpAddr>> {
+    Ok((name, 0).to_socket_addrs()?.map(|found| found.ip()).collect())
+}
+
+/// The family as people write it.
+pub(super) const fn family_text(family: Family) -> &'static str {
+    match family {
+        Family::V4 => "IPv4",
+        Family::V6 => "IPv6",
+    }
+}
+
+/// The elements of a list of targets.
+pub(super) fn read(
+    targets: &mut Vec<Placed<String>>,
+    value: &Value<'_>,
+    faults: &mut Vec<Fault>,
+) -> Result<(), Complaint> {
+    for item in value.items("a list of hosts such as [\"192.0.2.53\"]", TARGETS)? {
+        match item.text("an address or a name in quotes").and_then(value::host) {
+            Ok(host) if targets.iter().any(|other| other.value == host) => {
+                faults.push(item.fault(&Complaint::Other("stands there twice; remove one")));
+            }
+            Ok(host) => targets.push(Placed { origin: item.origin(), value: host }),
+            Err(complaint) => faults.push(item.fault(&complaint)),
+        }
+    }
+    Ok(())
+}
+
+/// The targets with their addresses; two that are one host, or are of another family, are refused.
+pub(super) fn resolve(
+    written: &[Placed<String>],
+    family: Option<Family>,
+    names: &mut Names,
+    faults: &mut Vec<Fault>,
+) -> Vec<Placed<TargetConfig>> {
+    let mut targets: Vec<Placed<TargetConfig>> = Vec::new();
+    for name in written {
+        let target = match names.target(name, family) {
+            Ok(target) => target,
+            Err(fault) => {
+                faults.push(fault);
+                continue;
+            }
+        };
+        match targets.iter().find(|other| other.value.address == target.address) {
+            Some(other) => faults.push(Fault::new(
+                name.origin.clone(),
+                format!(
+                    "targets {} and {} are both {}; remove one",
+                    other.value.name, target.name, target.address
+                ),
+            )),
+            None => targets.push(Placed { origin: name.origin.clone(), value: target }),
+        }
+    }
+    targets
+}
+
+/// The settings' next hops that are named.
+pub(super) fn listed(hops: &NextHops) -> &[super::NextHopConfig] {
+    match hops {
+        NextHops::Auto => &[],
+        NextHops::Listed(hops) => hops,
+    }
+}
