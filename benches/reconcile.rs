@@ -119,14 +119,14 @@ fn way(number: u16) -> NextHop {
 }
 
 fn plan() -> Plan {
-    let subject = |lan: u8, n: u16| Subject { home: format!("eth{lan}"), address: peer(lan, n) };
+    let subject = |lan: u8, n: u16| Subject { home: format!("eth{lan}").into(), address: peer(lan, n) };
     let subjects = (0..2).flat_map(|lan| (0..PEERS).map(move |n| (subject(lan, n), Verdict::Home)));
     Plan { subjects: subjects.collect(), lans: vec!["eth0".to_owned(), "eth1".to_owned()] }
 }
 
 fn with(plan: &Plan, number: u16, verdict: &Verdict) -> Plan {
     let mut plan = plan.clone();
-    plan.subjects.insert(Subject { home: "eth0".to_owned(), address: peer(0, number) }, verdict.clone());
+    plan.subjects.insert(Subject { home: "eth0".into(), address: peer(0, number) }, verdict.clone());
     plan
 }
 

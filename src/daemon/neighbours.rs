@@ -58,7 +58,7 @@ mod tests {
         let mut told_at = Vec::new();
         for number in 0..2000_u32 {
             let address = Ipv4Addr::from(0x0a00_0000 | number).into();
-            plan.subjects.insert(Subject { home: "eth0".to_owned(), address }, Verdict::Home);
+            plan.subjects.insert(Subject { home: "eth0".into(), address }, Verdict::Home);
             told_at.extend(neighbours.look(&plan, &sysctls).iter().map(|table| table.addresses));
         }
         assert_eq!(told_at.len(), 1);

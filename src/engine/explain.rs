@@ -163,7 +163,7 @@ impl Engine {
     pub fn subjects_at(&self, address: &IpAddr) -> Vec<Subject> {
         let is_there = |lan| self.peers.values().any(|peer| peer.path_by_address(lan, address).is_some());
         let lans = self.lans.iter().filter(|(index, _)| is_there(**index));
-        lans.map(|(_, lan)| Subject { home: lan.name().to_owned(), address: *address }).collect()
+        lans.map(|(_, lan)| Subject { home: lan.home(), address: *address }).collect()
     }
 
     /// What keeps a path from being READY, as it is reported: up, not damped, and the policy agrees.

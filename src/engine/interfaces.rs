@@ -49,7 +49,7 @@ impl Engine {
                 }
                 self.outputs.push_back(Output::Notice(Notice::LanRenamed { from, to }));
                 known.name.clone_from(&renamed.name);
-                lan.settings.interface.clone_from(&renamed.name);
+                lan.rename(&renamed.name);
                 self.indices.retain(|(name, i)| i != index && *name != renamed.name);
                 self.indices.push((renamed.name.clone(), *index));
                 renames = true;

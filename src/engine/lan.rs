@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::bucket::Bucket;
@@ -49,6 +50,7 @@ pub(super) struct Broadcast {
 #[derive(Debug, Clone)]
 pub(super) struct Lan {
     pub(super) settings: LanConfig,
+    home: Arc<str>,
     /// The interface, while it exists.
     pub(super) interface: Option<Interface>,
     /// Slot number; a responder that sends none counts them all the same.
@@ -87,6 +89,7 @@ pub(super) struct Lan {
 impl Lan {
     pub(super) fn new(settings: LanConfig, now: Instant) -> Self {
         Self {
+            home: settings.interface.as_str().into(),
             settings,
             interface: None,
             sequence: 0,
@@ -112,6 +115,16 @@ impl Lan {
 
     pub(super) fn name(&self) -> &str {
         &self.settings.interface
+    }
+
+    /// The name, for subjects to share.
+    pub(super) fn home(&self) -> Arc<str> {
+        Arc::clone(&self.home)
+    }
+
+    pub(super) fn rename(&mut self, name: &str) {
+        name.clone_into(&mut self.settings.interface);
+        self.home = name.into();
     }
 
     /// The kernel's number, while the interface can send.

@@ -8,6 +8,7 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::lan::Lan;
 use super::notice::Notice;
@@ -82,11 +83,11 @@ impl Engine {
         let known = self.peers.values().flat_map(|peer| &peer.paths);
         let known = known.filter(|(key, _)| key.lan == index && leaves(key.family));
         let known = known.flat_map(|(_, path)| path.addresses.iter()).filter_map(|record| {
-            let subject = Subject { home: lan.name().to_owned(), address: record.address };
+            let subject = Subject { home: lan.home(), address: record.address };
             (record.applied.is_some() || stands(&subject)).then_some(subject)
         });
         let found = self.adopted.keys().filter(|a| leaves(Family::of(a)) && lan.is_on_link(a));
-        let found = found.map(|address| Subject { home: lan.name().to_owned(), address: *address });
+        let found = found.map(|address| Subject { home: lan.home(), address: *address });
         known.chain(found).collect()
     }
 
@@ -126,8 +127,8 @@ impl Engine {
     }
 
     /// The LAN that an address lies on.
-    fn home_of(&self, address: &IpAddr, left: &Lan) -> String {
+    fn home_of(&self, address: &IpAddr, left: &Lan) -> Arc<str> {
         let home = self.lans.values().find(|lan| lan.is_on_link(address));
-        home.unwrap_or(left).name().to_owned()
+        home.unwrap_or(left).home()
     }
 }

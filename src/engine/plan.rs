@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// What a verdict is about: an address of a peer on one of our LANs. Routes to it, and routes by it as a gateway,
 /// follow the verdict. Link-local addresses are subjects too: they serve as gateways.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Subject {
-    /// Name of the interface of the address's home LAN.
-    pub home: String,
+    /// Name of the interface of the address's home LAN; shared, thousands of subjects have the same.
+    pub home: Arc<str>,
     /// The peer's address there.
     pub address: IpAddr,
 }

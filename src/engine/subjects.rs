@@ -7,6 +7,7 @@
 use std::net::IpAddr;
 
 use super::addresses::COMPLETE_LIST;
+use super::lan::Lan;
 use super::path::{Path, PathKey, UNHEARD, is_link_local};
 use super::peer::Peer;
 use super::peer_address::{PeerAddress, Position};
@@ -44,7 +45,8 @@ impl Engine {
     }
 
     fn subject(&self, (lan, address, position): &(LanIndex, IpAddr, Position)) -> (Subject, Verdict) {
-        (Subject { home: self.lan_name(*lan), address: *address }, self.verdict_of(*position))
+        let home = self.lans.get(lan).map(Lan::home).unwrap_or_default();
+        (Subject { home, address: *address }, self.verdict_of(*position))
     }
 
     fn verdict_of(&self, position: Position) -> Verdict {
@@ -175,7 +177,7 @@ impl Engine {
     }
 
     fn key_of(&self, node: NodeId, subject: &Subject) -> Option<PathKey> {
-        let (lan, _) = self.lans.iter().find(|(_, lan)| lan.name() == subject.home)?;
+        let (lan, _) = self.lans.iter().find(|(_, lan)| lan.name() == &*subject.home)?;
         self.peers.get(&node)?.path_by_address(*lan, &subject.address)
     }
 
@@ -199,7 +201,7 @@ impl Engine {
 
     /// The live node that a way leads to, if it says of all its addresses that this one is not among them.
     fn disowner(&self, now: Instant, way: &NextHop, address: &IpAddr) -> Option<NodeId> {
-        let next_hop = Subject { home: way.interface.clone(), address: way.via };
+        let next_hop = Subject { home: way.interface.as_str().into(), address: way.via };
         let peer = self.subject_nodes.get(&next_hop).and_then(|node| self.peers.get(node))?;
         let mut voices = peer.paths.values().filter(|path| !path.claims.is_empty()).peekable();
         let speaks =
@@ -212,8 +214,8 @@ impl Engine {
     /// ended before we had written down whose they were.
     pub(super) fn orphans(&self, now: Instant) -> Vec<(NodeId, IpAddr)> {
         let is_known = |address: &IpAddr| {
-            let subject = |home: &str| Subject { home: home.to_owned(), address: *address };
-            self.lans.values().any(|lan| self.subject_nodes.contains_key(&subject(lan.name())))
+            let subject = |home| Subject { home, address: *address };
+            self.lans.values().any(|lan| self.subject_nodes.contains_key(&subject(lan.home())))
         };
         let orphans = self.adopted.iter().filter(|(address, _)| !is_known(address));
         orphans.filter_map(|(address, way)| Some((self.disowner(now, way, address)?, *address))).collect()
@@ -241,7 +243,7 @@ impl Engine {
     /// proof as soon as its node is heard again.
     pub(super) fn on_vanished(&mut self, now: Instant, address: IpAddr) {
         self.adopted.remove(&address);
-        let homes: Vec<String> = self.lans.values().map(|lan| lan.name().to_owned()).collect();
+        let homes: Vec<_> = self.lans.values().map(Lan::home).collect();
         for home in homes {
             self.on_outcome(now, &Subject { home, address }, &Outcome::Lifted);
         }

@@ -34,7 +34,7 @@ impl Reconciler {
         for (subject, verdict) in &plan.subjects {
             // Subjects come ordered by home: its number is looked up once for each.
             let lan = match home {
-                Some((name, lan)) if name == subject.home => Some(lan),
+                Some((name, lan)) if *name == *subject.home => Some(lan),
                 _ => self.lans.intern(&subject.home),
             };
             let Some(lan) = lan else { continue };
@@ -74,7 +74,7 @@ impl Reconciler {
     fn withdraw_others(&mut self, plan: &Plan) {
         let lans = &self.lans;
         let is_in_plan = |s: &SubjectId| {
-            let subject = crate::engine::Subject { home: lans.name(s.lan).to_owned(), address: s.address };
+            let subject = crate::engine::Subject { home: lans.name(s.lan).into(), address: s.address };
             plan.subjects.contains_key(&subject)
         };
         let gone: Vec<SubjectId> = self.subjects.keys().filter(|s| !is_in_plan(s)).copied().collect();

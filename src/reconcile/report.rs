@@ -90,7 +90,7 @@ impl Reconciler {
     }
 
     pub(super) fn subject_named(&self, id: SubjectId) -> Subject {
-        Subject { home: self.lans.name(id.lan).to_owned(), address: id.address }
+        Subject { home: self.lans.name(id.lan).into(), address: id.address }
     }
 
     /// Nothing is left to do for the moment: say what was done.

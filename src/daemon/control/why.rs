@@ -72,7 +72,7 @@ impl Core {
         let reuse = self.config.damping.reuse;
         Decision {
             address: told.subject.address,
-            home: told.subject.home.clone(),
+            home: told.subject.home.to_string(),
             node: told.node.to_string(),
             name: told.name.clone(),
             detour: detour.map(|way| NextHop { interface: way.interface, via: way.via }),

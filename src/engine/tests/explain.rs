@@ -20,7 +20,7 @@ fn requestor() -> Config {
 
 /// Why host 0 sends what is for host 1's address on LAN 0 where it does.
 fn explain(world: &World) -> Explanation {
-    let subject = Subject { home: "lan0".to_owned(), address: address(0, 1) };
+    let subject = Subject { home: "lan0".into(), address: address(0, 1) };
     world.hosts[0].engine.as_ref().unwrap().explain(world.now, &subject).unwrap()
 }
 
@@ -62,7 +62,7 @@ fn who_is_home_is_told_so() {
     let engine = world.hosts[0].engine.as_ref().unwrap();
     assert_eq!(engine.subjects_at(&address(1, 1)).len(), 1);
     assert_eq!(engine.subjects_at(&"192.0.2.1".parse().unwrap()), []);
-    let stranger = Subject { home: "lan0".to_owned(), address: "192.0.2.1".parse().unwrap() };
+    let stranger = Subject { home: "lan0".into(), address: "192.0.2.1".parse().unwrap() };
     assert_eq!(engine.explain(world.now, &stranger), None);
 }
 

@@ -44,7 +44,7 @@ fn by_lan1(peer: usize) -> Verdict {
 }
 
 fn subject(lan: usize, peer: usize) -> Subject {
-    Subject { home: format!("lan{lan}"), address: address(lan, peer) }
+    Subject { home: format!("lan{lan}").into(), address: address(lan, peer) }
 }
 
 #[test]
@@ -296,6 +296,6 @@ fn what_an_earlier_run_knew_of_a_lan_that_is_none_by_now_lays_nothing() {
     assert_eq!(memory.paths.len(), 2);
     world.start(0, &Config { lans: lans(&[1]), ..named() }, memory);
     world.run(ms(3000));
-    assert!(world.plan(0).subjects.keys().all(|subject| subject.home == "lan1"), "{}", world.state(0));
+    assert!(world.plan(0).subjects.keys().all(|subject| *subject.home == *"lan1"), "{}", world.state(0));
     assert_eq!(world.memory(0).paths.len(), 2, "it is remembered on");
 }

@@ -206,7 +206,7 @@ impl World {
     }
 
     pub(super) fn verdict(&self, host: usize, lan: usize, peer: usize) -> Option<Verdict> {
-        let subject = Subject { home: format!("lan{lan}"), address: address(lan, peer) };
+        let subject = Subject { home: format!("lan{lan}").into(), address: address(lan, peer) };
         self.hosts[host].engine.as_ref()?.plan().subjects.get(&subject).cloned()
     }
 

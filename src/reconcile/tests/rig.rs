@@ -297,7 +297,7 @@ pub(super) fn ip(text: &str) -> IpAddr {
 }
 
 pub(super) fn subject(home: &str, address: &str) -> Subject {
-    Subject { home: home.to_owned(), address: ip(address) }
+    Subject { home: home.into(), address: ip(address) }
 }
 
 pub(super) fn address(prefix: &str) -> InterfaceAddress {
