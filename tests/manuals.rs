@@ -195,6 +195,23 @@ fn the_shipped_file_is_good_with_every_key_set() {
 }
 
 #[test]
+fn the_shipped_examples_are_good() {
+    let directory = root().join("examples/config");
+    let mut names: Vec<String> = std::fs::read_dir(&directory)
+        .unwrap_or_else(|e| panic!("{}: {e}", directory.display()))
+        .map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned()).unwrap_or_default())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["group-standby.toml", "group.toml", "lans-and-uplinks.toml", "two-uplinks.toml"]);
+    for name in names {
+        let loaded =
+            load(&text(&format!("examples/config/{name}"))).unwrap_or_else(|fault| panic!("{name}: {fault}"));
+        assert_eq!(loaded.warnings, Vec::<String>::new(), "{name}");
+        assert!(!loaded.config.routes.is_empty() || !loaded.config.groups.is_empty(), "{name}");
+    }
+}
+
+#[test]
 fn mandoc_finds_no_fault() {
     for manual in ["faild.8", "faild.toml.5", "faild.7", "faild-protocol.7"] {
         let path = root().join("man").join(manual);

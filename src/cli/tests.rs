@@ -63,6 +63,22 @@ fn flags_win_over_the_file() {
 }
 
 #[test]
+fn a_daemon_that_reads_its_settings_again_resolves_no_name() {
+    let path = std::env::temp_dir().join(format!("faild-cli-names-{}.toml", std::process::id()));
+    let text = "[[route]]\ndestination = \"default\"\nnext-hops = \"auto\"\ntargets = [\"localhost\"]\n";
+    std::fs::write(&path, text).unwrap();
+    let arguments = parse(&format!("-c {}", path.display())).unwrap();
+    let faults = [arguments.load(), arguments.load_again(&Config::default())].map(Result::unwrap_err);
+    std::fs::remove_file(path).unwrap();
+    let [start, reload] = faults.map(|faults| faults.to_string());
+    assert!(
+        start.contains("line 4: target localhost has an address that is no address of a host"),
+        "{start}"
+    );
+    assert!(reload.contains("line 4: target localhost is new"), "{reload}");
+}
+
+#[test]
 fn paths_of_the_command_line_are_meant_from_here() {
     let words = "-c /dev/null --state-dir state --pid-file run/pid";
     let config = parse(words).unwrap().load().unwrap().config;

@@ -268,3 +268,6 @@ const GROUPS: usize = 32;
 const MEMBERS: usize = 16;
 /// in.mpathd(8) takes no less than 100 ms: it is shared by seven probes. More than an hour is no failover.
 const DETECTION: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(3600);
+
+#[cfg(test)]
+mod tests;

@@ -172,3 +172,6 @@ pub(super) fn listed(hops: &NextHops) -> &[super::NextHopConfig] {
         NextHops::Listed(hops) => hops,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,7 @@
+use std::time::Duration;
+
 use super::*;
+use crate::config::{Judging, MemberConfig, NextHops, RouteConfig};
 use crate::interface::{InterfaceAddress, InterfaceIndex};
 
 #[test]
@@ -63,6 +66,150 @@ fn an_absent_interface_is_a_warning_that_knows_slips_of_the_pen() {
     assert_eq!(warnings.len(), 2);
     assert!(warnings[0].contains("did you mean eth0?"), "{}", warnings[0]);
     assert!(!warnings[1].contains("did you mean"), "{}", warnings[1]);
+}
+
+#[test]
+fn two_on_one_subnet_are_refused_in_whatever_role_and_told_of_groups() {
+    let interfaces = [
+        interface(1, "lan", &["10.1.0.1/24"]),
+        interface(2, "hop", &["10.1.0.2/24", "10.2.0.1/24"]),
+        interface(3, "member", &["10.2.0.2/24"]),
+    ];
+    let config = Config {
+        routes: vec![route(&[("hop", "10.2.0.9")])],
+        groups: vec![group("g", &["member"])],
+        ..config(&["lan"])
+    };
+    let texts: Vec<String> =
+        check_against_interfaces(&config, &interfaces).iter().map(ToString::to_string).collect();
+    assert_eq!(texts.len(), 2, "{texts:#?}");
+    let mend =
+        "overlap; give each its own prefix, name only one of them, or make them members of one [[group]]";
+    let pairs = [
+        "interfaces lan (10.1.0.1/24) and hop (10.1.0.2/24)",
+        "interfaces member (10.2.0.2/24) and hop (10.2.0.1/24)",
+    ];
+    for (text, pair) in texts.iter().zip(pairs) {
+        assert!(text.starts_with(&format!("{pair} {mend}")), "{text}");
+    }
+}
+
+#[test]
+fn one_subnet_is_what_a_group_is_for_and_one_interface_may_serve_twice() {
+    let interfaces = [interface(1, "a", &["10.1.0.1/24"]), interface(2, "b", &["10.1.0.2/24"])];
+    let hops = || vec![route(&[("a", "10.1.0.9"), ("a", "10.1.0.8"), ("b", "10.1.0.9")])];
+    let grouped = Config { routes: hops(), groups: vec![group("g", &["a", "b"])], ..Config::default() };
+    assert_eq!(check_against_interfaces(&grouped, &interfaces), []);
+    assert_eq!(host_warnings(&grouped, &interfaces), NONE);
+    let apart =
+        Config { routes: hops(), groups: vec![group("g", &["a"]), group("h", &["b"])], ..Config::default() };
+    assert_eq!(check_against_interfaces(&apart, &interfaces).len(), 1);
+    let lan_and_hop = Config { routes: vec![route(&[("a", "10.1.0.9")])], ..config(&["a"]) };
+    assert_eq!(check_against_interfaces(&lan_and_hop, &interfaces), []);
+}
+
+#[test]
+fn members_on_different_subnets_are_a_warning_unless_nobody_stands_in() {
+    let interfaces = [
+        interface(1, "a", &["10.1.0.1/24", "fd00::1/64"]),
+        interface(2, "b", &["10.2.0.1/24", "fd00::2/64"]),
+        interface(3, "bare", &["10.3.0.1/32", "fe80::1/64"]),
+    ];
+    let warnings = |name| {
+        let config = Config { groups: vec![group(name, &["a", "b", "bare"])], ..Config::default() };
+        host_warnings(&config, &interfaces)
+    };
+    let text = "members a (10.1.0.1/24) and b (10.2.0.1/24) of group g are on different subnets; a group is for interfaces \
+                of one";
+    assert_eq!(warnings("g"), [text]);
+    assert_eq!(warnings(""), NONE);
+}
+
+#[test]
+fn a_next_hop_beyond_its_interfaces_subnets_is_a_warning() {
+    let mut tunnel = interface(2, "ppp0", &["10.9.0.1/24"]);
+    tunnel.kind = InterfaceKind::Tunnel;
+    let interfaces = [interface(1, "a", &["10.1.0.1/24", "fd00::1/64"]), tunnel, interface(3, "bare", &[])];
+    let warnings = |interface, via| {
+        host_warnings(&Config { routes: vec![route(&[(interface, via)])], ..Config::default() }, &interfaces)
+    };
+    let text = "next hop 10.2.0.1 is on no subnet of a (such as 10.1.0.1/24); onlink is not used, the kernel will refuse it";
+    assert_eq!(warnings("a", "10.2.0.1"), [text]);
+    for (interface, via) in
+        [("a", "10.1.0.9"), ("a", "fe80::9"), ("a", "fd00::9"), ("ppp0", "10.2.0.1"), ("bare", "10.2.0.1")]
+    {
+        assert_eq!(warnings(interface, via), NONE, "{interface} {via}");
+    }
+    assert_eq!(warnings("a", "fd01::9").len(), 1);
+}
+
+#[test]
+fn next_hops_and_members_have_a_kind_and_may_come_later() {
+    let mut port = interface(1, "port", &[]);
+    port.master = Some(InterfaceIndex(4));
+    let mut lo = interface(2, "lo", &["127.0.0.1/8"]);
+    lo.kind = InterfaceKind::Loopback;
+    let mut tunnel = interface(3, "ppp0", &["10.3.0.1/24"]);
+    tunnel.kind = InterfaceKind::Tunnel;
+    let interfaces = [port, lo, tunnel, interface(4, "br0", &["10.1.0.1/24"])];
+    let faults = |hops: &[(&str, &str)], name, members: &[&str]| {
+        let config =
+            Config { routes: vec![route(hops)], groups: vec![group(name, members)], ..Config::default() };
+        check_against_interfaces(&config, &interfaces).iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let found = faults(&[("lo", "10.1.0.2"), ("ppp0", "10.3.0.2")], "g", &["port", "br0"]);
+    assert_eq!(found.len(), 2, "{found:#?}");
+    assert!(found[0].contains("a port of br0") && found[1].contains("loopback"), "{found:#?}");
+    let found = faults(&[("ppp0", "10.3.0.2")], "g", &["ppp0"]);
+    assert!(found.len() == 1 && found[0].contains("only one other end"), "{found:#?}");
+    assert_eq!(faults(&[], "", &["ppp0"]), NONE);
+    let config = Config {
+        routes: vec![route(&[("wan0", "10.1.0.2"), ("pp0", "10.1.0.2")])],
+        groups: vec![group("g", &["wan0", "br1"])],
+        ..Config::default()
+    };
+    let warnings = host_warnings(&config, &interfaces);
+    let starts = [
+        "interface wan0 is absent;",
+        "interface pp0 is absent (did you mean ppp0?)",
+        "interface br1 is absent",
+    ];
+    assert_eq!(warnings.len(), 3, "{warnings:#?}");
+    assert!(warnings.iter().zip(starts).all(|(warning, start)| warning.starts_with(start)), "{warnings:#?}");
+}
+
+const NONE: Vec<String> = Vec::new();
+
+fn route(hops: &[(&str, &str)]) -> RouteConfig {
+    let hop = |(interface, via): &(&str, &str)| NextHopConfig {
+        interface: (*interface).to_owned(),
+        via: Some(via.parse().unwrap()),
+        rank: 1,
+        weight: 1,
+    };
+    RouteConfig {
+        destination: "0.0.0.0/0".parse().unwrap(),
+        table: 254,
+        next_hops: NextHops::Listed(hops.iter().map(hop).collect()),
+        judging: Judging::default(),
+    }
+}
+
+fn group(name: &str, members: &[&str]) -> GroupConfig {
+    let member = |interface: &&str| MemberConfig {
+        interface: (*interface).to_owned(),
+        standby: false,
+        test_address: None,
+        ipv6: true,
+        bring_up: true,
+    };
+    GroupConfig {
+        name: name.to_owned(),
+        members: members.iter().map(member).collect(),
+        detection_time: Duration::from_secs(10),
+        failback: true,
+        targets: Vec::new(),
+    }
 }
 
 fn config(names: &[&str]) -> Config {
