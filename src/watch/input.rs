@@ -130,6 +130,8 @@ pub struct Memory {
     pub active: Vec<(String, String)>,
     /// Damping penalties of next hops, by interface and gateway.
     pub penalties: Vec<(String, Option<IpAddr>, f64)>,
+    /// Next hops that traffic goes home to only when the administrator says so, by interface and gateway.
+    pub held: Vec<(String, Option<IpAddr>)>,
 }
 
 impl Eq for Memory {}

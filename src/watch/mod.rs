@@ -23,7 +23,7 @@ mod snapshot;
 use std::collections::{BTreeSet, VecDeque};
 
 pub use input::{Answer, Found, Input, Memory, Output, Probe, ProbeId};
-pub use notice::Notice;
+pub use notice::{FailureCause, MoveCause, Notice};
 pub use plan::{Destination, Hop, Member, Plan, Way};
 pub use snapshot::{
     GroupSnapshot, GroupState, Health, HopSnapshot, InstanceSnapshot, Link, MemberSnapshot, MemberState,
@@ -51,6 +51,9 @@ pub struct Watch {
     gateways: Gateways,
     groups: Groups,
     plan: Plan,
+    memory: Memory,
+    /// What of it was written down last.
+    written: Memory,
     outputs: VecDeque<Output>,
 }
 
@@ -64,6 +67,8 @@ struct Context<'a> {
     time_of_day: Option<u32>,
     random: &'a mut Random,
     probes: &'a mut Probes,
+    /// What survives a restart: each part writes its own, and no more often than a file may be written.
+    memory: &'a mut Memory,
     outputs: &'a mut VecDeque<Output>,
 }
 
@@ -93,6 +98,8 @@ impl Watch {
             gateways: Gateways::new(&config.routes, memory),
             groups: Groups::new(&config.groups, memory),
             plan: Plan::default(),
+            memory: memory.clone(),
+            written: memory.clone(),
             outputs: VecDeque::new(),
         };
         watch.plan = watch.current_plan();
@@ -121,10 +128,15 @@ impl Watch {
             time_of_day: self.time_of_day,
             random: &mut self.random,
             probes: &mut self.probes,
+            memory: &mut self.memory,
             outputs: &mut self.outputs,
         };
         self.gateways.handle(&mut context, &input);
         self.groups.handle(&mut context, &input);
+        if self.memory != self.written {
+            self.written.clone_from(&self.memory);
+            self.outputs.push_back(Output::Remember(self.memory.clone()));
+        }
         let plan = self.current_plan();
         if plan != self.plan {
             self.plan = plan;

@@ -1,6 +1,7 @@
 //! What the watch wants of the kernel: which next hops carry a destination, which interface stands in for which.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::IpNet;
@@ -12,6 +13,17 @@ pub struct Destination {
     pub table: u32,
     /// The prefix.
     pub prefix: IpNet,
+}
+
+/// RT_TABLE_MAIN, which goes without saying.
+const MAIN: u32 = 254;
+
+impl fmt::Display for Destination {
+    /// The prefix, and `@TABLE` unless it is main.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.prefix.fmt(f)?;
+        if self.table == MAIN { Ok(()) } else { write!(f, "@{}", self.table) }
+    }
 }
 
 /// Where the traffic of a destination shall go.
@@ -33,6 +45,16 @@ pub struct Hop {
     pub via: Option<IpAddr>,
     /// Share of the traffic, 1 to 255.
     pub weight: u8,
+}
+
+impl fmt::Display for Hop {
+    /// `GATEWAY@INTERFACE`, or the interface alone.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.via {
+            Some(via) => write!(f, "{via}@{}", self.interface),
+            None => f.write_str(&self.interface),
+        }
+    }
 }
 
 /// What becomes of the routes over a member of a group.

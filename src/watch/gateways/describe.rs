@@ -1,0 +1,170 @@
+//! What status says of a destination, in words that somebody understands at three in the morning.
+
+use std::time::Duration;
+
+use super::super::notice::FailureCause;
+use super::super::plan::Way;
+use super::super::snapshot::{Health, HopSnapshot, RouteSnapshot};
+use super::hop::{Condition, Hop, Obstacle};
+use super::route::Route;
+use super::target::{Level, Target};
+use crate::config::{Config, Judging, Method};
+use crate::interface::{Family, Interface};
+use crate::time::Instant;
+
+/// What a snapshot needs beyond the route.
+#[derive(Clone, Copy)]
+pub(super) struct View<'a> {
+    pub(super) now: Instant,
+    pub(super) config: &'a Config,
+    pub(super) time_of_day: Option<u32>,
+    pub(super) interfaces: &'a [Interface],
+}
+
+impl Route {
+    pub(super) fn snapshot(&self, view: View<'_>) -> RouteSnapshot {
+        RouteSnapshot {
+            destination: self.destination(),
+            way: self.way().unwrap_or(Way::Undecided),
+            all_silent: self.all_silent,
+            hops: self.hops.iter().map(|hop| self.hop_snapshot(view, hop)).collect(),
+        }
+    }
+
+    fn hop_snapshot(&self, view: View<'_>, hop: &Hop) -> HopSnapshot {
+        let all = hop.gateway.iter().chain(&hop.targets);
+        HopSnapshot {
+            interface: hop.interface.clone(),
+            via: hop.via,
+            rank: hop.rank,
+            weight: hop.weight,
+            health: hop.verdict,
+            in_use: hop.in_use,
+            reason: self.reason(view, hop),
+            penalty: hop.penalty(view.now, view.config),
+            targets: all.map(|target| target.snapshot(view.now)).collect(),
+        }
+    }
+
+    /// Why it is as it is, and why it does not serve if it works.
+    fn reason(&self, view: View<'_>, hop: &Hop) -> String {
+        let mut reason = self.state(view, hop);
+        if hop.vanished.is_some() {
+            reason.push_str("; its route is gone from the kernel, and waited for");
+        }
+        if hop.offline {
+            reason.push_str("; its interface is offline, by faildctl");
+            if hop.in_use {
+                reason.push_str(", but nothing else works");
+            }
+        } else if hop.verdict == Health::Works && !hop.in_use {
+            reason.push_str(&self.why_not_used(view, hop));
+        } else if hop.in_use && matches!(hop.verdict, Health::Failed | Health::Poor) {
+            reason.push_str("; kept because no other is better");
+        }
+        reason
+    }
+
+    fn state(&self, view: View<'_>, hop: &Hop) -> String {
+        if let Some(reason) = link_state(view, hop) {
+            return reason;
+        }
+        let judging = &self.config.judging;
+        match hop.condition(view.now, judging, false) {
+            Condition::Link => "its link is down".to_owned(),
+            Condition::Silent { cause, .. } => {
+                let shared = hop.verdict != Health::Failed;
+                let nobody = if shared { "; no other next hop is answered either: nothing moves" } else { "" };
+                format!("{}{nobody}", silence(hop, judging, cause))
+            }
+            Condition::Poor(cause) => poor(hop, cause),
+            Condition::Works if hop.is_probed() => "works".to_owned(),
+            Condition::Works => "its link is up, and nothing else is watched".to_owned(),
+            Condition::Unknown => unknown(hop, judging),
+        }
+    }
+
+    fn why_not_used(&self, view: View<'_>, hop: &Hop) -> String {
+        match hop.obstacle(view.now, view.config, view.time_of_day) {
+            Some(Obstacle::Damped(left)) => {
+                format!("; failed too often, waits for {} more", seconds(left))
+            }
+            Some(Obstacle::Held) => "; failback is manual, waits for faildctl failback".to_owned(),
+            Some(Obstacle::Delay(left)) => format!("; waits for {} more (failback delay)", seconds(left)),
+            Some(Obstacle::Window { from, until }) => {
+                format!("; waits for {} to {} (failback window)", clock(from), clock(until))
+            }
+            None if self.hops.iter().any(|other| other.in_use && other.rank < hop.rank) => {
+                "; one of lower rank serves".to_owned()
+            }
+            None => "; not decided yet".to_owned(),
+        }
+    }
+}
+
+/// What is wrong before anything can be asked.
+fn link_state(view: View<'_>, hop: &Hop) -> Option<String> {
+    let interface = view.interfaces.iter().find(|interface| interface.name == hop.interface);
+    match interface {
+        None => Some("its interface does not exist; waited for".to_owned()),
+        Some(interface) if !interface.up => Some("its interface is down".to_owned()),
+        Some(interface) if !interface.carrier => Some("its interface has no carrier".to_owned()),
+        Some(_) if !hop.has_source(view.interfaces) => {
+            let target = hop.gateway.first().or(hop.targets.first());
+            let family = target.map_or_else(String::new, |t| format!("{} ", Family::of(&t.address)));
+            Some(format!("its interface has no {family}address to ask from"))
+        }
+        Some(_) => None,
+    }
+}
+
+fn silence(hop: &Hop, judging: &Judging, cause: FailureCause) -> String {
+    if cause == FailureCause::TargetsDead {
+        let works = hop.targets.iter().filter(|target| target.level == Level::Works).count();
+        let (all, needed) = (hop.targets.len(), hop.needed(judging));
+        let gateway = if hop.gateway.is_empty() { "" } else { "its gateway answers, but " };
+        return format!("{gateway}{works} of {all} targets beyond it answer, {needed} must");
+    }
+    let missed = hop.gateway.iter().map(|target| target.missed).max().unwrap_or_default();
+    let asked: Vec<&str> = hop.gateway.iter().map(method).collect();
+    format!("its gateway does not answer {} ({missed} missed)", asked.join(" or "))
+}
+
+fn poor(hop: &Hop, cause: FailureCause) -> String {
+    let measured = if hop.targets.is_empty() { &hop.gateway } else { &hop.targets };
+    let faulty = measured.iter().find(|target| target.quality.fault() == Some(cause));
+    let quality = faulty.map(|target| &target.quality);
+    if cause == FailureCause::Latency {
+        let mean = quality.and_then(|q| q.latency()).unwrap_or_default();
+        return format!("answers take {} ms", mean.as_millis());
+    }
+    format!("{} % of its probes are lost", quality.and_then(|q| q.loss()).unwrap_or_default())
+}
+
+fn unknown(hop: &Hop, judging: &Judging) -> String {
+    let is_peer = |t: &Target| t.method == Method::Peer && t.level == Level::Unknown;
+    if !hop.gateway.is_empty() && hop.gateway.iter().all(is_peer) {
+        return "its gateway is not known as a peer".to_owned();
+    }
+    if hop.verdict == Health::Failed {
+        return format!("is back, and has to answer {} times in a row", judging.good);
+    }
+    "not decided yet".to_owned()
+}
+
+fn method(target: &Target) -> &'static str {
+    match target.method {
+        Method::Neighbour if target.address.is_ipv4() => "ARP",
+        Method::Neighbour => "ND",
+        Method::Echo => "ping",
+        Method::Peer => "INQ",
+    }
+}
+
+fn seconds(left: Duration) -> String {
+    format!("{} s", left.as_millis().div_ceil(1000))
+}
+
+fn clock(seconds: u32) -> String {
+    format!("{:02}:{:02}", seconds / 3600, seconds / 60 % 60)
+}

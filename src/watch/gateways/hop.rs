@@ -1,0 +1,458 @@
+//! One next hop of a destination: its link, the gateway, the targets beyond it, and what follows from them.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::super::Context;
+use super::super::input::Answer;
+use super::super::notice::FailureCause;
+use super::super::plan;
+use super::super::snapshot::Health;
+use super::target::{Level, Line, Target, Terms};
+use super::{Numbers, source};
+use crate::config::{Config, Damping, Failback, Judging, Method, Need, NextHopConfig, RouteConfig};
+use crate::damping::Penalty;
+use crate::group::Witness;
+use crate::interface::{Family, Interface, InterfaceIndex, InterfaceKind};
+use crate::time::Instant;
+
+/// Targets beyond a gateway at most, as the settings allow.
+const TARGETS: usize = 16;
+
+/// What its probes and its link say of a next hop, before the others are asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Condition {
+    Unknown,
+    Works,
+    Poor(FailureCause),
+    /// Its link is down: no question.
+    Link,
+    /// Not answered since then; the last round that was missed began at `until`.
+    Silent {
+        cause: FailureCause,
+        since: Instant,
+        until: Instant,
+    },
+}
+
+/// What holds traffic back from a next hop that works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Obstacle {
+    /// It failed too often lately.
+    Damped(Duration),
+    /// The administrator says when.
+    Held,
+    /// It has not worked for long enough.
+    Delay(Duration),
+    /// It is not the time of day.
+    Window { from: u32, until: u32 },
+}
+
+/// What is known of a next hop from before.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Past {
+    pub(super) penalty: f64,
+    /// When the penalty was that; none: when the watch began.
+    pub(super) at: Option<Instant>,
+    /// It has failed, and has not worked since.
+    pub(super) failed: bool,
+    /// It is held back until the administrator says so.
+    pub(super) held: bool,
+}
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub(super) struct Hop {
+    pub(super) interface: String,
+    pub(super) via: Option<IpAddr>,
+    pub(super) rank: u8,
+    pub(super) weight: u8,
+    /// RTA_PRIORITY of the route that it was found in.
+    pub(super) metric: Option<u32>,
+    /// The ways of asking the gateway: one that is answered will do.
+    pub(super) gateway: Vec<Target>,
+    pub(super) targets: Vec<Target>,
+    /// The interface, while packets can pass.
+    pub(super) link: Option<InterfaceIndex>,
+    /// It has broadcasts, so that ARP and ND mean something.
+    is_ethernet: bool,
+    running_since: Instant,
+    pub(super) verdict: Health,
+    pub(super) cause: FailureCause,
+    works_since: Option<Instant>,
+    penalty: Penalty,
+    /// It worked once and failed since, in this run or before.
+    has_failed: bool,
+    held: bool,
+    pub(super) offline: bool,
+    /// Since when no route of others leads by it.
+    pub(super) vanished: Option<Instant>,
+    pub(super) in_use: bool,
+}
+
+impl Hop {
+    pub(super) fn new(
+        context: &Context<'_>,
+        settings: &NextHopConfig,
+        route: &RouteConfig,
+        past: Option<Past>,
+        numbers: &mut Numbers,
+    ) -> Self {
+        let past = past.unwrap_or(Past { penalty: 0.0, at: None, failed: false, held: false });
+        let gateway = settings.via.map(|via| {
+            let methods = route.judging.methods.iter();
+            methods.map(|method| Target::new(numbers.next(), via.to_string(), via, *method)).collect()
+        });
+        let is_fit = |address: &IpAddr| Family::of(address) == Family::of(&route.destination.addr());
+        let targets = route.judging.targets.iter().filter(|target| is_fit(&target.address)).take(TARGETS);
+        Self {
+            interface: settings.interface.clone(),
+            via: settings.via,
+            rank: settings.rank,
+            weight: settings.weight.max(1),
+            metric: None,
+            gateway: gateway.unwrap_or_default(),
+            targets: targets
+                .map(|t| Target::new(numbers.next(), t.name.clone(), t.address, Method::Echo))
+                .collect(),
+            link: None,
+            is_ethernet: true,
+            running_since: context.now,
+            verdict: if past.failed { Health::Failed } else { Health::Unknown },
+            cause: FailureCause::NoAnswer,
+            works_since: None,
+            penalty: Penalty::new(past.at.unwrap_or(context.now), past.penalty, &context.config.damping),
+            has_failed: past.penalty > 0.0 || past.held,
+            held: past.held,
+            offline: false,
+            vanished: None,
+            in_use: false,
+        }
+    }
+
+    pub(super) fn key(&self) -> (&str, Option<IpAddr>) {
+        (&self.interface, self.via)
+    }
+
+    /// As the plan and people name it.
+    pub(super) fn named(&self) -> plan::Hop {
+        plan::Hop { interface: self.interface.clone(), via: self.via, weight: self.weight }
+    }
+
+    /// Goes on with what was known of it under other settings.
+    pub(super) fn inherit(&mut self, context: &mut Context<'_>, mut known: Hop, judging: &Judging) {
+        let fresh = std::mem::replace(self, known.clone());
+        (self.rank, self.weight) = (fresh.rank, fresh.weight);
+        self.gateway = inherited(fresh.gateway, &mut known.gateway, judging);
+        self.targets = inherited(fresh.targets, &mut known.targets, judging);
+        known.stop(context);
+    }
+
+    /// It is not watched any more.
+    pub(super) fn stop(&mut self, context: &mut Context<'_>) {
+        self.gateway.iter_mut().chain(&mut self.targets).for_each(|target| target.stop(context));
+    }
+
+    /// What is to be known of it when it comes again.
+    pub(super) fn past(&self, now: Instant, config: &Config) -> Past {
+        let penalty = self.penalty.value(now, &config.damping);
+        Past { penalty, at: Some(now), failed: self.verdict == Health::Failed, held: self.held }
+    }
+
+    /// Damping penalty by now.
+    pub(super) fn penalty(&self, now: Instant, config: &Config) -> f64 {
+        self.penalty.value(now, &config.damping)
+    }
+
+    /// The settings of damping have changed.
+    pub(super) fn fit_damping(&mut self, now: Instant, old: &Damping, new: &Damping) {
+        self.penalty.fit(now, old, new);
+    }
+
+    /// The administrator wants traffic home. True if it was held back.
+    pub(super) fn release(&mut self) -> bool {
+        std::mem::take(&mut self.held)
+    }
+
+    // ----- link and probes
+
+    /// Sees what has become of the interface.
+    pub(super) fn on_interfaces(&mut self, context: &mut Context<'_>, judging: &Judging) {
+        let interface = context.interface(&self.interface);
+        let running = interface.filter(|interface| interface.is_running()).map(|i| (i.index, i.kind));
+        let index = running.map(|(index, _)| index);
+        let is_other_kind = running.is_some_and(|(_, kind)| self.is_ethernet != is_ethernet(kind));
+        if index == self.link && !is_other_kind {
+            return;
+        }
+        if let Some((_, kind)) = running {
+            self.is_ethernet = is_ethernet(kind);
+            self.running_since = context.now;
+        }
+        self.link = index;
+        let is_ethernet = self.is_ethernet;
+        for target in self.gateway.iter_mut().chain(&mut self.targets) {
+            if index.is_some() && (is_ethernet || target.method != Method::Neighbour) {
+                target.start(context, judging.interval);
+            } else {
+                target.stop(context);
+            }
+        }
+    }
+
+    /// What was counted of a silence that all shared says nothing of this one.
+    pub(super) fn forget_silence(&mut self, context: &mut Context<'_>) {
+        for target in self.gateway.iter_mut().chain(&mut self.targets) {
+            target.forget(context);
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.gateway.iter().chain(&self.targets).filter_map(Target::deadline).min()
+    }
+
+    /// Judges and asks, as far as it is time. `alone`: no other next hop is answered.
+    pub(super) fn on_deadline(&mut self, context: &mut Context<'_>, judging: &Judging, alone: bool) {
+        let terms = Terms { judging, alone, failed: self.verdict == Health::Failed };
+        let now = context.now;
+        self.each(context, |target| target.is_due(now), |target, context, line| {
+            target.on_deadline(context, line, terms);
+        });
+    }
+
+    /// A probe was answered.
+    pub(super) fn on_answer(
+        &mut self,
+        context: &mut Context<'_>,
+        judging: &Judging,
+        alone: bool,
+        (number, answer): (u64, &Answer),
+    ) {
+        let terms = Terms { judging, alone, failed: self.verdict == Health::Failed };
+        self.each(context, |target| target.number == number, |target, context, line| {
+            target.on_answer(context, line, terms, answer);
+        });
+    }
+
+    /// Does something with those of its targets that are meant, and tells how they are reached.
+    fn each(
+        &mut self,
+        context: &mut Context<'_>,
+        is_meant: impl Fn(&Target) -> bool,
+        mut act: impl FnMut(&mut Target, &mut Context<'_>, Line<'_>),
+    ) {
+        let interfaces = context.interfaces;
+        let Some(interface) = interfaces.iter().find(|i| Some(i.index) == self.link) else { return };
+        let (name, via, index) = (self.interface.as_str(), self.via, interface.index);
+        for target in self.gateway.iter_mut().filter(|target| is_meant(target)) {
+            let source = source::on_link(interface, &target.address);
+            act(target, context, Line { interface: name, index, source, next_hop: None, hop_limit: 1 });
+        }
+        for target in self.targets.iter_mut().filter(|target| is_meant(target)) {
+            let source = source::beyond(interfaces, interface, via.as_ref(), &target.address);
+            act(target, context, Line { interface: name, index, source, next_hop: via, hop_limit: 64 });
+        }
+    }
+
+    /// Whether there is an address to ask from.
+    pub(super) fn has_source(&self, interfaces: &[Interface]) -> bool {
+        let Some(interface) = interfaces.iter().find(|i| Some(i.index) == self.link) else { return true };
+        let via = self.via.as_ref();
+        let gateway = self.gateway.first();
+        let target = self.targets.first();
+        gateway.is_none_or(|t| t.method == Method::Peer || source::on_link(interface, &t.address).is_some())
+            && target.is_none_or(|t| source::beyond(interfaces, interface, via, &t.address).is_some())
+    }
+
+    // ----- what follows
+
+    /// The ways of asking the gateway that mean something on its interface.
+    fn methods(&self) -> impl Iterator<Item = &Target> {
+        self.gateway.iter().filter(|target| self.is_ethernet || target.method != Method::Neighbour)
+    }
+
+    /// Whether anything is asked; else its link is all that speaks for it.
+    pub(super) fn is_probed(&self) -> bool {
+        !self.targets.is_empty() || self.methods().next().is_some()
+    }
+
+    /// What its link and its probes say.
+    pub(super) fn condition(&self, now: Instant, judging: &Judging, alone: bool) -> Condition {
+        if self.link.is_none() {
+            return Condition::Link;
+        }
+        if !self.is_probed() {
+            let proven = self.verdict != Health::Failed || alone || now >= self.proven_at(judging);
+            return if proven { Condition::Works } else { Condition::Unknown };
+        }
+        match (self.gateway_condition(now), self.targets_condition(now, judging)) {
+            (Condition::Works, beyond) => self.with_quality(beyond, judging),
+            (Condition::Unknown, beyond @ Condition::Silent { .. }) => beyond,
+            (gateway, _) => gateway,
+        }
+    }
+
+    /// When a link that is not probed has been up for as long as probes would have to be answered.
+    pub(super) fn proven_at(&self, judging: &Judging) -> Instant {
+        self.running_since + judging.interval.saturating_mul(judging.good.get())
+    }
+
+    fn gateway_condition(&self, now: Instant) -> Condition {
+        let mut silence = None;
+        let mut unknown = false;
+        for method in self.methods() {
+            match method.level {
+                Level::Works => return Condition::Works,
+                Level::Unknown => unknown = true,
+                Level::Silent => silence = silence.max(method.silence(now)),
+            }
+        }
+        match silence {
+            Some((since, until)) if !unknown => {
+                Condition::Silent { cause: FailureCause::NoAnswer, since, until }
+            }
+            Some(_) => Condition::Unknown,
+            None if unknown => Condition::Unknown,
+            None => Condition::Works,
+        }
+    }
+
+    fn targets_condition(&self, now: Instant, judging: &Judging) -> Condition {
+        let needed = self.needed(judging);
+        let count = |level| self.targets.iter().filter(|target| target.level == level).count();
+        if count(Level::Works) >= needed {
+            return Condition::Works;
+        }
+        let spare = self.targets.len() - needed;
+        let mut silences: Vec<_> = self.targets.iter().filter_map(|target| target.silence(now)).collect();
+        silences.sort_unstable();
+        match silences.get(spare) {
+            Some((since, until)) => {
+                Condition::Silent { cause: FailureCause::TargetsDead, since: *since, until: *until }
+            }
+            None => Condition::Unknown,
+        }
+    }
+
+    /// How many of its targets must answer.
+    pub(super) fn needed(&self, judging: &Judging) -> usize {
+        let all = self.targets.len();
+        match judging.need {
+            Need::Any => all.min(1),
+            Need::All => all,
+            Need::AtLeast(count) => usize::from(count).min(all),
+        }
+    }
+
+    /// The targets tell loss and latency; without any the gateway does, which may be too busy to answer all.
+    fn with_quality(&self, condition: Condition, judging: &Judging) -> Condition {
+        if condition != Condition::Works {
+            return condition;
+        }
+        let measured = |targets: &[&Target], needed: usize| {
+            let works = targets.iter().filter(|target| target.level == Level::Works);
+            let faults: Vec<_> = works.map(|target| target.quality.fault()).collect();
+            let good = faults.iter().filter(|fault| fault.is_none()).count();
+            faults.into_iter().flatten().min().filter(|_| good < needed)
+        };
+        let fault = if self.targets.is_empty() {
+            measured(&self.methods().collect::<Vec<_>>(), 1)
+        } else {
+            measured(&self.targets.iter().collect::<Vec<_>>(), self.needed(judging))
+        };
+        fault.map_or(Condition::Works, Condition::Poor)
+    }
+
+    /// What it says of another that seems to have failed of `cause`, missed last at `until`.
+    pub(super) fn witness(
+        &self,
+        now: Instant,
+        judging: &Judging,
+        cause: FailureCause,
+        until: Instant,
+    ) -> Witness {
+        let mut beyond: Vec<_> = self.targets.iter().filter_map(|t| t.proof(now, until)).collect();
+        beyond.sort_unstable();
+        let answered = if cause == FailureCause::TargetsDead {
+            beyond.len().checked_sub(self.needed(judging)).and_then(|place| beyond.get(place).copied())
+        } else {
+            beyond.into_iter().chain(self.methods().filter_map(|t| t.proof(now, until))).max()
+        };
+        Witness {
+            has_link: self.link.is_some(),
+            serves: self.verdict != Health::Failed,
+            is_probed: self.is_probed(),
+            answered,
+        }
+    }
+
+    /// Takes a verdict. True if it differs from the one before.
+    pub(super) fn set_verdict(
+        &mut self,
+        now: Instant,
+        config: &Config,
+        verdict: Health,
+        cause: Option<FailureCause>,
+    ) -> bool {
+        if let Some(cause) = cause {
+            self.cause = cause;
+        }
+        let before = std::mem::replace(&mut self.verdict, verdict);
+        if before == verdict {
+            return false;
+        }
+        self.works_since = (verdict == Health::Works).then_some(now);
+        if before == Health::Works {
+            self.penalty.on_failure(now, &config.damping);
+            self.has_failed = true;
+            self.held |= self.in_use && config.failback == Failback::Manual;
+        }
+        true
+    }
+
+    /// What holds traffic back from it although it works.
+    pub(super) fn obstacle(
+        &self,
+        now: Instant,
+        config: &Config,
+        time_of_day: Option<u32>,
+    ) -> Option<Obstacle> {
+        if let Some(left) = self.penalty.free_in(now, &config.damping) {
+            return Some(Obstacle::Damped(left));
+        }
+        match config.failback {
+            Failback::Manual => self.held.then_some(Obstacle::Held),
+            Failback::Delay(delay) if self.has_failed => {
+                let left = self.works_since.map_or(delay, |since| delay.saturating_sub(now.since(since)));
+                (!left.is_zero()).then_some(Obstacle::Delay(left))
+            }
+            Failback::Window { from, until } if self.has_failed && !is_within(time_of_day, from, until) => {
+                Some(Obstacle::Window { from, until })
+            }
+            Failback::Auto | Failback::Delay(_) | Failback::Window { .. } => None,
+        }
+    }
+}
+
+/// Fresh targets; where one of the known is alike it goes on.
+fn inherited(fresh: Vec<Target>, known: &mut Vec<Target>, judging: &Judging) -> Vec<Target> {
+    let of_old = |target: Target| match known.iter().position(|other| other.is_alike(&target)) {
+        Some(place) => known.swap_remove(place),
+        None => target,
+    };
+    let mut targets: Vec<Target> = fresh.into_iter().map(of_old).collect();
+    targets.iter_mut().for_each(|target| target.fit(judging));
+    targets
+}
+
+fn is_ethernet(kind: InterfaceKind) -> bool {
+    match kind {
+        InterfaceKind::Ethernet | InterfaceKind::Bridge { .. } => true,
+        InterfaceKind::Loopback | InterfaceKind::Tunnel => false,
+    }
+}
+
+/// Whether it is that part of the day, which may span midnight.
+fn is_within(time_of_day: Option<u32>, from: u32, until: u32) -> bool {
+    time_of_day.is_some_and(|t| if from <= until { (from..until).contains(&t) } else { t >= from || t < until })
+}

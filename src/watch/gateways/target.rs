@@ -1,0 +1,459 @@
+//! One host that is asked by one next hop: the gateway itself, or a target beyond it.
+//!
+//! ```text
+//!               one answer to a first try               `missed` rounds in a row
+//!   unknown ------------------------------> works ------------------------------> silent
+//!      |            `missed` rounds in a row              `good` first tries in a row |
+//!      +------------------------------------> silent    (one, if the next hop has not |
+//!                                         works <------ failed, or nothing else works) +
+//! ```
+//!
+//! A round is one interval: a first try, and while that is not answered another at each quarter, so that loss is not
+//! taken for death. A round is judged when the next is due; where the way is longer than an interval, by as many rounds
+//! later. An answer that comes after the judgement clears what was missed and adds nothing to good.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::super::Context;
+use super::super::input::{Answer, Output, Probe, ProbeId};
+use super::super::probes::Owner;
+use super::super::snapshot::{Health, ProbeRecord, TargetSnapshot};
+use super::quality::Quality;
+use crate::config::{Judging, Method};
+use crate::interface::InterfaceIndex;
+use crate::time::Instant;
+
+/// An interface that has just come up may take so long to get an address: a target that was never asked is not silent.
+const WITHOUT_ADDRESS: Duration = Duration::from_secs(5);
+
+/// By what share of the interval a round may be shorter, so that hosts started at once do not ask at once for ever.
+const JITTER: u32 = 16;
+
+/// What is thought of a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Level {
+    Unknown,
+    Works,
+    Silent,
+}
+
+/// How a target is reached.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Line<'a> {
+    pub(super) interface: &'a str,
+    pub(super) index: InterfaceIndex,
+    /// Where probes come from; none: there is no address, nothing can be asked.
+    pub(super) source: Option<IpAddr>,
+    pub(super) next_hop: Option<IpAddr>,
+    pub(super) hop_limit: u8,
+}
+
+/// How a target is judged.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Terms<'a> {
+    pub(super) judging: &'a Judging,
+    /// No other next hop is answered: what comes back first serves.
+    pub(super) alone: bool,
+    /// The next hop has failed, and has to prove itself. One that was merely silent with all others has not.
+    pub(super) failed: bool,
+}
+
+/// What was answered of a round in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Answered {
+    No,
+    /// Only a retry.
+    Retry,
+    First,
+}
+
+#[derive(Debug, Clone)]
+struct Round {
+    sequence: u16,
+    began: Instant,
+    /// The first try and the others; none if there was no address to ask from.
+    tries: Vec<(ProbeId, Instant)>,
+    answered: Answered,
+    judged: bool,
+}
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub(super) struct Target {
+    /// Tells it from all others as long as the watch lives.
+    pub(super) number: u64,
+    name: String,
+    pub(super) address: IpAddr,
+    pub(super) method: Method,
+    pub(super) level: Level,
+    pub(super) quality: Quality,
+    pub(super) missed: u32,
+    good: u32,
+    /// Rounds in a row that did not count because the daemon was late.
+    excused: u32,
+    /// Rounds in a row in which there was no address to ask from.
+    blocked: u32,
+    sequence: u16,
+    rounds: Vec<Round>,
+    due: Option<Instant>,
+    retry: Option<Instant>,
+    /// Smoothed round trip, and its deviation.
+    smooth: Option<(Duration, Duration)>,
+    answered: Option<Instant>,
+    /// When the newest probe was sent that has been answered.
+    proof: Option<Instant>,
+    unanswered_since: Option<Instant>,
+    /// When the first probe was sent since which none was missed.
+    sound_since: Option<Instant>,
+    /// When the last round began that was missed.
+    last_missed: Option<Instant>,
+}
+
+impl Target {
+    pub(super) fn new(number: u64, name: String, address: IpAddr, method: Method) -> Self {
+        Self {
+            number,
+            name,
+            address,
+            method,
+            level: Level::Unknown,
+            quality: Quality::default(),
+            missed: 0,
+            good: 0,
+            excused: 0,
+            blocked: 0,
+            sequence: 0,
+            rounds: Vec::new(),
+            due: None,
+            retry: None,
+            smooth: None,
+            answered: None,
+            proof: None,
+            unanswered_since: None,
+            sound_since: None,
+            last_missed: None,
+        }
+    }
+
+    /// Whether another asks the same of the same host.
+    pub(super) fn is_alike(&self, other: &Target) -> bool {
+        (self.address, self.method) == (other.address, other.method)
+    }
+
+    /// The link is there: the first probe goes out somewhere within an interval, or within a second.
+    pub(super) fn start(&mut self, context: &mut Context<'_>, interval: Duration) {
+        self.forget(context);
+        let soon = interval.min(Duration::from_secs(1));
+        let asked = self.method != Method::Peer;
+        self.due = asked.then(|| context.now + context.random.between(Duration::ZERO, soon));
+    }
+
+    /// The link is gone: nothing is asked, and nothing is known when it comes back.
+    pub(super) fn stop(&mut self, context: &mut Context<'_>) {
+        self.forget(context);
+        self.due = None;
+    }
+
+    /// What was counted is void; proofs and measurements stay.
+    pub(super) fn forget(&mut self, context: &mut Context<'_>) {
+        if self.method != Method::Peer {
+            self.level = Level::Unknown;
+        }
+        (self.missed, self.good, self.excused, self.blocked) = (0, 0, 0, 0);
+        (self.unanswered_since, self.sound_since, self.last_missed) = (None, None, None);
+        self.retry = None;
+        self.give_up(context, |_| true);
+    }
+
+    /// When to come back.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.due.into_iter().chain(self.retry).min()
+    }
+
+    /// Judges, asks and asks again, as far as it is time.
+    pub(super) fn on_deadline(&mut self, context: &mut Context<'_>, line: Line<'_>, terms: Terms<'_>) {
+        let now = context.now;
+        if let Some(due) = self.due.filter(|due| *due <= now) {
+            self.on_round(context, line, terms, due);
+        } else if self.retry.is_some_and(|at| at <= now) {
+            self.on_retry(context, line, terms.judging.interval);
+        }
+    }
+
+    /// Whether a deadline is the target's.
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        self.deadline().is_some_and(|at| at <= now)
+    }
+
+    fn on_round(&mut self, context: &mut Context<'_>, line: Line<'_>, terms: Terms<'_>, due: Instant) {
+        let (now, interval) = (context.now, terms.judging.interval);
+        let lag = now.since(due);
+        self.judge(context, line, terms, lag > interval / 2);
+        self.retry = None;
+        if lag > interval {
+            // After a stall all targets would be asked at once.
+            self.due = Some(now + context.random.between(Duration::ZERO, interval));
+            return;
+        }
+        self.due = Some(due + context.random.between(interval - interval / JITTER, interval));
+        self.sequence = self.sequence.wrapping_add(1);
+        let round = Round {
+            sequence: self.sequence,
+            began: now,
+            tries: Vec::new(),
+            answered: Answered::No,
+            judged: false,
+        };
+        self.rounds.push(round);
+        self.unanswered_since.get_or_insert(now);
+        self.ask(context, line);
+        let retries = self.level != Level::Silent && line.source.is_some();
+        self.retry = retries.then(|| now + interval / 4);
+    }
+
+    fn on_retry(&mut self, context: &mut Context<'_>, line: Line<'_>, interval: Duration) {
+        let Some(round) = self.rounds.last() else { return self.retry = None };
+        let elapsed = context.now.since(round.began);
+        let is_open = round.answered == Answered::No && !round.judged;
+        let quarters = (1..4).map(|quarter| interval * quarter / 4);
+        let next = quarters.filter(|at| is_open && *at > elapsed).min();
+        self.retry = next.map(|after| round.began + after);
+        // An answer that takes longer is not missing yet, unless one has been missed already.
+        if is_open && (self.missed > 0 || elapsed >= self.wait()) {
+            self.ask(context, line);
+        }
+    }
+
+    fn ask(&mut self, context: &mut Context<'_>, line: Line<'_>) {
+        let (Some(source), Some(round)) = (line.source, self.rounds.last_mut()) else { return };
+        let id = context.probes.begin(context.random, Owner::Gateways(self.number));
+        round.tries.push((id, context.now));
+        context.outputs.push_back(Output::Probe(Probe {
+            id,
+            interface: line.index,
+            method: self.method,
+            source,
+            target: self.address,
+            next_hop: line.next_hop,
+            hop_limit: line.hop_limit,
+            sequence: self.sequence,
+        }));
+    }
+
+    /// Judges the rounds whose time is over. `late`: we were, and a missed round may be our own fault.
+    fn judge(&mut self, context: &mut Context<'_>, line: Line<'_>, terms: Terms<'_>, late: bool) {
+        let (patience, next) = (self.patience(terms.judging), self.sequence.wrapping_add(1));
+        let is_over = |round: &Round| u32::from(next.wrapping_sub(round.sequence)) >= patience;
+        while let Some(round) = self.rounds.iter_mut().find(|round| !round.judged && is_over(round)) {
+            round.judged = true;
+            let (sequence, answered, first) = (round.sequence, round.answered, round.tries.first().copied());
+            let began = round.began;
+            if answered != Answered::First
+                && let Some((_, sent)) = first
+            {
+                self.record(context, line, sequence, sent, None);
+            }
+            self.count(context, terms, (sequence, began, answered, first.is_some()), late);
+        }
+        let keep = terms.judging.missed.get().saturating_add(patience);
+        self.give_up(context, |round| round.judged && u32::from(next.wrapping_sub(round.sequence)) > keep);
+    }
+
+    fn count(
+        &mut self,
+        context: &mut Context<'_>,
+        terms: Terms<'_>,
+        round: (u16, Instant, Answered, bool),
+        late: bool,
+    ) {
+        let (sequence, began, answered, asked) = round;
+        if answered == Answered::First {
+            return;
+        }
+        self.good = 0;
+        let limit = terms.judging.missed.get();
+        if answered == Answered::No && late && self.excused < limit {
+            self.excused += 1;
+            return;
+        }
+        if asked {
+            self.blocked = 0;
+            self.quality.note(sequence, None, terms.judging);
+        }
+        if answered == Answered::Retry || (!asked && self.is_young(terms.judging.interval)) {
+            return;
+        }
+        self.missed = self.missed.saturating_add(1);
+        (self.sound_since, self.last_missed) = (None, Some(began));
+        if self.missed == 1 && self.level == Level::Works && !context.outputs.contains(&Output::QueryLinks) {
+            context.outputs.push_back(Output::QueryLinks);
+        }
+        if self.missed >= limit {
+            self.level = Level::Silent;
+        }
+    }
+
+    /// Nothing was asked for want of an address, and it may still come.
+    fn is_young(&mut self, interval: Duration) -> bool {
+        self.blocked = self.blocked.saturating_add(1);
+        self.level == Level::Unknown && interval.saturating_mul(self.blocked) < WITHOUT_ADDRESS
+    }
+
+    /// A probe was answered.
+    pub(super) fn on_answer(
+        &mut self,
+        context: &mut Context<'_>,
+        line: Line<'_>,
+        terms: Terms<'_>,
+        answer: &Answer,
+    ) {
+        let is_it = |(id, _): &(ProbeId, Instant)| *id == answer.id;
+        let Some(round) = self.rounds.iter_mut().find(|round| round.tries.iter().any(is_it)) else { return };
+        let Some(place) = round.tries.iter().position(is_it) else { return };
+        if answer.interface != line.index || answer.from != self.address {
+            return;
+        }
+        context.probes.end(answer.id);
+        let (sent, sequence, judged) = (round.tries[place].1, round.sequence, round.judged);
+        let first = place == 0;
+        if !judged {
+            round.answered = round.answered.max(if first { Answered::First } else { Answered::Retry });
+        }
+        let round_trip = answer.arrived.since(sent);
+        self.on_proof(answer.arrived, sent, round_trip);
+        if first {
+            self.quality.note(sequence, Some(round_trip), terms.judging);
+        }
+        if first && !judged {
+            self.record(context, line, sequence, sent, Some(round_trip));
+            self.on_good(terms);
+        }
+    }
+
+    fn on_proof(&mut self, arrived: Instant, sent: Instant, round_trip: Duration) {
+        self.answered = self.answered.max(Some(arrived));
+        self.proof = self.proof.max(Some(sent));
+        self.unanswered_since = None;
+        self.sound_since.get_or_insert(sent);
+        (self.missed, self.excused, self.blocked) = (0, 0, 0);
+        self.retry = None;
+        self.smooth = Some(match self.smooth {
+            None => (round_trip, round_trip / 4),
+            Some((mean, deviation)) => {
+                let off = round_trip.abs_diff(mean);
+                ((mean * 7 + round_trip) / 8, (deviation * 3 + off) / 4)
+            }
+        });
+    }
+
+    fn on_good(&mut self, terms: Terms<'_>) {
+        self.good = self.good.saturating_add(1);
+        let one_will_do = terms.alone || !terms.failed;
+        if self.level != Level::Works && (one_will_do || self.good >= terms.judging.good.get()) {
+            if self.level == Level::Silent {
+                self.quality.forget();
+            }
+            self.level = Level::Works;
+        }
+    }
+
+    /// What the engine says, for a host that is asked by INQ.
+    pub(super) fn set_peer(&mut self, now: Instant, answers: Option<bool>) {
+        let level = match answers {
+            Some(true) => Level::Works,
+            Some(false) => Level::Silent,
+            None => Level::Unknown,
+        };
+        if answers == Some(true) {
+            (self.answered, self.unanswered_since) = (Some(now), None);
+        } else if self.level != level {
+            self.unanswered_since = Some(now);
+        }
+        self.level = level;
+    }
+
+    /// When the newest probe was sent that was answered; none if one was missed since `before`: who was silent as well
+    /// is no witness.
+    pub(super) fn proof(&self, now: Instant, before: Instant) -> Option<Instant> {
+        if self.level != Level::Works {
+            return None;
+        }
+        match self.method {
+            Method::Peer => Some(now),
+            Method::Neighbour | Method::Echo => {
+                self.proof.filter(|_| self.sound_since.is_some_and(|sound| sound <= before))
+            }
+        }
+    }
+
+    /// Since when nothing was answered, and when the last round began that was missed, if it is silent.
+    pub(super) fn silence(&self, now: Instant) -> Option<(Instant, Instant)> {
+        let since = self.unanswered_since.filter(|_| self.level == Level::Silent)?;
+        Some((since, self.last_missed.unwrap_or(now)))
+    }
+
+    /// Judged by what the settings have become.
+    pub(super) fn fit(&mut self, judging: &Judging) {
+        self.quality.fit(judging);
+    }
+
+    /// Rounds that an answer may take: 1, unless the way is longer than the interval; never so many that silence would
+    /// be found twice as late as it was asked for.
+    fn patience(&self, judging: &Judging) -> u32 {
+        let interval = judging.interval.as_nanos().max(1);
+        let rounds = self.wait().as_nanos().div_ceil(interval);
+        u32::try_from(rounds).unwrap_or(u32::MAX).clamp(1, judging.missed.get())
+    }
+
+    /// An answer that takes longer is lost in all likelihood (RFC 6298 section 2.3).
+    fn wait(&self) -> Duration {
+        self.smooth.map_or(Duration::ZERO, |(mean, deviation)| mean + deviation * 4)
+    }
+
+    /// Nothing more is expected of these rounds.
+    fn give_up(&mut self, context: &mut Context<'_>, is_old: impl Fn(&Round) -> bool) {
+        for round in self.rounds.extract_if(.., |round| is_old(round)) {
+            round.tries.iter().for_each(|(id, _)| context.probes.end(*id));
+        }
+    }
+
+    fn record(
+        &self,
+        context: &mut Context<'_>,
+        line: Line<'_>,
+        sequence: u16,
+        sent: Instant,
+        round_trip: Option<Duration>,
+    ) {
+        context.probes.record(ProbeRecord {
+            number: 0,
+            interface: line.interface.to_owned(),
+            sequence,
+            target: self.address,
+            method: self.method,
+            sent,
+            round_trip,
+            average: self.smooth,
+        });
+    }
+
+    pub(super) fn snapshot(&self, now: Instant) -> TargetSnapshot {
+        let health = match self.level {
+            Level::Unknown => Health::Unknown,
+            Level::Works if self.quality.fault().is_some() => Health::Poor,
+            Level::Works => Health::Works,
+            Level::Silent => Health::Failed,
+        };
+        TargetSnapshot {
+            name: self.name.clone(),
+            address: self.address,
+            method: self.method,
+            health,
+            counts: (self.missed, self.good),
+            loss: self.quality.loss(),
+            round_trip: self.quality.latency(),
+            answered: self.answered.map(|at| now.since(at)),
+        }
+    }
+}
