@@ -51,6 +51,7 @@ pub struct Watch {
     gateways: Gateways,
     groups: Groups,
     plan: Plan,
+    memory: Memory,
     outputs: VecDeque<Output>,
 }
 
@@ -64,6 +65,8 @@ struct Context<'a> {
     time_of_day: Option<u32>,
     random: &'a mut Random,
     probes: &'a mut Probes,
+    /// What shall survive a restart: each part keeps its own lists up to date.
+    memory: &'a mut Memory,
     outputs: &'a mut VecDeque<Output>,
 }
 
@@ -93,6 +96,7 @@ impl Watch {
             gateways: Gateways::new(&config.routes, memory),
             groups: Groups::new(&config.groups, memory),
             plan: Plan::default(),
+            memory: memory.clone(),
             outputs: VecDeque::new(),
         };
         watch.plan = watch.current_plan();
@@ -113,6 +117,7 @@ impl Watch {
             | Input::FailBack
             | Input::DeadlinePassed => {}
         }
+        let known = self.memory.clone();
         let mut context = Context {
             now,
             config: &self.config,
@@ -121,10 +126,14 @@ impl Watch {
             time_of_day: self.time_of_day,
             random: &mut self.random,
             probes: &mut self.probes,
+            memory: &mut self.memory,
             outputs: &mut self.outputs,
         };
         self.gateways.handle(&mut context, &input);
         self.groups.handle(&mut context, &input);
+        if known != self.memory {
+            self.outputs.push_back(Output::Remember(self.memory.clone()));
+        }
         let plan = self.current_plan();
         if plan != self.plan {
             self.plan = plan;
