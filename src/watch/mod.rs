@@ -12,8 +12,8 @@
 //! Both judge members by targets, and settle by the one rule of [`crate::group`] whether a silent member failed or all
 //! of them did. Each keeps to the three verbs; what it wants goes to the [`Context`] that it is given.
 
-mod gateways;
-mod groups;
+pub mod gateways;
+pub mod groups;
 mod input;
 mod notice;
 mod plan;
@@ -23,7 +23,7 @@ mod snapshot;
 use std::collections::{BTreeSet, VecDeque};
 
 pub use input::{Answer, Found, Input, Memory, Output, Probe, ProbeId};
-pub use notice::{FailureCause, MoveCause, Notice};
+pub use notice::Notice;
 pub use plan::{Destination, Hop, Member, Plan, Way};
 pub use snapshot::{
     GroupSnapshot, GroupState, Health, HopSnapshot, InstanceSnapshot, Link, MemberSnapshot, MemberState,
@@ -79,8 +79,8 @@ impl Context<'_> {
     }
 
     /// Tells people.
-    fn notice(&mut self, notice: Notice) {
-        self.outputs.push_back(Output::Notice(notice));
+    fn notice(&mut self, notice: impl Into<Notice>) {
+        self.outputs.push_back(Output::Notice(notice.into()));
     }
 }
 
@@ -120,6 +120,7 @@ impl Watch {
             | Input::FailBack
             | Input::DeadlinePassed => {}
         }
+
         let mut context = Context {
             now,
             config: &self.config,

@@ -1,129 +1,26 @@
-//! What people should know, as values; here is the only place that words them.
+//! What people should know: each part words its own.
 
 use std::fmt;
 
 use log::Level;
 
-use super::plan::{Destination, Hop};
-
-/// What a next hop failed of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum FailureCause {
-    /// Its interface is absent or down, or has no carrier.
-    Link,
-    /// The gateway does not answer.
-    NoAnswer,
-    /// The gateway answers, and too few of the targets beyond it.
-    TargetsDead,
-    /// Too many probes are lost.
-    Loss,
-    /// Answers take too long.
-    Latency,
-}
-
-impl fmt::Display for FailureCause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            FailureCause::Link => "link",
-            FailureCause::NoAnswer => "no-answer",
-            FailureCause::TargetsDead => "targets-dead",
-            FailureCause::Loss => "loss",
-            FailureCause::Latency => "latency",
-        })
-    }
-}
-
-/// Why traffic goes another way than before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MoveCause {
-    /// A next hop that carried it failed, or is not good enough.
-    Failed(FailureCause),
-    /// The administrator took its interface out of service.
-    Offline,
-    /// Its route is gone from the kernel, or from the settings.
-    Gone,
-    /// A better one works.
-    Better,
-}
-
-impl fmt::Display for MoveCause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            MoveCause::Failed(cause) => cause.fmt(f),
-            MoveCause::Offline => f.write_str("offline"),
-            MoveCause::Gone => f.write_str("gone"),
-            MoveCause::Better => f.write_str("better"),
-        }
-    }
-}
+use super::{gateways, groups};
 
 /// Something that happened. [`fmt::Display`] gives one line: event name, then key=value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
-    /// There is nothing to judge a next hop or member by.
-    Unjudged {
-        /// Whose.
-        interface: String,
-    },
-
-    // ----- next hops
-    /// A next hop no longer serves.
-    NextHopFailed {
-        /// Of which destination.
-        destination: Destination,
-        /// Which.
-        hop: Hop,
-        /// Why.
-        cause: FailureCause,
-    },
-    /// A next hop works: again, or found for the first time.
-    NextHopWorks {
-        /// Of which destination.
-        destination: Destination,
-        /// Which.
-        hop: Hop,
-    },
-    /// Traffic goes another way.
-    RouteMoved {
-        /// Whose.
-        destination: Destination,
-        /// By these before; empty: not known.
-        from: Vec<Hop>,
-        /// By these now.
-        to: Vec<Hop>,
-        /// Why.
-        cause: MoveCause,
-    },
-    /// Traffic goes by a next hop of lower rank again.
-    RouteFailedBack {
-        /// Whose.
-        destination: Destination,
-        /// By these before.
-        from: Vec<Hop>,
-        /// By these now.
-        to: Vec<Hop>,
-    },
-    /// No next hop is answered: it may be us, or what was asked.
-    AllNextHopsSilent {
-        /// Of which destination.
-        destination: Destination,
-    },
-    /// One is answered again.
-    NextHopsHeard {
-        /// Of which destination.
-        destination: Destination,
-    },
+    /// To a destination or next hop.
+    Gateways(gateways::Notice),
+    /// To a group or one of its members.
+    Groups(groups::Notice),
 }
 
 impl Notice {
     /// How much it matters.
     pub fn level(&self) -> Level {
         match self {
-            Notice::Unjudged { .. } | Notice::NextHopFailed { .. } | Notice::RouteMoved { .. } => Level::Warn,
-            Notice::NextHopWorks { .. } | Notice::RouteFailedBack { .. } | Notice::NextHopsHeard { .. } => {
-                Level::Info
-            }
-            Notice::AllNextHopsSilent { .. } => Level::Error,
+            Notice::Gateways(notice) => notice.level(),
+            Notice::Groups(notice) => notice.level(),
         }
     }
 }
@@ -131,75 +28,20 @@ impl Notice {
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Notice::Unjudged { interface } => write!(
-                f,
-                "unjudged interface={interface} hint=\"only its carrier is watched: name targets beyond it\""
-            ),
-            Notice::NextHopFailed { destination, hop, cause } => {
-                write!(f, "next-hop-failed destination={destination} hop={hop} cause={cause}")
-            }
-            Notice::NextHopWorks { destination, hop } => {
-                write!(f, "next-hop-works destination={destination} hop={hop}")
-            }
-            Notice::RouteMoved { destination, from, to, cause } => {
-                let (from, to) = (Hops(from), Hops(to));
-                write!(f, "route-moved destination={destination} from={from} to={to} cause={cause}")
-            }
-            Notice::RouteFailedBack { destination, from, to } => {
-                let (from, to) = (Hops(from), Hops(to));
-                write!(f, "route-failed-back destination={destination} from={from} to={to}")
-            }
-            Notice::AllNextHopsSilent { destination } => {
-                write!(f, "all-next-hops-silent destination={destination} action=\"nothing is moved\"")
-            }
-            Notice::NextHopsHeard { destination } => {
-                write!(f, "next-hops-heard destination={destination}")
-            }
+            Notice::Gateways(notice) => notice.fmt(f),
+            Notice::Groups(notice) => notice.fmt(f),
         }
     }
 }
 
-/// Several next hops as one word.
-struct Hops<'a>(&'a [Hop]);
-
-impl fmt::Display for Hops<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() {
-            return f.write_str("unknown");
-        }
-        for (place, hop) in self.0.iter().enumerate() {
-            write!(f, "{}{hop}", if place > 0 { "+" } else { "" })?;
-        }
-        Ok(())
+impl From<gateways::Notice> for Notice {
+    fn from(notice: gateways::Notice) -> Self {
+        Notice::Gateways(notice)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_move_is_one_line_of_keys_and_values() {
-        let destination = Destination { table: 254, prefix: "0.0.0.0/0".parse().unwrap() };
-        let hop = |interface: &str, via: Option<&str>| Hop {
-            interface: interface.to_owned(),
-            via: via.map(|via| via.parse().unwrap()),
-            weight: 1,
-        };
-        let moved = Notice::RouteMoved {
-            destination,
-            from: vec![hop("eth0", Some("192.0.2.1")), hop("eth1", Some("198.51.100.1"))],
-            to: vec![hop("ppp0", None)],
-            cause: MoveCause::Failed(FailureCause::TargetsDead),
-        };
-        assert_eq!(
-            moved.to_string(),
-            "route-moved destination=0.0.0.0/0 from=192.0.2.1@eth0+198.51.100.1@eth1 to=ppp0 cause=targets-dead"
-        );
-        let other = Destination { table: 7, prefix: "10.0.0.0/8".parse().unwrap() };
-        assert_eq!(
-            Notice::NextHopsHeard { destination: other }.to_string(),
-            "next-hops-heard destination=10.0.0.0/8@7"
-        );
+impl From<groups::Notice> for Notice {
+    fn from(notice: groups::Notice) -> Self {
+        Notice::Groups(notice)
     }
 }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::super::notice::FailureCause;
 use super::super::plan::Way;
 use super::super::snapshot::{Health, HopSnapshot, RouteSnapshot};
 use super::hop::{Condition, Hop, Obstacle};
+use super::notice::FailureCause;
 use super::route::Route;
 use super::target::{Level, Target};
 use crate::config::{Config, Judging, Method};
@@ -74,7 +74,8 @@ impl Route {
             Condition::Link => "its link is down".to_owned(),
             Condition::Silent { cause, .. } => {
                 let shared = hop.verdict != Health::Failed;
-                let nobody = if shared { "; no other next hop is answered either: nothing moves" } else { "" };
+                let nobody =
+                    if shared { "; no other next hop is answered either: nothing moves" } else { "" };
                 format!("{}{nobody}", silence(hop, judging, cause))
             }
             Condition::Poor(cause) => poor(hop, cause),

@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use super::super::Context;
 use super::super::input::Found;
 use super::hop::Hop;
-use super::route::Route;
 use super::past::Pasts;
+use super::route::Route;
 use super::{HOPS, Numbers};
 use crate::config::{NextHopConfig, NextHops};
 

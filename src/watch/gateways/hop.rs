@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::super::Context;
 use super::super::input::Answer;
-use super::super::notice::FailureCause;
 use super::super::plan;
 use super::super::snapshot::Health;
+use super::notice::FailureCause;
 use super::target::{Level, Line, Target, Terms};
 use super::{Numbers, source};
 use crate::config::{Config, Damping, Failback, Judging, Method, Need, NextHopConfig, RouteConfig};
@@ -215,9 +215,13 @@ impl Hop {
     pub(super) fn on_deadline(&mut self, context: &mut Context<'_>, judging: &Judging, alone: bool) {
         let terms = Terms { judging, alone, failed: self.verdict == Health::Failed };
         let now = context.now;
-        self.each(context, |target| target.is_due(now), |target, context, line| {
-            target.on_deadline(context, line, terms);
-        });
+        self.each(
+            context,
+            |target| target.is_due(now),
+            |target, context, line| {
+                target.on_deadline(context, line, terms);
+            },
+        );
     }
 
     /// A probe was answered.
@@ -229,9 +233,13 @@ impl Hop {
         (number, answer): (u64, &Answer),
     ) {
         let terms = Terms { judging, alone, failed: self.verdict == Health::Failed };
-        self.each(context, |target| target.number == number, |target, context, line| {
-            target.on_answer(context, line, terms, answer);
-        });
+        self.each(
+            context,
+            |target| target.number == number,
+            |target, context, line| {
+                target.on_answer(context, line, terms, answer);
+            },
+        );
     }
 
     /// Does something with those of its targets that are meant, and tells how they are reached.
@@ -454,5 +462,6 @@ fn is_ethernet(kind: InterfaceKind) -> bool {
 
 /// Whether it is that part of the day, which may span midnight.
 fn is_within(time_of_day: Option<u32>, from: u32, until: u32) -> bool {
-    time_of_day.is_some_and(|t| if from <= until { (from..until).contains(&t) } else { t >= from || t < until })
+    time_of_day
+        .is_some_and(|t| if from <= until { (from..until).contains(&t) } else { t >= from || t < until })
 }

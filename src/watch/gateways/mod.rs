@@ -16,6 +16,7 @@ mod choice;
 mod describe;
 mod found;
 mod hop;
+mod notice;
 mod past;
 mod quality;
 mod route;
@@ -36,6 +37,8 @@ use super::snapshot::RouteSnapshot;
 use crate::config::{Config, Damping, Method, NextHops, RouteConfig};
 use crate::interface::{Interface, InterfaceKind};
 use crate::time::Instant;
+pub use notice::{FailureCause, MoveCause, Notice};
+
 use describe::View;
 use hop::Hop;
 use past::Pasts;
@@ -202,7 +205,12 @@ impl Gateways {
         }
     }
 
-    fn on_peer(&mut self, context: &Context<'_>, (interface, address): (&str, IpAddr), answers: Option<bool>) {
+    fn on_peer(
+        &mut self,
+        context: &Context<'_>,
+        (interface, address): (&str, IpAddr),
+        answers: Option<bool>,
+    ) {
         let key = (interface.to_owned(), address);
         match answers {
             None => _ = self.peers.remove(&key),

@@ -83,7 +83,8 @@ impl Remembered {
     pub(super) fn write(self, memory: &mut Memory) {
         memory.held = self.0.iter().filter(|(_, (_, held))| *held).map(|(key, _)| key.clone()).collect();
         let penalties = self.0.into_iter().filter(|(_, (penalty, _))| *penalty >= NEGLIGIBLE);
-        memory.penalties = penalties.map(|((interface, via), (penalty, _))| (interface, via, penalty)).collect();
+        memory.penalties =
+            penalties.map(|((interface, via), (penalty, _))| (interface, via, penalty)).collect();
     }
 }
 

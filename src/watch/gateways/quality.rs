@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::super::notice::FailureCause;
+use super::notice::FailureCause;
 use crate::config::{Judging, Limits};
 
 /// What became of the first try of a round.

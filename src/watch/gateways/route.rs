@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::super::notice::{FailureCause, MoveCause, Notice};
 use super::super::plan::{self, Destination, Way};
 use super::super::snapshot::Health;
 use super::super::{Context, input::Answer};
 use super::choice::{Candidate, Choice, choose};
 use super::hop::{Condition, Hop, Obstacle};
+use super::notice::{FailureCause, MoveCause, Notice};
 use super::past::Pasts;
 use super::{HOPS, Numbers};
 use crate::config::{NextHopConfig, NextHops, RouteConfig};
@@ -229,8 +229,7 @@ impl Route {
     /// Somebody answers after all were silent. What was held to be in order then gets the chance to answer, too.
     fn end_silence(&mut self, context: &mut Context<'_>) {
         let conditions = self.conditions(context.now);
-        if !self.all_silent
-            || !conditions.iter().any(|c| matches!(c, Condition::Works | Condition::Poor(_)))
+        if !self.all_silent || !conditions.iter().any(|c| matches!(c, Condition::Works | Condition::Poor(_)))
         {
             return;
         }
@@ -305,7 +304,8 @@ impl Route {
             let first = self.hops.first().map(|hop| hop.rank);
             self.hops.iter().filter(|hop| Some(hop.rank) == first && !hop.in_use).map(Some).collect()
         } else {
-            let now = |named: &plan::Hop| self.hops.iter().find(|hop| hop.key() == (&named.interface, named.via));
+            let now =
+                |named: &plan::Hop| self.hops.iter().find(|hop| hop.key() == (&named.interface, named.via));
             from.iter().map(now).filter(|hop| hop.is_none_or(|hop| !hop.in_use)).collect()
         };
         let why = |hop: &Option<&Hop>| match hop {
