@@ -162,9 +162,9 @@ mod tests {
 
     #[test]
     fn multipath_route_names_each_hop() {
-        let route = route("fd00:1::/64", &[("fe80::1", 1), ("fe80::2", 2)]);
-        let text =
-            "ip -6 route del fd00:1::/64 proto 250 nexthop via fe80::1 dev if1 nexthop via fe80::2 dev if2";
+        let mut route = route("fd00:1::/64", &[("fe80::1", 1), ("fe80::2", 2)]);
+        route.legs[1].weight = 3;
+        let text = "ip -6 route del fd00:1::/64 proto 250 nexthop via fe80::1 dev if1 nexthop via fe80::2 dev if2 weight 3";
         assert_eq!(text_of(&Operation::DeleteRoute(route)), text);
     }
 
@@ -188,6 +188,25 @@ mod tests {
         assert_eq!(text_of(&delete), "ip -6 addr del fd00::1/128 dev if1");
         let neighbour = Operation::DeleteNeighbour { interface, address: "10.1.1.2".parse().unwrap() };
         assert_eq!(text_of(&neighbour), "ip neigh del 10.1.1.2 dev if1");
+    }
+
+    #[test]
+    fn test_addresses_and_links() {
+        let address = InterfaceAddress {
+            prefix: "10.0.0.77/32".parse().unwrap(),
+            secondary: false,
+            tentative: false,
+            deprecated: false,
+            permanent: true,
+            protocol: 250,
+            scope: 253,
+            no_prefix_route: true,
+            broadcast: None,
+        };
+        let interface = InterfaceIndex(1);
+        let add = Operation::AddAddress { interface, address };
+        assert_eq!(text_of(&add), "ip addr add 10.0.0.77/32 dev if1 scope link proto 250 noprefixroute");
+        assert_eq!(text_of(&Operation::SetUp(interface)), "ip link set if1 up");
     }
 
     fn text_of(operation: &Operation) -> String {

@@ -141,6 +141,9 @@ impl Reconciler {
         } else if !self.kept.is_empty() {
             self.kept.remove(&group);
         }
+        if !matches!(wanted, Wanted::LeftAlone | Wanted::Keep) && !self.wishes.left_alone.is_empty() {
+            self.wishes.left_alone.remove(&group);
+        }
         match wanted {
             Wanted::Nothing => self.lift_all(now, group, &routes, batch),
             Wanted::LeftAlone => {

@@ -38,12 +38,22 @@ struct Attempt {
 }
 
 impl Attempt {
-    /// Each trouble makes the next pause longer.
+    /// Somebody undid it: it is done again at once the first time, then after longer and longer pauses.
+    fn undone(&mut self, now: Instant) {
+        self.trouble(now);
+        self.not_before = now + pause(self.troubles - 1);
+    }
+
+    /// The kernel refused it.
+    fn refused(&mut self, now: Instant) {
+        self.trouble(now);
+        self.not_before = now + pause(self.troubles);
+    }
+
     fn trouble(&mut self, now: Instant) {
         if now.since(self.last) >= PEACE {
             self.troubles = 0;
         }
-        self.not_before = now + pause(self.troubles);
         self.troubles += 1;
         self.last = now;
     }
@@ -96,7 +106,7 @@ impl Reconciler {
                 continue;
             }
             if attempt.stands_on.take() == Some(index) {
-                attempt.trouble(now);
+                attempt.undone(now);
                 let (interface, removals) = (self.lans.name(lan).to_owned(), attempt.troubles);
                 self.notice(Notice::TestAddressRemoved { interface, address, removals });
             }
@@ -187,17 +197,17 @@ impl Reconciler {
     ) {
         let errno = Errno::from_raw(refusal.errno);
         match task {
-            Task::MakeTest { address } => self.tests.made.entry(address).or_default().trouble(now),
+            Task::MakeTest { address } => self.tests.made.entry(address).or_default().refused(now),
             Task::RemoveTest { address } => {
                 if matches!(errno, Errno::EADDRNOTAVAIL | Errno::ENODEV) {
                     self.on_test_done(task, operation.clone());
                 } else {
-                    self.tests.made.entry(address).or_default().trouble(now);
+                    self.tests.made.entry(address).or_default().refused(now);
                 }
             }
             Task::SetUp { lan } => {
                 if let Some((_, attempt)) = self.tests.raised.get_mut(&lan) {
-                    attempt.trouble(now);
+                    attempt.refused(now);
                 }
             }
             _ => {}

@@ -5,7 +5,6 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::Reconciler;
 use super::cause::Cause;
-use super::input::Dump;
 use super::lan::{LanId, Lans};
 use super::route::{MAIN_TABLE, PROTOCOL};
 use super::table::Group;
@@ -183,8 +182,7 @@ impl Reconciler {
     /// Other interfaces or tables are looked at.
     fn widen(&mut self, before: &Plan, plan: &Plan) {
         self.lans.set_watched(&plan.interfaces);
-        self.dumps.want(Dump::Interfaces);
-        self.dumps.want(Dump::LanRoutes);
+        self.dumps.widen();
         let unseen = self.lans.iter().filter(|(_, lan)| !lan.is_seen());
         let gone = unseen.filter(|(_, lan)| before.interfaces.contains(&lan.name));
         let gone: Vec<LanId> = gone.map(|(id, _)| id).collect();

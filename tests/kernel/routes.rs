@@ -1,7 +1,7 @@
 //! Listing routes, and emitting them again with nothing lost.
 
 use faild::kernel::{DryRun, Kernel};
-use faild::reconcile::{MAIN_TABLE, Operation, PROTOCOL, Place, Route};
+use faild::reconcile::{Leg, MAIN_TABLE, Operation, PROTOCOL, Place, Route};
 
 use crate::world::{World, add, in_world, ip, route};
 
@@ -31,6 +31,50 @@ fn routes_over_an_interface_include_second_legs_and_come_once() {
                 .unwrap()
                 .is_empty()
         );
+    });
+}
+
+#[test]
+fn routes_of_the_tables_asked_for_are_listed_and_absent_tables_have_none() {
+    in_world(|world| {
+        ip("route add 10.51.0.0/24 via 10.1.0.2 dev lanA");
+        ip("route add 10.52.0.0/24 via 10.1.0.2 dev lanA table 100");
+        ip("-6 route add fd52::/64 via fd00:1::2 dev lanA table 5000");
+        let lan = world.index("lanA");
+        let mut found = world.kernel.routes_over(&[lan], &[100, 5000, 4711]).unwrap();
+        found.retain(|route| route.protocol == 3);
+        assert_eq!(destinations(&found), ["10.52.0.0/24", "fd52::/64"]);
+    });
+}
+
+#[test]
+fn weights_of_legs_are_set_shown_and_named_in_deletes() {
+    in_world(|world| {
+        for (prefix, via_a, via_b) in
+            [("10.54.0.0/24", "10.1.0.2", "10.2.0.2"), ("fd54::/64", "fd00:1::2", "fd00:2::2")]
+        {
+            let mut wanted = world.route(prefix, via_a, "lanA");
+            let other = world.route(prefix, via_b, "lanB").legs.remove(0);
+            wanted.legs[0].weight = 3;
+            wanted.legs.push(Leg { weight: 256, ..other });
+            wanted.key.table = 100;
+            world.apply(add(&wanted)).unwrap();
+            let own = world.kernel.own_routes().unwrap();
+            assert!(own.iter().any(|r| r.legs == wanted.legs && r.key == wanted.key), "{own:?}");
+            let shown = ip(&format!("{}route show table 100 {prefix}", family_flag(prefix)));
+            assert!(shown.contains("weight 3") && shown.contains("weight 256"), "{shown}");
+            world.apply(Operation::DeleteRoute(wanted)).unwrap();
+        }
+        assert!(world.kernel.own_routes().unwrap().is_empty());
+        let mut wanted = world.route("10.54.0.0/24", "10.1.0.2", "lanA");
+        let other = world.route("10.54.0.0/24", "10.2.0.2", "lanB").legs.remove(0);
+        wanted.legs[0].weight = 3;
+        wanted.legs.push(Leg { weight: 2, ..other });
+        world.apply(add(&wanted)).unwrap();
+        let mut twin = wanted.clone();
+        (twin.legs[0].weight, twin.legs[1].weight) = (2, 3);
+        assert_eq!(world.apply(Operation::DeleteRoute(twin)).unwrap_err().errno, nix::libc::ESRCH);
+        world.apply(Operation::DeleteRoute(wanted)).unwrap();
     });
 }
 
