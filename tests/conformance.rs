@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use faild::interface::{Interface, InterfaceAddress, InterfaceIndex, InterfaceKind, MacAddress};
 use faild::reconcile::mirror::Insert;
-use faild::reconcile::{Leg, MAIN_TABLE, Mirror, Refusal, Route, RouteKey};
+use faild::reconcile::{Leg, MAIN_TABLE, Mirror, Operation, Refusal, Route, RouteKey};
 
 /// Links settle within this; carrier events are held back for up to a second.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -31,6 +31,8 @@ enum Step {
     Up(&'static str, bool),
     Carrier(&'static str, bool),
     AddAddress(&'static str, &'static str),
+    /// As faild makes its test addresses.
+    AddTestAddress(&'static str, &'static str),
     DeleteAddress(&'static str, &'static str),
     Route(Insert, Spec),
     DeleteRoute(Spec),
@@ -42,20 +44,24 @@ enum Step {
 /// A route in words that both sides understand.
 struct Spec {
     prefix: &'static str,
-    legs: Vec<(Option<&'static str>, &'static str)>,
+    /// Gateway, interface, weight.
+    legs: Vec<(Option<&'static str>, &'static str, u16)>,
+    table: u32,
     metric: u32,
     protocol: u8,
     source: Option<&'static str>,
 }
 
 fn via(prefix: &'static str, gateway: &'static str, interface: &'static str, metric: u32) -> Spec {
-    Spec { prefix, legs: vec![(Some(gateway), interface)], metric, protocol: STATIC, source: None }
+    let legs = vec![(Some(gateway), interface, 1)];
+    Spec { prefix, legs, table: MAIN_TABLE, metric, protocol: STATIC, source: None }
 }
 
 fn script() -> Vec<Step> {
     use Insert::{Append, Exclusive, Prepend, Replace};
     use Step::{
-        AddAddress, Carrier, CreateLink, DeleteAddress, DeleteLink, DeleteRoute, PromoteSecondaries, Up,
+        AddAddress, AddTestAddress, Carrier, CreateLink, DeleteAddress, DeleteLink, DeleteRoute,
+        PromoteSecondaries, Up,
     };
     let route = Step::Route;
     let default = || via("0.0.0.0/0", "10.0.0.9", "eth0", 0);
@@ -145,6 +151,39 @@ fn script() -> Vec<Step> {
         DeleteAddress("eth0", "10.6.0.1/24"),
         PromoteSecondaries(false),
         DeleteAddress("eth0", "10.6.0.2/24"),
+        // Weights, and a table of its own.
+        AddAddress("eth0", "10.0.0.1/24"),
+        route(
+            Exclusive,
+            via("203.0.113.0/24", "10.0.0.9", "eth0", 0).and("10.1.0.9", "eth1").weighing(3, 2).ours(),
+        ),
+        DeleteRoute(
+            via("203.0.113.0/24", "10.0.0.9", "eth0", 0).and("10.1.0.9", "eth1").weighing(2, 3).ours(),
+        ),
+        route(
+            Exclusive,
+            via("2001:db8:4::/48", "fe80::9", "eth0", 50).and("fe80::8", "eth1").weighing(3, 2).ours(),
+        ),
+        DeleteRoute(
+            via("203.0.113.0/24", "10.0.0.9", "eth0", 0).and("10.1.0.9", "eth1").weighing(3, 2).ours(),
+        ),
+        route(Exclusive, default().into_table(77)),
+        route(Exclusive, overlay().into_table(77)),
+        route(Prepend, overlay().into_table(77)),
+        route(Exclusive, via("2001:db8:5::/48", "fe80::9", "eth0", 50).into_table(77).ours()),
+        DeleteRoute(via("0.0.0.0/0", "10.1.0.9", "eth1", 0).ours().into_table(78)),
+        DeleteRoute(overlay().into_table(77)),
+        // A test address holds the routes of its interface, and its loss is that of the last address.
+        AddTestAddress("eth1", "10.1.0.77/32"),
+        route(Exclusive, via("198.51.100.0/24", "10.1.0.9", "eth1", 0).into_table(77)),
+        DeleteAddress("eth1", "10.1.0.1/24"),
+        route(Exclusive, via("192.0.2.0/24", "10.1.0.9", "eth1", 0)),
+        DeleteAddress("eth1", "10.1.0.77/32"),
+        AddTestAddress("eth1", "10.1.0.77/32"),
+        AddTestAddress("eth1", "10.1.0.77/32"),
+        AddAddress("eth1", "10.1.0.1/24"),
+        route(Exclusive, overlay()),
+        route(Prepend, overlay()),
         // Both ways at once.
         Up("eth1", false),
         Up("eth0", false),
@@ -188,6 +227,7 @@ impl Step {
             Step::Up(name, up) => format!("{name} up={up}"),
             Step::Carrier(name, carrier) => format!("{name} carrier={carrier}"),
             Step::AddAddress(name, prefix) => format!("{name} address add {prefix}"),
+            Step::AddTestAddress(name, prefix) => format!("{name} test address add {prefix}"),
             Step::DeleteAddress(name, prefix) => format!("{name} address del {prefix}"),
             Step::Route(insert, spec) => format!("{insert:?} {}", spec.words()),
             Step::DeleteRoute(spec) => format!("delete {}", spec.words()),
@@ -207,6 +247,9 @@ impl Step {
                 let nodad = if prefix.contains(':') { "nodad" } else { "" };
                 let noprefixroute = if *name == "lo" { "noprefixroute" } else { "" };
                 ip(format!("addr add {prefix} dev {name} {nodad} {noprefixroute}"))
+            }
+            Step::AddTestAddress(name, prefix) => {
+                ip(format!("addr add {prefix} dev {name} scope link noprefixroute"))
             }
             Step::DeleteAddress(name, prefix) => ip(format!("addr del {prefix} dev {name}")),
             Step::Route(insert, spec) => {
@@ -228,11 +271,16 @@ impl Step {
     fn play_model(&self, model: &mut Mirror, namespace: &Namespace) -> Result<(), Refusal> {
         let index = |model: &Mirror, name: &str| model.interface_named(name).expect("an interface").index;
         match self {
-            Step::Up(name, up) => drop(model.set_up(index(model, name), *up)),
+            Step::Up(name, true) => drop(model.execute(&Operation::SetUp(index(model, name)))?),
+            Step::Up(name, false) => drop(model.set_up(index(model, name), false)),
             Step::Carrier(name, carrier) => drop(model.set_carrier(index(model, name), *carrier)),
             Step::AddAddress(name, prefix) => {
                 let address = InterfaceAddress { no_prefix_route: *name == "lo", ..address(prefix) };
                 drop(model.add_address(index(model, name), address)?);
+            }
+            Step::AddTestAddress(name, prefix) => {
+                let test = InterfaceAddress { no_prefix_route: true, scope: 253, ..address(prefix) };
+                drop(model.add_address(index(model, name), test)?);
             }
             Step::DeleteAddress(name, prefix) => {
                 drop(model.delete_address(index(model, name), &address(prefix).prefix)?);
@@ -257,8 +305,18 @@ impl Spec {
     }
 
     fn and(mut self, gateway: &'static str, interface: &'static str) -> Self {
-        self.legs.push((Some(gateway), interface));
+        self.legs.push((Some(gateway), interface, 1));
         self
+    }
+
+    fn weighing(mut self, first: u16, second: u16) -> Self {
+        self.legs[0].2 = first;
+        self.legs[1].2 = second;
+        self
+    }
+
+    fn into_table(self, table: u32) -> Self {
+        Self { table, ..self }
     }
 
     fn family(&self) -> &'static str {
@@ -267,9 +325,10 @@ impl Spec {
 
     /// As `ip route` wants to hear it.
     fn words(&self) -> String {
-        let leg = |(gateway, interface): &(Option<&str>, &str)| {
+        let leg = |(gateway, interface, weight): &(Option<&str>, &str, u16)| {
             let gateway = gateway.map_or_else(String::new, |g| format!(" via {g}"));
-            format!("{gateway} dev {interface}")
+            let weight = if *weight == 1 { String::new() } else { format!(" weight {weight}") };
+            format!("{gateway} dev {interface}{weight}")
         };
         let mut words = self.prefix.to_owned();
         if self.legs.len() == 1 {
@@ -277,6 +336,9 @@ impl Spec {
         }
         if self.metric != 0 {
             words += &format!(" metric {}", self.metric);
+        }
+        if self.table != MAIN_TABLE {
+            words += &format!(" table {}", self.table);
         }
         words += &format!(" proto {}", self.protocol);
         words += &self.source.map_or_else(String::new, |s| format!(" src {s}"));
@@ -287,13 +349,14 @@ impl Spec {
     }
 
     fn route(&self, model: &Mirror) -> Route {
-        let leg = |(gateway, name): &(Option<&str>, &str)| Leg {
+        let leg = |(gateway, name, weight): &(Option<&str>, &str, u16)| Leg {
             gateway: gateway.map(|g| g.parse().expect("a literal address")),
             interface: model.interface_named(name).map_or(InterfaceIndex(0), |i| i.index),
+            weight: *weight,
         };
         let destination = self.prefix.parse().expect("a literal prefix");
         Route {
-            key: RouteKey { table: MAIN_TABLE, destination, tos: 0, metric: self.metric },
+            key: RouteKey { table: self.table, destination, tos: 0, metric: self.metric },
             protocol: self.protocol,
             scope: 0,
             source: self.source.map(|s| s.parse().expect("a literal address")),
@@ -330,9 +393,15 @@ fn of_model(model: &Mirror) -> Vec<String> {
         for leg in &route.legs {
             text += &leg.gateway.map_or_else(String::new, |g| format!(" via {g}"));
             text += &format!(" dev {}", name(leg.interface));
+            if leg.weight != 1 {
+                text += &format!(" weight {}", leg.weight);
+            }
         }
         text += &format!(" proto {} metric {}", route.protocol, route.key.metric);
         text += &route.source.map_or_else(String::new, |s| format!(" src {s}"));
+        if route.key.table != MAIN_TABLE {
+            text += &format!(" table {}", route.key.table);
+        }
         text + if route.linkdown { " linkdown" } else { "" }
     };
     let mut routes: Vec<String> = model.routes().iter().map(|r| text(r)).collect();
@@ -403,11 +472,15 @@ impl Namespace {
     }
 
     fn routes(&self) -> Vec<String> {
-        let of =
-            |family: &str| self.ip(&format!("-N -d -o {family} route show table main")).unwrap_or_default();
-        let (v4, v6) = (of("-4"), of("-6"));
-        let lines = v4.lines().map(|l| (l, true)).chain(v6.lines().map(|l| (l, false)));
-        let mut routes: Vec<String> = lines.map(|(line, v4)| parse(line, v4)).collect();
+        let mut routes = Vec::new();
+        for (table, name) in [("main", ""), ("77", " table 77")] {
+            for (family, v4) in [("-4", true), ("-6", false)] {
+                // A table without routes may not exist.
+                let shown =
+                    self.ip(&format!("-N -d -o {family} route show table {table}")).unwrap_or_default();
+                routes.extend(shown.lines().map(|line| parse(line, v4, name)));
+            }
+        }
         sort_by_key(&mut routes);
         routes
     }
@@ -420,7 +493,7 @@ impl Drop for Namespace {
 }
 
 /// One line of `ip -N -d -o route show`, in the words of the model.
-fn parse(line: &str, v4: bool) -> String {
+fn parse(line: &str, v4: bool, table: &str) -> String {
     let line = line.replace('\\', " ");
     let mut words = line.split_whitespace();
     let (mut prefix, mut legs, mut protocol, mut metric) = (String::new(), String::new(), "", "0");
@@ -435,13 +508,17 @@ fn parse(line: &str, v4: bool) -> String {
             "metric" => metric = words.next().expect("a metric"),
             "src" => source = format!(" src {}", words.next().expect("a source")),
             "linkdown" | "dead" => linkdown = " linkdown",
-            "scope" | "pref" | "weight" | "expires" | "table" => drop(words.next()),
+            "weight" => match words.next().expect("a weight") {
+                "1" => {}
+                weight => legs += &format!(" weight {weight}"),
+            },
+            "scope" | "pref" | "expires" | "table" => drop(words.next()),
             "nexthop" | "onlink" => {}
             word if prefix.is_empty() => prefix = with_length(word, v4),
             word => panic!("{word:?} in {line:?} is not understood"),
         }
     }
-    format!("{prefix}{legs} proto {protocol} metric {metric}{source}{linkdown}")
+    format!("{prefix}{legs} proto {protocol} metric {metric}{source}{table}{linkdown}")
 }
 
 fn with_length(prefix: &str, v4: bool) -> String {

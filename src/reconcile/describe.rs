@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::route::{Leg, MAIN_TABLE, Operation, Place, Route};
+use super::route::{Leg, MAIN_TABLE, ONLINK, Operation, Place, Route};
 use crate::interface::{Family, InterfaceAddress, InterfaceIndex};
 
 /// The command line; `names` tells an interface's name. Attributes that only a template holds (metrics, realms) are
@@ -19,6 +19,7 @@ pub fn describe(operation: &Operation, names: &dyn Fn(InterfaceIndex) -> String)
         Operation::DeleteAddress { interface, address } => {
             format!("{} addr del {} dev {}", ip(&address.prefix), address.prefix, names(*interface))
         }
+        Operation::SetUp(interface) => format!("ip link set {} up", names(*interface)),
         Operation::DeleteNeighbour { interface, address } => {
             format!("{} neigh del {address} dev {}", ip_of(Family::of(address)), names(*interface))
         }
@@ -104,8 +105,13 @@ fn hop(route: &Route, leg: &Leg, names: &dyn Fn(InterfaceIndex) -> String) -> Ve
 fn nexthops(route: &Route, names: &dyn Fn(InterfaceIndex) -> String) -> Vec<String> {
     match route.legs.as_slice() {
         [] | [_] => Vec::new(),
-        legs => legs.iter().map(|leg| format!("nexthop {}", hop(route, leg, names).join(" "))).collect(),
+        legs => legs.iter().map(|leg| nexthop(route, leg, names)).collect(),
     }
+}
+
+fn nexthop(route: &Route, leg: &Leg, names: &dyn Fn(InterfaceIndex) -> String) -> String {
+    let weight = if leg.weight == 1 { String::new() } else { format!(" weight {}", leg.weight) };
+    format!("nexthop {}{weight}", hop(route, leg, names).join(" "))
 }
 
 fn metric(route: &Route) -> Option<String> {
@@ -132,9 +138,6 @@ fn ip_of(family: Family) -> &'static str {
     }
 }
 
-/// RTNH_F_ONLINK.
-const ONLINK: u32 = 4;
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,9 +162,9 @@ mod tests {
 
     #[test]
     fn multipath_route_names_each_hop() {
-        let route = route("fd00:1::/64", &[("fe80::1", 1), ("fe80::2", 2)]);
-        let text =
-            "ip -6 route del fd00:1::/64 proto 250 nexthop via fe80::1 dev if1 nexthop via fe80::2 dev if2";
+        let mut route = route("fd00:1::/64", &[("fe80::1", 1), ("fe80::2", 2)]);
+        route.legs[1].weight = 3;
+        let text = "ip -6 route del fd00:1::/64 proto 250 nexthop via fe80::1 dev if1 nexthop via fe80::2 dev if2 weight 3";
         assert_eq!(text_of(&Operation::DeleteRoute(route)), text);
     }
 
@@ -187,6 +190,25 @@ mod tests {
         assert_eq!(text_of(&neighbour), "ip neigh del 10.1.1.2 dev if1");
     }
 
+    #[test]
+    fn test_addresses_and_links() {
+        let address = InterfaceAddress {
+            prefix: "10.0.0.77/32".parse().unwrap(),
+            secondary: false,
+            tentative: false,
+            deprecated: false,
+            permanent: true,
+            protocol: 250,
+            scope: 253,
+            no_prefix_route: true,
+            broadcast: None,
+        };
+        let interface = InterfaceIndex(1);
+        let add = Operation::AddAddress { interface, address };
+        assert_eq!(text_of(&add), "ip addr add 10.0.0.77/32 dev if1 scope link proto 250 noprefixroute");
+        assert_eq!(text_of(&Operation::SetUp(interface)), "ip link set if1 up");
+    }
+
     fn text_of(operation: &Operation) -> String {
         describe(operation, &|index| format!("if{index}"))
     }
@@ -195,6 +217,7 @@ mod tests {
         let leg = |(gateway, interface): &(&str, u32)| Leg {
             gateway: Some(gateway.parse().unwrap()),
             interface: InterfaceIndex(*interface),
+            weight: 1,
         };
         Route {
             key: RouteKey { table: MAIN_TABLE, destination: destination.parse().unwrap(), tos: 0, metric: 0 },

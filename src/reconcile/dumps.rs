@@ -47,6 +47,15 @@ impl Dumps {
         self.wanted.extend([Dump::Interfaces, Dump::OwnRoutes, Dump::LanRoutes]);
     }
 
+    /// Routes over other interfaces or in other tables are asked for: what was seen so far, or is being read, is not all.
+    pub(super) fn widen(&mut self) {
+        self.wanted.extend([Dump::Interfaces, Dump::LanRoutes]);
+        self.seen.remove(&Dump::LanRoutes);
+        for asked in self.asked.get_mut(&Dump::LanRoutes) {
+            asked.spoiled = true;
+        }
+    }
+
     /// A link or address changed: look at routes, and once more when the kernel has done its work.
     pub(super) fn on_link_event(&mut self, now: Instant) {
         self.wanted.extend([Dump::OwnRoutes, Dump::LanRoutes]);

@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
-use faild::interface::InterfaceIndex;
+use faild::interface::{InterfaceAddress, InterfaceIndex};
 use faild::kernel::{Kernel, Netlink};
-use faild::reconcile::{Operation, Refusal, Route};
+use faild::reconcile::{MAIN_TABLE, Operation, Refusal, Route};
 use nix::libc;
 
 use crate::world::{World, add, address, in_world, ip};
@@ -71,7 +71,7 @@ fn ten_thousand_routes_are_added_listed_and_deleted() {
         assert!(world.kernel.apply(&adds).iter().all(Result::is_ok));
         assert_eq!(world.kernel.own_routes().unwrap().len(), 10_000);
         let lan = world.index("lanB");
-        assert!(world.kernel.routes_over(&[lan]).unwrap().len() >= 10_000);
+        assert!(world.kernel.routes_over(&[lan], &[MAIN_TABLE]).unwrap().len() >= 10_000);
         let deletes: Vec<Operation> = routes.into_iter().map(Operation::DeleteRoute).collect();
         assert!(world.kernel.apply(&deletes).iter().all(Result::is_ok));
         assert!(world.kernel.own_routes().unwrap().is_empty());
@@ -133,6 +133,38 @@ fn ipv4_address_keeps_scope_broadcast_and_flags() {
         assert!(world.interface("lanB").addresses.contains(&wanted));
         world.apply(Operation::DeleteAddress { interface, address: wanted }).unwrap();
         assert!(!ip("addr show lanB").contains("10.83"));
+    });
+}
+
+#[test]
+fn test_address_bears_its_mark_and_makes_no_route() {
+    in_world(|world| {
+        let interface = world.index("lanB");
+        let test = InterfaceAddress { scope: 253, no_prefix_route: true, ..address("10.2.0.77/32") };
+        world.apply(Operation::AddAddress { interface, address: test.clone() }).unwrap();
+        assert!(world.interface("lanB").addresses.contains(&test), "{:?}", world.interface("lanB").addresses);
+        ip("addr del 10.2.0.1/24 dev lanB");
+        ip("route add 192.0.2.0/24 dev lanB");
+        assert!(
+            !ip("route get 192.0.2.1 oif lanB").contains("10.2.0.77"),
+            "no source for what goes anywhere"
+        );
+        world.apply(Operation::DeleteAddress { interface, address: test }).unwrap();
+        assert!(!ip("addr show lanB").contains("10.2.0.77"));
+    });
+}
+
+#[test]
+fn link_that_is_down_is_set_up_and_nothing_else_of_it_changes() {
+    in_world(|world| {
+        ip("link set lanB down");
+        ip("link set lanB arp off");
+        let interface = world.index("lanB");
+        world.apply(Operation::SetUp(interface)).unwrap();
+        assert!(world.interface("lanB").up);
+        assert!(ip("link show lanB").contains("NOARP"));
+        world.apply(Operation::SetUp(interface)).unwrap();
+        assert_eq!(world.apply(Operation::SetUp(InterfaceIndex(4711))).unwrap_err().errno, libc::ENODEV);
     });
 }
 

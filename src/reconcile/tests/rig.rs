@@ -15,10 +15,11 @@ use crate::engine::{NextHop, Outcome, Plan, Subject, Verdict};
 use crate::interface::{Interface, InterfaceAddress, InterfaceIndex, InterfaceKind, MacAddress};
 use crate::reconcile::mirror::Insert;
 use crate::reconcile::{
-    Dump, Input, Leg, MAIN_TABLE, Mirror, Notification, Operation, Output, PROTOCOL, Reconciler, Refusal,
-    Route, RouteKey, Settings,
+    Dump, Group, Input, Leg, MAIN_TABLE, Mirror, Notification, Operation, Output, PROTOCOL, Reconciler,
+    Refusal, Route, RouteKey, Settings,
 };
 use crate::time::Instant;
+use crate::watch::{self, Destination, Found, Hop, Member, Way};
 
 pub(super) const STATIC: u8 = 4;
 pub(super) const DHCP: u8 = 16;
@@ -46,11 +47,18 @@ pub(super) struct Rig {
     pub(super) outcomes: Vec<(Subject, Outcome)>,
     pub(super) adopted: Vec<(IpAddr, Option<NextHop>)>,
     pub(super) journal: String,
+    /// What the watch was told last.
+    pub(super) found: Vec<Found>,
+    /// What the watch wants.
+    pub(super) watch: watch::Plan,
     /// The kernel refuses everything with this, while it is set.
     pub(super) refuses: Option<Refusal>,
     /// Notifications are lost.
     pub(super) deaf: bool,
     pub(super) batches: usize,
+    /// Operations of ours that left a group without any route, although it had one.
+    pub(super) gaps: Vec<String>,
+    settings: Settings,
     pending: VecDeque<Pending>,
 }
 
@@ -67,7 +75,7 @@ impl Rig {
         let lans = ["eth0", "eth1", "eth2"].map(str::to_owned).to_vec();
         let mut rig = Self {
             kernel,
-            core: Reconciler::new(settings, None),
+            core: Reconciler::new(settings.clone(), None),
             now: Instant::from_nanos(1_000_000_000_000),
             plan: Plan { subjects: std::collections::BTreeMap::new(), lans },
             operations: Vec::new(),
@@ -76,9 +84,13 @@ impl Rig {
             outcomes: Vec::new(),
             adopted: Vec::new(),
             journal: String::new(),
+            found: Vec::new(),
+            watch: watch::Plan::default(),
             refuses: None,
             deaf: false,
             batches: 0,
+            gaps: Vec::new(),
+            settings: settings.clone(),
             pending: VecDeque::new(),
         };
         rig.settle();
@@ -89,13 +101,14 @@ impl Rig {
     /// kill -9, and a new start with or without the journal.
     pub(super) fn restart(&mut self, with_journal: bool) {
         let journal = with_journal.then_some(self.journal.as_str());
-        self.core = Reconciler::new(settings(), journal);
+        self.core = Reconciler::new(self.settings.clone(), journal);
         self.pending.clear();
         for verdict in self.plan.subjects.values_mut() {
             *verdict = Verdict::Undecided;
         }
         self.settle();
         self.hand_in_plan();
+        self.hand_in_watch();
     }
 
     pub(super) fn detour(&mut self, home: &str, address: &str, interface: &str, via: &str) {
@@ -115,6 +128,43 @@ impl Rig {
     pub(super) fn hand_in_plan(&mut self) {
         let plan = self.plan.clone();
         self.core.handle(self.now, Input::Plan(&plan));
+        self.settle();
+    }
+
+    /// The watch looks at these interfaces; the engine has no LANs.
+    pub(super) fn watching(names: &[&str]) -> Self {
+        Self::watching_with(kernel(), names)
+    }
+
+    pub(super) fn watching_with(kernel: Mirror, names: &[&str]) -> Self {
+        let mut rig = Self::with_settings(kernel, Settings { watches: true, ..settings() });
+        rig.plan.lans.clear();
+        rig.watch.interfaces = names.iter().map(|name| (*name).to_owned()).collect();
+        rig.hand_in_plan();
+        rig.hand_in_watch();
+        rig.wait(Duration::from_secs(1));
+        rig
+    }
+
+    /// The watch leads a destination of the main table by these hops: `gateway interface`, `-` for no gateway.
+    pub(super) fn lead(&mut self, prefix: &str, hops: &[(&str, &str)]) {
+        self.decide_way(prefix, by(hops));
+    }
+
+    pub(super) fn decide_way(&mut self, prefix: &str, way: Way) {
+        self.watch.routes.insert(destination(prefix), way);
+        self.hand_in_watch();
+    }
+
+    /// What becomes of a member of a group.
+    pub(super) fn member(&mut self, interface: &str, member: Member) {
+        self.watch.members.insert(interface.to_owned(), member);
+        self.hand_in_watch();
+    }
+
+    pub(super) fn hand_in_watch(&mut self) {
+        let plan = self.watch.clone();
+        self.core.handle(self.now, Input::Watch(&plan));
         self.settle();
     }
 
@@ -184,6 +234,7 @@ impl Rig {
             Output::Journal(text) => self.journal = text,
             Output::Outcome(subject, outcome) => self.outcomes.push((subject, outcome)),
             Output::Adopted { address, way } => self.adopted.push((address, way)),
+            Output::Found(found) => self.found = found,
             Output::Notice(notice) => self.notices.push(notice.to_string()),
         }
     }
@@ -198,7 +249,7 @@ impl Rig {
             self.asked.push(operation.clone());
             let result = match &self.refuses {
                 Some(refusal) => Err(refusal.clone()),
-                None => self.kernel.execute(&operation),
+                None => self.execute(&operation),
             };
             results.push((operation, result.map(|t| told.extend(t))));
         }
@@ -206,6 +257,22 @@ impl Rig {
         if !self.deaf {
             self.pending.extend(told.into_iter().map(Pending::Told));
         }
+    }
+
+    fn execute(&mut self, operation: &Operation) -> Result<Vec<Notification>, Refusal> {
+        let group = match operation {
+            Operation::DeleteRoute(route) => Some(Group::of(&route.key)),
+            Operation::AddRoute { .. }
+            | Operation::AddAddress { .. }
+            | Operation::DeleteAddress { .. }
+            | Operation::SetUp(_)
+            | Operation::DeleteNeighbour { .. } => None,
+        };
+        let told = self.kernel.execute(operation)?;
+        if group.is_some_and(|group| self.kernel.routes().group(group).next().is_none()) {
+            self.gaps.push(text_of(operation));
+        }
+        Ok(told)
     }
 
     fn hand_in(&mut self, pending: Pending) {
@@ -218,10 +285,12 @@ impl Rig {
                 self.core.handle(now, Input::OwnRoutes(routes));
             }
             Pending::Dump(Dump::LanRoutes) => {
-                let lans = &self.plan.lans;
-                let is_lan =
-                    |i: InterfaceIndex| self.kernel.interface(i).is_some_and(|i| lans.contains(&i.name));
-                let routes = self.dump(|r| r.legs.iter().any(|leg| is_lan(leg.interface)));
+                let scope = self.core.scope();
+                let named = |i: InterfaceIndex| {
+                    self.kernel.interface(i).is_some_and(|i| scope.interfaces.contains(&i.name))
+                };
+                let over = |r: &Route| r.legs.iter().any(|leg| named(leg.interface));
+                let routes = self.dump(|r| scope.tables.contains(&r.key.table) && over(r));
                 self.core.handle(now, Input::LanRoutes(routes));
             }
             Pending::Told(Notification::RouteAdded(route)) => {
@@ -292,6 +361,24 @@ pub(super) fn settings() -> Settings {
     Settings { exit: Exit::Lift, ..Settings::from(&Config::default()) }
 }
 
+/// The way by hops of equal weight.
+pub(super) fn by(hops: &[(&str, &str)]) -> Way {
+    let hop = |(via, interface): &(&str, &str)| Hop {
+        interface: (*interface).to_owned(),
+        via: (*via != "-").then(|| ip(via)),
+        weight: 1,
+    };
+    Way::By(hops.iter().map(hop).collect())
+}
+
+pub(super) fn destination(prefix: &str) -> Destination {
+    Destination { table: MAIN_TABLE, prefix: prefix.parse().expect("a literal prefix") }
+}
+
+pub(super) fn stand_in(name: &str) -> Member {
+    Member::StandIn(name.to_owned())
+}
+
 pub(super) fn ip(text: &str) -> IpAddr {
     text.parse().expect("a literal address")
 }
@@ -340,7 +427,7 @@ pub(super) fn kernel() -> Mirror {
 /// A static route with one leg.
 pub(super) fn route(destination: &str, gateway: &str, interface: InterfaceIndex, metric: u32) -> Route {
     let destination: ipnet::IpNet = destination.parse().expect("a literal prefix");
-    let legs = vec![Leg { gateway: (gateway != "-").then(|| ip(gateway)), interface }];
+    let legs = vec![Leg { gateway: (gateway != "-").then(|| ip(gateway)), interface, weight: 1 }];
     Route {
         key: RouteKey { table: MAIN_TABLE, destination, tos: 0, metric },
         protocol: STATIC,
@@ -365,8 +452,14 @@ pub(super) fn route_text(route: &Route) -> String {
             text += &format!(" via {gateway}");
         }
         text += &format!(" dev {}", leg.interface);
+        if leg.weight != 1 {
+            text += &format!(" weight {}", leg.weight);
+        }
     }
     text += &format!(" metric {}", route.key.metric);
+    if route.key.table != MAIN_TABLE {
+        text += &format!(" table {}", route.key.table);
+    }
     if let Some(source) = route.source {
         text += &format!(" src {source}");
     }
@@ -383,6 +476,7 @@ pub(super) fn text_of(operation: &Operation) -> String {
         Operation::DeleteAddress { interface, address } => {
             format!("addr del {} dev {interface}", address.prefix)
         }
+        Operation::SetUp(interface) => format!("up {interface}"),
         Operation::DeleteNeighbour { interface, address } => format!("neigh del {address} dev {interface}"),
     }
 }

@@ -1,0 +1,91 @@
+//! What the watch is told of the routes of others.
+
+use std::time::Duration;
+
+use super::rig::{DHCP, ETH0, ETH1, ETH2, Rig, ip, route};
+use crate::reconcile::{MAIN_TABLE, Route};
+use crate::watch::Found;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn gateways(rig: &Rig) -> Vec<(u32, u32, String)> {
+    let by_gateway = rig.found.iter().filter(|f| f.gateway.is_some());
+    by_gateway.map(|f| (f.table, f.metric, f.gateway.map(|g| g.to_string()).unwrap_or_default())).collect()
+}
+
+#[test]
+fn the_legs_of_routes_over_its_interfaces_are_told_whenever_they_change() {
+    let mut rig = Rig::watching(&["eth0", "eth1"]);
+    let connected = Found {
+        table: MAIN_TABLE,
+        destination: "10.0.0.0/24".parse().unwrap(),
+        metric: 0,
+        protocol: 2,
+        interface: ETH0,
+        gateway: None,
+    };
+    assert!(rig.found.contains(&connected), "{:?}", rig.found);
+    assert!(!rig.found.iter().any(|f| f.interface == ETH2), "{:?}", rig.found);
+    rig.add(&Route { protocol: DHCP, ..route("0.0.0.0/0", "10.1.0.9", ETH1, 200) });
+    rig.add(&Route { protocol: DHCP, ..route("0.0.0.0/0", "10.0.0.9", ETH0, 100) });
+    rig.add(&route("192.0.2.0/24", "10.2.0.9", ETH2, 0));
+    rig.wait(SECOND);
+    let both = [(MAIN_TABLE, 100, "10.0.0.9".to_owned()), (MAIN_TABLE, 200, "10.1.0.9".to_owned())];
+    assert_eq!(gateways(&rig), both);
+    rig.found.clear();
+    rig.lead("0.0.0.0/0", &[("10.1.0.9", "eth1")]);
+    rig.wait(100 * SECOND);
+    assert_eq!(rig.found, [], "our own are none of it, and nothing else has changed");
+    rig.delete(&Route { protocol: DHCP, ..route("0.0.0.0/0", "10.0.0.9", ETH0, 100) });
+    rig.wait(SECOND);
+    assert_eq!(gateways(&rig), both[1..]);
+}
+
+#[test]
+fn tables_are_told_if_they_are_asked_for_and_flushes_are_seen() {
+    let mut rig = Rig::watching(&["eth0"]);
+    let mut other = route("0.0.0.0/0", "10.0.0.9", ETH0, 7);
+    other.key.table = 77;
+    rig.add(&other);
+    rig.wait(SECOND);
+    assert_eq!(gateways(&rig), []);
+    rig.watch.tables = vec![77];
+    rig.hand_in_watch();
+    rig.wait(SECOND);
+    assert_eq!(gateways(&rig), [(77, 7, "10.0.0.9".to_owned())]);
+    rig.event(|k| k.set_up(ETH0, false));
+    rig.wait(SECOND);
+    assert_eq!(rig.found, []);
+    rig.event(|k| k.set_up(ETH0, true));
+    rig.wait(5 * SECOND);
+    assert_eq!(gateways(&rig), [(77, 7, "10.0.0.9".to_owned())], "it was put back where it stood");
+    assert_eq!(rig.foreign(), ["0.0.0.0/0 via 10.0.0.9 dev 2 metric 7 table 77"]);
+    assert_eq!(ip("10.0.0.9"), rig.found.iter().find_map(|f| f.gateway).unwrap());
+}
+
+#[test]
+fn without_interfaces_nothing_is_told() {
+    let mut rig = Rig::new();
+    rig.add(&route("0.0.0.0/0", "10.0.0.9", ETH0, 100));
+    rig.wait(100 * SECOND);
+    assert_eq!(rig.found, []);
+}
+
+#[test]
+fn what_a_crash_finds_missing_in_a_table_is_put_back_there() {
+    let mut rig = Rig::watching(&["eth0", "eth1"]);
+    let mut other = route("0.0.0.0/0", "10.0.0.9", ETH0, 7);
+    other.key.table = 77;
+    other.legs.push(crate::reconcile::Leg { gateway: Some(ip("10.0.0.8")), interface: ETH0, weight: 5 });
+    rig.watch.tables = vec![77];
+    rig.hand_in_watch();
+    rig.add(&other);
+    let text = "0.0.0.0/0 via 10.0.0.9 dev 2 via 10.0.0.8 dev 2 weight 5 metric 7 table 77";
+    assert_eq!(rig.foreign(), [text]);
+    rig.event(|k| k.set_up(ETH0, false));
+    rig.wait(5 * SECOND);
+    rig.restart(true);
+    rig.event(|k| k.set_up(ETH0, true));
+    rig.wait(5 * SECOND);
+    assert_eq!(rig.foreign(), [text]);
+}
