@@ -204,4 +204,4 @@ const REQUEST_V6: u8 = 128;
 pub(crate) const REPLY_V6: u8 = 129;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
