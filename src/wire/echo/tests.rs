@@ -63,6 +63,29 @@ fn a_request_is_laid_out_as_in_rfc_8200_and_4443() {
     assert_eq!((packet[40], packet[41], packet.len()), (128, 0, 64));
 }
 
+/// Captured on lo, Linux 6.18.
+#[test]
+fn what_a_kernel_replied_is_understood() {
+    for (hex, source, destination) in [
+        (
+            "4500002cff8e0000400164a60a4d01020a4d01010000a9e1123400076661696c640000010102030405060708",
+            "10.77.1.2",
+            "10.77.1.1",
+        ),
+        (
+            "60021c7200183a40fd770001000000000000000000000002fd770001000000000000000000000001\
+             81002d9a123400076661696c640000010102030405060708",
+            "fd77:1::2",
+            "fd77:1::1",
+        ),
+    ] {
+        let digits = (0..hex.len()).step_by(2);
+        let packet: Vec<u8> = digits.map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect();
+        let expected = Echo { hop_limit: 64, ..echo_between(source, destination) };
+        assert_eq!(Echo::decode_reply(&packet), Some(expected));
+    }
+}
+
 #[test]
 fn two_families_make_no_packet() {
     assert_eq!(echo_between("10.77.1.1", "fd77::1").encode(), None);
