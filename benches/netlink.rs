@@ -22,7 +22,8 @@ fn main() {
     let mut criterion = Criterion::default().configure_from_args().sample_size(20);
     let mut kernel = Netlink::open(RECEIVE_BUFFER).unwrap();
     let interface = kernel.interfaces().unwrap().into_iter().find(|i| i.name == "lan").unwrap().index;
-    let routes: Vec<Route> = (0..ROUTES).map(|n| route(n, Leg { gateway: GATEWAY, interface })).collect();
+    let routes: Vec<Route> =
+        (0..ROUTES).map(|n| route(n, Leg { gateway: GATEWAY, interface, weight: 1 })).collect();
     let add = |route: &Route| Operation::AddRoute { route: route.clone(), place: Place::Alone };
     let adds: Vec<Operation> = routes.iter().map(add).collect();
     let deletes: Vec<Operation> = routes.iter().cloned().map(Operation::DeleteRoute).collect();

@@ -99,6 +99,7 @@ fn started(kernel: &Mirror, plan: &Plan) -> Reconciler {
             | Output::Journal(_)
             | Output::Outcome(..)
             | Output::Adopted { .. }
+            | Output::Found(_)
             | Output::Notice(_) => {}
         }
     }
@@ -153,7 +154,7 @@ fn route(destination: IpNet) -> Route {
         protocol: 4,
         scope: 0,
         source: None,
-        legs: vec![Leg { gateway: Some(peer(0, 0)), interface: InterfaceIndex(2) }],
+        legs: vec![Leg { gateway: Some(peer(0, 0)), interface: InterfaceIndex(2), weight: 1 }],
         nexthop_id: None,
         encapsulated: false,
         linkdown: false,

@@ -290,6 +290,7 @@ impl Spec {
         let leg = |(gateway, name): &(Option<&str>, &str)| Leg {
             gateway: gateway.map(|g| g.parse().expect("a literal address")),
             interface: model.interface_named(name).map_or(InterfaceIndex(0), |i| i.index),
+            weight: 1,
         };
         let destination = self.prefix.parse().expect("a literal prefix");
         Route {

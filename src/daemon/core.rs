@@ -296,6 +296,7 @@ impl Core {
                 reconcile::Output::Adopted { address, way } => {
                     self.tell(now, Input::Adopted { address, way: way.as_ref() });
                 }
+                reconcile::Output::Found(_) => {}
                 reconcile::Output::Notice(notice) => self.say(notice.level(), &notice),
             }
         }
@@ -319,8 +320,10 @@ impl Core {
             Dump::Interfaces => return self.list_interfaces(now),
             Dump::OwnRoutes => self.kernel.own_routes().map(reconcile::Input::OwnRoutes),
             Dump::LanRoutes => {
-                let lans = self.lan_interfaces();
-                self.kernel.routes_over(&lans).map(reconcile::Input::LanRoutes)
+                let scope = self.reconciler.scope();
+                let named = self.interfaces.iter().filter(|i| scope.interfaces.contains(&i.name));
+                let over: Vec<_> = named.map(|i| i.index).collect();
+                self.kernel.routes_over(&over, &scope.tables).map(reconcile::Input::LanRoutes)
             }
         };
         match result {

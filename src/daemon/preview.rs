@@ -10,7 +10,7 @@ use crate::engine::{Engine, Input, Memory, Notice, Output};
 use crate::interface::{Family, Interface, InterfaceIndex};
 use crate::kernel::sysctl::Sysctls;
 use crate::kernel::{Error, Kernel, SmallTable};
-use crate::reconcile::{self, Reconciler, Settings};
+use crate::reconcile::{self, MAIN_TABLE, Reconciler, Settings};
 use crate::time::Instant;
 
 /// The warnings, as the log would have them.
@@ -67,14 +67,15 @@ fn routes(
     reconciler.handle(now, reconcile::Input::Plan(engine.plan()));
     reconciler.handle(now, reconcile::Input::Interfaces(interfaces));
     reconciler.handle(now, reconcile::Input::OwnRoutes(kernel.own_routes()?));
-    reconciler.handle(now, reconcile::Input::LanRoutes(kernel.routes_over(lans)?));
+    reconciler.handle(now, reconcile::Input::LanRoutes(kernel.routes_over(lans, &[MAIN_TABLE])?));
     let notices = std::iter::from_fn(|| reconciler.next_output()).filter_map(|output| match output {
         reconcile::Output::Notice(notice) => Some(notice),
         reconcile::Output::Apply(_)
         | reconcile::Output::Dump(_)
         | reconcile::Output::Journal(_)
         | reconcile::Output::Outcome(..)
-        | reconcile::Output::Adopted { .. } => None,
+        | reconcile::Output::Adopted { .. }
+        | reconcile::Output::Found(_) => None,
     });
     Ok(notices.filter(|notice| notice.level() == Level::Warn).map(|notice| notice.to_string()).collect())
 }

@@ -163,7 +163,7 @@ impl Stage {
             reconcile::Output::Adopted { address, way } => {
                 self.engine.handle(now, engine::Input::Adopted { address, way: way.as_ref() });
             }
-            reconcile::Output::Journal(_) | reconcile::Output::Notice(_) => {}
+            reconcile::Output::Journal(_) | reconcile::Output::Found(_) | reconcile::Output::Notice(_) => {}
         }
     }
 
@@ -193,10 +193,11 @@ impl Stage {
                 self.waiting.push_back(reconcile::Input::OwnRoutes(own));
             }
             Dump::LanRoutes => {
-                let lans = &self.engine.plan().lans;
-                let named = self.kernel.interfaces().filter(|i| lans.contains(&i.name));
+                let scope = self.reconciler.scope();
+                let named = self.kernel.interfaces().filter(|i| scope.interfaces.contains(&i.name));
                 let indices: Vec<_> = named.map(|i| i.index).collect();
-                let over = routes(&|route| route.legs.iter().any(|leg| indices.contains(&leg.interface)));
+                let is_over = |route: &Route| route.legs.iter().any(|leg| indices.contains(&leg.interface));
+                let over = routes(&|route| scope.tables.contains(&route.key.table) && is_over(route));
                 self.waiting.push_back(reconcile::Input::LanRoutes(over));
             }
         }

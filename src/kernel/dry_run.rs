@@ -1,5 +1,6 @@
 //! A kernel that is only looked at: changes are remembered and shown as if they had been made.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use nix::libc;
@@ -16,12 +17,14 @@ pub struct DryRun<K> {
     kernel: K,
     routes: Pretended<Route>,
     addresses: Pretended<(InterfaceIndex, InterfaceAddress)>,
+    /// Interfaces that were set up in pretence.
+    up: BTreeSet<InterfaceIndex>,
 }
 
 impl<K: Kernel> DryRun<K> {
     /// Looks at `kernel`.
     pub fn new(kernel: K) -> Self {
-        Self { kernel, routes: Pretended::default(), addresses: Pretended::default() }
+        Self { kernel, routes: Pretended::default(), addresses: Pretended::default(), up: BTreeSet::new() }
     }
 
     fn pretend(&mut self, operation: &Operation) -> Result<(), Refusal> {
@@ -42,6 +45,10 @@ impl<K: Kernel> DryRun<K> {
                 self.addresses.delete((*interface, address.clone()), is_same_address);
                 Ok(())
             }
+            Operation::SetUp(interface) => {
+                self.up.insert(*interface);
+                Ok(())
+            }
             Operation::DeleteNeighbour { .. } => Ok(()),
         }
     }
@@ -52,6 +59,7 @@ impl<K: Kernel> Kernel for DryRun<K> {
         let mut interfaces = self.kernel.interfaces()?;
         for interface in &mut interfaces {
             let index = interface.index;
+            interface.up |= self.up.contains(&index);
             let gone = |address: &InterfaceAddress| {
                 self.addresses.deleted.iter().any(|other| is_same_address(other, &(index, address.clone())))
             };
@@ -63,16 +71,23 @@ impl<K: Kernel> Kernel for DryRun<K> {
     }
 
     fn links(&mut self, wanted: &[InterfaceIndex]) -> Result<Vec<LinkState>, Error> {
-        self.kernel.links(wanted)
+        let mut links = self.kernel.links(wanted)?;
+        for link in &mut links {
+            link.up |= self.up.contains(&link.index);
+        }
+        Ok(links)
     }
 
     fn own_routes(&mut self) -> Result<Vec<Route>, Error> {
         Ok(self.routes.shown(self.kernel.own_routes()?, is_same_route, |_| true))
     }
 
-    fn routes_over(&mut self, interfaces: &[InterfaceIndex]) -> Result<Vec<Route>, Error> {
-        let is_over = |route: &Route| route.legs.iter().any(|leg| interfaces.contains(&leg.interface));
-        Ok(self.routes.shown(self.kernel.routes_over(interfaces)?, is_same_route, is_over))
+    fn routes_over(&mut self, interfaces: &[InterfaceIndex], tables: &[u32]) -> Result<Vec<Route>, Error> {
+        let is_over = |route: &Route| {
+            let over = |leg: &crate::reconcile::Leg| interfaces.contains(&leg.interface);
+            tables.contains(&route.key.table) && route.legs.iter().any(over)
+        };
+        Ok(self.routes.shown(self.kernel.routes_over(interfaces, tables)?, is_same_route, is_over))
     }
 
     fn hardware_address(&mut self, interface: InterfaceIndex, address: IpAddr) -> Option<MacAddress> {

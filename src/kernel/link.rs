@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use nix::libc;
-use rtnetlink::packet_route::link::{LinkAttribute, LinkExtentMask, LinkMessage};
+use rtnetlink::packet_route::link::{LinkAttribute, LinkExtentMask, LinkFlags, LinkMessage};
 
 use super::attributes::{Attribute, Attributes, Malformed, read_u16, read_u32};
 use super::message::Request;
@@ -41,6 +41,15 @@ pub(super) fn query(index: Option<InterfaceIndex>, flags: u16) -> Request {
     message.header.index = index.map_or(0, |index| index.0);
     message.attributes = vec![LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats])];
     Request::typed(libc::RTM_GETLINK, flags, &message)
+}
+
+/// The request that sets a link up.
+pub(super) fn set_up(index: InterfaceIndex) -> Request {
+    let mut message = LinkMessage::default();
+    message.header.index = index.0;
+    message.header.flags = LinkFlags::Up;
+    message.header.change_mask = LinkFlags::Up;
+    Request::typed(libc::RTM_NEWLINK, 0, &message)
 }
 
 /// Reads the body of RTM_NEWLINK.

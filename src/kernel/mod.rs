@@ -68,13 +68,13 @@ pub trait Kernel {
     /// As [`Kernel::interfaces`].
     fn own_routes(&mut self) -> Result<Vec<Route>, Error>;
 
-    /// All unicast routes of the main table that use one of these interfaces, be it by one leg of several; both
-    /// families. Each route comes once, equal keys in the order in which the kernel tries them. Routes that the kernel
+    /// All unicast routes of these tables that use one of these interfaces, be it by one leg of several; both
+    /// families. A table that does not exist has none. Each route comes once, equal keys in the order in which the kernel tries them. Routes that the kernel
     /// tells by a nexthop object alone (`nexthop_compat_mode` 0) are left out.
     ///
     /// # Errors
     /// As [`Kernel::interfaces`].
-    fn routes_over(&mut self, interfaces: &[InterfaceIndex]) -> Result<Vec<Route>, Error>;
+    fn routes_over(&mut self, interfaces: &[InterfaceIndex], tables: &[u32]) -> Result<Vec<Route>, Error>;
 
     /// The hardware address behind an address on a LAN, if the kernel's neighbour table has it at this moment.
     fn hardware_address(&mut self, interface: InterfaceIndex, address: IpAddr) -> Option<MacAddress>;
@@ -103,8 +103,8 @@ impl<K: Kernel + ?Sized> Kernel for &mut K {
         (**self).own_routes()
     }
 
-    fn routes_over(&mut self, interfaces: &[InterfaceIndex]) -> Result<Vec<Route>, Error> {
-        (**self).routes_over(interfaces)
+    fn routes_over(&mut self, interfaces: &[InterfaceIndex], tables: &[u32]) -> Result<Vec<Route>, Error> {
+        (**self).routes_over(interfaces, tables)
     }
 
     fn hardware_address(&mut self, interface: InterfaceIndex, address: IpAddr) -> Option<MacAddress> {

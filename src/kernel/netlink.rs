@@ -15,7 +15,7 @@ use super::route::Filter;
 use super::socket::Socket;
 use super::{Error, Hop, Kernel, LinkState, address, link, lookup, neighbour, route};
 use crate::interface::{Family, Interface, InterfaceIndex, MacAddress};
-use crate::reconcile::{MAIN_TABLE, Operation, PROTOCOL, Refusal, Route, RouteKey};
+use crate::reconcile::{Operation, PROTOCOL, Refusal, Route, RouteKey};
 
 /// The kernel, by netlink, in the network namespace of the thread that opened it.
 #[derive(Debug)]
@@ -97,14 +97,15 @@ impl Netlink {
         }
     }
 
-    /// The routes of one family in the main table over any of the interfaces: a listing for each, which the kernel
-    /// filters, so that a full table of a routing daemon costs little.
-    fn main_routes_over(
+    /// The routes of one family in one table over any of the interfaces: a listing for each, which the kernel filters,
+    /// so that a full table of a routing daemon costs little.
+    fn table_routes_over(
         &mut self,
         family: Family,
+        table: u32,
         interfaces: &[InterfaceIndex],
     ) -> Result<Vec<Route>, Error> {
-        let mut filter = Filter { family, table: Some(MAIN_TABLE), protocol: None, interface: None };
+        let mut filter = Filter { family, table: Some(table), protocol: None, interface: None };
         let mut routes = Vec::new();
         for (position, interface) in interfaces.iter().enumerate() {
             filter.interface = Some(*interface);
@@ -265,9 +266,13 @@ impl Kernel for Netlink {
         Ok(routes)
     }
 
-    fn routes_over(&mut self, interfaces: &[InterfaceIndex]) -> Result<Vec<Route>, Error> {
-        let mut routes = self.main_routes_over(Family::V4, interfaces)?;
-        routes.append(&mut self.main_routes_over(Family::V6, interfaces)?);
+    fn routes_over(&mut self, interfaces: &[InterfaceIndex], tables: &[u32]) -> Result<Vec<Route>, Error> {
+        let mut routes = Vec::new();
+        for table in tables {
+            for family in [Family::V4, Family::V6] {
+                routes.append(&mut self.table_routes_over(family, *table, interfaces)?);
+            }
+        }
         Ok(routes)
     }
 
@@ -324,6 +329,7 @@ fn request(
         Operation::DeleteRoute(route) => route::delete(route).map(Some),
         Operation::AddAddress { interface, address } => Ok(Some(address::add(*interface, address))),
         Operation::DeleteAddress { interface, address } => Ok(Some(address::delete(*interface, address))),
+        Operation::SetUp(interface) => Ok(Some(link::set_up(*interface))),
         Operation::DeleteNeighbour { interface, address } => {
             let is_learned = learned.contains(&(*interface, *address));
             Ok(is_learned.then(|| neighbour::delete(*interface, *address)))
@@ -343,7 +349,8 @@ fn neighbour_of(operation: &Operation) -> Option<(InterfaceIndex, IpAddr)> {
         Operation::AddRoute { .. }
         | Operation::DeleteRoute(_)
         | Operation::AddAddress { .. }
-        | Operation::DeleteAddress { .. } => None,
+        | Operation::DeleteAddress { .. }
+        | Operation::SetUp(_) => None,
     }
 }
 

@@ -110,14 +110,17 @@ impl Found {
             let leg = leg?;
             self.leg_flags |= u32::from(leg.flags);
             self.encapsulated |= leg.is_encapsulated()?;
-            self.legs.push(Leg { gateway: leg.gateway()?, interface: leg.interface });
+            self.legs.push(leg.leg()?);
         }
         Ok(())
     }
 
     fn finish(self, header: &Header, family: Family, raw: &[u8]) -> Result<Option<Route>, Malformed> {
-        let only = self.interface.map(|interface| Leg { gateway: self.gateway, interface });
-        let legs = if self.legs.is_empty() { only.into_iter().collect() } else { self.legs };
+        let only = self.interface.map(|interface| Leg { gateway: self.gateway, interface, weight: 1 });
+        let mut legs = if self.legs.is_empty() { only.into_iter().collect() } else { self.legs };
+        if let [only] = legs.as_mut_slice() {
+            only.weight = 1;
+        }
         if legs.is_empty() {
             return Ok(None);
         }

@@ -197,5 +197,5 @@ fn with_two_legs() -> Route {
 }
 
 fn leg(gateway: &str, interface: u32) -> Leg {
-    Leg { gateway: Some(gateway.parse().unwrap()), interface: InterfaceIndex(interface) }
+    Leg { gateway: Some(gateway.parse().unwrap()), interface: InterfaceIndex(interface), weight: 1 }
 }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::route::{Leg, MAIN_TABLE, Operation, Place, Route};
+use super::route::{Leg, MAIN_TABLE, ONLINK, Operation, Place, Route};
 use crate::interface::{Family, InterfaceAddress, InterfaceIndex};
 
 /// The command line; `names` tells an interface's name. Attributes that only a template holds (metrics, realms) are
@@ -19,6 +19,7 @@ pub fn describe(operation: &Operation, names: &dyn Fn(InterfaceIndex) -> String)
         Operation::DeleteAddress { interface, address } => {
             format!("{} addr del {} dev {}", ip(&address.prefix), address.prefix, names(*interface))
         }
+        Operation::SetUp(interface) => format!("ip link set {} up", names(*interface)),
         Operation::DeleteNeighbour { interface, address } => {
             format!("{} neigh del {address} dev {}", ip_of(Family::of(address)), names(*interface))
         }
@@ -104,8 +105,13 @@ fn hop(route: &Route, leg: &Leg, names: &dyn Fn(InterfaceIndex) -> String) -> Ve
 fn nexthops(route: &Route, names: &dyn Fn(InterfaceIndex) -> String) -> Vec<String> {
     match route.legs.as_slice() {
         [] | [_] => Vec::new(),
-        legs => legs.iter().map(|leg| format!("nexthop {}", hop(route, leg, names).join(" "))).collect(),
+        legs => legs.iter().map(|leg| nexthop(route, leg, names)).collect(),
     }
+}
+
+fn nexthop(route: &Route, leg: &Leg, names: &dyn Fn(InterfaceIndex) -> String) -> String {
+    let weight = if leg.weight == 1 { String::new() } else { format!(" weight {}", leg.weight) };
+    format!("nexthop {}{weight}", hop(route, leg, names).join(" "))
 }
 
 fn metric(route: &Route) -> Option<String> {
@@ -131,9 +137,6 @@ fn ip_of(family: Family) -> &'static str {
         Family::V6 => "ip -6",
     }
 }
-
-/// RTNH_F_ONLINK.
-const ONLINK: u32 = 4;
 
 #[cfg(test)]
 mod tests {
@@ -195,6 +198,7 @@ mod tests {
         let leg = |(gateway, interface): &(&str, u32)| Leg {
             gateway: Some(gateway.parse().unwrap()),
             interface: InterfaceIndex(*interface),
+            weight: 1,
         };
         Route {
             key: RouteKey { table: MAIN_TABLE, destination: destination.parse().unwrap(), tos: 0, metric: 0 },

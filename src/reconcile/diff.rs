@@ -1,17 +1,19 @@
 //! From what is wanted to operations: at most [`BATCH`] at a time, addresses before the routes that use them, new
 //! overlays before old ones are lifted, neighbours when the overlay stands.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use nix::errno::Errno;
 
 use super::Reconciler;
+use super::cause::Cause;
 use super::describe::describe;
 use super::input::{Dump, Output};
 use super::lan::{LanId, SubjectId};
 use super::notice::Notice;
-use super::overlay::{Overlay, Wanted, host_of, is_link_local};
-use super::route::{Operation, PROTOCOL, Place, Refusal, Route, RouteKey};
+use super::overlay::{Overlay, Wanted, foreign, host_of, is_link_local, own};
+use super::route::{MAIN_TABLE, Operation, PROTOCOL, Place, Refusal, Route, RouteKey};
 use super::table::Group;
 use crate::config::Exit;
 use crate::interface::InterfaceIndex;
@@ -23,19 +25,23 @@ const BATCH: usize = 64;
 /// Metric of the host overlays of IPv6: what the kernel gives a route without one.
 const IPV6_METRIC: u32 = 1024;
 
+/// Metric of the route to a destination that has no other: below those that DHCP clients and network managers give
+/// (100 and more), and room below it.
+const DESTINATION_METRIC: u32 = 50;
+
 /// Why an operation was asked for; kept until its result comes.
 #[derive(Debug, Clone)]
 pub(super) enum Task {
     /// An overlay is laid.
     Lay {
         group: Group,
-        subject: SubjectId,
+        cause: Cause,
         others: Vec<SubjectId>,
         /// There are older ones to lift then.
         again: bool,
     },
     /// An overlay is lifted. `again`: another is to be laid then.
-    Lift { group: Group, subject: Option<SubjectId>, again: bool },
+    Lift { group: Group, cause: Option<Cause>, again: bool },
     /// A route that the kernel flushed is put back.
     PutRoute { key: RouteKey },
     /// An address is laid on `lo`.
@@ -44,6 +50,12 @@ pub(super) enum Task {
     Return { address: std::net::IpAddr },
     /// An address that the kernel flushed is put back.
     PutAddress { lan: LanId, address: std::net::IpAddr },
+    /// A test address is made.
+    MakeTest { address: Ipv4Addr },
+    /// A test address is removed.
+    RemoveTest { address: Ipv4Addr },
+    /// An interface is set up.
+    SetUp { lan: LanId },
     /// The dead neighbour entry of a subject is deleted.
     Neighbour,
 }
@@ -115,25 +127,46 @@ impl Reconciler {
         if !self.stopping && batch.is_empty() {
             self.put_back_tasks(now, &mut batch);
         }
+        if self.stopping && self.settings.exit == Exit::Lift && batch.is_empty() {
+            self.remove_tests(now, &mut batch);
+        }
         batch
     }
 
     fn plan_group(&mut self, now: Instant, group: Group, batch: &mut Batch) {
         let routes: Vec<Arc<Route>> = self.mirror.routes().group(group).cloned().collect();
         let wanted = self.view().wanted_among(group, &routes);
-        if wanted == Wanted::Keep && own(&routes).next().is_some() {
+        if wanted == Wanted::Keep && own(&routes).next().is_some() && self.wishes.lead(&group).is_none() {
             self.kept.insert(group);
         } else if !self.kept.is_empty() {
             self.kept.remove(&group);
         }
         match wanted {
             Wanted::Nothing => self.lift_all(now, group, &routes, batch),
+            Wanted::LeftAlone => {
+                self.leave_alone(group, &routes);
+                self.lift_all(now, group, &routes, batch);
+            }
             Wanted::Overlay(overlay) if !self.stopping => self.lay(now, group, &routes, overlay, batch),
-            Wanted::Blocked(subject) if !self.stopping => {
+            Wanted::Blocked(cause) if !self.stopping => {
                 self.troubles.waits(now, group, Errno::ENODEV as i32);
-                self.reports.touch(subject);
+                self.reports.touch(cause);
             }
             Wanted::Keep | Wanted::Overlay(_) | Wanted::Blocked(_) => {}
+        }
+    }
+
+    /// Says once that a destination is led by another program.
+    fn leave_alone(&mut self, group: Group, routes: &[Arc<Route>]) {
+        if self.wishes.left_alone.insert(group)
+            && let Some(best) = foreign(routes).next()
+        {
+            let route = self.text_of(best);
+            self.notice(Notice::DestinationLeftAlone {
+                destination: group.into(),
+                route,
+                protocol: best.protocol,
+            });
         }
     }
 
@@ -143,19 +176,20 @@ impl Reconciler {
         }
         if own(routes).next().is_none() {
             self.known.remove(&group);
+            self.wishes.lifted(&group);
             self.troubles.forget(&group);
             return;
         }
         if self.troubles.may_try(now, &group) {
-            let subject = self.subject_of(group, routes);
-            self.lift(group, subject, own(routes), batch);
+            let cause = self.cause_of(group, routes);
+            self.lift(group, cause, own(routes), batch);
         }
     }
 
     fn lift<'r>(
         &mut self,
         group: Group,
-        subject: Option<SubjectId>,
+        cause: Option<Cause>,
         routes: impl Iterator<Item = &'r Arc<Route>>,
         batch: &mut Batch,
     ) {
@@ -164,20 +198,31 @@ impl Reconciler {
                 self.mark(group);
                 return;
             }
-            let task = Task::Lift { group, subject, again: false };
+            let task = Task::Lift { group, cause, again: false };
             batch.push(task, Operation::DeleteRoute(without_attributes(route)));
         }
     }
 
     /// Whose overlay it is that goes: for the log.
-    pub(super) fn subject_of(&self, group: Group, routes: &[Arc<Route>]) -> Option<SubjectId> {
+    pub(super) fn cause_of(&self, group: Group, routes: &[Arc<Route>]) -> Option<Cause> {
+        let led = || self.wishes.lead(&group).map(|_| Cause::Destination(group));
+        let subject = || self.subject_of(group, routes).map(Cause::Subject);
+        self.wishes.cause(&group).or_else(led).or_else(subject).or_else(|| self.member_of(routes))
+    }
+
+    fn member_of(&self, routes: &[Arc<Route>]) -> Option<Cause> {
+        let legs = foreign(routes).flat_map(|r| &r.legs);
+        let mut lans = legs.filter_map(|leg| self.lans.of(leg.interface));
+        lans.find(|lan| self.wishes.stand(*lan).is_some()).map(Cause::Member)
+    }
+
+    fn subject_of(&self, group: Group, routes: &[Arc<Route>]) -> Option<SubjectId> {
         let host = host_of(group).and_then(|address| self.view().choice_of(address)).map(|(s, _)| s);
         let subject = |leg: &super::route::Leg| {
             let id = SubjectId { lan: self.lans.of(leg.interface)?, address: leg.gateway? };
             self.subjects.contains_key(&id).then_some(id)
         };
-        let foreign = routes.iter().filter(|r| r.protocol != PROTOCOL);
-        host.or_else(|| foreign.flat_map(|r| &r.legs).find_map(subject))
+        host.or_else(|| foreign(routes).flat_map(|r| &r.legs).find_map(subject))
     }
 
     fn lay(
@@ -190,6 +235,7 @@ impl Reconciler {
     ) {
         if let Some(served) = own(routes).position(|o| overlay.is_served_by(routes, o)) {
             self.troubles.succeeded(&group);
+            self.wishes.stands_for(group, overlay.cause);
             let surplus = own(routes).enumerate().filter(|(i, _)| *i != served).map(|(_, route)| route);
             self.lift(group, None, surplus, batch);
             return;
@@ -197,8 +243,7 @@ impl Reconciler {
         if !self.troubles.may_try(now, &group) {
             return;
         }
-        let front = overlay.front.as_ref().map(|r| r.key.metric);
-        let Some((metric, place)) = self.position(group, routes, front) else {
+        let Some((metric, place)) = self.position(group, routes, &overlay) else {
             self.cannot_lay(now, group, &overlay);
             return;
         };
@@ -209,30 +254,36 @@ impl Reconciler {
             o.key.metric == metric && o.legs == overlay.route.legs && same_source
         };
         if let Some(twin) = own(routes).find(collides) {
-            let task = Task::Lift { group, subject: None, again: true };
+            let task = Task::Lift { group, cause: None, again: true };
             batch.push(task, Operation::DeleteRoute(without_attributes(twin)));
             return;
         }
-        let Overlay { mut route, subject, others, .. } = overlay;
+        let Overlay { mut route, cause, others, .. } = overlay;
         route.key.metric = metric;
-        let task = Task::Lay { group, subject, others, again: own(routes).next().is_some() };
+        let task = Task::Lay { group, cause, others, again: own(routes).next().is_some() };
         batch.push(task, Operation::AddRoute { route, place });
     }
 
     fn cannot_lay(&mut self, now: Instant, group: Group, overlay: &Overlay) {
         if self.troubles.impossible(now, group) {
             let route = overlay.front.as_ref().map_or_else(String::new, |r| self.text_of(r));
-            let subject = self.subject_named(overlay.subject);
-            self.notice(Notice::CannotOverlay { subject, route });
+            let owner = self.owner(overlay.cause);
+            self.notice(Notice::CannotOverlay { owner, route });
         }
     }
 
     /// The next free metric below that of the original. IPv4 can always stand in front: at metric 0 by coming first.
-    fn position(&self, group: Group, routes: &[Arc<Route>], front: Option<u32>) -> Option<(u32, Place)> {
+    fn position(&self, group: Group, routes: &[Arc<Route>], overlay: &Overlay) -> Option<(u32, Place)> {
         let taken = self.troubles.get(&group).map(|t| &t.taken);
+        let led = matches!(overlay.cause, Cause::Destination(_));
+        // What stands for a route that is gone must not stand in its way: IPv6 would merge the two.
+        let awaited: &[_] = if led { self.originals.group(&group) } else { &[] };
         let is_free = |metric: &u32| {
-            !routes.iter().any(|r| r.key.metric == *metric) && taken.is_none_or(|t| !t.contains(metric))
+            !routes.iter().any(|r| r.key.metric == *metric)
+                && taken.is_none_or(|t| !t.contains(metric))
+                && !awaited.iter().any(|m| m.route.key.metric == *metric)
         };
+        let front = overlay.front.as_ref().map(|r| r.key.metric).or(led.then_some(DESTINATION_METRIC + 1));
         if group.destination.addr().is_ipv6() {
             let below = front.unwrap_or(IPV6_METRIC + 1);
             return (1..below).rev().find(is_free).map(|metric| (metric, Place::Alone));
@@ -293,14 +344,11 @@ impl Reconciler {
 
     fn on_done(&mut self, task: Task, operation: Operation) {
         match (task, operation) {
-            (Task::Lay { group, subject, others, again }, Operation::AddRoute { route, place }) => {
+            (Task::Lay { group, cause, others, again }, Operation::AddRoute { route, place }) => {
                 self.insert(route, place);
                 self.troubles.succeeded(&group);
-                let first = self.reports.laid(subject) == 1;
-                // At once for the host, and when the last route has left: until then the entry may be made anew.
-                if first || self.dirty.is_empty() {
-                    self.neighbours.extend(others.into_iter().chain([subject]));
-                }
+                self.wishes.stands_for(group, cause);
+                self.forget_neighbours(cause, others);
                 if again {
                     self.mark(group);
                 }
@@ -310,14 +358,15 @@ impl Reconciler {
                 self.mirror.routes_mut().remove(&route);
                 self.mark(group);
             }
-            (Task::Lift { group, subject, .. }, Operation::DeleteRoute(route)) => {
-                self.on_lifted(group, subject, &route);
+            (Task::Lift { group, cause, .. }, Operation::DeleteRoute(route)) => {
+                self.on_lifted(group, cause, &route);
             }
             (Task::PutRoute { key }, Operation::AddRoute { route, place }) => {
                 self.originals.forget(&key);
                 let text = self.text_of(&route);
                 self.reports.put_back(text);
                 self.insert(route, place);
+                self.found.touch();
                 self.mark(Group::of(&key));
                 self.keeping.change();
             }
@@ -333,14 +382,36 @@ impl Reconciler {
         }
     }
 
-    fn on_lifted(&mut self, group: Group, subject: Option<SubjectId>, route: &Route) {
+    /// At once for the host or the first route, and when the last one has left: until then the entry may be made anew.
+    fn forget_neighbours(&mut self, cause: Cause, others: Vec<SubjectId>) {
+        let first = self.reports.laid(cause) == 1;
+        let last = self.dirty.is_empty();
+        if cause.subject().is_some() {
+            if first || last {
+                self.neighbours.extend(others.into_iter().chain(cause.subject()));
+            }
+            return;
+        }
+        // Routes over one interface lead to many a gateway.
+        for neighbour in others {
+            if self.moved.insert(neighbour) {
+                self.neighbours.insert(neighbour);
+            }
+        }
+        if last {
+            self.neighbours.extend(std::mem::take(&mut self.moved));
+        }
+    }
+
+    fn on_lifted(&mut self, group: Group, cause: Option<Cause>, route: &Route) {
         self.mirror.routes_mut().remove(route);
-        let text = if subject.is_none() { self.text_of(route) } else { String::new() };
+        let text = if cause.is_none() { self.text_of(route) } else { String::new() };
         let left = self.mirror.routes().group(group).any(|r| r.protocol == PROTOCOL);
         if !left {
             self.known.remove(&group);
+            self.wishes.lifted(&group);
             self.troubles.succeeded(&group);
-            self.reports.lifted(subject, text);
+            self.reports.lifted(cause, text);
         }
         self.keeping.change();
     }
@@ -351,20 +422,20 @@ impl Reconciler {
             self.dumps.want_all();
         }
         match (task, &operation) {
-            (Task::Lay { group, subject, .. }, Operation::AddRoute { route, place }) => {
-                self.reports.touch(subject);
+            (Task::Lay { group, cause, .. }, Operation::AddRoute { route, place }) => {
+                self.reports.touch(cause);
                 if errno == Errno::EEXIST {
                     self.on_place_taken(now, group, route.key.metric, *place);
                 } else {
                     self.on_lay_refused(now, group, &operation, refusal);
                 }
             }
-            (Task::Lift { group, subject, again }, Operation::DeleteRoute(route)) => {
+            (Task::Lift { group, cause, again }, Operation::DeleteRoute(route)) => {
                 if again {
                     self.mark(group);
                 }
                 if matches!(errno, Errno::ESRCH | Errno::ENOENT | Errno::ENODEV) {
-                    self.on_lifted(group, subject, route);
+                    self.on_lifted(group, cause, route);
                 } else {
                     self.troubles.refused(now, group, refusal.errno);
                     self.report_refused(&operation, refusal);
@@ -435,6 +506,12 @@ impl Reconciler {
                 text.push_str(&format!(" via {gateway}"));
             }
             text.push_str(&format!(" dev {}", self.interface_name(leg.interface)));
+            if leg.weight != 1 {
+                text.push_str(&format!(" weight {}", leg.weight));
+            }
+        }
+        if key.table != MAIN_TABLE {
+            text.push_str(&format!(" table {}", key.table));
         }
         if key.metric != 0 {
             text.push_str(&format!(" metric {}", key.metric));
@@ -445,13 +522,9 @@ impl Reconciler {
         text
     }
 
-    fn interface_name(&self, index: InterfaceIndex) -> String {
+    pub(super) fn interface_name(&self, index: InterfaceIndex) -> String {
         self.mirror.interface(index).map_or_else(|| format!("if{index}"), |i| i.name.clone())
     }
-}
-
-fn own(routes: &[Arc<Route>]) -> impl Iterator<Item = &Arc<Route>> {
-    routes.iter().filter(|r| r.protocol == PROTOCOL)
 }
 
 /// A delete names key, protocol, gateway and interface; it needs nothing else.

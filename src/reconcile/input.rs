@@ -5,18 +5,22 @@ use std::net::IpAddr;
 use super::{Notice, Operation, Refusal, Route, Settings};
 use crate::engine::{NextHop, Outcome, Plan, Subject};
 use crate::interface::{Interface, InterfaceIndex};
+use crate::watch;
 
 /// One thing that happened.
 #[derive(Debug)]
 pub enum Input<'a> {
     /// The engine's plan, whole, whenever it changed.
     Plan(&'a Plan),
+    /// The watch's plan, whole, at the start and whenever it changed. If the settings name destinations or groups nothing
+    /// is done before it came.
+    Watch(&'a watch::Plan),
     /// All interfaces, whole, after any link or address event.
     Interfaces(&'a [Interface]),
     /// Answer to [`Dump::OwnRoutes`]: all routes with our protocol number, both families, all tables.
     OwnRoutes(Vec<Route>),
-    /// Answer to [`Dump::LanRoutes`]: all unicast routes of the main table over the interfaces of the plan's LANs,
-    /// both families, all protocols (the kernel's own connected routes and ours included).
+    /// Answer to [`Dump::LanRoutes`]: all unicast routes over the interfaces and in the tables of
+    /// [`super::Reconciler::scope`], both families, all protocols (the kernel's own connected routes and ours included).
     LanRoutes(Vec<Route>),
     /// A notification: this route was added or replaced. A hint; state is what a dump says.
     RouteAdded(Route),
@@ -49,7 +53,7 @@ pub enum Dump {
     Interfaces,
     /// Routes with our protocol number.
     OwnRoutes,
-    /// Routes over the LANs' interfaces.
+    /// Routes over the LANs' and the watch's interfaces.
     LanRoutes,
 }
 
@@ -71,6 +75,8 @@ pub enum Output {
         /// The way that it uses; none if it has gone.
         way: Option<NextHop>,
     },
+    /// For the watch: the legs of all routes of others over its interfaces, whenever they changed.
+    Found(Vec<watch::Found>),
     /// Tell people.
     Notice(Notice),
 }

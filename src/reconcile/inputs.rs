@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use super::Reconciler;
 use super::input::{Dump, Output};
-use super::lan::{Change, Choice, LanId, Stance, SubjectId, Way};
+use super::lan::{Change, Choice, Lan, LanId, Stance, SubjectId, Way};
 use super::notice::Notice;
 use super::overlay::{Wanted, host_of};
-use super::route::{MAIN_TABLE, PROTOCOL, Route};
+use super::route::{KERNEL, PROTOCOL, Route};
 use super::table::{Group, RouteTable};
 use crate::engine::{NextHop, Plan, Verdict};
 use crate::interface::{Interface, InterfaceIndex, InterfaceKind};
@@ -17,9 +17,6 @@ use crate::time::Instant;
 /// Most routes of others that are looked at. A full Internet table belongs to a routing daemon, which has its own ways
 /// around a dead gateway.
 const ROUTES: usize = 65_536;
-
-/// RTPROT_KERNEL.
-const KERNEL: u8 = 2;
 
 impl Reconciler {
     pub(super) fn on_plan(&mut self, plan: &Plan) {
@@ -110,6 +107,9 @@ impl Reconciler {
         let lo_changed = loopback(self.mirror.interfaces()) != loopback(interfaces.iter());
         self.mirror.load_interfaces(interfaces);
         self.adopt();
+        // Test addresses are no homes: no change tells of them.
+        self.waiting.recheck();
+        self.found.touch();
         if changes.is_empty() && !lo_changed {
             return;
         }
@@ -135,8 +135,7 @@ impl Reconciler {
         if !self.dumps.answered(Dump::OwnRoutes) {
             return;
         }
-        let dump: RouteTable =
-            routes.into_iter().filter(|r| r.key.table == MAIN_TABLE && r.protocol == PROTOCOL).collect();
+        let dump: RouteTable = routes.into_iter().filter(|r| r.protocol == PROTOCOL).collect();
         let has = |table: &RouteTable, route: &Route| table.at(&route.key).iter().any(|r| r.is_same(route));
         let gone: Vec<Arc<Route>> = self.own_routes().filter(|r| !has(&dump, r)).cloned().collect();
         let new: Vec<Arc<Route>> = dump.iter().filter(|r| !has(self.mirror.routes(), r)).cloned().collect();
@@ -161,7 +160,9 @@ impl Reconciler {
             return;
         }
         self.limit(&mut routes);
-        let mut table: RouteTable = routes.into_iter().filter(|r| r.key.table == MAIN_TABLE).collect();
+        let mut table: RouteTable =
+            routes.into_iter().filter(|r| self.wishes.sees_table(r.key.table)).collect();
+        self.found.touch();
         let has = |table: &RouteTable, route: &Route| table.at(&route.key).iter().any(|r| r.is_same(route));
         let gone: Vec<Arc<Route>> =
             self.mirror.routes().iter().filter(|r| !has(&table, r)).cloned().collect();
@@ -170,7 +171,7 @@ impl Reconciler {
         for route in gone {
             if route.protocol != PROTOCOL {
                 self.on_foreign_gone(now, &route, &table);
-            } else if route.legs.iter().all(|leg| self.is_lan(leg.interface)) {
+            } else if self.is_seen(&route) {
                 own_gone.push(Arc::clone(&route));
             } else {
                 table.prepend(Arc::clone(&route));
@@ -212,8 +213,14 @@ impl Reconciler {
         }
     }
 
-    pub(super) fn is_lan(&self, index: InterfaceIndex) -> bool {
-        self.lans.of(index).and_then(|id| self.lans.get(id)).is_some_and(|lan| lan.in_plan)
+    /// Whether the routes over an interface are looked at.
+    fn looks_at(&self, index: InterfaceIndex) -> bool {
+        self.lans.of(index).and_then(|id| self.lans.get(id)).is_some_and(Lan::is_seen)
+    }
+
+    /// Whether a dump shows such a route, if it stands.
+    fn is_seen(&self, route: &Route) -> bool {
+        self.wishes.sees_table(route.key.table) && route.legs.iter().all(|leg| self.looks_at(leg.interface))
     }
 
     /// A route of others is not there any more, and nothing of others has its key.
@@ -221,8 +228,9 @@ impl Reconciler {
         let replaced = table.at(&route.key).iter().any(|r| r.protocol != PROTOCOL);
         // Of a LAN that left the plan the dump shows nothing: that does not mean that its routes are gone.
         let unseen = route.legs.iter().all(|leg| {
-            self.lans.of(leg.interface).and_then(|id| self.lans.get(id)).is_some_and(|lan| !lan.in_plan)
+            self.lans.of(leg.interface).and_then(|id| self.lans.get(id)).is_some_and(|lan| !lan.is_seen())
         });
+        let unseen = unseen || !self.wishes.sees_table(route.key.table);
         if self.is_remembered(route) {
             self.on_original_gone(Group::of(&route.key));
         }
@@ -242,11 +250,23 @@ impl Reconciler {
     }
 
     fn is_remembered(&self, route: &Route) -> bool {
-        self.settings.protocols.contains(&route.protocol) && !route.encapsulated
+        let follows = self.settings.protocols.contains(&route.protocol) && !route.encapsulated;
+        follows || self.is_members_prefix(route)
+    }
+
+    /// A subnet is remembered for as long as its interface is a member that another stands in for.
+    fn is_members_prefix(&self, route: &Route) -> bool {
+        let is_member =
+            |leg: &super::Leg| self.lans.of(leg.interface).and_then(|id| self.wishes.stand(id)).is_some();
+        self.wishes.members().next().is_some()
+            && self.view().is_connected_prefix(route)
+            && route.legs.iter().any(is_member)
     }
 
     pub(super) fn on_route_added(&mut self, route: Route) {
-        if route.key.table != MAIN_TABLE || !route.legs.iter().any(|leg| self.is_lan(leg.interface)) {
+        if !self.wishes.sees_table(route.key.table)
+            || !route.legs.iter().any(|leg| self.looks_at(leg.interface))
+        {
             return;
         }
         let equal = self.mirror.routes().at(&route.key);
@@ -260,20 +280,21 @@ impl Reconciler {
             return;
         }
         let route = Arc::new(route);
+        self.found.touch();
         self.mirror.routes_mut().append(Arc::clone(&route));
         self.mark(Group::of(&route.key));
         self.originals.forget(&route.key);
     }
 
     pub(super) fn on_route_deleted(&mut self, now: Instant, route: &Route) {
-        if route.key.table != MAIN_TABLE {
-            return;
-        }
         let known = self.mirror.routes().at(&route.key).iter().any(|r| r.is_same(route));
         if route.protocol == PROTOCOL {
             if known && self.in_flight.is_none() {
                 self.dumps.want(Dump::OwnRoutes);
             }
+            return;
+        }
+        if !self.wishes.sees_table(route.key.table) {
             return;
         }
         self.note_link_local_lost(now, route);
@@ -284,6 +305,7 @@ impl Reconciler {
             return;
         }
         if let Some(route) = self.mirror.routes_mut().remove(route) {
+            self.found.touch();
             let table = RouteTable::default();
             self.on_foreign_gone(now, &route, &table);
             self.originals.announced(now, &route);
@@ -343,7 +365,8 @@ impl Reconciler {
         let way = |route: &Arc<Route>| {
             let [leg] = route.legs.as_slice() else { return None };
             let interface = self.mirror.interface(leg.interface)?.name.clone();
-            let address = host_of(Group::of(&route.key))?;
+            let group = Group::of(&route.key);
+            let address = host_of(group).filter(|_| self.wishes.lead(&group).is_none())?;
             Some(Output::Adopted { address, way: Some(NextHop { interface, via: leg.gateway? }) })
         };
         let adopted: Vec<Output> = self.own_routes().filter_map(way).collect();
@@ -364,10 +387,10 @@ impl Reconciler {
                     self.troubles.removed(now, group);
                     let text = self.text_of(route);
                     let removals = self.troubles.get(&group).map_or(0, |t| t.removals);
-                    self.reports.removed(overlay.subject, text, removals);
+                    self.reports.removed(overlay.cause, text, removals);
                 }
-                Wanted::Keep => self.report_vanished(group),
-                Wanted::Nothing | Wanted::Blocked(_) => {}
+                Wanted::Keep if self.wishes.lead(&group).is_none() => self.report_vanished(group),
+                Wanted::Keep | Wanted::Nothing | Wanted::LeftAlone | Wanted::Blocked(_) => {}
             }
         }
         self.report_removals();

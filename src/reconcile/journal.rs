@@ -6,13 +6,16 @@
 //! original missing|overlaid <prefix> <tos> <metric> <protocol> <scope> <source> <flags> <nexthop> <legs> <attributes>
 //! ```
 //!
-//! `-` stands for what is absent; legs are `interface/gateway`, joined by `//`, which no interface name holds; attributes are hexadecimal. The
-//! journal tells which subject an overlay belongs to (by the gateway of the original that it stands in front of), and
+//! `-` stands for what is absent. The prefix of a route is followed by `@table` unless that is main. Legs are
+//! `interface/gateway` or `interface/gateway*weight`, joined by `//`, which no interface name holds; attributes are
+//! hexadecimal. The journal tells which subject an overlay belongs to (by the gateway of the original that it stands in front of), and
 //! what must be put back. One that cannot be read is ignored: overlays are still found by their protocol number.
 
 use std::fmt::Write;
 use std::net::IpAddr;
 use std::str::FromStr;
+
+use ipnet::IpNet;
 
 use crate::interface::{InterfaceAddress, InterfaceIndex};
 
@@ -137,8 +140,9 @@ impl Original {
         let state = if self.missing { "missing" } else { "overlaid" };
         let _ = write!(
             text,
-            "original {state} {} {} {} {} {} {} {} {} ",
+            "original {state} {}{} {} {} {} {} {} {} {} ",
             r.key.destination,
+            if r.key.table == MAIN_TABLE { String::new() } else { format!("@{}", r.key.table) },
             r.key.tos,
             r.key.metric,
             r.protocol,
@@ -149,7 +153,8 @@ impl Original {
         );
         for (i, (leg, interface)) in r.legs.iter().zip(&self.interfaces).enumerate() {
             let joint = if i == 0 { "" } else { "//" };
-            let _ = write!(text, "{joint}{interface}/{}", or_dash(leg.gateway));
+            let weight = if leg.weight == 1 { String::new() } else { format!("*{}", leg.weight) };
+            let _ = write!(text, "{joint}{interface}/{}{weight}", or_dash(leg.gateway));
         }
         text.push(' ');
         render_hex(text, &r.attributes);
@@ -158,9 +163,9 @@ impl Original {
 
     fn parse(words: &mut Words<'_>) -> Result<Self, String> {
         let missing = words.either("missing", "overlaid")?;
-        let destination = words.parse("prefix")?;
+        let (destination, table) = parse_destination(words.next("prefix")?)?;
         let tos = words.parse("tos")?;
-        let key = RouteKey { table: MAIN_TABLE, destination, tos, metric: words.parse("metric")? };
+        let key = RouteKey { table, destination, tos, metric: words.parse("metric")? };
         let protocol = words.parse("protocol")?;
         let scope = words.parse("scope")?;
         let source = words.optional("source")?;
@@ -214,14 +219,23 @@ impl<'a> Words<'a> {
     }
 }
 
+fn parse_destination(word: &str) -> Result<(IpNet, u32), String> {
+    let (prefix, table) = word.split_once('@').map_or((word, None), |(prefix, table)| (prefix, Some(table)));
+    let destination = prefix.parse().map_err(|_| format!("{prefix:?} is no prefix"))?;
+    let number = |table: &str| table.parse().map_err(|_| format!("{table:?} is no table"));
+    Ok((destination, table.map_or(Ok(MAIN_TABLE), number)?))
+}
+
 fn parse_legs(word: &str) -> Result<(Vec<String>, Vec<Leg>), String> {
     let leg = |part: &str| {
         let (name, gateway) = part.split_once('/').ok_or_else(|| format!("{part:?} is no leg"))?;
+        let (gateway, weight) = gateway.split_once('*').unwrap_or((gateway, "1"));
+        let weight = weight.parse().map_err(|_| format!("{weight:?} is no weight"))?;
         let gateway: Option<IpAddr> = match gateway {
             "-" => None,
             word => Some(word.parse().map_err(|_| format!("{word:?} is no gateway"))?),
         };
-        Ok((name.to_owned(), Leg { gateway, interface: InterfaceIndex(0) }))
+        Ok((name.to_owned(), Leg { gateway, interface: InterfaceIndex(0), weight }))
     };
     word.split("//").map(leg).collect()
 }

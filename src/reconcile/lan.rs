@@ -1,7 +1,8 @@
 //! The LANs' interfaces over time: which names there are, what state each is in, and which addresses stood on it when
 //! it last was up. A bounce takes addresses away that nobody wanted gone; they are remembered here as absent.
 
-use std::net::IpAddr;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use crate::interface::{Family, Interface, InterfaceAddress, InterfaceIndex};
@@ -63,7 +64,12 @@ pub(super) struct HomeAddress {
 #[derive(Debug, Clone)]
 pub(super) struct Lan {
     pub(super) name: String,
+    /// A LAN of the engine's plan.
     pub(super) in_plan: bool,
+    /// An interface of the watch's plan.
+    pub(super) watched: bool,
+    /// The watch's test address, which is none to be served.
+    test_address: Option<IpAddr>,
     pub(super) index: Option<InterfaceIndex>,
     /// The number before that: routes that went with it are found gone later.
     former: Option<InterfaceIndex>,
@@ -96,6 +102,8 @@ impl Lan {
         Self {
             name: name.to_owned(),
             in_plan: false,
+            watched: false,
+            test_address: None,
             index: None,
             former: None,
             up: false,
@@ -108,6 +116,11 @@ impl Lan {
             bounced: false,
             observed: false,
         }
+    }
+
+    /// Whether its routes are looked at.
+    pub(super) const fn is_seen(&self) -> bool {
+        self.in_plan || self.watched
     }
 
     /// What the verdicts on its subjects of one family amount to.
@@ -160,6 +173,31 @@ impl Lan {
         fitting.max_by_key(best).map(|h| h.address.address())
     }
 
+    /// The address that packets by this interface to a neighbour, or to anywhere, may bear now; never one that only
+    /// means something on the link, and never the test address.
+    pub(super) fn own_source(&self, neighbour: Option<&IpAddr>, v4: bool) -> Option<IpAddr> {
+        let serves = |h: &&HomeAddress| {
+            let a = &h.address;
+            h.present && !a.tentative && a.address().is_ipv4() == v4 && is_global(a) && !self.is_test(a)
+        };
+        let near = |h: &HomeAddress| {
+            let prefix = &h.address.prefix;
+            neighbour.is_some_and(|n| prefix.prefix_len() < prefix.max_prefix_len() && prefix.contains(n))
+        };
+        let best = |h: &&HomeAddress| {
+            let a = &h.address;
+            let length = if near(h) { a.prefix.prefix_len() } else { 0 };
+            (near(h), length, !a.secondary, !a.deprecated, a.permanent)
+        };
+        // Of equals the first, as the kernel.
+        self.addresses.iter().rev().filter(serves).max_by_key(best).map(|h| h.address.address())
+    }
+
+    /// Kernels before 5.18 do not keep the mark by which a test address is known.
+    fn is_test(&self, address: &InterfaceAddress) -> bool {
+        self.test_address == Some(address.address()) && address.prefix.prefix_len() == 32
+    }
+
     /// Whether it has this address, so that the kernel accepts it as a source.
     pub(super) fn holds(&self, address: &IpAddr) -> bool {
         let usable = |h: &HomeAddress| h.present && (address.is_ipv4() || (self.up && !h.address.tentative));
@@ -201,7 +239,7 @@ impl Lan {
             self.fell_at = Some(now);
         }
         // Sysctl keep_addr_on_down keeps IPv6 addresses listed, but they serve no more than lost ones.
-        let serves = |a: &&InterfaceAddress| up || a.address().is_ipv4();
+        let serves = |a: &&InterfaceAddress| (up || a.address().is_ipv4()) && !self.is_test(a);
         let serving: Vec<_> = seen.iter().flat_map(|i| &i.addresses).filter(serves).cloned().collect();
         let change = self.compare_addresses(&serving, fell);
         let any = first || change.any || up != self.up || index != self.index || carrier != self.carrier;
@@ -301,6 +339,31 @@ impl Lans {
 
     pub(super) fn index(&self, id: LanId) -> Option<InterfaceIndex> {
         self.get(id)?.index
+    }
+
+    /// How many there are.
+    pub(super) const fn len(&self) -> usize {
+        self.lans.len()
+    }
+
+    /// Which interfaces the watch looks at.
+    pub(super) fn set_watched(&mut self, names: &[String]) {
+        for lan in &mut self.lans {
+            lan.watched = false;
+        }
+        for name in names {
+            if let Some(lan) = self.intern(name).and_then(|id| self.get_mut(id)) {
+                lan.watched = true;
+            }
+        }
+    }
+
+    /// The watch's test addresses.
+    pub(super) fn set_test_addresses(&mut self, tests: &BTreeMap<LanId, Ipv4Addr>) {
+        for (at, lan) in self.lans.iter_mut().enumerate() {
+            let id = u8::try_from(at).ok().map(LanId);
+            lan.test_address = id.and_then(|id| tests.get(&id)).map(|address| IpAddr::V4(*address));
+        }
     }
 
     /// Which LANs the plan has.

@@ -16,14 +16,17 @@
 //!
 //! Calling contract: as the engine's; after [`Reconciler::new`] drain the outputs as well.
 
+mod cause;
 mod describe;
 mod diff;
 mod dumps;
+mod found;
 mod input;
 mod inputs;
 mod journal;
 mod keeping;
 mod lan;
+mod lead;
 pub mod mirror;
 mod notice;
 mod originals;
@@ -34,14 +37,18 @@ mod route;
 mod serving;
 mod state;
 mod table;
+mod test_address;
 #[cfg(test)]
 mod tests;
 mod trouble;
 mod waiting;
 mod wan;
+mod watched;
+mod wishes;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+pub use cause::Owner;
 pub use describe::describe;
 pub use input::{Dump, Input, Output};
 pub use mirror::{Mirror, Notification};
@@ -50,18 +57,24 @@ pub use route::{Leg, MAIN_TABLE, Operation, PROTOCOL, Place, Refusal, Route, Rou
 pub use serving::Serving;
 pub use state::{Trouble, Waiting};
 pub use table::{Group, RouteTable};
+pub use watched::{Watched, WatchedRoute};
+pub use wishes::Scope;
 
 use crate::config::{Config, Exit};
 use crate::interface::InterfaceIndex;
 use crate::time::Instant;
 
+use cause::Cause;
 use diff::Task;
 use dumps::Dumps;
-use lan::{Choice, Lans, SubjectId};
+use found::Findings;
+use lan::{Choice, LanId, Lans, SubjectId};
 use originals::Originals;
 use overlay::View;
 use report::Reports;
+use test_address::TestAddresses;
 use trouble::Troubles;
+use wishes::{Stand, Wishes};
 
 /// What of the configuration concerns routes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,12 +85,15 @@ pub struct Settings {
     pub exit: Exit,
     /// Somebody named the LANs; otherwise they were chosen by themselves.
     pub lans_named: bool,
+    /// There are destinations or groups: the watch has a say.
+    pub watches: bool,
 }
 
 impl From<&Config> for Settings {
     fn from(config: &Config) -> Self {
         let protocols = config.route_protocols.iter().copied().filter(|p| *p != PROTOCOL).collect();
-        Self { protocols, exit: config.exit, lans_named: !config.lans.is_empty() }
+        let watches = !config.routes.is_empty() || !config.groups.is_empty();
+        Self { protocols, exit: config.exit, lans_named: !config.lans.is_empty(), watches }
     }
 }
 
@@ -98,6 +114,8 @@ pub enum Reason {
     PutBack,
     /// The journal is to be written.
     Journal,
+    /// The watch may be told of routes.
+    Found,
 }
 
 /// The reconciler. Cheap enough to clone for a dry run: routes are shared.
@@ -118,6 +136,11 @@ pub struct Reconciler {
     dirty: BTreeSet<(Urgency, Group)>,
     /// Subjects whose dead neighbour entry is to be deleted.
     neighbours: BTreeSet<SubjectId>,
+    /// Neighbours on failed interfaces whose entry is to be deleted once more when all routes have left.
+    moved: BTreeSet<SubjectId>,
+    wishes: Wishes,
+    tests: TestAddresses,
+    found: Findings,
     in_flight: Option<Vec<Task>>,
     dumps: Dumps,
     reports: Reports,
@@ -134,6 +157,8 @@ pub struct Reconciler {
 /// In what order groups are looked at: hosts and default routes carry most of the traffic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Urgency {
+    /// Subnets: gateways are reached by them.
+    Connected,
     First,
     Then,
 }
@@ -155,6 +180,10 @@ impl Reconciler {
             keeping,
             dirty: BTreeSet::new(),
             neighbours: BTreeSet::new(),
+            moved: BTreeSet::new(),
+            wishes: Wishes::default(),
+            tests: TestAddresses::default(),
+            found: Findings::default(),
             in_flight: None,
             dumps: Dumps::default(),
             reports: Reports::default(),
@@ -177,6 +206,7 @@ impl Reconciler {
     pub fn handle(&mut self, now: Instant, input: Input<'_>) {
         match input {
             Input::Plan(plan) => self.on_plan(plan),
+            Input::Watch(plan) => self.on_watch(plan),
             Input::Interfaces(interfaces) => self.on_interfaces(now, interfaces),
             Input::OwnRoutes(routes) => self.on_own_routes(now, routes),
             Input::LanRoutes(routes) => self.on_lan_routes(now, routes),
@@ -191,6 +221,7 @@ impl Reconciler {
         }
         self.on_time(now);
         self.warn_of_wans();
+        self.report_found(now);
         self.advance(now);
     }
 
@@ -208,7 +239,8 @@ impl Reconciler {
         let retry = self.troubles.next_retry().map(|at| (at, Reason::Retry));
         let judgement = self.originals.next_judgement().map(|at| (at, Reason::PutBack));
         let put_back = self.waiting.next().map(|at| (at, Reason::PutBack));
-        [self.dumps.deadline(), journal, retry, judgement, put_back].into_iter().flatten().min()
+        let found = self.found_deadline();
+        [self.dumps.deadline(), journal, retry, judgement, put_back, found].into_iter().flatten().min()
     }
 
     fn view(&self) -> View<'_> {
@@ -219,12 +251,13 @@ impl Reconciler {
             originals: &self.originals,
             known: &self.known,
             protocols: &self.settings.protocols,
+            wishes: &self.wishes,
         }
     }
 
     /// Whether enough of the kernel has been seen to act.
     fn is_ready(&self) -> bool {
-        self.has_plan && self.dumps.seen_all()
+        self.has_plan && self.dumps.seen_all() && (!self.settings.watches || self.wishes.has_plan())
     }
 
     fn mark(&mut self, group: Group) {
@@ -238,7 +271,7 @@ impl Reconciler {
         for group in self.groups_of(subject) {
             self.mark(group);
         }
-        self.reports.touch(subject);
+        self.reports.touch(Cause::Subject(subject));
     }
 
     fn mark_all(&mut self) {
@@ -251,15 +284,24 @@ impl Reconciler {
         for subject in self.subjects.iter().filter_map(away).collect::<Vec<_>>() {
             self.mark_subject(subject);
         }
+        for group in self.wishes.leads().copied().collect::<Vec<_>>() {
+            self.mark(group);
+        }
+        let failed = |(lan, stand): (LanId, Stand)| matches!(stand, Stand::In(_)).then_some(lan);
+        for lan in self.wishes.members().filter_map(failed).collect::<Vec<_>>() {
+            self.mark_member(lan);
+        }
     }
 
+    /// The groups that a subject's verdict bears upon; those that the watch leads are none of them.
     fn groups_of(&self, subject: SubjectId) -> Vec<Group> {
         let host = Group::host(subject.address);
         let host = overlay::host_of(host).map(|_| host);
         let by_gateway = |index: InterfaceIndex| self.mirror.routes().by_gateway(index, subject.address);
         let standing = self.lans.index(subject.lan).into_iter().flat_map(by_gateway);
         let standing = standing.filter(|key| key.table == MAIN_TABLE).map(Group::of);
-        host.into_iter().chain(standing).chain(self.originals.groups_of(&subject)).collect()
+        let all = host.into_iter().chain(standing).chain(self.originals.groups_of(&subject));
+        all.filter(|group| self.wishes.lead(group).is_none()).collect()
     }
 
     fn own_routes(&self) -> impl Iterator<Item = &std::sync::Arc<Route>> {

@@ -3,13 +3,15 @@
 //! Ten thousand routes do not write ten thousand lines: each event counts what it stands for and shows one of them.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::IpNet;
 use log::Level;
 
+use super::cause::Owner;
 use super::route::Refusal;
 use crate::engine::{NextHop, Subject};
+use crate::watch::Destination;
 
 /// One event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,10 +34,58 @@ pub enum Notice {
         /// One of them.
         route: String,
     },
+    /// A destination is led by other hops than the best route of others has.
+    RouteOverlaid {
+        /// The destination.
+        destination: Destination,
+        /// The hops, `gateway%interface`, joined by commas.
+        by: String,
+    },
+    /// A destination needs no route of ours.
+    RouteLifted {
+        /// The destination.
+        destination: Destination,
+        /// The hops of the route that serves it.
+        by: String,
+    },
+    /// A destination's best route belongs to a program whose routes are not overlaid.
+    DestinationLeftAlone {
+        /// The destination.
+        destination: Destination,
+        /// The route.
+        route: String,
+        /// Who made it: rtm_protocol.
+        protocol: u8,
+    },
+    /// The routes over a failed member of a group go by the interface that stands in for it.
+    MemberOverlaid {
+        /// The member.
+        interface: String,
+        /// The stand-in.
+        by: String,
+        /// How many overlays were laid.
+        routes: usize,
+    },
+    /// The routes over a member are home.
+    MemberLifted {
+        /// The member.
+        interface: String,
+        /// How many overlays were lifted.
+        routes: usize,
+    },
+    /// Somebody removed a test address; it is made again.
+    TestAddressRemoved {
+        /// The interface.
+        interface: String,
+        /// The address.
+        address: Ipv4Addr,
+        /// How often that happened lately.
+        removals: u32,
+    },
     /// Overlays vanished and it was neither faild nor an interface that fell. They will be laid again.
     OverlayRemovedByOthers {
         /// Whose.
-        subject: Subject,
+        owner: Owner,
         /// How many.
         routes: usize,
         /// One of them.
@@ -44,7 +94,7 @@ pub enum Notice {
     /// An overlay was removed again and again; attempts get rarer.
     Contested {
         /// Whose.
-        subject: Subject,
+        owner: Owner,
         /// What is removed.
         route: String,
         /// How often it was.
@@ -62,7 +112,7 @@ pub enum Notice {
     /// Nothing can stand in front of a route.
     CannotOverlay {
         /// Whose.
-        subject: Subject,
+        owner: Owner,
         /// The route.
         route: String,
     },
@@ -102,6 +152,8 @@ pub enum Notice {
         ipv6: usize,
         /// Addresses that wait on `lo`.
         addresses: Vec<IpNet>,
+        /// Test addresses, with their interfaces.
+        tests: Vec<(Ipv4Addr, String)>,
     },
     /// The journal of the last run cannot be read; what it knew is lost, what stands in the kernel is not.
     JournalIgnored {
@@ -131,12 +183,18 @@ impl Notice {
         match self {
             Notice::OverlayLaid { .. }
             | Notice::OverlayLifted { .. }
+            | Notice::RouteOverlaid { .. }
+            | Notice::RouteLifted { .. }
+            | Notice::MemberOverlaid { .. }
+            | Notice::MemberLifted { .. }
             | Notice::RoutePutBack { .. }
             | Notice::AddressPutBack { .. }
             | Notice::AddressWaits { .. }
             | Notice::AddressReturned { .. } => Level::Info,
             Notice::OverlayRemovedByOthers { .. }
             | Notice::Contested { .. }
+            | Notice::DestinationLeftAlone { .. }
+            | Notice::TestAddressRemoved { .. }
             | Notice::OperationRefused { .. }
             | Notice::CannotOverlay { .. }
             | Notice::LeftBehind { .. }
@@ -162,13 +220,34 @@ impl fmt::Display for Notice {
             Notice::OverlayLifted { subject: None, routes, route } => {
                 write!(f, "overlay-lifted cause=original-deleted routes={routes} route=\"{route}\"")
             }
-            Notice::OverlayRemovedByOthers { subject: Subject { home, address }, routes, route } => write!(
+            Notice::RouteOverlaid { destination, by } => {
+                write!(f, "route-overlaid {} by={by}", Owner::Destination(*destination))
+            }
+            Notice::RouteLifted { destination, by } => {
+                write!(f, "route-lifted {} by={by}", Owner::Destination(*destination))
+            }
+            Notice::DestinationLeftAlone { destination, route, protocol } => write!(
                 f,
-                "overlay-removed-by-others address={address} home={home} routes={routes} route=\"{route}\""
+                "destination-left-alone {} route=\"{route}\" protocol={protocol} \
+                 hint=\"the destination is led by another program; add its protocol to those that are followed, or \
+                 remove the route\"",
+                Owner::Destination(*destination)
             ),
-            Notice::Contested { subject: Subject { home, address }, route, removals } => write!(
+            Notice::MemberOverlaid { interface, by, routes } => {
+                write!(f, "member-overlaid interface={interface} by={by} routes={routes}")
+            }
+            Notice::MemberLifted { interface, routes } => {
+                write!(f, "member-lifted interface={interface} routes={routes}")
+            }
+            Notice::TestAddressRemoved { interface, address, removals } => {
+                write!(f, "test-address-removed interface={interface} address={address} removals={removals}")
+            }
+            Notice::OverlayRemovedByOthers { owner, routes, route } => {
+                write!(f, "overlay-removed-by-others {owner} routes={routes} route=\"{route}\"")
+            }
+            Notice::Contested { owner, route, removals } => write!(
                 f,
-                "contested address={address} home={home} removals={removals} route=\"{route}\" \
+                "contested {owner} removals={removals} route=\"{route}\" \
                  hint=\"another program removes it; attempts go on, at most one a minute\""
             ),
             Notice::OperationRefused { operations, operation, refusal } => write!(
@@ -176,9 +255,9 @@ impl fmt::Display for Notice {
                 "operation-refused operations={operations} operation=\"{operation}\" errno={} text=\"{}\"",
                 refusal.errno, refusal.text
             ),
-            Notice::CannotOverlay { subject: Subject { home, address }, route } => write!(
+            Notice::CannotOverlay { owner, route } => write!(
                 f,
-                "cannot-overlay address={address} home={home} route=\"{route}\" \
+                "cannot-overlay {owner} route=\"{route}\" \
                  hint=\"no lower metric is free; give the route a higher one\""
             ),
             Notice::RoutePutBack { routes, route } => {
@@ -196,9 +275,13 @@ impl fmt::Display for Notice {
             Notice::AddressReturned { interface: None, address } => {
                 write!(f, "address-returned address={address} cause=gone-for-good")
             }
-            Notice::LeftBehind { ipv4, ipv6, addresses } => {
-                write!(f, "left-behind ipv4={ipv4} ipv6={ipv6} addresses={}", addresses.len())?;
-                write!(f, " undo=\"{}\"", undo_commands(*ipv4, *ipv6, addresses).join("; "))
+            Notice::LeftBehind { ipv4, ipv6, addresses, tests } => {
+                write!(f, "left-behind ipv4={ipv4} ipv6={ipv6} addresses={}", addresses.len() + tests.len())?;
+                let of_test =
+                    |(address, name): &(Ipv4Addr, String)| format!("ip addr del {address}/32 dev {name}");
+                let commands =
+                    undo_commands(*ipv4, *ipv6, addresses).into_iter().chain(tests.iter().map(of_test));
+                write!(f, " undo=\"{}\"", commands.collect::<Vec<_>>().join("; "))
             }
             Notice::JournalIgnored { line, fault } => {
                 write!(f, "journal-ignored line={line} fault=\"{fault}\"")

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::lan::{Lan, LanId, Lans, SubjectId};
 use super::mirror::Mirror;
-use super::route::{Leg, PROTOCOL, Route, RouteKey};
+use super::route::{Leg, ONLINK, PROTOCOL, Route, RouteKey};
 use super::table::Group;
 use crate::time::Instant;
 
@@ -63,7 +63,7 @@ impl Missing {
     }
 
     /// Its legs, each with its LAN.
-    pub(super) fn legs(&self) -> impl Iterator<Item = (&Leg, Option<LanId>)> {
+    pub(super) fn legs(&self) -> impl Iterator<Item = (&Leg, Option<LanId>)> + Clone {
         self.route.legs.iter().zip(self.lans.iter().copied())
     }
 
@@ -307,6 +307,3 @@ const BOOT: u8 = 3;
 
 /// RTPROT_STATIC.
 const STATIC: u8 = 4;
-
-/// RTNH_F_ONLINK.
-const ONLINK: u32 = 4;

@@ -13,7 +13,10 @@ impl Reconciler {
     pub(super) fn on_settings(&mut self, settings: Settings, left: &[String]) {
         for name in left {
             let found = self.lans.iter().find(|(_, lan)| lan.name == *name).map(|(id, _)| id);
-            found.into_iter().for_each(|id| self.leave(id));
+            let still_watched = |id: &LanId| self.lans.get(*id).is_some_and(|lan| lan.watched);
+            if let Some(id) = found.filter(|id| !still_watched(id)) {
+                self.leave(id);
+            }
         }
         let before = std::mem::replace(&mut self.settings, settings);
         if before.protocols != self.settings.protocols {
@@ -22,7 +25,7 @@ impl Reconciler {
     }
 
     /// What the kernel took from a LAN that is none any more is not put back, and nothing stands in for it.
-    fn leave(&mut self, lan: LanId) {
+    pub(super) fn leave(&mut self, lan: LanId) {
         let groups = self.originals.forget_if(|missing| missing.lans.contains(&Some(lan)));
         self.stood_in(groups);
         let absent = self.lans.get(lan).into_iter().flat_map(|state| state.absent());
@@ -50,7 +53,7 @@ impl Reconciler {
         self.keeping.change();
     }
 
-    fn stood_in(&mut self, groups: Vec<Group>) {
+    pub(super) fn stood_in(&mut self, groups: Vec<Group>) {
         for group in groups {
             if self.mirror.routes().group(group).any(|r| r.protocol == PROTOCOL) {
                 self.known.insert(group);

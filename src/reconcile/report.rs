@@ -2,15 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::cause::{Cause, Owner};
 use super::input::Output;
 use super::lan::{Choice, SubjectId};
 use super::notice::Notice;
-use super::route::Refusal;
+use super::route::{Leg, PROTOCOL, Refusal, Route};
 use super::table::Group;
 use super::trouble::CONTESTED;
+use super::wishes::Stand;
 use super::{Reconciler, waiting};
 use crate::engine::{NextHop, Outcome, Subject};
 use crate::time::Instant;
+use crate::watch::Destination;
 
 /// What has happened since the last report. Bounded by the number of subjects.
 #[derive(Debug, Clone, Default)]
@@ -18,9 +21,9 @@ pub(super) struct Reports {
     /// Subjects whose outcome may have changed.
     touched: BTreeSet<SubjectId>,
     told: BTreeMap<SubjectId, Outcome>,
-    laid: BTreeMap<SubjectId, usize>,
-    lifted: BTreeMap<Option<SubjectId>, Counted>,
-    removed: BTreeMap<SubjectId, Removed>,
+    laid: BTreeMap<Cause, usize>,
+    lifted: BTreeMap<Option<Cause>, Counted>,
+    removed: BTreeMap<Cause, Removed>,
     refused: BTreeMap<i32, (Counted, Refusal)>,
     put_back: Counted,
 }
@@ -48,28 +51,29 @@ struct Removed {
 }
 
 impl Reports {
-    pub(super) fn touch(&mut self, subject: SubjectId) {
-        self.touched.insert(subject);
+    /// The engine hears of subjects alone.
+    pub(super) fn touch(&mut self, cause: Cause) {
+        self.touched.extend(cause.subject());
     }
 
     /// Returns how many have been laid since the last report.
-    pub(super) fn laid(&mut self, subject: SubjectId) -> usize {
-        let count = self.laid.entry(subject).or_default();
+    pub(super) fn laid(&mut self, cause: Cause) -> usize {
+        let count = self.laid.entry(cause).or_default();
         *count += 1;
-        self.touched.insert(subject);
+        self.touched.extend(cause.subject());
         *count
     }
 
-    pub(super) fn lifted(&mut self, subject: Option<SubjectId>, text: String) {
-        self.lifted.entry(subject).or_default().add(text);
-        self.touched.extend(subject);
+    pub(super) fn lifted(&mut self, cause: Option<Cause>, text: String) {
+        self.lifted.entry(cause).or_default().add(text);
+        self.touched.extend(cause.and_then(Cause::subject));
     }
 
-    pub(super) fn removed(&mut self, subject: SubjectId, text: String, removals: u32) {
-        let removed = self.removed.entry(subject).or_default();
+    pub(super) fn removed(&mut self, cause: Cause, text: String, removals: u32) {
+        let removed = self.removed.entry(cause).or_default();
         removed.counted.add(text);
         removed.removals = removed.removals.max(removals);
-        self.touched.insert(subject);
+        self.touched.extend(cause.subject());
     }
 
     pub(super) fn refused(&mut self, text: String, refusal: Refusal) {
@@ -101,6 +105,7 @@ impl Reconciler {
         for subject in std::mem::take(&mut self.reports.touched) {
             self.report_outcome(now, subject);
         }
+        self.report_watched();
         if self.stopping {
             self.report_left_behind();
             self.write_journal(now);
@@ -112,7 +117,7 @@ impl Reconciler {
     fn report_outcome(&mut self, now: Instant, id: SubjectId) {
         let Some(choice) = self.subjects.get(&id) else {
             self.reports.told.remove(&id);
-            self.reports.laid.remove(&id);
+            self.reports.laid.remove(&Cause::Subject(id));
             return;
         };
         let outcome = match *choice {
@@ -166,7 +171,7 @@ impl Reconciler {
 
     fn report_laid(&mut self, id: SubjectId, outcome: &Outcome) {
         if let Outcome::Applied(way) = outcome
-            && let Some(routes) = self.reports.laid.remove(&id)
+            && let Some(routes) = self.reports.laid.remove(&Cause::Subject(id))
         {
             let subject = self.subject_named(id);
             self.notice(Notice::OverlayLaid { subject, way: way.clone(), routes });
@@ -174,10 +179,58 @@ impl Reconciler {
     }
 
     fn report_lifted(&mut self) {
-        for (id, Counted { count, first }) in std::mem::take(&mut self.reports.lifted) {
-            let subject = id.map(|id| self.subject_named(id));
-            self.notice(Notice::OverlayLifted { subject, routes: count, route: first });
+        for (cause, Counted { count, first }) in std::mem::take(&mut self.reports.lifted) {
+            let notice = match cause.map(|cause| self.owner(cause)) {
+                Some(Owner::Destination(destination)) => {
+                    Notice::RouteLifted { destination, by: self.foreign_hops(destination) }
+                }
+                Some(Owner::Member(interface)) => Notice::MemberLifted { interface, routes: count },
+                Some(Owner::Subject(subject)) => {
+                    Notice::OverlayLifted { subject: Some(subject), routes: count, route: first }
+                }
+                None => Notice::OverlayLifted { subject: None, routes: count, route: first },
+            };
+            self.notice(notice);
         }
+    }
+
+    /// What was laid for the watch.
+    fn report_watched(&mut self) {
+        let all = std::mem::take(&mut self.reports.laid);
+        let (subjects, watched) = all.into_iter().partition(|(cause, _)| cause.subject().is_some());
+        self.reports.laid = subjects;
+        for (cause, routes) in watched {
+            match cause {
+                Cause::Subject(_) => {}
+                Cause::Destination(group) => {
+                    let by = self.hops_of(group, |route| route.protocol == PROTOCOL);
+                    self.notice(Notice::RouteOverlaid { destination: group.into(), by });
+                }
+                Cause::Member(lan) => {
+                    let by = match self.wishes.stand(lan) {
+                        Some(Stand::In(other)) => self.lans.name(other).to_owned(),
+                        Some(Stand::Home | Stand::Undecided) | None => "unknown".to_owned(),
+                    };
+                    let interface = self.lans.name(lan).to_owned();
+                    self.notice(Notice::MemberOverlaid { interface, by, routes });
+                }
+            }
+        }
+    }
+
+    fn foreign_hops(&self, destination: Destination) -> String {
+        let group = Group { table: destination.table, destination: destination.prefix, tos: 0 };
+        self.hops_of(group, |route| route.protocol != PROTOCOL)
+    }
+
+    /// `10.0.0.1%eth0` for each leg of the best of such routes in a group.
+    fn hops_of(&self, group: Group, wanted: impl Fn(&Route) -> bool) -> String {
+        let best = self.mirror.routes().group(group).find(|route| wanted(route));
+        let name = |leg: &Leg| match leg.gateway {
+            Some(gateway) => format!("{gateway}%{}", self.interface_name(leg.interface)),
+            None => self.interface_name(leg.interface),
+        };
+        best.map_or_else(|| "none".to_owned(), |r| r.legs.iter().map(name).collect::<Vec<_>>().join(","))
     }
 
     fn report_put_back(&mut self) {
@@ -196,14 +249,14 @@ impl Reconciler {
 
     /// At once, not at rest: who else acts on the routing table is best found while it happens.
     pub(super) fn report_removals(&mut self) {
-        for (id, Removed { counted, removals }) in std::mem::take(&mut self.reports.removed) {
-            let subject = self.subject_named(id);
+        for (cause, Removed { counted, removals }) in std::mem::take(&mut self.reports.removed) {
+            let owner = self.owner(cause);
             let Counted { count: routes, first: route } = counted;
             if removals == CONTESTED {
-                let (subject, route) = (subject.clone(), route.clone());
-                self.notice(Notice::Contested { subject, route, removals });
+                let (owner, route) = (owner.clone(), route.clone());
+                self.notice(Notice::Contested { owner, route, removals });
             }
-            self.notice(Notice::OverlayRemovedByOthers { subject, routes, route });
+            self.notice(Notice::OverlayRemovedByOthers { owner, routes, route });
         }
     }
 
@@ -216,8 +269,9 @@ impl Reconciler {
         let lo = waiting::loopback(&self.mirror);
         let waiting = lo.into_iter().flat_map(|lo| &lo.addresses).filter(|a| self.is_waiting(a));
         let addresses: Vec<_> = waiting.map(|a| a.prefix).collect();
-        if ipv4 + ipv6 + addresses.len() > 0 {
-            self.notice(Notice::LeftBehind { ipv4, ipv6, addresses });
+        let tests = self.standing_tests();
+        if ipv4 + ipv6 + addresses.len() + tests.len() > 0 {
+            self.notice(Notice::LeftBehind { ipv4, ipv6, addresses, tests });
         }
     }
 }

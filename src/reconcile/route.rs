@@ -12,6 +12,12 @@ pub const PROTOCOL: u8 = 250;
 /// Number of the main routing table.
 pub const MAIN_TABLE: u32 = 254;
 
+/// RTPROT_KERNEL: the kernel's own connected routes.
+pub(super) const KERNEL: u8 = 2;
+
+/// RTNH_F_ONLINK.
+pub(super) const ONLINK: u32 = 4;
+
 /// What the kernel tells routes apart by: not gateway, device or protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RouteKey {
@@ -32,6 +38,8 @@ pub struct Leg {
     pub gateway: Option<IpAddr>,
     /// The interface that it leaves by.
     pub interface: InterfaceIndex,
+    /// Share of the traffic among several legs, 1 to 256 (rtnh_hops plus one); the only leg of a route has 1.
+    pub weight: u16,
 }
 
 /// A unicast route, typed as far as decisions and the log need it.
@@ -57,6 +65,13 @@ pub struct Route {
     pub attributes: Vec<u8>,
     /// rtm_flags as the kernel sent them.
     pub flags: u32,
+}
+
+impl Leg {
+    /// Whether the two lead to the same hop, with whatever weight.
+    pub fn is_same_hop(&self, other: &Leg) -> bool {
+        (self.gateway, self.interface) == (other.gateway, other.interface)
+    }
 }
 
 impl Route {
@@ -91,7 +106,7 @@ pub enum Operation {
         /// The route, with `protocol` saying whose it shall be.
         ///
         /// If `attributes` is not empty it is the template that is patched: priority, source and legs. As many legs as
-        /// the template has take their places one by one and keep the weights; any other number is written plainly. A
+        /// the template has take their places one by one and keep flags and realms; any other number is written plainly. A
         /// route with our protocol number gets no lifetime and no nexthop object, whatever the template has; of
         /// `flags` only ONLINK and PERVASIVE are sent. Without `attributes` the message is built from the typed fields.
         route: Route,
@@ -114,6 +129,8 @@ pub enum Operation {
         /// The address.
         address: InterfaceAddress,
     },
+    /// Set an interface up (IFF_UP).
+    SetUp(InterfaceIndex),
     /// Delete a neighbour entry, unless it is permanent. That there is none is no error.
     DeleteNeighbour {
         /// The interface.

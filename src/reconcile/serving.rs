@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
+use super::cause::{Cause, Owner};
 use super::lan::SubjectId;
 use super::overlay::Wanted;
 use super::route::{PROTOCOL, Route};
 use super::table::Group;
 use super::{Reconciler, Trouble};
-use crate::engine::Subject;
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,8 +22,8 @@ pub struct Serving {
     pub original: Option<Arc<Route>>,
     /// It went with its interface, and is remembered.
     pub is_gone: bool,
-    /// The address whose death or life decides.
-    pub subject: Option<Subject>,
+    /// Whose death or life decides.
+    pub owner: Option<Owner>,
     /// What does not go smoothly with the overlay.
     pub trouble: Option<Trouble>,
 }
@@ -34,7 +34,7 @@ impl Reconciler {
         let prefixes = (0..=destination.prefix_len()).rev();
         let groups = prefixes.filter_map(|length| {
             let prefix = IpNet::new(destination.network(), length).ok()?.trunc();
-            Some(Group { destination: prefix, tos: 0 })
+            Some(Group::main(prefix))
         });
         let is_known = |g: &Group| {
             self.mirror.routes().group(*g).next().is_some() || !self.originals.group(g).is_empty()
@@ -49,17 +49,19 @@ impl Reconciler {
         let missing = self.originals.group(&group).first();
         let is_gone = standing.is_none() && missing.is_some();
         let by_missing = || missing?.legs().find_map(|(leg, lan)| self.known_subject(lan?, leg.gateway?));
-        let subject = match self.view().wanted_among(group, &routes) {
-            Wanted::Overlay(overlay) => Some(overlay.subject),
-            Wanted::Blocked(subject) => Some(subject),
-            Wanted::Keep | Wanted::Nothing => self.subject_of(group, &routes).or_else(by_missing),
+        let cause = match self.view().wanted_among(group, &routes) {
+            Wanted::Overlay(overlay) => Some(overlay.cause),
+            Wanted::Blocked(cause) => Some(cause),
+            Wanted::Keep | Wanted::Nothing | Wanted::LeftAlone => {
+                self.cause_of(group, &routes).or_else(|| by_missing().map(Cause::Subject))
+            }
         };
         Serving {
             prefix: group.destination,
             overlay: routes.iter().find(|r| r.protocol == PROTOCOL).cloned(),
             original: standing.or_else(|| missing.map(|m| Arc::clone(&m.route))),
             is_gone,
-            subject: subject.map(|id| self.subject_named(id)),
+            owner: cause.map(|cause| self.owner(cause)),
             trouble: self.troubles().into_iter().find(|trouble| trouble.group == group),
         }
     }

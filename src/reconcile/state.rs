@@ -92,8 +92,8 @@ impl Reconciler {
         for Trouble { group, removals, refused, impossible } in self.troubles().into_iter().take(REPORTED) {
             let refused = refused.map_or_else(|| "no".to_owned(), |errno| format!("errno:{errno}"));
             lines.push(format!(
-                "state-trouble destination={} removals={removals} refused={refused} impossible={impossible}",
-                group.destination
+                "state-trouble {} removals={removals} refused={refused} impossible={impossible}",
+                super::Owner::Destination(group.into())
             ));
         }
         lines

@@ -13,6 +13,8 @@ use crate::interface::InterfaceIndex;
 /// and, among equal metrics, by order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Group {
+    /// The routing table.
+    pub table: u32,
     /// Destination prefix.
     pub destination: IpNet,
     /// Type of service (IPv4 only, 0 in IPv6).
@@ -20,19 +22,24 @@ pub struct Group {
 }
 
 impl Group {
-    /// The group that a key of the main table belongs to.
+    /// The group that a key belongs to.
     pub const fn of(key: &RouteKey) -> Self {
-        Self { destination: key.destination, tos: key.tos }
+        Self { table: key.table, destination: key.destination, tos: key.tos }
     }
 
-    /// The group of the host route to an address.
+    /// The group of the main table for a destination, without type of service.
+    pub const fn main(destination: IpNet) -> Self {
+        Self { table: MAIN_TABLE, destination, tos: 0 }
+    }
+
+    /// The group of the host route to an address, in the main table.
     pub fn host(address: IpAddr) -> Self {
-        Self { destination: IpNet::from(address), tos: 0 }
+        Self::main(IpNet::from(address))
     }
 
-    /// The key in the main table with this metric.
+    /// The key with this metric.
     pub const fn key(&self, metric: u32) -> RouteKey {
-        RouteKey { table: MAIN_TABLE, destination: self.destination, tos: self.tos, metric }
+        RouteKey { table: self.table, destination: self.destination, tos: self.tos, metric }
     }
 }
 
@@ -65,10 +72,10 @@ impl RouteTable {
         self.routes.get(key).map_or(&[], Vec::as_slice)
     }
 
-    /// The routes of a group of the main table, in the order in which the kernel prefers them.
+    /// The routes of a group, in the order in which the kernel prefers them.
     pub fn group(&self, group: Group) -> impl Iterator<Item = &Arc<Route>> {
         // Searching for the end as well would cost as much again.
-        let is_of_group = move |key: &RouteKey| key.table == MAIN_TABLE && Group::of(key) == group;
+        let is_of_group = move |key: &RouteKey| Group::of(key) == group;
         let routes = self.routes.range(group.key(0)..).take_while(move |(key, _)| is_of_group(key));
         routes.flat_map(|(_, routes)| routes)
     }

@@ -14,7 +14,7 @@ pub(super) const CONTESTED: u32 = 5;
 const LONGEST: Duration = Duration::from_secs(60);
 
 /// After this time without trouble all is forgotten.
-const PEACE: Duration = Duration::from_secs(600);
+pub(super) const PEACE: Duration = Duration::from_secs(600);
 
 /// Metrics tried in a row before pausing: more than a few strangers at neighbouring metrics are unheard of.
 const METRICS_TRIED: usize = 8;
@@ -165,7 +165,7 @@ impl Troubles {
 }
 
 /// 0, 1, 2, 4 ... 60 s.
-fn pause(earlier: u32) -> Duration {
+pub(super) fn pause(earlier: u32) -> Duration {
     match earlier {
         0 => Duration::ZERO,
         n => Duration::from_secs(1 << (n - 1).min(6)).min(LONGEST),

@@ -84,6 +84,9 @@ impl Reconciler {
     /// What is to be done about addresses.
     pub(super) fn address_tasks(&mut self, now: Instant, batch: &mut Batch) {
         self.put_back_addresses(now, batch);
+        self.raise_interfaces(now, batch);
+        self.make_tests(now, batch);
+        self.remove_tests(now, batch);
         if let Some(lo) = loopback(&self.mirror).cloned() {
             self.lay_addresses(now, lo.index, batch);
             self.lift_addresses(now, &lo, batch);
@@ -136,7 +139,7 @@ impl Reconciler {
     /// Static IPv6 addresses whose interface is up again.
     fn put_back_addresses(&mut self, now: Instant, batch: &mut Batch) {
         for (id, lan) in
-            self.lans.iter().filter(|(_, lan)| lan.in_plan && lan.is_settled(now, PUT_BACK_PAUSE))
+            self.lans.iter().filter(|(_, lan)| lan.is_seen() && lan.is_settled(now, PUT_BACK_PAUSE))
         {
             let Some(interface) = lan.index else { continue };
             for address in lan.absent().filter(|a| is_static_v6(a)) {
@@ -175,7 +178,7 @@ impl Reconciler {
             (Task::Return { address }, Operation::DeleteAddress { interface, address: on_lo }) => {
                 self.on_address_lifted(interface, address, &on_lo);
             }
-            _ => {}
+            (task, operation) => self.on_test_done(task, operation),
         }
     }
 
@@ -203,6 +206,9 @@ impl Reconciler {
             Task::Wait { address, .. } | Task::PutAddress { address, .. } | Task::Return { address } => {
                 address
             }
+            Task::MakeTest { .. } | Task::RemoveTest { .. } | Task::SetUp { .. } => {
+                return self.on_test_refused(now, task, operation, refusal);
+            }
             Task::Neighbour | Task::Lay { .. } | Task::Lift { .. } | Task::PutRoute { .. } => return,
         };
         self.waiting.refuse(now, address);
@@ -217,7 +223,7 @@ impl Reconciler {
         }
     }
 
-    fn load_address(&mut self, interface: InterfaceIndex, address: InterfaceAddress) {
+    pub(super) fn load_address(&mut self, interface: InterfaceIndex, address: InterfaceAddress) {
         self.mirror.load_address(interface, address);
     }
 
@@ -245,7 +251,8 @@ impl Reconciler {
         let routes = self.originals.next_due(now, &self.lans);
         let review =
             (lans().next().is_some() || self.originals.groups().next().is_some()).then(|| now + REVIEW);
-        settled.chain(retries).chain(routes).chain(review).filter(|at| *at > now).min()
+        let tests = self.tests.next();
+        settled.chain(retries).chain(routes).chain(review).chain(tests).filter(|at| *at > now).min()
     }
 }
 

@@ -29,10 +29,10 @@ impl Reconciler {
         let any = [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
         let defaults = any.into_iter().filter_map(|address| ipnet::IpNet::new(address, 0).ok());
         defaults
-            .flat_map(|destination| self.mirror.routes().group(Group { destination, tos: 0 }))
+            .flat_map(|destination| self.mirror.routes().group(Group::main(destination)))
             .filter(|route| route.protocol != PROTOCOL)
             .flat_map(|route| route.legs.iter())
-            .filter(|leg| self.is_lan(leg.interface))
             .filter_map(|leg| self.lans.of(leg.interface))
+            .filter(|id| self.lans.get(*id).is_some_and(|lan| lan.in_plan))
     }
 }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use faild::interface::InterfaceIndex;
 use faild::kernel::{Kernel, Netlink};
-use faild::reconcile::{Operation, Refusal, Route};
+use faild::reconcile::{MAIN_TABLE, Operation, Refusal, Route};
 use nix::libc;
 
 use crate::world::{World, add, address, in_world, ip};
@@ -71,7 +71,7 @@ fn ten_thousand_routes_are_added_listed_and_deleted() {
         assert!(world.kernel.apply(&adds).iter().all(Result::is_ok));
         assert_eq!(world.kernel.own_routes().unwrap().len(), 10_000);
         let lan = world.index("lanB");
-        assert!(world.kernel.routes_over(&[lan]).unwrap().len() >= 10_000);
+        assert!(world.kernel.routes_over(&[lan], &[MAIN_TABLE]).unwrap().len() >= 10_000);
         let deletes: Vec<Operation> = routes.into_iter().map(Operation::DeleteRoute).collect();
         assert!(world.kernel.apply(&deletes).iter().all(Result::is_ok));
         assert!(world.kernel.own_routes().unwrap().is_empty());

@@ -1,7 +1,7 @@
 //! Listing routes, and emitting them again with nothing lost.
 
 use faild::kernel::{DryRun, Kernel};
-use faild::reconcile::{Operation, PROTOCOL, Place, Route};
+use faild::reconcile::{MAIN_TABLE, Operation, PROTOCOL, Place, Route};
 
 use crate::world::{World, add, in_world, ip, route};
 
@@ -17,14 +17,20 @@ fn routes_over_an_interface_include_second_legs_and_come_once() {
         let over_b = destinations(&world.routes_over("lanB", boot));
         assert_eq!(over_b, ["10.50.0.0/24", "fd50::/64"]);
         let both = [world.index("lanA"), world.index("lanB")];
-        let mut all = world.kernel.routes_over(&both).unwrap();
+        let mut all = world.kernel.routes_over(&both, &[MAIN_TABLE]).unwrap();
         all.retain(|route| route.protocol == boot);
         assert_eq!(destinations(&all), ["10.50.0.0/24", "10.51.0.0/24", "fd50::/64"]);
         assert!(
             all.iter()
                 .all(|r| r.legs.len() == if r.key.destination.to_string().contains("50") { 2 } else { 1 })
         );
-        assert!(world.kernel.routes_over(&[faild::interface::InterfaceIndex(4711)]).unwrap().is_empty());
+        assert!(
+            world
+                .kernel
+                .routes_over(&[faild::interface::InterfaceIndex(4711)], &[MAIN_TABLE])
+                .unwrap()
+                .is_empty()
+        );
     });
 }
 
@@ -218,7 +224,7 @@ fn equal_keys_are_listed_in_the_kernels_order() {
         for (place, expected) in [(Place::Before, [250, 3]), (Place::Behind, [3, 250])] {
             world.apply(before(place)).unwrap();
             for lans in [lans, [lans[1], lans[0]]] {
-                let routes = world.kernel.routes_over(&lans).unwrap();
+                let routes = world.kernel.routes_over(&lans, &[MAIN_TABLE]).unwrap();
                 let equal = routes.iter().filter(|route| route.key == overlay.key);
                 assert_eq!(equal.map(|route| route.protocol).collect::<Vec<u8>>(), expected);
                 assert_eq!(destinations(&routes).iter().filter(|text| *text == "fd76::/64").count(), 1);
@@ -263,7 +269,7 @@ fn dry_run_shows_what_it_did_not_do() {
         let delete = Operation::DeleteRoute(left_over);
         assert_eq!(dry.apply(&[add(&overlay), delete]), [Ok(()), Ok(())]);
         assert_eq!(destinations(&dry.own_routes().unwrap()), ["10.78.0.0/24"]);
-        assert!(dry.routes_over(&[index]).unwrap().contains(&overlay));
+        assert!(dry.routes_over(&[index], &[MAIN_TABLE]).unwrap().contains(&overlay));
         assert_eq!(dry.apply(&[add(&overlay)])[0].as_ref().unwrap_err().errno, nix::libc::EEXIST);
         let lo = faild::interface::InterfaceIndex(1);
         dry.apply(&[Operation::AddAddress { interface: lo, address: crate::world::address("fd78::1/128") }]);

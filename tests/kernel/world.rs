@@ -61,7 +61,7 @@ impl World {
     /// The routes over an interface that have this protocol.
     pub(crate) fn routes_over(&mut self, name: &str, protocol: u8) -> Vec<Route> {
         let index = self.index(name);
-        let routes = self.kernel.routes_over(&[index]).unwrap();
+        let routes = self.kernel.routes_over(&[index], &[MAIN_TABLE]).unwrap();
         routes.into_iter().filter(|route| route.protocol == protocol).collect()
     }
 }
@@ -74,7 +74,7 @@ pub(crate) fn route(destination: &str, gateway: Option<&str>, interface: Interfa
         protocol: PROTOCOL,
         scope: 0,
         source: None,
-        legs: vec![Leg { gateway, interface }],
+        legs: vec![Leg { gateway, interface, weight: 1 }],
         nexthop_id: None,
         encapsulated: false,
         linkdown: false,

@@ -175,10 +175,10 @@ impl Kernel {
         self.routes().filter(|r| r.protocol == PROTOCOL)
     }
 
-    /// All unicast routes of the main table over these interfaces.
-    pub fn routes_over(&self, names: &[String]) -> Vec<Route> {
+    /// All unicast routes of these tables over these interfaces.
+    pub fn routes_over(&self, names: &[String], tables: &[u32]) -> Vec<Route> {
         let over = |leg: &Leg| self.interface_at(leg.interface).is_some_and(|i| names.contains(&i.name));
-        let is_wanted = |r: &&Arc<Route>| r.key.table == MAIN_TABLE && r.legs.iter().any(over);
+        let is_wanted = |r: &&Arc<Route>| tables.contains(&r.key.table) && r.legs.iter().any(over);
         self.routes().filter(is_wanted).map(|r| Route::clone(r)).collect()
     }
 
@@ -313,7 +313,7 @@ impl Kernel {
             protocol: plan.protocol,
             scope: 0,
             source: None,
-            legs: vec![Leg { gateway: Some(plan.gateway), interface }],
+            legs: vec![Leg { gateway: Some(plan.gateway), interface, weight: 1 }],
             nexthop_id: None,
             encapsulated: false,
             linkdown: false,

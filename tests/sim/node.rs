@@ -473,6 +473,7 @@ impl Node {
             Operation::DeleteRoute(route) => self.shadow.retain(|r| !r.is_same(route)),
             Operation::AddAddress { .. }
             | Operation::DeleteAddress { .. }
+            | Operation::SetUp(_)
             | Operation::DeleteNeighbour { .. } => {}
         }
     }
@@ -517,6 +518,7 @@ impl Daemon {
             reconcile::Output::Adopted { address, way } => {
                 self.feedback.push_back(Feedback::Adopted(address, way));
             }
+            reconcile::Output::Found(_) => {}
             reconcile::Output::Notice(n) => effects.push(Effect::Notice(n.level(), n.to_string())),
         }
         None
@@ -535,7 +537,8 @@ impl Daemon {
                 Feedback::Reconcile(reconcile::Input::OwnRoutes(own.chain(shadow).collect()))
             }
             Dump::LanRoutes => {
-                let mut routes = kernel.routes_over(&self.engine.plan().lans);
+                let scope = self.reconciler.scope();
+                let mut routes = kernel.routes_over(&scope.interfaces, &scope.tables);
                 routes.extend(shadow);
                 Feedback::Reconcile(reconcile::Input::LanRoutes(routes))
             }

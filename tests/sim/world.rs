@@ -674,6 +674,7 @@ impl fmt::Display for Short<'_> {
             Operation::DeleteAddress { interface, address } => {
                 write!(f, "deletes {} from {interface}", address.prefix)?;
             }
+            Operation::SetUp(interface) => write!(f, "sets {interface} up")?,
             Operation::DeleteNeighbour { interface, address } => {
                 write!(f, "forgets {address} on {interface}")?
             }

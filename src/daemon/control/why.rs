@@ -28,7 +28,7 @@ impl Core {
         let serving = self.reconciler.serving(&prefix);
         let is_host = prefix.prefix_len() == prefix.max_prefix_len();
         let own = if is_host { self.engine.subjects_at(&address) } else { Vec::new() };
-        let by_route = serving.as_ref().and_then(|serving| serving.subject.clone());
+        let by_route = serving.as_ref().and_then(|serving| serving.owner.as_ref()?.subject().cloned());
         let subject = own.into_iter().next().or(by_route);
         let told = subject.and_then(|subject| self.engine.explain(now, &subject));
         Ok(Reply::Why(Box::new(Why {

@@ -174,7 +174,7 @@ impl Kernel for Played {
         self.answer("own routes", |_| Vec::new())
     }
 
-    fn routes_over(&mut self, _: &[InterfaceIndex]) -> Result<Vec<Route>, Error> {
+    fn routes_over(&mut self, _: &[InterfaceIndex], _: &[u32]) -> Result<Vec<Route>, Error> {
         self.answer("lan routes", |_| Vec::new())
     }
 

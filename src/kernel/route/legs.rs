@@ -25,6 +25,11 @@ pub(super) struct RawLeg<'a> {
 }
 
 impl RawLeg<'_> {
+    /// The leg without what no typed field stands for.
+    pub(super) fn leg(&self) -> Result<Leg, Malformed> {
+        Ok(Leg { gateway: self.gateway()?, interface: self.interface, weight: u16::from(self.weight) + 1 })
+    }
+
     /// The next hop's address, if it is not on-link.
     pub(super) fn gateway(&self) -> Result<Option<IpAddr>, Malformed> {
         for attribute in self.attributes {
@@ -77,8 +82,8 @@ fn split(bytes: &[u8]) -> Result<(RawLeg<'_>, &[u8]), Malformed> {
     Ok((RawLeg { flags, interface, weight, attributes }, bytes.get(aligned(length)..).unwrap_or_default()))
 }
 
-/// Writes the legs of a route: one as RTA_GATEWAY and RTA_OIF, several as RTA_MULTIPATH with the weights, flags and
-/// realms of the template, if that has as many.
+/// Writes the legs of a route: one as RTA_GATEWAY and RTA_OIF, several as RTA_MULTIPATH with their weights, and with
+/// the flags and realms of the template, if that has as many.
 pub(super) fn put_legs(body: &mut Vec<u8>, route: &Route) -> Result<(), Refusal> {
     let family = family_of(&route.key.destination);
     match route.legs.as_slice() {
@@ -117,7 +122,8 @@ fn put_leg(
 ) -> Result<(), Refusal> {
     let start = body.len();
     let flags = pattern.map_or(0, |pattern| pattern.flags & KEPT_LEG_FLAGS);
-    body.extend_from_slice(&[0, 0, flags, pattern.map_or(0, |pattern| pattern.weight)]);
+    let hops = u8::try_from(leg.weight.saturating_sub(1)).unwrap_or(u8::MAX);
+    body.extend_from_slice(&[0, 0, flags, hops]);
     body.extend_from_slice(&leg.interface.0.to_ne_bytes());
     put_gateway(body, family, leg);
     for attribute in pattern.map_or(Attributes(&[]), |pattern| pattern.attributes) {

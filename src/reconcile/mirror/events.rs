@@ -18,12 +18,9 @@ use std::sync::Arc;
 use ipnet::{IpNet, Ipv6Net};
 use nix::errno::Errno;
 
-use super::super::route::{Leg, MAIN_TABLE, Refusal, Route, RouteKey};
+use super::super::route::{KERNEL, Leg, MAIN_TABLE, Refusal, Route, RouteKey};
 use super::{Mirror, Notification};
 use crate::interface::{Family, Interface, InterfaceAddress, InterfaceIndex, InterfaceKind};
-
-/// RTPROT_KERNEL.
-const KERNEL: u8 = 2;
 
 /// RT_SCOPE_LINK.
 const LINK_SCOPE: u8 = 253;
@@ -320,6 +317,9 @@ impl Mirror {
         for route in self.routes_over(index) {
             let mut shrunk = Route::clone(&route);
             shrunk.legs.retain(|leg| leg.interface != index);
+            if let [only] = shrunk.legs.as_mut_slice() {
+                only.weight = 1;
+            }
             shrunk.linkdown = self.is_linkdown(&shrunk);
             self.routes.substitute(&route, shrunk);
         }
@@ -368,7 +368,7 @@ fn connected(index: InterfaceIndex, address: &InterfaceAddress) -> Option<Route>
         protocol: KERNEL,
         scope: if v4 { LINK_SCOPE } else { 0 },
         source: v4.then(|| address.address()),
-        legs: vec![Leg { gateway: None, interface: index }],
+        legs: vec![Leg { gateway: None, interface: index, weight: 1 }],
         nexthop_id: None,
         encapsulated: false,
         linkdown: false,

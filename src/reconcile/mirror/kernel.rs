@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use nix::errno::Errno;
 
-use super::super::route::{Leg, Operation, Place, Refusal, Route, RouteKey};
+use super::super::route::{Leg, ONLINK, Operation, Place, Refusal, Route, RouteKey};
 use super::{Mirror, Notification};
 use crate::interface::{Family, Interface, InterfaceIndex};
 
@@ -32,9 +32,6 @@ impl From<Place> for Insert {
     }
 }
 
-/// RTNH_F_ONLINK.
-const ONLINK: u32 = 4;
-
 /// Metric of an IPv6 route that gives none.
 const IPV6_METRIC: u32 = 1024;
 
@@ -52,6 +49,10 @@ impl Mirror {
             Operation::DeleteAddress { interface, address } => {
                 self.delete_address(*interface, &address.prefix)
             }
+            Operation::SetUp(interface) => match self.interface(*interface) {
+                Some(_) => Ok(self.set_up(*interface, true)),
+                None => Err(Refusal::new(Errno::ENODEV, "No such device")),
+            },
             Operation::DeleteNeighbour { .. } => Ok(Vec::new()),
         }
     }
@@ -165,7 +166,7 @@ impl Mirror {
     /// Whether the main table has a route without gateway to the leg's gateway over the leg's interface.
     fn is_on_link(&self, leg: &Leg) -> bool {
         let Some(gateway) = leg.gateway else { return true };
-        let on_link = Leg { gateway: None, interface: leg.interface };
+        let on_link = Leg { gateway: None, interface: leg.interface, weight: 1 };
         self.interface(leg.interface).is_some_and(|i| i.up)
             && self.prefixes_of(&gateway).any(|r| r.legs.contains(&on_link))
     }

@@ -124,7 +124,7 @@ impl Mirror {
         let address = *address;
         let longest = if address.is_ipv4() { 32 } else { 128 };
         let prefixes = (0..=longest).rev().filter_map(move |length| IpNet::new(address, length).ok());
-        prefixes.flat_map(|p| self.routes.group(Group { destination: p.trunc(), tos: 0 }))
+        prefixes.flat_map(|p| self.routes.group(Group::main(p.trunc())))
     }
 
     fn is_usable(&self, route: &Route) -> bool {

@@ -140,6 +140,7 @@ fn the_originals_own_source_and_attributes_are_kept() {
         Operation::DeleteRoute(_)
         | Operation::AddAddress { .. }
         | Operation::DeleteAddress { .. }
+        | Operation::SetUp(_)
         | Operation::DeleteNeighbour { .. } => None,
     });
     let laid = laid.expect("an overlay is laid");
@@ -150,7 +151,7 @@ fn the_originals_own_source_and_attributes_are_kept() {
 fn of_a_multipath_route_only_dead_legs_are_replaced() {
     let mut rig = Rig::new();
     let mut original = route("0.0.0.0/0", GATEWAY, ETH0, 100);
-    original.legs.push(Leg { gateway: Some(ip("10.2.0.9")), interface: ETH2 });
+    original.legs.push(Leg { gateway: Some(ip("10.2.0.9")), interface: ETH2, weight: 1 });
     rig.add(&original);
     dead(&mut rig);
     assert_eq!(by_gateway(&mut rig), ["add Alone 0.0.0.0/0 via 10.1.0.9 dev 3 via 10.2.0.9 dev 4 metric 99"]);

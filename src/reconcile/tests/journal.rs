@@ -76,7 +76,7 @@ fn the_journal_is_written_when_its_content_changes_and_not_else() {
 fn it_reads_what_it_writes() {
     let mut rig = Rig::new();
     let mut original = route("198.51.100.0/24", "10.0.0.9", ETH0, 7);
-    original.legs.push(Leg { gateway: None, interface: ETH0 });
+    original.legs.push(Leg { gateway: None, interface: ETH0, weight: 1 });
     original.attributes = vec![0, 1, 0xfe, 0xff];
     original.source = Some(ip("10.0.0.1"));
     rig.add(&original);

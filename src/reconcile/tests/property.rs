@@ -140,6 +140,7 @@ fn check_operations(rig: &Rig) {
             Operation::DeleteAddress { interface, address } => {
                 assert!(*interface == LO && address.protocol == PROTOCOL, "{operation:?}");
             }
+            Operation::SetUp(_) => panic!("{operation:?}"),
             Operation::DeleteNeighbour { .. } => {}
         }
     }

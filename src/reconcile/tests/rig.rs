@@ -19,6 +19,7 @@ use crate::reconcile::{
     Route, RouteKey, Settings,
 };
 use crate::time::Instant;
+use crate::watch::{self, Found};
 
 pub(super) const STATIC: u8 = 4;
 pub(super) const DHCP: u8 = 16;
@@ -46,6 +47,10 @@ pub(super) struct Rig {
     pub(super) outcomes: Vec<(Subject, Outcome)>,
     pub(super) adopted: Vec<(IpAddr, Option<NextHop>)>,
     pub(super) journal: String,
+    /// What the watch was told last.
+    pub(super) found: Vec<Found>,
+    /// What the watch wants.
+    pub(super) watch: watch::Plan,
     /// The kernel refuses everything with this, while it is set.
     pub(super) refuses: Option<Refusal>,
     /// Notifications are lost.
@@ -76,6 +81,8 @@ impl Rig {
             outcomes: Vec::new(),
             adopted: Vec::new(),
             journal: String::new(),
+            found: Vec::new(),
+            watch: watch::Plan::default(),
             refuses: None,
             deaf: false,
             batches: 0,
@@ -96,6 +103,7 @@ impl Rig {
         }
         self.settle();
         self.hand_in_plan();
+        self.hand_in_watch();
     }
 
     pub(super) fn detour(&mut self, home: &str, address: &str, interface: &str, via: &str) {
@@ -115,6 +123,12 @@ impl Rig {
     pub(super) fn hand_in_plan(&mut self) {
         let plan = self.plan.clone();
         self.core.handle(self.now, Input::Plan(&plan));
+        self.settle();
+    }
+
+    pub(super) fn hand_in_watch(&mut self) {
+        let plan = self.watch.clone();
+        self.core.handle(self.now, Input::Watch(&plan));
         self.settle();
     }
 
@@ -184,6 +198,7 @@ impl Rig {
             Output::Journal(text) => self.journal = text,
             Output::Outcome(subject, outcome) => self.outcomes.push((subject, outcome)),
             Output::Adopted { address, way } => self.adopted.push((address, way)),
+            Output::Found(found) => self.found = found,
             Output::Notice(notice) => self.notices.push(notice.to_string()),
         }
     }
@@ -218,10 +233,12 @@ impl Rig {
                 self.core.handle(now, Input::OwnRoutes(routes));
             }
             Pending::Dump(Dump::LanRoutes) => {
-                let lans = &self.plan.lans;
-                let is_lan =
-                    |i: InterfaceIndex| self.kernel.interface(i).is_some_and(|i| lans.contains(&i.name));
-                let routes = self.dump(|r| r.legs.iter().any(|leg| is_lan(leg.interface)));
+                let scope = self.core.scope();
+                let named = |i: InterfaceIndex| {
+                    self.kernel.interface(i).is_some_and(|i| scope.interfaces.contains(&i.name))
+                };
+                let over = |r: &Route| r.legs.iter().any(|leg| named(leg.interface));
+                let routes = self.dump(|r| scope.tables.contains(&r.key.table) && over(r));
                 self.core.handle(now, Input::LanRoutes(routes));
             }
             Pending::Told(Notification::RouteAdded(route)) => {
@@ -340,7 +357,7 @@ pub(super) fn kernel() -> Mirror {
 /// A static route with one leg.
 pub(super) fn route(destination: &str, gateway: &str, interface: InterfaceIndex, metric: u32) -> Route {
     let destination: ipnet::IpNet = destination.parse().expect("a literal prefix");
-    let legs = vec![Leg { gateway: (gateway != "-").then(|| ip(gateway)), interface }];
+    let legs = vec![Leg { gateway: (gateway != "-").then(|| ip(gateway)), interface, weight: 1 }];
     Route {
         key: RouteKey { table: MAIN_TABLE, destination, tos: 0, metric },
         protocol: STATIC,
@@ -383,6 +400,7 @@ pub(super) fn text_of(operation: &Operation) -> String {
         Operation::DeleteAddress { interface, address } => {
             format!("addr del {} dev {interface}", address.prefix)
         }
+        Operation::SetUp(interface) => format!("up {interface}"),
         Operation::DeleteNeighbour { interface, address } => format!("neigh del {address} dev {interface}"),
     }
 }

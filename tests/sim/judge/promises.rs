@@ -44,6 +44,7 @@ pub fn foreign_routes_are_untouched(
         | Operation::DeleteRoute(_)
         | Operation::AddAddress { .. }
         | Operation::DeleteAddress { .. }
+        | Operation::SetUp(_)
         | Operation::DeleteNeighbour { .. } => Ok(()),
     }
 }
@@ -81,7 +82,10 @@ pub fn foreign_addresses_are_untouched(
             // The interface may have gone since faild looked; then nothing happened.
             require(is_fine || applied.result.is_err(), node, PROMISE, || format!("{address:?} on {name:?}"))
         }
-        Operation::AddRoute { .. } | Operation::DeleteRoute(_) | Operation::DeleteNeighbour { .. } => Ok(()),
+        Operation::AddRoute { .. }
+        | Operation::DeleteRoute(_)
+        | Operation::SetUp(_)
+        | Operation::DeleteNeighbour { .. } => Ok(()),
     }
 }
 

@@ -168,6 +168,7 @@ impl Records {
             Operation::AddRoute { .. }
             | Operation::AddAddress { .. }
             | Operation::DeleteAddress { .. }
+            | Operation::SetUp(_)
             | Operation::DeleteNeighbour { .. } => {}
         }
     }

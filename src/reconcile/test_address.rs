@@ -1,0 +1,229 @@
+//! Test addresses: the watch's probes bear them, nothing else does. They are /32, of scope link and without prefix route,
+//! so that the kernel never chooses one as a source (Linux 6.1, 6.18). Interfaces that shall be up are set up here, too.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+
+use ipnet::{IpNet, Ipv4Net};
+use nix::errno::Errno;
+
+use super::Reconciler;
+use super::diff::{Batch, Task};
+use super::input::Dump;
+use super::lan::LanId;
+use super::notice::Notice;
+use super::route::{Operation, PROTOCOL, Refusal};
+use super::trouble::{PEACE, pause};
+use crate::interface::{Interface, InterfaceAddress, InterfaceIndex, InterfaceKind};
+use crate::time::Instant;
+
+/// RT_SCOPE_LINK.
+const LINK_SCOPE: u8 = 253;
+
+/// What was done about test addresses and interfaces that shall be up. Bounded by the plan, and by what stands.
+#[derive(Debug, Clone, Default)]
+pub(super) struct TestAddresses {
+    made: BTreeMap<Ipv4Addr, Attempt>,
+    raised: BTreeMap<LanId, (InterfaceIndex, Attempt)>,
+}
+
+/// How it goes with one of them.
+#[derive(Debug, Clone, Copy, Default)]
+struct Attempt {
+    /// Where it was made, as far as is known.
+    stands_on: Option<InterfaceIndex>,
+    troubles: u32,
+    last: Instant,
+    not_before: Instant,
+}
+
+impl Attempt {
+    /// Each trouble makes the next pause longer.
+    fn trouble(&mut self, now: Instant) {
+        if now.since(self.last) >= PEACE {
+            self.troubles = 0;
+        }
+        self.not_before = now + pause(self.troubles);
+        self.troubles += 1;
+        self.last = now;
+    }
+}
+
+impl TestAddresses {
+    /// When the next attempt may be made.
+    pub(super) fn next(&self) -> impl Iterator<Item = Instant> {
+        let made = self.made.values().map(|attempt| attempt.not_before);
+        made.chain(self.raised.values().map(|(_, attempt)| attempt.not_before))
+    }
+}
+
+impl Reconciler {
+    /// Interfaces that shall be up are set up once: who sets one down later means it.
+    pub(super) fn raise_interfaces(&mut self, now: Instant, batch: &mut Batch) {
+        let up = self.wishes.up();
+        self.tests.raised.retain(|lan, _| up.contains(lan));
+        for lan in up {
+            let Some(interface) = self.lans.get(*lan).and_then(|l| self.mirror.interface(l.index?)) else {
+                continue;
+            };
+            let fresh = (interface.index, Attempt::default());
+            let (index, attempt) = self.tests.raised.entry(*lan).or_insert(fresh);
+            if *index != interface.index {
+                (*index, *attempt) = fresh;
+            }
+            if interface.up {
+                attempt.stands_on = Some(interface.index);
+            }
+            if attempt.stands_on.is_none() && attempt.not_before <= now && !batch.is_full() {
+                batch.push(Task::SetUp { lan: *lan }, Operation::SetUp(interface.index));
+            }
+        }
+    }
+
+    /// Test addresses that are wanted and lacking.
+    pub(super) fn make_tests(&mut self, now: Instant, batch: &mut Batch) {
+        for (lan, address) in self.wishes.tests().clone() {
+            let Some(interface) =
+                self.lans.get(lan).filter(|l| l.up).and_then(|l| self.mirror.interface(l.index?))
+            else {
+                continue;
+            };
+            let index = interface.index;
+            let is_there = interface.addresses.iter().any(|a| a.address() == IpAddr::V4(address));
+            let attempt = self.tests.made.entry(address).or_default();
+            if is_there {
+                attempt.stands_on = Some(index);
+                continue;
+            }
+            if attempt.stands_on.take() == Some(index) {
+                attempt.trouble(now);
+                let (interface, removals) = (self.lans.name(lan).to_owned(), attempt.troubles);
+                self.notice(Notice::TestAddressRemoved { interface, address, removals });
+            }
+            let may_try = self.tests.made.get(&address).is_none_or(|a| a.not_before <= now);
+            if may_try && !batch.is_full() {
+                let operation = Operation::AddAddress { interface: index, address: test_address(address) };
+                batch.push(Task::MakeTest { address }, operation);
+            }
+        }
+    }
+
+    /// Test addresses that nobody wants; at the end, all of them.
+    pub(super) fn remove_tests(&mut self, now: Instant, batch: &mut Batch) {
+        let unwanted = self.unwanted_tests();
+        let wishes = &self.wishes;
+        self.tests.made.retain(|address, _| {
+            wishes.tests().values().any(|a| a == address) || unwanted.iter().any(|(_, a)| a == address)
+        });
+        for (interface, address) in unwanted {
+            let may_try = self.tests.made.get(&address).is_none_or(|a| a.not_before <= now);
+            if may_try && self.may_lose(interface, address) && !batch.is_full() {
+                let operation = Operation::DeleteAddress { interface, address: test_address(address) };
+                batch.push(Task::RemoveTest { address }, operation);
+            }
+        }
+    }
+
+    fn unwanted_tests(&self) -> Vec<(InterfaceIndex, Ipv4Addr)> {
+        let is_wanted = |interface: &Interface, address: Ipv4Addr| {
+            let mut wanted = self.wishes.tests().iter();
+            !self.stopping
+                && wanted.any(|(lan, a)| *a == address && self.lans.index(*lan) == Some(interface.index))
+        };
+        self.tests_on_interfaces().filter(|(i, a)| !is_wanted(i, *a)).map(|(i, a)| (i.index, a)).collect()
+    }
+
+    /// By the mark, or by memory: kernels before 5.18 do not keep the mark.
+    fn tests_on_interfaces(&self) -> impl Iterator<Item = (&Interface, Ipv4Addr)> {
+        let others = self.mirror.interfaces().filter(|i| i.kind != InterfaceKind::Loopback);
+        others.flat_map(move |interface| {
+            interface.addresses.iter().filter_map(move |a| {
+                let IpAddr::V4(address) = a.address() else { return None };
+                let made = self.tests.made.get(&address);
+                let is_made =
+                    a.scope == LINK_SCOPE && made.is_some_and(|m| m.stands_on == Some(interface.index));
+                let is_ours = a.prefix.prefix_len() == 32 && (a.protocol == PROTOCOL || is_made);
+                is_ours.then_some((interface, address))
+            })
+        })
+    }
+
+    /// The last IPv4 address of an interface takes every route over it along, silently.
+    fn may_lose(&self, index: InterfaceIndex, address: Ipv4Addr) -> bool {
+        let Some(interface) = self.mirror.interface(index) else { return true };
+        let is_other = |a: &InterfaceAddress| a.address().is_ipv4() && a.address() != IpAddr::V4(address);
+        let uses = |r: &super::Route| r.legs.iter().any(|leg| leg.interface == index);
+        let is_used = || self.mirror.routes().iter().any(|r| r.key.destination.addr().is_ipv4() && uses(r));
+        let is_seen = self.lans.of(index).and_then(|id| self.lans.get(id)).is_some_and(|lan| lan.is_seen());
+        interface.addresses.iter().any(is_other) || (is_seen && !is_used())
+    }
+
+    pub(super) fn on_test_done(&mut self, task: Task, operation: Operation) {
+        match (task, operation) {
+            (Task::MakeTest { address }, Operation::AddAddress { interface, address: made }) => {
+                self.tests.made.entry(address).or_default().stands_on = Some(interface);
+                self.load_address(interface, made);
+            }
+            (Task::RemoveTest { address }, Operation::DeleteAddress { interface, address: removed }) => {
+                self.tests.made.remove(&address);
+                self.mirror.unload_address(interface, &removed.prefix);
+            }
+            (Task::SetUp { lan }, Operation::SetUp(index)) => {
+                self.tests
+                    .raised
+                    .insert(lan, (index, Attempt { stands_on: Some(index), ..Attempt::default() }));
+                self.dumps.want(Dump::Interfaces);
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn on_test_refused(
+        &mut self,
+        now: Instant,
+        task: Task,
+        operation: &Operation,
+        refusal: Refusal,
+    ) {
+        let errno = Errno::from_raw(refusal.errno);
+        match task {
+            Task::MakeTest { address } => self.tests.made.entry(address).or_default().trouble(now),
+            Task::RemoveTest { address } => {
+                if matches!(errno, Errno::EADDRNOTAVAIL | Errno::ENODEV) {
+                    self.on_test_done(task, operation.clone());
+                } else {
+                    self.tests.made.entry(address).or_default().trouble(now);
+                }
+            }
+            Task::SetUp { lan } => {
+                if let Some((_, attempt)) = self.tests.raised.get_mut(&lan) {
+                    attempt.trouble(now);
+                }
+            }
+            _ => {}
+        }
+        self.dumps.want(Dump::Interfaces);
+        if !matches!(errno, Errno::EEXIST | Errno::ENODEV | Errno::EADDRNOTAVAIL) {
+            self.report_refused(operation, refusal);
+        }
+    }
+
+    /// The test addresses that stand, with the names of their interfaces.
+    pub(super) fn standing_tests(&self) -> Vec<(Ipv4Addr, String)> {
+        self.tests_on_interfaces().map(|(interface, address)| (address, interface.name.clone())).collect()
+    }
+}
+
+fn test_address(address: Ipv4Addr) -> InterfaceAddress {
+    InterfaceAddress {
+        prefix: IpNet::V4(Ipv4Net::from(address)),
+        secondary: false,
+        tentative: false,
+        deprecated: false,
+        permanent: true,
+        protocol: PROTOCOL,
+        scope: LINK_SCOPE,
+        no_prefix_route: true,
+        broadcast: None,
+    }
+}

@@ -1,0 +1,258 @@
+//! What the watch wants, with numbers for names, and which of the overlays that stand are its own.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
+
+use super::Reconciler;
+use super::cause::Cause;
+use super::input::Dump;
+use super::lan::{LanId, Lans};
+use super::route::{MAIN_TABLE, PROTOCOL};
+use super::table::Group;
+use crate::watch::{Member, Plan, Way};
+
+/// What to list when [`Dump::LanRoutes`] is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scope {
+    /// The routes over the interfaces of these names, be it by one leg of several.
+    pub interfaces: Vec<String>,
+    /// In these tables; main is always among them.
+    pub tables: Vec<u32>,
+}
+
+/// The next hop of a destination.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Hop {
+    pub(super) lan: LanId,
+    pub(super) via: Option<IpAddr>,
+    pub(super) weight: u16,
+}
+
+/// Where a group of routes shall lead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Lead {
+    Undecided,
+    By(Vec<Hop>),
+}
+
+/// What becomes of routes over an interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stand {
+    Home,
+    Undecided,
+    In(LanId),
+}
+
+/// See the module.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Wishes {
+    plan: Option<Plan>,
+    leads: BTreeMap<Group, Lead>,
+    members: BTreeMap<LanId, Stand>,
+    tests: BTreeMap<LanId, Ipv4Addr>,
+    up: BTreeSet<LanId>,
+    /// Whose the overlays are that are no subject's.
+    causes: BTreeMap<Group, Cause>,
+    /// Destinations of which people know that somebody else leads them.
+    pub(super) left_alone: BTreeSet<Group>,
+}
+
+impl Wishes {
+    /// Whether a plan has come.
+    pub(super) const fn has_plan(&self) -> bool {
+        self.plan.is_some()
+    }
+
+    /// Whether the watch has no part in any route.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.leads.is_empty() && self.members.is_empty() && self.causes.is_empty()
+    }
+
+    pub(super) fn lead(&self, group: &Group) -> Option<&Lead> {
+        self.leads.get(group)
+    }
+
+    pub(super) fn leads(&self) -> impl Iterator<Item = &Group> {
+        self.leads.keys()
+    }
+
+    pub(super) fn stand(&self, lan: LanId) -> Option<Stand> {
+        self.members.get(&lan).copied()
+    }
+
+    pub(super) fn members(&self) -> impl Iterator<Item = (LanId, Stand)> {
+        self.members.iter().map(|(lan, stand)| (*lan, *stand))
+    }
+
+    pub(super) const fn tests(&self) -> &BTreeMap<LanId, Ipv4Addr> {
+        &self.tests
+    }
+
+    pub(super) const fn up(&self) -> &BTreeSet<LanId> {
+        &self.up
+    }
+
+    /// Whose the overlay of a group is, if it is no subject's.
+    pub(super) fn cause(&self, group: &Group) -> Option<Cause> {
+        self.causes.get(group).copied()
+    }
+
+    /// How many overlays there are for a failed member.
+    pub(super) fn overlays_of(&self, lan: LanId) -> usize {
+        self.causes.values().filter(|cause| **cause == Cause::Member(lan)).count()
+    }
+
+    /// Notes for whom the overlay of a group stands.
+    pub(super) fn stands_for(&mut self, group: Group, cause: Cause) {
+        if cause.subject().is_none() {
+            self.causes.insert(group, cause);
+        } else if !self.causes.is_empty() {
+            self.causes.remove(&group);
+        }
+    }
+
+    /// Nothing of ours stands in this group.
+    pub(super) fn lifted(&mut self, group: &Group) {
+        self.causes.remove(group);
+    }
+
+    pub(super) fn sees_table(&self, table: u32) -> bool {
+        table == MAIN_TABLE || self.plan.as_ref().is_some_and(|plan| plan.tables.contains(&table))
+    }
+
+    pub(super) fn tables(&self) -> Vec<u32> {
+        let others = self.plan.iter().flat_map(|plan| &plan.tables).filter(|t| **t != MAIN_TABLE);
+        [MAIN_TABLE].into_iter().chain(others.copied().collect::<BTreeSet<u32>>()).collect()
+    }
+
+    fn resolve(plan: &Plan, lans: &mut Lans) -> Self {
+        let mut wishes = Self { plan: Some(plan.clone()), ..Self::default() };
+        for (destination, way) in &plan.routes {
+            let prefix = destination.prefix.trunc();
+            let group = Group { table: destination.table, destination: prefix, tos: 0 };
+            wishes.leads.insert(group, lead(way, lans));
+        }
+        for (interface, member) in &plan.members {
+            let Some(lan) = lans.intern(interface) else { continue };
+            let stand = match member {
+                Member::Home => Stand::Home,
+                Member::Undecided => Stand::Undecided,
+                Member::StandIn(other) => lans.intern(other).map_or(Stand::Undecided, Stand::In),
+            };
+            wishes.members.insert(lan, stand);
+        }
+        let tests = plan.test_addresses.iter();
+        wishes.tests.extend(tests.filter_map(|(name, address)| Some((lans.intern(name)?, *address))));
+        wishes.up.extend(plan.up.iter().filter_map(|name| lans.intern(name)));
+        wishes
+    }
+}
+
+fn lead(way: &Way, lans: &mut Lans) -> Lead {
+    let Way::By(hops) = way else { return Lead::Undecided };
+    let hop = |hop: &crate::watch::Hop| {
+        let lan = lans.intern(&hop.interface)?;
+        Some(Hop { lan, via: hop.via, weight: u16::from(hop.weight.max(1)) })
+    };
+    let hops: Vec<Hop> = hops.iter().filter_map(hop).collect();
+    if hops.is_empty() { Lead::Undecided } else { Lead::By(hops) }
+}
+
+impl Reconciler {
+    pub(super) fn on_watch(&mut self, plan: &Plan) {
+        if self.wishes.plan.as_ref() == Some(plan) {
+            return;
+        }
+        let known = self.lans.len();
+        let next = Wishes::resolve(plan, &mut self.lans);
+        let last = std::mem::replace(&mut self.wishes, next);
+        self.wishes.causes.clone_from(&last.causes);
+        self.wishes.left_alone =
+            last.left_alone.iter().copied().filter(|g| self.wishes.leads.contains_key(g)).collect();
+        let before = last.plan.clone().unwrap_or_default();
+        if before.interfaces != plan.interfaces || before.tables != plan.tables || self.lans.len() > known {
+            self.widen(&before, plan);
+        }
+        self.lans.set_test_addresses(&self.wishes.tests);
+        self.mark_leads(&last);
+        self.mark_members(&last);
+        self.waiting.recheck();
+        self.found.touch();
+    }
+
+    /// Other interfaces or tables are looked at.
+    fn widen(&mut self, before: &Plan, plan: &Plan) {
+        self.lans.set_watched(&plan.interfaces);
+        self.dumps.want(Dump::Interfaces);
+        self.dumps.want(Dump::LanRoutes);
+        let unseen = self.lans.iter().filter(|(_, lan)| !lan.is_seen());
+        let gone = unseen.filter(|(_, lan)| before.interfaces.contains(&lan.name));
+        let gone: Vec<LanId> = gone.map(|(id, _)| id).collect();
+        for lan in gone {
+            self.leave(lan);
+        }
+        let wishes = &self.wishes;
+        let groups = self.originals.forget_if(|missing| !wishes.sees_table(missing.route.key.table));
+        self.stood_in(groups);
+    }
+
+    /// Groups that shall lead elsewhere than they did.
+    fn mark_leads(&mut self, last: &Wishes) {
+        let differs = |group: &&Group| self.wishes.lead(group) != last.lead(group);
+        let groups: BTreeSet<Group> =
+            self.wishes.leads().chain(last.leads()).filter(differs).copied().collect();
+        for group in groups {
+            // What stands in a group that nobody leads any more is known to be the watch's, and is lifted.
+            if self.wishes.lead(&group).is_none() && self.has_own(group) {
+                self.wishes.stands_for(group, Cause::Destination(group));
+            }
+            self.mark(group);
+        }
+    }
+
+    fn mark_members(&mut self, last: &Wishes) {
+        let lans: BTreeSet<LanId> = self.wishes.members.keys().chain(last.members.keys()).copied().collect();
+        for lan in lans {
+            if self.wishes.stand(lan) == last.stand(lan) {
+                continue;
+            }
+            let left = self.wishes.stand(lan).is_none();
+            for group in self.mark_member(lan) {
+                // As above; what does not look like a stand-in's route is a subject's.
+                let routes: Vec<_> = self.mirror.routes().group(group).cloned().collect();
+                if left && self.wishes.lead(&group).is_none() && super::overlay::is_stand_in(&routes) {
+                    self.wishes.stands_for(group, Cause::Member(lan));
+                }
+            }
+        }
+    }
+
+    /// All groups with a route over a member are to be looked at, connected ones first: gateways are reached by them.
+    pub(super) fn mark_member(&mut self, lan: LanId) -> Vec<Group> {
+        let index = self.lans.index(lan);
+        let over = |r: &&std::sync::Arc<super::Route>| r.legs.iter().any(|leg| Some(leg.interface) == index);
+        let standing = self.mirror.routes().iter().filter(|r| r.protocol != PROTOCOL).filter(over);
+        let missing = self.originals.iter().filter(|m| m.lans.contains(&Some(lan))).map(|m| &m.route);
+        let on_link = |r: &super::Route| r.legs.iter().all(|leg| leg.gateway.is_none());
+        let all: Vec<(bool, Group)> =
+            standing.chain(missing).map(|r| (on_link(r), Group::of(&r.key))).collect();
+        for (is_on_link, group) in &all {
+            if *is_on_link {
+                self.dirty.insert((super::Urgency::Connected, *group));
+            } else {
+                self.mark(*group);
+            }
+        }
+        all.into_iter().map(|(_, group)| group).collect()
+    }
+
+    pub(super) fn has_own(&self, group: Group) -> bool {
+        self.mirror.routes().group(group).any(|r| r.protocol == PROTOCOL)
+    }
+
+    /// What a listing of routes over the LANs and the watch's interfaces shall hold.
+    pub fn scope(&self) -> Scope {
+        let seen = self.lans.iter().filter(|(_, lan)| lan.is_seen());
+        Scope { interfaces: seen.map(|(_, lan)| lan.name.clone()).collect(), tables: self.wishes.tables() }
+    }
+}
