@@ -1,39 +1,33 @@
 //! ARP requests on one interface, and the replies (RFC 826): whether an IPv4 address is alive that runs no faild, or
 //! whose faild does not answer.
 
-use std::io::{self, Read};
+use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsRawFd, RawFd};
 
-use nix::sys::socket::{LinkAddr, MsgFlags, bind, sendto};
-use socket2::{Domain, SockFilter, Socket, Type};
-
-use super::{Endpoint, link_address};
-use crate::interface::MacAddress;
+use super::Answerer;
+use super::packet::bpf::{LOAD_HALF_WORD, Test, all};
+use super::packet::{ARP, BROADCAST, PacketSocket};
+use crate::interface::{InterfaceIndex, MacAddress};
 
 /// A packet socket that sees ARP replies only.
 #[derive(Debug)]
 pub(super) struct Arp {
-    socket: Socket,
-    broadcast: LinkAddr,
+    socket: PacketSocket,
     mac: MacAddress,
 }
 
 impl Arp {
-    /// Opens the socket of an interface.
+    /// Opens the socket of an interface with this hardware address.
     ///
     /// # Errors
     ///
     /// What the kernel says; `InvalidInput` if the interface has no hardware address.
-    pub(super) fn open(endpoint: &Endpoint) -> io::Result<Self> {
-        let mac = endpoint.mac.ok_or(io::ErrorKind::InvalidInput)?;
-        let broadcast = link_address::arp_on(endpoint.interface)?;
-        // Protocol 0: nothing is received until the filter is in place and the socket is bound.
-        let socket = Socket::new(Domain::PACKET, Type::DGRAM, None)?;
-        socket.set_nonblocking(true)?;
-        socket.attach_filter(&replies_only())?;
-        bind(socket.as_raw_fd(), &broadcast)?;
-        Ok(Self { socket, broadcast, mac })
+    pub(super) fn open(interface: InterfaceIndex, mac: Option<MacAddress>) -> io::Result<Self> {
+        let mac = mac.ok_or(io::ErrorKind::InvalidInput)?;
+        // Replies and nothing else, so that the requests of a busy LAN do not wake us.
+        let filter = all(None, &[Test::equal(LOAD_HALF_WORD, 6, u32::from(REPLY))]);
+        Ok(Self { socket: PacketSocket::open(interface, ARP, &filter)?, mac })
     }
 
     /// Asks who has `target`, from `source`.
@@ -42,9 +36,7 @@ impl Arp {
     ///
     /// What the kernel says; ENETDOWN if the interface is down.
     pub(super) fn request(&self, source: Ipv4Addr, target: Ipv4Addr) -> io::Result<()> {
-        let packet = request(self.mac, source, target);
-        sendto(self.socket.as_raw_fd(), &packet, &self.broadcast, MsgFlags::MSG_DONTWAIT)?;
-        Ok(())
+        self.socket.send(&request(self.mac, source, target), Some(BROADCAST))
     }
 
     /// Reads one packet; who sent it, if it is a reply to us.
@@ -52,9 +44,14 @@ impl Arp {
     /// # Errors
     ///
     /// `WouldBlock` if there is none.
-    pub(super) fn receive(&mut self, buffer: &mut [u8]) -> io::Result<Option<IpAddr>> {
-        let length = self.socket.read(buffer)?;
-        Ok(buffer.get(..length).and_then(|packet| replier(packet, self.mac)).map(IpAddr::V4))
+    pub(super) fn receive(&mut self, buffer: &mut [u8]) -> io::Result<Option<Answerer>> {
+        let frame = self.socket.receive(buffer)?;
+        let replier = buffer.get(..frame.length).and_then(|packet| replier(packet, self.mac));
+        Ok(replier.map(|(address, mac)| Answerer {
+            address: IpAddr::V4(address),
+            mac: Some(mac),
+            stamp: frame.stamp,
+        }))
     }
 }
 
@@ -75,9 +72,9 @@ fn request(mac: MacAddress, source: Ipv4Addr, target: Ipv4Addr) -> [u8; PACKET] 
     packet
 }
 
-/// Whose address a reply to `mac` tells of; `None` if the packet is anything else. A reply to all (a gratuitous one) is
-/// no answer: nobody was asked.
-fn replier(packet: &[u8], mac: MacAddress) -> Option<Ipv4Addr> {
+/// Whose address a reply to `mac` tells of, and where it is; `None` if the packet is anything else. A reply to all (a
+/// gratuitous one) is no answer: nobody was asked.
+fn replier(packet: &[u8], mac: MacAddress) -> Option<(Ipv4Addr, MacAddress)> {
     let packet: &[u8; PACKET] = packet.first_chunk()?;
     let [kind @ .., _, _] = packet.first_chunk::<8>()?;
     let operation = u16::from_be_bytes([packet[6], packet[7]]);
@@ -85,17 +82,8 @@ fn replier(packet: &[u8], mac: MacAddress) -> Option<Ipv4Addr> {
         return None;
     }
     let sender = Ipv4Addr::new(packet[14], packet[15], packet[16], packet[17]);
-    (!sender.is_unspecified() && !sender.is_multicast() && !sender.is_broadcast()).then_some(sender)
-}
-
-/// Lets replies pass and nothing else, so that the requests of a busy LAN do not wake us.
-fn replies_only() -> [SockFilter; 4] {
-    [
-        SockFilter::new(LOAD_HALF_WORD, 0, 0, 6),
-        SockFilter::new(JUMP_IF_EQUAL, 0, 1, u32::from(REPLY)),
-        SockFilter::new(RETURN, 0, 0, u32::MAX),
-        SockFilter::new(RETURN, 0, 0, 0),
-    ]
+    let is_host = !sender.is_unspecified() && !sender.is_multicast() && !sender.is_broadcast();
+    Some((sender, MacAddress(*packet[8..].first_chunk()?))).filter(|_| is_host)
 }
 
 /// Length of an ARP packet for Ethernet and IPv4.
@@ -106,11 +94,6 @@ const ETHERNET_AND_IPV4: [u8; 6] = [0, 1, 8, 0, 6, 4];
 
 const REQUEST: u16 = 1;
 const REPLY: u16 = 2;
-
-// Classic BPF: BPF_LD|BPF_H|BPF_ABS, BPF_JMP|BPF_JEQ|BPF_K, BPF_RET|BPF_K.
-const LOAD_HALF_WORD: u16 = 0x28;
-const JUMP_IF_EQUAL: u16 = 0x15;
-const RETURN: u16 = 0x06;
 
 #[cfg(test)]
 mod tests {
@@ -136,9 +119,9 @@ mod tests {
 
     #[test]
     fn a_reply_to_us_names_its_sender() {
-        assert_eq!(replier(&reply(), US), Some(Ipv4Addr::new(10, 0, 0, 2)));
+        assert_eq!(replier(&reply(), US), Some((Ipv4Addr::new(10, 0, 0, 2), THEM)));
         let padded = [&reply()[..], &[0; 18]].concat();
-        assert_eq!(replier(&padded, US), Some(Ipv4Addr::new(10, 0, 0, 2)));
+        assert_eq!(replier(&padded, US), Some((Ipv4Addr::new(10, 0, 0, 2), THEM)));
     }
 
     #[test]

@@ -87,6 +87,6 @@ fn address(storage: &SockaddrStorage) -> Option<IpAddr> {
     v4.or_else(|| storage.as_sockaddr_in6().map(|v6| IpAddr::V6(v6.ip())))
 }
 
-fn since_1970(stamp: &TimeSpec) -> Option<Duration> {
+pub(super) fn since_1970(stamp: &TimeSpec) -> Option<Duration> {
     Some(Duration::new(u64::try_from(stamp.tv_sec()).ok()?, u32::try_from(stamp.tv_nsec()).ok()?))
 }

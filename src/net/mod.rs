@@ -6,15 +6,22 @@
 //! (Linux 6.18: after the interface is made again the socket is deaf, sends end with ENODEV and no poll error tells),
 //! so sockets are closed when their interface goes or goes down and made again when it is back.
 //!
+//! [`Probers`] does the same for hosts that run no faild: it sends the watch's probes and hands out the answers.
+//!
 //! What fails here is told once and tried again by the next `keep`. A datagram that could not be sent is a lost one:
 //! the engine notices by the answer that does not come.
 
 mod arp;
 mod datagram;
 mod key;
+#[cfg(test)]
+mod lab;
 mod link_address;
 mod neighbour;
+mod packet;
 mod probe;
+mod probers;
+mod trouble;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -28,7 +35,10 @@ use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 use nix::libc;
 
-use self::key::{Key, Kind};
+pub use self::probers::{ProbeCounters, ProbeEndpoint, Probers};
+
+use self::key::{Key, Kind, Room};
+use self::trouble::Troubles;
 use crate::engine::{self, Input, Transmit};
 use crate::interface::{Family, InterfaceIndex, MacAddress};
 use crate::time::Instant;
@@ -109,8 +119,7 @@ pub struct Sockets {
     /// Sockets that may have something left to read, in turn. Polling is edge-triggered: who leaves this queue before
     /// the kernel said EAGAIN is never heard of again.
     readable: VecDeque<Key>,
-    /// What went wrong last, so that each trouble is told once; one entry a socket at most.
-    troubles: BTreeMap<Key, String>,
+    troubles: Troubles,
     buffer: Box<[u8; BUFFER]>,
     overflow: Option<InterfaceIndex>,
     counters: Counters,
@@ -128,7 +137,7 @@ impl Sockets {
             endpoints: BTreeMap::new(),
             open: BTreeMap::new(),
             readable: VecDeque::new(),
-            troubles: BTreeMap::new(),
+            troubles: Troubles::default(),
             buffer: Box::new([0; BUFFER]),
             overflow: None,
             counters: Counters::default(),
@@ -160,12 +169,12 @@ impl Sockets {
         for key in keys {
             self.close_socket(key);
         }
-        self.troubles.retain(|key, _| key.interface != interface);
+        self.troubles.forget(interface);
     }
 
     /// The poll said that there is something to read behind this token. Returns whether the token is one of ours.
     pub fn handle_readable(&mut self, token: Token) -> bool {
-        let Some(key) = Key::of(token) else { return false };
+        let Some(key) = Key::of(token, Room::Sockets) else { return false };
         if self.open.contains_key(&key) && !self.readable.contains(&key) {
             self.readable.push_back(key);
         }
@@ -276,10 +285,17 @@ impl Sockets {
         let endpoint = self.endpoints.get(&key.interface).ok_or(io::ErrorKind::NotFound)?;
         let socket = match key.kind {
             Kind::Udp(family) => Socket::Udp(probe::Probe::open(endpoint, family, self.port)?),
-            Kind::Neighbour(Family::V4) => Socket::Arp(arp::Arp::open(endpoint)?),
-            Kind::Neighbour(Family::V6) => Socket::Neighbour(neighbour::Neighbour::open(endpoint)?),
+            Kind::Neighbour(Family::V4) => Socket::Arp(arp::Arp::open(key.interface, endpoint.mac)?),
+            Kind::Neighbour(Family::V6) => {
+                Socket::Neighbour(neighbour::Neighbour::open(key.interface, endpoint.mac)?)
+            }
+            Kind::Echo(_) => return Err(io::ErrorKind::InvalidInput.into()),
         };
-        self.registry.register(&mut SourceFd(&socket.as_raw_fd()), key.token(), Interest::READABLE)?;
+        self.registry.register(
+            &mut SourceFd(&socket.as_raw_fd()),
+            key.token(Room::Sockets),
+            Interest::READABLE,
+        )?;
         self.open.insert(key, socket);
         Ok(())
     }
@@ -318,7 +334,7 @@ impl Sockets {
         }
         if error.kind() != io::ErrorKind::Interrupted {
             debug!("receive-failed {} error=\"{error}\"", self.words(key));
-            if !self.tell(key, &format!("receive: {error}")) {
+            if !self.troubles.is_new(key, &format!("receive: {error}")) {
                 return Received::Nothing;
             }
         }
@@ -342,7 +358,7 @@ impl Sockets {
     }
 
     fn on_opened(&mut self, key: Key) {
-        if self.troubles.remove(&key).is_some() {
+        if self.troubles.is_over(key) {
             info!("socket-opened {}", self.words(key));
         } else {
             debug!("socket-opened {}", self.words(key));
@@ -350,7 +366,7 @@ impl Sockets {
     }
 
     fn on_open_failed(&mut self, key: Key, error: &io::Error) {
-        if !self.tell(key, &format!("open: {error}")) {
+        if !self.troubles.is_new(key, &format!("open: {error}")) {
             return;
         }
         match (error.raw_os_error(), key.kind) {
@@ -368,18 +384,9 @@ impl Sockets {
     /// Told at debug: the engine tells what follows from it, and an interface that is down refuses every datagram.
     fn on_send_failed(&mut self, key: Key, destination: &IpAddr, error: &io::Error) {
         self.counters.refused += 1;
-        if self.tell(key, &format!("send: {error}")) {
+        if self.troubles.is_new(key, &format!("send: {error}")) {
             debug!("send-failed {} destination={destination} error=\"{error}\"", self.words(key));
         }
-    }
-
-    /// Whether this trouble is a new one for this socket.
-    fn tell(&mut self, key: Key, trouble: &str) -> bool {
-        if self.troubles.get(&key).is_some_and(|last| last == trouble) {
-            return false;
-        }
-        self.troubles.insert(key, trouble.to_owned());
-        true
     }
 
     fn words(&self, key: Key) -> String {
@@ -423,10 +430,21 @@ enum Received {
     Nothing,
 }
 
-impl From<Option<IpAddr>> for Received {
-    fn from(answer: Option<IpAddr>) -> Self {
-        answer.map_or(Received::Irrelevant, Received::Neighbour)
+impl From<Option<Answerer>> for Received {
+    fn from(answer: Option<Answerer>) -> Self {
+        answer.map_or(Received::Irrelevant, |answerer| Received::Neighbour(answerer.address))
     }
+}
+
+/// Who answered an ARP request or a neighbour solicitation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Answerer {
+    /// Whose address it is.
+    address: IpAddr,
+    /// Where it is, if that was said.
+    mac: Option<MacAddress>,
+    /// CLOCK_REALTIME since 1970 when the kernel received it.
+    stamp: Option<Duration>,
 }
 
 /// Space for one datagram. Longer than any of the protocol's (1,200 bytes), so that one that is too long is seen to be.

@@ -5,10 +5,13 @@ use std::io;
 use std::net::{IpAddr, Ipv6Addr};
 use std::os::fd::{AsRawFd, RawFd};
 
-use socket2::{Domain, Protocol, SockFilter, Socket, Type};
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::ReceiveTimestampns;
+use socket2::{Domain, Protocol, Socket, Type};
 
-use super::Endpoint;
+use super::Answerer;
 use super::datagram::{self, Control};
+use super::packet::bpf::{LOAD_BYTE, Test, all};
 use super::probe::{prepare_v6, scoped, send_v6};
 use crate::interface::{InterfaceIndex, MacAddress};
 
@@ -22,16 +25,18 @@ pub(super) struct Neighbour {
 }
 
 impl Neighbour {
-    /// Opens the socket of an interface.
+    /// Opens the socket of an interface with this hardware address.
     ///
     /// # Errors
     ///
     /// What the kernel says.
-    pub(super) fn open(endpoint: &Endpoint) -> io::Result<Self> {
+    pub(super) fn open(interface: InterfaceIndex, mac: Option<MacAddress>) -> io::Result<Self> {
         let socket = Socket::new(Domain::IPV6, Type::RAW, Some(Protocol::ICMPV6))?;
-        socket.attach_filter(&advertisements_only())?;
-        prepare_v6(&socket, endpoint.interface)?;
-        Ok(Self { socket, interface: endpoint.interface, mac: endpoint.mac, control: Box::new([0; 256]) })
+        // Advertisements and nothing else. The filter sees the message from its type on.
+        socket.attach_filter(&all(None, &[Test::equal(LOAD_BYTE, 0, u32::from(ADVERTISEMENT))]))?;
+        prepare_v6(&socket, interface)?;
+        setsockopt(&socket, ReceiveTimestampns, &true)?;
+        Ok(Self { socket, interface, mac, control: Box::new([0; 256]) })
     }
 
     /// Asks who has `target`, from `source`.
@@ -49,12 +54,16 @@ impl Neighbour {
     /// # Errors
     ///
     /// `WouldBlock` if there is none.
-    pub(super) fn receive(&mut self, buffer: &mut [u8]) -> io::Result<Option<IpAddr>> {
+    pub(super) fn receive(&mut self, buffer: &mut [u8]) -> io::Result<Option<Answerer>> {
         let arrival = datagram::receive(self.socket.as_raw_fd(), buffer, &mut self.control)?;
         // Between its creation and its binding the socket heard all interfaces.
         let is_from_here = arrival.interface == self.interface && arrival.hop_limit == 255;
         let message = buffer.get(..arrival.length).filter(|_| is_from_here);
-        Ok(message.and_then(advertised).map(IpAddr::V6))
+        Ok(message.and_then(advertised).map(|(target, mac)| Answerer {
+            address: IpAddr::V6(target),
+            mac,
+            stamp: arrival.stamp,
+        }))
     }
 }
 
@@ -76,12 +85,28 @@ fn solicitation(mac: Option<MacAddress>, target: Ipv6Addr) -> Vec<u8> {
     message
 }
 
-/// The target of a solicited advertisement; `None` if the message is anything else. An unsolicited one is no answer:
-/// nobody was asked.
-fn advertised(message: &[u8]) -> Option<Ipv6Addr> {
-    let [ADVERTISEMENT, 0, _, _, flags, _, _, _, target @ ..] = message else { return None };
-    let target = Ipv6Addr::from(*target.first_chunk::<16>()?);
-    (flags & SOLICITED != 0 && !target.is_multicast() && !target.is_unspecified()).then_some(target)
+/// The target of a solicited advertisement, and where it is if that is said; `None` if the message is anything else. An
+/// unsolicited one is no answer: nobody was asked.
+fn advertised(message: &[u8]) -> Option<(Ipv6Addr, Option<MacAddress>)> {
+    let [ADVERTISEMENT, 0, _, _, flags, _, _, _, rest @ ..] = message else { return None };
+    let (target, options) = rest.split_first_chunk::<16>()?;
+    let target = Ipv6Addr::from(*target);
+    let is_answer = flags & SOLICITED != 0 && !target.is_multicast() && !target.is_unspecified();
+    is_answer.then(|| (target, target_link_layer_address(options)))
+}
+
+/// Options have a type and a length in units of 8 bytes, which is never 0 (RFC 4861 section 4.6).
+fn target_link_layer_address(mut options: &[u8]) -> Option<MacAddress> {
+    while let [kind, units, ..] = *options
+        && units > 0
+    {
+        let (option, rest) = options.split_at_checked(usize::from(units) * 8)?;
+        if kind == TARGET_LINK_LAYER_ADDRESS && units == 1 {
+            return option[2..].first_chunk().copied().map(MacAddress);
+        }
+        options = rest;
+    }
+    None
 }
 
 /// The group that the owner of `target` listens to (RFC 4291 section 2.7.1).
@@ -90,29 +115,15 @@ fn solicited_node(target: Ipv6Addr) -> Ipv6Addr {
     Ipv6Addr::new(0xff02, 0, 0, 0, 0, 1, 0xff00 | u16::from(a), u16::from_be_bytes([b, c]))
 }
 
-/// Lets advertisements pass and nothing else. The filter sees the message from its type on.
-fn advertisements_only() -> [SockFilter; 4] {
-    [
-        SockFilter::new(LOAD_BYTE, 0, 0, 0),
-        SockFilter::new(JUMP_IF_EQUAL, 0, 1, u32::from(ADVERTISEMENT)),
-        SockFilter::new(RETURN, 0, 0, u32::MAX),
-        SockFilter::new(RETURN, 0, 0, 0),
-    ]
-}
-
 const SOLICITATION: u8 = 135;
 const ADVERTISEMENT: u8 = 136;
 
 /// The S flag (RFC 4861 section 4.4).
 const SOLICITED: u8 = 0x40;
 
-/// An option (RFC 4861 section 4.6.1).
+/// Options (RFC 4861 section 4.6.1).
 const SOURCE_LINK_LAYER_ADDRESS: u8 = 1;
-
-// Classic BPF: BPF_LD|BPF_B|BPF_ABS, BPF_JMP|BPF_JEQ|BPF_K, BPF_RET|BPF_K.
-const LOAD_BYTE: u16 = 0x30;
-const JUMP_IF_EQUAL: u16 = 0x15;
-const RETURN: u16 = 0x06;
+const TARGET_LINK_LAYER_ADDRESS: u8 = 2;
 
 #[cfg(test)]
 mod tests {
@@ -141,9 +152,17 @@ mod tests {
     }
 
     #[test]
-    fn a_solicited_advertisement_names_its_target() {
-        assert_eq!(advertised(&advertisement()), Some(TARGET));
-        assert_eq!(advertised(&[&advertisement()[..], &[2, 1, 2, 0, 0, 0, 0, 2]].concat()), Some(TARGET));
+    fn a_solicited_advertisement_names_its_target_and_where_it_is() {
+        let told = |options: &[u8]| advertised(&[&advertisement()[..], options].concat());
+        let mac = MacAddress([2, 0, 0, 0, 0, 2]);
+        assert_eq!(told(&[]), Some((TARGET, None)));
+        assert_eq!(told(&[2, 1, 2, 0, 0, 0, 0, 2]), Some((TARGET, Some(mac))));
+        assert_eq!(told(&[9, 1, 0, 0, 0, 0, 0, 0, 2, 1, 2, 0, 0, 0, 0, 2]), Some((TARGET, Some(mac))));
+        for odd in
+            [&[2][..], &[2, 0, 2, 0, 0, 0, 0, 2], &[2, 1, 2, 0], &[9, 2, 0, 0, 0, 0, 0, 0, 2, 1], &[2, 2]]
+        {
+            assert_eq!(told(odd), Some((TARGET, None)), "{odd:?}");
+        }
     }
 
     #[test]

@@ -6,12 +6,11 @@
 //!   lan-b  10.77.2.1  fd77:2::1 ------- 10.77.2.2  fd77:2::2
 //! ```
 
-use std::fs::File;
-use std::process::Command;
+use std::ops::Deref;
 
 use mio::{Events, Poll};
-use nix::sched::{CloneFlags, setns, unshare};
 
+use super::lab::Namespace;
 use super::*;
 use crate::daemon::clock;
 
@@ -162,14 +161,22 @@ fn arp_requests_and_solicitations_are_answered() {
 }
 
 #[test]
-fn tokens_tell_their_sockets() {
+fn tokens_tell_their_sockets_and_rooms() {
+    let families = [Family::V4, Family::V6].into_iter();
+    let kinds = families.flat_map(|family| [Kind::Udp(family), Kind::Neighbour(family), Kind::Echo(family)]);
+    let kinds: Vec<Kind> = kinds.collect();
     for interface in [1, 7, u32::MAX / 2] {
-        for kind in [Kind::Udp(Family::V4), Kind::Udp(Family::V6), Kind::Neighbour(Family::V4)] {
-            let key = Key { interface: InterfaceIndex(interface), kind };
-            assert_eq!(Key::of(key.token()), Some(key));
+        for kind in &kinds {
+            let key = Key { interface: InterfaceIndex(interface), kind: *kind };
+            for (room, other) in [(Room::Sockets, Room::Probers), (Room::Probers, Room::Sockets)] {
+                assert_eq!(Key::of(key.token(room), room), Some(key));
+                assert_eq!(Key::of(key.token(room), other), None);
+            }
         }
     }
-    assert_eq!(Key::of(Token(Sockets::FOREIGN | 4)), None);
+    for room in [Room::Sockets, Room::Probers] {
+        assert_eq!(Key::of(Token(Sockets::FOREIGN | 4), room), None);
+    }
 }
 
 #[test]
@@ -208,8 +215,7 @@ impl Lab {
     }
 
     fn link(&mut self, name: &str, lan: u8) {
-        let far = format!("/proc/{}/fd/{}", std::process::id(), self.far.namespace.as_raw_fd());
-        self.near.ip(&format!("link add {name} type veth peer name {name} netns {far}"));
+        self.near.join(name, &self.far);
         for host in [&self.near, &self.far] {
             host.ip(&format!("addr add 10.77.{lan}.{}/24 dev {name} brd +", host.number));
             host.ip(&format!("addr add fd77:{lan}::{}/64 dev {name} nodad", host.number));
@@ -220,36 +226,26 @@ impl Lab {
 
 struct Host {
     number: u8,
-    namespace: File,
+    namespace: Namespace,
     poll: Poll,
     sockets: Sockets,
     overflows: u32,
 }
 
+impl Deref for Host {
+    type Target = Namespace;
+
+    fn deref(&self) -> &Namespace {
+        &self.namespace
+    }
+}
+
 impl Host {
-    /// A host in a namespace of its own, which ends with the test, however that ends.
     fn new(number: u8) -> Self {
-        unshare(CloneFlags::CLONE_NEWNET).expect("network namespaces need root: run the tests as root");
-        let namespace = File::open("/proc/thread-self/ns/net").unwrap();
+        let namespace = Namespace::new();
         let poll = Poll::new().unwrap();
         let sockets = Sockets::new(poll.registry().try_clone().unwrap(), PORT);
-        let host = Self { number, namespace, poll, sockets, overflows: 0 };
-        host.ip("link set lo up");
-        host
-    }
-
-    fn inside<T>(&self, act: impl FnOnce() -> T) -> T {
-        setns(&self.namespace, CloneFlags::CLONE_NEWNET).unwrap();
-        act()
-    }
-
-    fn ip(&self, arguments: &str) {
-        let output = self.inside(|| Command::new("ip").args(arguments.split(' ')).output().unwrap());
-        assert!(output.status.success(), "ip {arguments}: {}", String::from_utf8_lossy(&output.stderr));
-    }
-
-    fn index(&self, name: &str) -> InterfaceIndex {
-        InterfaceIndex(self.inside(|| nix::net::if_::if_nametoindex(name)).unwrap_or(4_000_000))
+        Self { number, namespace, poll, sockets, overflows: 0 }
     }
 
     fn name(&self, index: InterfaceIndex) -> String {
@@ -266,16 +262,8 @@ impl Host {
             ipv6: true,
             multicast_group: "ff02::fa1d".parse().unwrap(),
         });
-        setns(&self.namespace, CloneFlags::CLONE_NEWNET).unwrap();
+        self.namespace.enter();
         self.sockets.keep(&wanted)
-    }
-
-    fn mac(&self, name: &str) -> MacAddress {
-        let output = self.inside(|| Command::new("ip").args(["-br", "link", "show", name]).output().unwrap());
-        let text = String::from_utf8(output.stdout).unwrap();
-        let bytes = text.split_whitespace().nth(2).unwrap().split(':');
-        let bytes: Vec<u8> = bytes.map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect();
-        MacAddress(bytes.try_into().unwrap())
     }
 
     fn send(&mut self, interface: &str, source: &str, destination: &str, payload: &[u8]) {
@@ -290,7 +278,7 @@ impl Host {
 
     fn solicit(&mut self, interface: &str, source: &str, target: &str) {
         let interface = self.last_known(interface);
-        setns(&self.namespace, CloneFlags::CLONE_NEWNET).unwrap();
+        self.namespace.enter();
         self.sockets.solicit(interface, ip(source), ip(target));
     }
 

@@ -1,4 +1,5 @@
-//! The probe protocol's bytes: INQ, ACK and BYE to values and back, nothing else (faild-protocol(7)).
+//! The probe protocol's bytes: INQ, ACK and BYE to values and back, nothing else (faild-protocol(7)); and [`echo`], by
+//! which hosts are asked that do not speak it.
 //!
 //! ```text
 //! header 48 | receiver 32, if directed | echo 12, in an ACK | TLVs: report, address, cookie, padding | MAC 40
@@ -12,6 +13,7 @@
 mod cookie;
 mod decode;
 mod display;
+pub mod echo;
 mod encode;
 mod format;
 mod keys;
