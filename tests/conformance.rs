@@ -171,7 +171,7 @@ fn script() -> Vec<Step> {
         route(Exclusive, overlay().into_table(77)),
         route(Prepend, overlay().into_table(77)),
         route(Exclusive, via("2001:db8:5::/48", "fe80::9", "eth0", 50).into_table(77).ours()),
-        DeleteRoute(via("0.0.0.0/0", "10.1.0.9", "eth1", 0).ours().into_table(78)),
+        DeleteRoute(via("0.0.0.0/0", "10.1.0.8", "eth1", 0).ours().into_table(77)),
         DeleteRoute(overlay().into_table(77)),
         // A test address holds the routes of its interface, and its loss is that of the last address.
         AddTestAddress("eth1", "10.1.0.77/32"),
@@ -409,12 +409,12 @@ fn of_model(model: &Mirror) -> Vec<String> {
     routes
 }
 
-/// Orders by prefix and metric, and leaves equals in their order: that is the kernel's.
+/// Orders by prefix, table and metric, and leaves equals in their order: that is the kernel's.
 fn sort_by_key(routes: &mut [String]) {
     routes.sort_by_key(|line| {
         let mut words = line.split(' ').skip_while(|w| *w != "metric").skip(1);
         let metric: Option<u32> = words.next().and_then(|m| m.parse().ok());
-        (line.split(' ').next().map(str::to_owned), metric)
+        (line.split(' ').next().map(str::to_owned), line.contains(" table "), metric)
     });
 }
 

@@ -251,10 +251,10 @@ impl Reconciler {
             return;
         };
         // The kernel refuses an equal twin of one that is no longer in force because others came before it; and with
-        // one that has no source, a delete of the old would hit the new. Such a one goes first.
+        // one that has no source, or other weights, a delete of the old would hit the new. Such a one goes first.
         let collides = |o: &&Arc<Route>| {
             let same_source = o.source.is_none() || o.source == overlay.route.source;
-            o.key.metric == metric && o.legs == overlay.route.legs && same_source
+            o.key.metric == metric && o.leads_as(&overlay.route) && same_source
         };
         if let Some(twin) = own(routes).find(collides) {
             let task = Task::Lift { group, cause: None, again: true };

@@ -75,6 +75,13 @@ impl Leg {
 }
 
 impl Route {
+    /// Whether the two lead to the same hops in the same order, whatever their weights: all that the kernel looks at when
+    /// it deletes one (Linux 6.18).
+    pub fn leads_as(&self, other: &Route) -> bool {
+        self.legs.len() == other.legs.len()
+            && self.legs.iter().zip(&other.legs).all(|(a, b)| a.is_same_hop(b))
+    }
+
     /// Whether the kernel would call the two the same route: all but flags, link state and raw attributes.
     pub fn is_same(&self, other: &Route) -> bool {
         self.key == other.key

@@ -144,7 +144,7 @@ fn test_address_bears_its_mark_and_makes_no_route() {
         world.apply(Operation::AddAddress { interface, address: test.clone() }).unwrap();
         assert!(world.interface("lanB").addresses.contains(&test), "{:?}", world.interface("lanB").addresses);
         ip("addr del 10.2.0.1/24 dev lanB");
-        ip("route add 192.0.2.0/24 dev lanB");
+        ip("route add 192.0.2.0/24 via 10.2.0.2 dev lanB onlink");
         assert!(
             !ip("route get 192.0.2.1 oif lanB").contains("10.2.0.77"),
             "no source for what goes anywhere"

@@ -81,7 +81,7 @@ impl Mirror {
     }
 
     /// Somebody deletes a route, naming everything. Metric 0 is a wildcard, and so is an absent source; IPv6 does not
-    /// look at the source at all (Linux 6.18).
+    /// look at the source at all, and neither family at weights (Linux 6.18).
     ///
     /// # Errors
     ///
@@ -93,7 +93,7 @@ impl Mirror {
             self.routes.range(route.key, RouteKey { metric: last, ..route.key }).filter(|r| {
                 let same_source = route.source.is_none() || v6 || r.source == route.source;
                 r.protocol == route.protocol
-                    && r.legs == route.legs
+                    && r.leads_as(route)
                     && r.nexthop_id == route.nexthop_id
                     && same_source
             });
