@@ -5,7 +5,6 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::fault::{Fault, Origin};
-use super::target::listed;
 use super::{Config, GroupConfig, LanConfig, NextHopConfig, document};
 use crate::interface::{Family, Interface, InterfaceKind};
 
@@ -33,7 +32,7 @@ pub fn host_warnings(config: &Config, interfaces: &[Interface]) -> Vec<String> {
         warnings.extend(strangers(group, interfaces));
     }
     for route in &config.routes {
-        warnings.extend(listed(&route.next_hops).iter().filter_map(|hop| unreached(hop, interfaces)));
+        warnings.extend(route.next_hops.listed().iter().filter_map(|hop| unreached(hop, interfaces)));
     }
     warnings
 }
@@ -78,7 +77,7 @@ fn named<'a>(config: &'a Config, interfaces: &'a [Interface]) -> Vec<Named<'a>> 
         .groups
         .iter()
         .flat_map(|group| group.members.iter().map(move |member| (Role::Member(group), &member.interface)));
-    let hops = config.routes.iter().flat_map(|route| listed(&route.next_hops));
+    let hops = config.routes.iter().flat_map(|route| route.next_hops.listed());
     let mut named: Vec<Named<'a>> = Vec::new();
     for (role, name) in lans.chain(members).chain(hops.map(|hop| (Role::NextHop, &hop.interface))) {
         if let Some(interface) =
@@ -93,7 +92,7 @@ fn named<'a>(config: &'a Config, interfaces: &'a [Interface]) -> Vec<Named<'a>> 
 /// The names of all interfaces of the settings, each once, LANs first.
 fn all_names(config: &Config) -> Vec<&str> {
     let lans = config.lans.iter().map(|lan| &lan.interface);
-    let hops = config.routes.iter().flat_map(|route| listed(&route.next_hops)).map(|hop| &hop.interface);
+    let hops = config.routes.iter().flat_map(|route| route.next_hops.listed()).map(|hop| &hop.interface);
     let members = config.groups.iter().flat_map(|group| &group.members).map(|member| &member.interface);
     let mut names: Vec<&str> = Vec::new();
     for name in lans.chain(hops).chain(members) {

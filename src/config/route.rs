@@ -225,7 +225,7 @@ fn check_family(what: &str, address: IpAddr, destination: IpNet) -> Option<Strin
 pub(super) fn warnings(routes: &[RouteConfig]) -> Vec<String> {
     let mut warnings = Vec::new();
     for route in routes.iter().filter(|route| route.judging.targets.is_empty()) {
-        for hop in target::listed(&route.next_hops).iter().filter(|hop| hop.via.is_none()) {
+        for hop in route.next_hops.listed().iter().filter(|hop| hop.via.is_none()) {
             warnings.push(format!(
                 "next hop {} of [[route]] {} has no via and there are no targets: only its link is watched; add targets",
                 hop.interface, route.destination

@@ -8,7 +8,7 @@ use std::process::Command;
 use super::document::Value;
 use super::draft::Placed;
 use super::fault::{Complaint, Fault, Origin};
-use super::{Config, NextHops, TargetConfig, value};
+use super::{Config, TargetConfig, value};
 use crate::interface::Family;
 
 /// Targets of a route or group at most: each is probed over each interface.
@@ -163,14 +163,6 @@ pub(super) fn resolve(
         }
     }
     targets
-}
-
-/// The settings' next hops that are named.
-pub(super) fn listed(hops: &NextHops) -> &[super::NextHopConfig] {
-    match hops {
-        NextHops::Auto => &[],
-        NextHops::Listed(hops) => hops,
-    }
 }
 
 #[cfg(test)]

@@ -28,6 +28,16 @@ pub enum NextHops {
     Listed(Vec<NextHopConfig>),
 }
 
+impl NextHops {
+    /// Those that are named.
+    pub fn listed(&self) -> &[NextHopConfig] {
+        match self {
+            NextHops::Auto => &[],
+            NextHops::Listed(hops) => hops,
+        }
+    }
+}
+
 /// One way of a destination.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NextHopConfig {

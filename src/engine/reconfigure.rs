@@ -65,13 +65,13 @@ impl Engine {
         }
     }
 
-    /// A LAN stays if it is named; where none are named, if it was found by ourselves and is not excluded, or would be.
+    /// A LAN stays if it is named; where none are named, if it was found by ourselves and has no other use, or would be.
     fn stays(&self, lan: &Lan, before: &Config) -> bool {
         if !self.config.lans.is_empty() {
             return self.config.lans.iter().any(|named| named.interface == lan.name());
         }
         if before.lans.is_empty() {
-            return !self.config.exclude.iter().any(|name| name == lan.name());
+            return selection::other_use(&self.config, lan.name()).is_none();
         }
         let refusal = |interface| selection::refusal(&self.config, interface, std::iter::empty());
         lan.interface.as_ref().is_some_and(|interface| refusal(interface).is_none())

@@ -36,6 +36,10 @@ pub(super) fn select(
 pub enum Reason {
     /// `-x`.
     Excluded,
+    /// Member of a `[[group]]`: others of its subnet stand in for it.
+    Member,
+    /// A next hop of a `[[route]]`, as a rule to a provider, is behind it.
+    NextHop,
     /// The loopback interface.
     Loopback,
     /// A port of a bridge or bond.
@@ -62,8 +66,8 @@ pub(super) fn refusal<'a>(
     interface: &Interface,
     mut others: impl Iterator<Item = &'a Interface>,
 ) -> Option<Reason> {
-    if config.exclude.contains(&interface.name) {
-        return Some(Reason::Excluded);
+    if let Some(reason) = other_use(config, &interface.name) {
+        return Some(reason);
     }
     match interface.kind {
         InterfaceKind::Loopback => return Some(Reason::Loopback),
@@ -78,6 +82,19 @@ pub(super) fn refusal<'a>(
         return Some(Reason::NoAddress);
     }
     others.find(|other| share_subnet(interface, other)).map(|other| Reason::SameSubnet(other.name.clone()))
+}
+
+/// What the settings say of an interface that keeps it from being a LAN unless it is named as one.
+pub(super) fn other_use(config: &Config, name: &str) -> Option<Reason> {
+    let mut members = config.groups.iter().flat_map(|group| &group.members);
+    let mut hops = config.routes.iter().flat_map(|route| route.next_hops.listed());
+    if config.exclude.iter().any(|excluded| excluded == name) {
+        Some(Reason::Excluded)
+    } else if members.any(|member| member.interface == name) {
+        Some(Reason::Member)
+    } else {
+        hops.any(|hop| hop.interface == name).then_some(Reason::NextHop)
+    }
 }
 
 fn is_global(address: &InterfaceAddress) -> bool {
@@ -100,6 +117,8 @@ impl std::fmt::Display for Reason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Reason::Excluded => "reason=excluded",
+            Reason::Member => "reason=member-of-a-group",
+            Reason::NextHop => "reason=next-hop-of-a-route hint=\"if it is a LAN as well, name it with -i\"",
             Reason::Loopback => "reason=loopback",
             Reason::Enslaved => "reason=port-of-a-bridge-or-bond",
             Reason::Tunnel => "reason=no-broadcast",

@@ -85,7 +85,7 @@ fn link_local_next_hops_are_for_ipv6_and_no_targets() {
     let text =
         "[[route]]\ndestination = \"default6\"\nnext-hops = [{ interface = \"a\", via = \"fe80::1\" }]\n";
     let route = &load(text).config.routes[0];
-    assert_eq!(target::listed(&route.next_hops)[0].via, Some("fe80::1".parse().unwrap()));
+    assert_eq!(route.next_hops.listed()[0].via, Some("fe80::1".parse().unwrap()));
     let fault =
         "line 4: target fe80::2 is a link-local address, which no router passes on; name a global one";
     assert_eq!(faults(&format!("{text}targets = [\"fe80::2\"]\n")), [format!("f.toml: {fault}")]);
@@ -95,7 +95,7 @@ fn link_local_next_hops_are_for_ipv6_and_no_targets() {
 fn one_router_may_be_reached_by_two_interfaces_and_two_by_one() {
     let text = "[[route]]\ndestination = \"default\"\nnext-hops = [{ interface = \"a\", via = \"192.0.2.1\" }, \
                 { interface = \"b\", via = \"192.0.2.1\" }, { interface = \"a\", via = \"192.0.2.2\" }]\n";
-    assert_eq!(target::listed(&load(text).config.routes[0].next_hops).len(), 3);
+    assert_eq!(load(text).config.routes[0].next_hops.listed().len(), 3);
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn there_are_sixteen_hops_and_targets_and_sixty_four_routes_at_most() {
         format!("[[route]]\ndestination = \"default\"\nnext-hops = [{hops}]\ntargets = [{targets}]\n")
     };
     let ranks = load(&route(&hops(16), &targets(16))).config.routes.remove(0).next_hops;
-    assert!(target::listed(&ranks).iter().map(|hop| hop.rank).eq(1..=16));
+    assert!(ranks.listed().iter().map(|hop| hop.rank).eq(1..=16));
     for text in [route(&hops(17), ""), route(&hops(1), &targets(17))] {
         let found = faults(&text);
         assert!(

@@ -27,7 +27,9 @@ use crate::reconcile::{self, Settings};
 use crate::time::Instant;
 
 /// Where the settings come from: the file and the flags of the start, and the addresses of names in those that run.
-pub(in crate::daemon) struct Source(Box<dyn Fn(&Config) -> Result<Loaded, Faults>>);
+pub(in crate::daemon) struct Source(Box<Load>);
+
+type Load = dyn Fn(&Config) -> Result<Loaded, Faults>;
 
 impl Source {
     pub(in crate::daemon) fn new(load: impl Fn(&Config) -> Result<Loaded, Faults> + 'static) -> Self {

@@ -3,7 +3,10 @@
 use super::super::*;
 use super::ms;
 use super::world::{World, address};
-use crate::config::{Failback, Key, KeyRing, LanConfig, PeerConfig};
+use crate::config::{
+    Failback, GroupConfig, Judging, Key, KeyRing, LanConfig, MemberConfig, NextHopConfig, NextHops,
+    PeerConfig, RouteConfig,
+};
 
 fn lans(numbers: &[usize]) -> Vec<LanConfig> {
     numbers.iter().map(|lan| LanConfig::new(&format!("lan{lan}"))).collect()
@@ -186,6 +189,44 @@ fn lans_found_by_ourselves_stay_unless_excluded() {
     world.reload(0, &named());
     world.run(ms(1500));
     assert_eq!(world.verdict(0, 0, 1), Some(Verdict::Home), "{}", world.state(0));
+}
+
+#[test]
+fn interfaces_of_groups_and_next_hops_are_no_lans_by_themselves() {
+    let found = || Config { requestor: true, ..Config::default() };
+    let member = MemberConfig {
+        interface: "lan0".into(),
+        standby: false,
+        test_address: None,
+        ipv6: true,
+        bring_up: true,
+    };
+    let group = GroupConfig {
+        name: String::new(),
+        members: vec![member],
+        detection_time: ms(10_000),
+        failback: true,
+        targets: Vec::new(),
+    };
+    let hop = NextHopConfig { interface: "lan0".into(), via: None, rank: 1, weight: 1 };
+    let route = RouteConfig {
+        destination: "0.0.0.0/0".parse().unwrap(),
+        table: 254,
+        next_hops: NextHops::Listed(vec![hop]),
+        judging: Judging::default(),
+    };
+    let routes = || vec![route.clone()];
+    for config in [Config { groups: vec![group], ..found() }, Config { routes: routes(), ..found() }] {
+        let mut world = met(&found());
+        world.reload(0, &config);
+        assert_eq!(world.plan(0).lans, ["lan1"]);
+        world.start(1, &config, Memory::default());
+        assert_eq!(world.plan(1).lans, ["lan1"]);
+    }
+    // Who names it means it.
+    let mut world = met(&named());
+    world.reload(0, &Config { routes: routes(), ..named() });
+    assert_eq!(world.plan(0).lans, ["lan0", "lan1"]);
 }
 
 #[test]
