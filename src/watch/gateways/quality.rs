@@ -136,8 +136,9 @@ mod tests {
     #[test]
     fn a_late_answer_takes_the_loss_back() {
         let mut quality = Quality::default();
-        feed(&mut quality, 0, &[None, None, None, None]);
-        quality.note(3, Some(Duration::from_millis(700)), &judging());
+        let next = feed(&mut quality, 0, &[None, None, None]);
+        quality.note(2, Some(Duration::from_millis(700)), &judging());
+        feed(&mut quality, next, &[None]);
         assert_eq!((quality.loss(), quality.fault()), (Some(75), None));
     }
 
