@@ -1,1 +1,11 @@
+//! A group on a virtual clock, among hosts that answer or not.
 
+mod detection;
+mod duties;
+mod failures;
+mod links;
+mod properties;
+mod restarts;
+mod targets;
+mod test_addresses;
+mod world;
