@@ -71,7 +71,8 @@ impl Engine {
             return self.config.lans.iter().any(|named| named.interface == lan.name());
         }
         if before.lans.is_empty() {
-            return !self.config.exclude.iter().any(|name| name == lan.name());
+            return selection::other_use(&self.config, lan.name()).is_none()
+                && !self.config.exclude.iter().any(|name| name == lan.name());
         }
         let refusal = |interface| selection::refusal(&self.config, interface, std::iter::empty());
         lan.interface.as_ref().is_some_and(|interface| refusal(interface).is_none())

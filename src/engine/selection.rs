@@ -1,7 +1,7 @@
 //! Which interfaces are LANs, if nobody named them.
 
 use super::Notice;
-use crate::config::Config;
+use crate::config::{Config, NextHops, RouteConfig};
 use crate::interface::{Interface, InterfaceAddress, InterfaceKind};
 
 /// More LANs than this nobody has, and packets, reports and ACK sizes are bounded by it.
@@ -36,6 +36,10 @@ pub(super) fn select(
 pub enum Reason {
     /// `-x`.
     Excluded,
+    /// It is in a `[[group]]`.
+    Member,
+    /// Next hops of a `[[route]]` are there, or may be.
+    NextHop,
     /// The loopback interface.
     Loopback,
     /// A port of a bridge or bond.
@@ -65,6 +69,9 @@ pub(super) fn refusal<'a>(
     if config.exclude.contains(&interface.name) {
         return Some(Reason::Excluded);
     }
+    if let Some(reason) = other_use(config, &interface.name) {
+        return Some(reason);
+    }
     match interface.kind {
         InterfaceKind::Loopback => return Some(Reason::Loopback),
         InterfaceKind::Tunnel => return Some(Reason::Tunnel),
@@ -78,6 +85,19 @@ pub(super) fn refusal<'a>(
         return Some(Reason::NoAddress);
     }
     others.find(|other| share_subnet(interface, other)).map(|other| Reason::SameSubnet(other.name.clone()))
+}
+
+/// What the settings use an interface for that makes it no LAN of itself: asking a provider's network for peers would be
+/// impolite. Where next hops are to be found in the kernel's routes any interface may lead to a provider.
+pub(super) fn other_use(config: &Config, name: &str) -> Option<Reason> {
+    if config.groups.iter().flat_map(|group| &group.members).any(|member| member.interface == name) {
+        return Some(Reason::Member);
+    }
+    let leads = |route: &RouteConfig| match &route.next_hops {
+        NextHops::Auto => true,
+        NextHops::Listed(hops) => hops.iter().any(|hop| hop.interface == name),
+    };
+    config.routes.iter().any(leads).then_some(Reason::NextHop)
 }
 
 fn is_global(address: &InterfaceAddress) -> bool {
@@ -100,6 +120,8 @@ impl std::fmt::Display for Reason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Reason::Excluded => "reason=excluded",
+            Reason::Member => "reason=member-of-a-group hint=\"name it by [[lan]] if peers are there\"",
+            Reason::NextHop => "reason=next-hops-of-a-route hint=\"name it by [[lan]] if peers are there\"",
             Reason::Loopback => "reason=loopback",
             Reason::Enslaved => "reason=port-of-a-bridge-or-bond",
             Reason::Tunnel => "reason=no-broadcast",
