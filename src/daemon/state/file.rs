@@ -37,6 +37,8 @@ struct Watch {
     active: Vec<Member>,
     #[serde(rename = "penalty", skip_serializing_if = "Vec::is_empty")]
     penalties: Vec<Penalty>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    held: Vec<Hop>,
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -45,7 +47,15 @@ struct Member {
     interface: String,
 }
 
-/// A next hop's; on a link with one other end there is no gateway.
+/// A next hop; on a link with one other end there is no gateway.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Hop {
+    interface: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gateway: Option<IpAddr>,
+}
+
+/// A next hop's.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Penalty {
     interface: String,
@@ -145,10 +155,15 @@ impl From<&watch::Memory> for Watch {
             gateway: *gateway,
             penalty: *penalty,
         };
+        let hop = |(interface, gateway): &(String, Option<IpAddr>)| Hop {
+            interface: interface.clone(),
+            gateway: *gateway,
+        };
         Self {
             failed: members(&memory.failed),
             active: members(&memory.active),
             penalties: memory.penalties.iter().map(penalty).collect(),
+            held: memory.held.iter().map(hop).collect(),
         }
     }
 }
@@ -164,6 +179,7 @@ fn watched(watch: Watch) -> Result<watch::Memory, String> {
         failed: members(watch.failed),
         active: members(watch.active),
         penalties: penalties.collect(),
+        held: watch.held.into_iter().map(|hop| (hop.interface, hop.gateway)).collect(),
     })
 }
 
