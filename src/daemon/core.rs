@@ -1,9 +1,11 @@
-//! The core with its edges: what goes into engine and reconciler, and what becomes of what they want.
+//! The core with its edges: what goes into engine, watch and reconciler, and what becomes of what they want.
 //!
 //! ```text
 //!  sockets ---Input--> engine ---Send, Solicit--> sockets, at once
 //!                       |  ^
-//!                  Plan |  | Outcome, Adopted
+//!  probers -Answer-> watch --Probe--> probers, at once
+//!                       |  ^
+//!                  Plan |  | Outcome, Adopted, Found
 //!                       v  |
 //!  monitor ---Input--> reconciler ---Apply, Dump, Journal--> errands, in their order, one Apply a turn
 //!                          ^                                     |
@@ -34,21 +36,27 @@ use crate::engine::{self, Engine, Input, Output};
 use crate::interface::{Interface, InterfaceIndex, MacAddress};
 use crate::kernel::sysctl::Sysctls;
 use crate::kernel::{Event, Kernel, LinkState};
-use crate::net::{Endpoint, Moment, Sockets};
+use crate::net::{Endpoint, Moment, Probers, Sockets};
 use crate::reconcile::{self, Dump, Operation, Reconciler, describe};
 use crate::time::Instant;
+use crate::watch::{self, Watch};
 
 mod reload;
 mod stop;
+mod watching;
 
 pub(super) use reload::{Source, Trial};
 pub(super) use stop::End;
+pub(super) use watching::Watching;
 
 /// Everything but the poll.
 pub(super) struct Core {
     pub(super) config: Config,
     pub(super) engine: Engine,
     pub(super) reconciler: Reconciler,
+    pub(super) watch: Watch,
+    pub(super) watching: Watching,
+    pub(super) probers: Probers,
     pub(super) kernel: Box<dyn Kernel>,
     pub(super) sockets: Sockets,
     pub(super) state: State,
@@ -64,7 +72,7 @@ pub(super) struct Core {
     pub(super) links_queried: Option<Instant>,
     /// Kernel readings that failed, so that each trouble is told once.
     pub(super) troubles: BTreeSet<&'static str>,
-    /// The LANs' interfaces whose sysctls were looked at.
+    /// The interfaces whose sysctls were looked at.
     pub(super) checked: Vec<InterfaceIndex>,
     /// Sysctls that people were told of.
     pub(super) findings: BTreeSet<(String, &'static str)>,
@@ -97,6 +105,8 @@ pub(super) enum Errand {
     Dump(Dump),
     /// Write this.
     Journal(String),
+    /// Read who the kernel knows on this interface, for the watch.
+    Neighbours(InterfaceIndex),
 }
 
 impl Core {
@@ -106,6 +116,7 @@ impl Core {
         self.recall_offline(moment);
         self.list_interfaces(moment.now);
         self.tell_time_of_day(moment);
+        self.start_watching();
         self.hand_over_plan(moment.now);
         self.agenda.set(Task::QueryLinks, moment.now + self.query_interval());
     }
@@ -149,6 +160,9 @@ impl Core {
         if is_due(self.engine.deadline().map(|(at, _)| at), now) {
             self.tell(now, Input::DeadlinePassed);
         }
+        if is_due(self.watch.deadline(), now) {
+            self.tell_watch(now, &watch::Input::DeadlinePassed);
+        }
         if is_due(self.reconciler.deadline().map(|(at, _)| at), now) {
             self.inform(now, reconcile::Input::DeadlinePassed);
         }
@@ -157,8 +171,9 @@ impl Core {
         }
     }
 
-    /// Hands the plan to the reconciler if it has changed.
+    /// Hands the plans to the reconciler if they have changed.
     pub(super) fn hand_over_plan(&mut self, now: Instant) {
+        self.hand_over_watch(now);
         if std::mem::take(&mut self.is_plan_new) {
             self.open_sockets(now);
             self.reconciler.handle(now, reconcile::Input::Plan(self.engine.plan()));
@@ -173,6 +188,7 @@ impl Core {
             match errand {
                 Errand::Journal(text) => self.journal.write(&text),
                 Errand::Dump(dump) => self.dump(now, dump),
+                Errand::Neighbours(interface) => self.list_neighbours(now, interface),
                 Errand::Apply(operations) => {
                     self.show(&operations);
                     let results = self.kernel.apply(&operations);
@@ -188,18 +204,24 @@ impl Core {
     pub(super) fn deadline(&self) -> Option<Instant> {
         let engine = self.engine.deadline().map(|(at, _)| at);
         let reconciler = self.reconciler.deadline().map(|(at, _)| at);
-        [engine, reconciler, self.agenda.deadline()].into_iter().flatten().min()
+        [engine, self.watch.deadline(), reconciler, self.agenda.deadline()].into_iter().flatten().min()
     }
 
     /// Whether there is something to do that no descriptor and no deadline will tell of.
     pub(super) fn has_work(&self) -> bool {
-        !self.errands.is_empty() || self.is_plan_new || self.sockets.is_readable()
+        !self.errands.is_empty() || self.is_plan_new || self.watching.has_news() || self.is_readable()
     }
 
-    /// Gives the engine an input and does what it wants.
+    /// Whether something has arrived that is not taken in yet.
+    pub(super) fn is_readable(&self) -> bool {
+        self.sockets.is_readable() || self.probers.is_readable()
+    }
+
+    /// Gives the engine an input and does what it wants; the watch hears of what concerns it as well.
     pub(super) fn tell(&mut self, now: Instant, input: Input<'_>) {
         self.engine.handle(now, input);
         self.drain_engine(now);
+        self.pass_on(now, &input);
     }
 
     /// Gives the reconciler an input and does what it wants.
@@ -212,6 +234,7 @@ impl Core {
     pub(super) fn report(&self, now: Instant, loop_words: &str) {
         info!("state-loop {loop_words} errands={}", self.errands.len());
         info!("state-sockets {}", self.sockets.counters());
+        self.report_watch(now);
         for line in self.engine.snapshot(now).to_string().lines() {
             info!("{line}");
         }
@@ -258,10 +281,12 @@ impl Core {
                 Output::QueryLinks => self.agenda.by(Task::QueryLinks, self.earliest_query(now)),
                 Output::PlanChanged => {
                     self.is_plan_new = true;
+                    self.watching.on_verdicts();
                     self.compare_soon(now);
                 }
                 Output::Remember(memory) => self.state.remember(&memory),
                 Output::Notice(notice) => {
+                    self.watching.on_verdicts();
                     let hardware = self.hardware_of(&notice);
                     self.say(notice.level(), &format_args!("{notice}{hardware}"));
                     self.compare_soon(now);
@@ -296,7 +321,7 @@ impl Core {
                 reconcile::Output::Adopted { address, way } => {
                     self.tell(now, Input::Adopted { address, way: way.as_ref() });
                 }
-                reconcile::Output::Found(_) => {}
+                reconcile::Output::Found(found) => self.on_found(now, &found),
                 reconcile::Output::Notice(notice) => self.say(notice.level(), &notice),
             }
         }
@@ -359,16 +384,17 @@ impl Core {
         self.engine.handle(now, Input::Interfaces(&self.interfaces));
         self.open_sockets(now);
         self.drain_engine(now);
+        self.hand_interfaces_to_watch(now);
         self.check_sysctls();
         self.reconciler.handle(now, reconcile::Input::Interfaces(&self.interfaces));
         self.drain_reconciler(now);
     }
 
-    /// Asks for the carriers of the LANs' interfaces, which the kernel's notifications may tell a second late.
+    /// Asks for the carriers of the LANs' and the watched interfaces, which the kernel's notifications may tell a second late.
     fn query_links(&mut self, now: Instant) {
         self.links_queried = Some(now);
         self.agenda.set(Task::QueryLinks, now + self.query_interval());
-        let wanted = self.lan_interfaces();
+        let wanted: Vec<InterfaceIndex> = self.cared_for().map(|interface| interface.index).collect();
         if wanted.is_empty() {
             return;
         }
@@ -415,8 +441,11 @@ impl Core {
         self.interfaces.iter().filter(|interface| names.contains(&interface.name))
     }
 
-    fn lan_interfaces(&self) -> Vec<InterfaceIndex> {
-        self.lans().map(|interface| interface.index).collect()
+    /// The LANs' interfaces and those that the watch judges.
+    fn cared_for(&self) -> impl Iterator<Item = &Interface> {
+        let lans = &self.engine.plan().lans;
+        let is_cared_for = |i: &&Interface| lans.contains(&i.name) || self.watching.judges(&i.name);
+        self.interfaces.iter().filter(is_cared_for)
     }
 
     fn endpoint(&self, interface: &Interface) -> Endpoint {
@@ -432,17 +461,17 @@ impl Core {
         }
     }
 
-    /// Warns of each setting that defeats the job, once for each interface, those that come later included.
+    /// Warns of each setting of LANs and watched interfaces that defeats the job, once for each interface, those that come later included.
     fn check_sysctls(&mut self) {
-        let lans: Vec<&Interface> = self.lans().collect();
-        let indices: Vec<InterfaceIndex> = lans.iter().map(|lan| lan.index).collect();
+        let looked_at: Vec<&Interface> = self.cared_for().collect();
+        let indices: Vec<InterfaceIndex> = looked_at.iter().map(|interface| interface.index).collect();
         if indices == self.checked {
             return;
         }
-        let findings = Sysctls::default().check(&lans);
+        let findings = Sysctls::default().check(&looked_at);
         self.checked = indices;
-        let names = &self.engine.plan().lans;
-        self.findings.retain(|(interface, _)| names.contains(interface));
+        let (lans, watching) = (&self.engine.plan().lans, &self.watching);
+        self.findings.retain(|(interface, _)| lans.contains(interface) || watching.judges(interface));
         for finding in findings {
             if self.findings.insert((finding.interface.clone(), finding.what)) {
                 log!(finding.level(), "{finding}");

@@ -155,7 +155,7 @@ impl EventLoop {
                 // They are looked after each turn.
                 token if Hooks::is_ours(token) => {}
                 token => {
-                    self.core.sockets.handle_readable(token);
+                    _ = self.core.sockets.handle_readable(token) || self.core.probers.handle_readable(token);
                 }
             }
         }
@@ -163,6 +163,7 @@ impl EventLoop {
 
     fn turn(&mut self, moment: Moment) {
         self.has_read_packets = self.core.take_packets(moment, PACKETS);
+        self.core.take_answers(moment, PACKETS);
         self.take_events(moment.now);
         if self.is_evidence_complete() {
             self.core.pass_deadlines(moment);
@@ -194,7 +195,7 @@ impl EventLoop {
 
     /// Who has not read what has arrived must not say that nothing did. A flood cannot put that off for ever.
     fn is_evidence_complete(&mut self) -> bool {
-        self.backlogged = if self.core.sockets.is_readable() { self.backlogged + 1 } else { 0 };
+        self.backlogged = if self.core.is_readable() { self.backlogged + 1 } else { 0 };
         self.backlogged.is_multiple_of(PATIENCE)
     }
 

@@ -38,7 +38,7 @@ use mio::Poll;
 
 use self::agenda::Agenda;
 use self::control::{Control, Events};
-use self::core::{Core, Source};
+use self::core::{Core, Source, Watching};
 use self::detach::{Readiness, Side};
 use self::event_loop::EventLoop;
 use self::hooks::Hooks;
@@ -55,8 +55,9 @@ use crate::config::{Config, Faults, Loaded, check_against_interfaces, host_warni
 use crate::engine::Engine;
 use crate::interface::Interface;
 use crate::kernel::{DryRun, Kernel, Monitor, Netlink, RECEIVE_BUFFER};
-use crate::net::Sockets;
+use crate::net::{Probers, Sockets};
 use crate::reconcile::{Reconciler, Settings};
+use crate::watch::Watch;
 
 /// Runs the daemon with these settings until a signal ends it; their warnings go to the log first. `load` reads the
 /// settings again, given those that run; from `/` if the daemon detaches. The status to end with is that of this process, which is the one that
@@ -152,8 +153,14 @@ fn core(
     let registry = poll.registry().try_clone().context("cannot poll")?;
     Ok(Core {
         engine: Engine::new(&config, memory, state::random()?),
+        watch: Watch::new(&config, state.watch(), state::random()?),
         reconciler: Reconciler::new(Settings::from(&config), journalled.as_deref()),
         kernel,
+        probers: Probers::new(
+            registry.try_clone().context("cannot poll")?,
+            u16::from_le_bytes(state::random()?),
+        ),
+        watching: Watching::default(),
         sockets: Sockets::new(registry, config.port),
         state,
         journal,

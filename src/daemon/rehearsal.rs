@@ -85,7 +85,7 @@ impl Stage {
             match errand {
                 Errand::Apply(operations) => self.apply(now, operations.clone()),
                 Errand::Dump(dump) => self.dump(*dump),
-                Errand::Journal(_) => {}
+                Errand::Journal(_) | Errand::Neighbours(_) => {}
             }
         }
         self.settle(now);

@@ -92,7 +92,8 @@ impl Engine {
         }
     }
 
-    fn memory(&self, now: Instant) -> Memory {
+    /// What should survive a reboot, at this moment.
+    pub fn memory(&self, now: Instant) -> Memory {
         let proven = self.proven_paths().map(|(peer, key, path)| RememberedPath {
             interface: self.lan_name(key.lan),
             node: peer.node,

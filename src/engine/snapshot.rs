@@ -110,6 +110,23 @@ impl Engine {
         (self.counters.received, self.counters.sent, &self.counters.dropped)
     }
 
+    /// Whether the peer with this address answers on the LAN of this interface; `None` if that is not known. Of two that
+    /// claim an address one that answers is enough.
+    pub fn answers(&self, interface: &str, address: IpAddr) -> Option<bool> {
+        let lan = self.lan_named(interface)?;
+        let peers = self.claimants_of(&address).filter_map(|node| self.peers.get(&node));
+        let paths = peers.flat_map(|peer| peer.paths.iter().map(|(key, path)| (peer.absent, key, path)));
+        let there = paths.filter(|(_, key, path)| key.lan == lan && path.addresses.get(&address).is_some());
+        let answer = there.filter_map(|(absent, _, path)| match path.verdict {
+            // It was there, and has fallen silent everywhere.
+            _ if absent => path.heard.map(|_| false),
+            Level::Up => Some(true),
+            Level::Down => Some(false),
+            Level::Unknown => None,
+        });
+        answer.reduce(|one, other| one || other)
+    }
+
     /// The interval of our probes.
     pub fn interval(&self) -> Duration {
         self.interval

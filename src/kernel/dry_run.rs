@@ -94,6 +94,10 @@ impl<K: Kernel> Kernel for DryRun<K> {
         self.kernel.hardware_address(interface, address)
     }
 
+    fn neighbours(&mut self, interface: InterfaceIndex) -> Result<Vec<IpAddr>, Error> {
+        self.kernel.neighbours(interface)
+    }
+
     fn hop(&mut self, address: IpAddr) -> Result<Hop, Error> {
         self.kernel.hop(address)
     }

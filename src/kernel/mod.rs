@@ -79,6 +79,13 @@ pub trait Kernel {
     /// The hardware address behind an address on a LAN, if the kernel's neighbour table has it at this moment.
     fn hardware_address(&mut self, interface: InterfaceIndex, address: IpAddr) -> Option<MacAddress>;
 
+    /// The addresses on this interface whose neighbour entries say that somebody was there lately (REACHABLE, STALE or
+    /// DELAY), both families.
+    ///
+    /// # Errors
+    /// As [`Kernel::interfaces`].
+    fn neighbours(&mut self, interface: InterfaceIndex) -> Result<Vec<IpAddr>, Error>;
+
     /// What would become of a packet to this address, sent now.
     ///
     /// # Errors
@@ -109,6 +116,10 @@ impl<K: Kernel + ?Sized> Kernel for &mut K {
 
     fn hardware_address(&mut self, interface: InterfaceIndex, address: IpAddr) -> Option<MacAddress> {
         (**self).hardware_address(interface, address)
+    }
+
+    fn neighbours(&mut self, interface: InterfaceIndex) -> Result<Vec<IpAddr>, Error> {
+        (**self).neighbours(interface)
     }
 
     fn hop(&mut self, address: IpAddr) -> Result<Hop, Error> {

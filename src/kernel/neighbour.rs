@@ -1,8 +1,9 @@
-//! Neighbours (ARP and ND entries): asking for one, what it says, and deleting it.
+//! Neighbours (ARP and ND entries): asking for one or all of an interface, what they say, and deleting one.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use nix::libc;
+use rtnetlink::packet_core::NLM_F_DUMP;
 use rtnetlink::packet_route::AddressFamily;
 use rtnetlink::packet_route::neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourMessage};
 
@@ -13,6 +14,25 @@ use crate::interface::{InterfaceIndex, MacAddress};
 /// The request for one entry; ENOENT if there is none.
 pub(super) fn query(interface: InterfaceIndex, address: IpAddr) -> Request {
     Request::typed(libc::RTM_GETNEIGH, 0, &naming(interface, address))
+}
+
+/// The request for all entries of an interface. Strict checking wants it as an attribute (Linux 6.18).
+pub(super) fn list(interface: InterfaceIndex) -> Request {
+    let mut message = NeighbourMessage::default();
+    message.attributes = vec![NeighbourAttribute::IfIndex(interface.0)];
+    Request::typed(libc::RTM_GETNEIGH, NLM_F_DUMP, &message)
+}
+
+/// The address in this body of RTM_NEWNEIGH, if somebody was there lately.
+pub(super) fn present(body: &[u8]) -> Result<Option<IpAddr>, Malformed> {
+    if read_u16(body, 8)? & (libc::NUD_REACHABLE | libc::NUD_STALE | libc::NUD_DELAY) == 0 {
+        return Ok(None);
+    }
+    let attributes = Attributes(body.get(HEADER..).ok_or(Malformed)?);
+    let found = attributes.flatten().find(|attribute| attribute.kind == libc::NDA_DST).ok_or(Malformed)?;
+    let v4 = <[u8; 4]>::try_from(found.payload).map(|octets| Ipv4Addr::from(octets).into());
+    let v6 = || <[u8; 16]>::try_from(found.payload).map(|octets| Ipv6Addr::from(octets).into());
+    v4.or_else(|_| v6()).map(Some).map_err(|_| Malformed)
 }
 
 /// The request that deletes one entry.

@@ -276,6 +276,10 @@ impl Kernel for Netlink {
         Ok(routes)
     }
 
+    fn neighbours(&mut self, interface: InterfaceIndex) -> Result<Vec<IpAddr>, Error> {
+        self.list("neighbours", &neighbour::list(interface), neighbour::present)
+    }
+
     fn hardware_address(&mut self, interface: InterfaceIndex, address: IpAddr) -> Option<MacAddress> {
         let mut found = None;
         self.exchange(&[neighbour::query(interface, address)], |_, header, body| {

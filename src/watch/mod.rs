@@ -18,6 +18,7 @@ mod input;
 mod notice;
 mod plan;
 mod probes;
+mod report;
 mod snapshot;
 
 use std::collections::{BTreeSet, VecDeque};

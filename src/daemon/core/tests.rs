@@ -182,6 +182,10 @@ impl Kernel for Played {
         (address == IpAddr::from([10, 0, 0, 7])).then_some(MacAddress([2, 0, 0, 0, 0, 7]))
     }
 
+    fn neighbours(&mut self, _: InterfaceIndex) -> Result<Vec<IpAddr>, Error> {
+        self.answer("neighbours", |_| vec![[10, 0, 0, 7].into()])
+    }
+
     fn hop(&mut self, _: IpAddr) -> Result<Hop, Error> {
         Err(Error::Open(io::ErrorKind::Unsupported.into()))
     }

@@ -1,4 +1,4 @@
-//! The memory as TOML. Ids are in hexadecimal, as in the log: TOML's numbers end at 2^63.
+//! The memories as TOML. Ids are in hexadecimal, as in the log: TOML's numbers end at 2^63.
 
 use std::net::IpAddr;
 
@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::{Memory, RememberedPath};
 use crate::interface::Family;
+use crate::watch;
 use crate::wire::{LanIndex, NodeId};
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -16,6 +17,51 @@ struct Document {
     lans: Vec<Lan>,
     #[serde(default, rename = "path", skip_serializing_if = "Vec::is_empty")]
     paths: Vec<Path>,
+    #[serde(default, skip_serializing)]
+    watch: Watch,
+}
+
+/// The watch's part, at the end of a document; there is none where it has nothing to remember.
+#[derive(Debug, Serialize)]
+struct Last<'a> {
+    watch: &'a Watch,
+}
+
+/// What the watch remembers.
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+struct Watch {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    failed: Vec<Member>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    active: Vec<Member>,
+    #[serde(rename = "penalty", skip_serializing_if = "Vec::is_empty")]
+    penalties: Vec<Penalty>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    held: Vec<Hop>,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Member {
+    group: String,
+    interface: String,
+}
+
+/// A next hop; on a link with one other end there is no gateway.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Hop {
+    interface: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gateway: Option<IpAddr>,
+}
+
+/// A next hop's.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Penalty {
+    interface: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gateway: Option<IpAddr>,
+    penalty: f64,
 }
 
 /// One more path of a document.
@@ -42,9 +88,9 @@ struct Path {
     held: bool,
 }
 
-/// The memory as text. Path by path: a thousand peers have two thousand, and a document of them all at once would stay
+/// The memories as text. Path by path: a thousand peers have two thousand, and a document of them all at once would stay
 /// in the process as holes between what lives longer.
-pub(super) fn text(memory: &Memory) -> String {
+pub(super) fn text(memory: &Memory, watch: &watch::Memory) -> String {
     let document = Document {
         version: VERSION,
         node: memory.node.map(hexadecimal),
@@ -54,12 +100,18 @@ pub(super) fn text(memory: &Memory) -> String {
             .map(|(interface, index)| Lan { interface: interface.clone(), index: index.0 })
             .collect(),
         paths: Vec::new(),
+        watch: Watch::default(),
     };
     let mut text = HEADER.to_owned();
     append(&mut text, &document);
     for path in &memory.paths {
         text.push('\n');
         append(&mut text, &Entry { paths: [Path::from(path)] });
+    }
+    let watch = Watch::from(watch);
+    if watch != Watch::default() {
+        text.push('\n');
+        append(&mut text, &Last { watch: &watch });
     }
     text
 }
@@ -70,20 +122,64 @@ fn append(text: &mut String, part: &impl Serialize) {
     text.push_str(&part.unwrap_or_default());
 }
 
-/// The memory that a text holds.
+/// The memories that a text holds.
 ///
 /// # Errors
 ///
 /// What is wrong with it, on one line.
-pub(super) fn parse(text: &str) -> Result<Memory, String> {
+pub(super) fn parse(text: &str) -> Result<(Memory, watch::Memory), String> {
     let document: Document = toml::from_str(text).map_err(|error| error.message().replace('\n', " "))?;
     if document.version != VERSION {
         return Err(format!("version {} is not {VERSION}", document.version));
     }
-    Ok(Memory {
+    let watch = watched(document.watch)?;
+    let memory = Memory {
         node: document.node.as_deref().map(node).transpose()?,
         lans: document.lans.into_iter().map(|lan| (lan.interface, LanIndex(lan.index))).collect(),
         paths: document.paths.into_iter().map(remembered).collect::<Result<_, _>>()?,
+    };
+    Ok((memory, watch))
+}
+
+impl From<&watch::Memory> for Watch {
+    fn from(memory: &watch::Memory) -> Self {
+        let members = |list: &[(String, String)]| {
+            let member = |(group, interface): &(String, String)| Member {
+                group: group.clone(),
+                interface: interface.clone(),
+            };
+            list.iter().map(member).collect()
+        };
+        let penalty = |(interface, gateway, penalty): &(String, Option<IpAddr>, f64)| Penalty {
+            interface: interface.clone(),
+            gateway: *gateway,
+            penalty: *penalty,
+        };
+        let hop = |(interface, gateway): &(String, Option<IpAddr>)| Hop {
+            interface: interface.clone(),
+            gateway: *gateway,
+        };
+        Self {
+            failed: members(&memory.failed),
+            active: members(&memory.active),
+            penalties: memory.penalties.iter().map(penalty).collect(),
+            held: memory.held.iter().map(hop).collect(),
+        }
+    }
+}
+
+fn watched(watch: Watch) -> Result<watch::Memory, String> {
+    let members =
+        |list: Vec<Member>| list.into_iter().map(|member| (member.group, member.interface)).collect();
+    if let Some(bad) = watch.penalties.iter().find(|entry| !entry.penalty.is_finite()) {
+        return Err(format!("penalty {} is not a number", bad.penalty));
+    }
+    let penalties = watch.penalties.into_iter().map(|entry| (entry.interface, entry.gateway, entry.penalty));
+    Ok(watch::Memory {
+        failed: members(watch.failed),
+        active: members(watch.active),
+        penalties: penalties.collect(),
+        held: watch.held.into_iter().map(|hop| (hop.interface, hop.gateway)).collect(),
     })
 }
 

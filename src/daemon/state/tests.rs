@@ -40,10 +40,45 @@ fn memory() -> Memory {
     }
 }
 
+fn watched() -> watch::Memory {
+    let member = |group: &str, interface: &str| (group.to_owned(), interface.to_owned());
+    watch::Memory {
+        failed: vec![member("data", "eth2"), member("", "eth\"4")],
+        active: vec![member("data", "eth3")],
+        penalties: vec![
+            ("eth0".to_owned(), Some([192, 0, 2, 1].into()), 1500.25),
+            ("ppp0".to_owned(), None, 2.0),
+        ],
+        held: vec![("eth1".to_owned(), Some([192, 0, 2, 129].into())), ("ppp0".to_owned(), None)],
+    }
+}
+
 #[test]
 fn what_is_written_is_read_again() {
-    assert_eq!(file::parse(&file::text(&memory())), Ok(memory()));
-    assert_eq!(file::parse(&file::text(&Memory::default())), Ok(Memory::default()));
+    for memory in [memory(), Memory::default()] {
+        for watch in [watched(), watch::Memory::default()] {
+            assert_eq!(file::parse(&file::text(&memory, &watch)), Ok((memory.clone(), watch)));
+        }
+    }
+}
+
+#[test]
+fn a_file_from_before_there_was_a_watch_is_read_and_stays_as_it_is() {
+    let old = file::text(&memory(), &watch::Memory::default());
+    assert!(!old.contains("watch"), "{old}");
+    assert_eq!(file::parse(&old), Ok((memory(), watch::Memory::default())));
+}
+
+#[test]
+fn neither_memory_pushes_the_other_out() {
+    let directory = Directory::new("both");
+    let (mut state, _) = State::open(&directory.0, false).unwrap();
+    state.remember_watch(&memory(), watched());
+    state.finish(Duration::from_secs(10));
+    state.remember(&Memory { paths: Vec::new(), ..memory() });
+    state.finish(Duration::from_secs(10));
+    let (state, read) = State::open(&directory.0, false).unwrap();
+    assert_eq!((read.lans, state.watch()), (memory().lans, &watched()));
 }
 
 #[test]
@@ -76,9 +111,14 @@ fn the_last_of_many_memories_is_what_stays() {
 fn what_cannot_be_understood_is_set_aside() {
     let directory = Directory::new("aside");
     let path = directory.0.join("state.toml");
-    let other_version = file::text(&memory()).replace("version = 1", "version = 2");
-    let bad_penalty = file::text(&memory()).replace("1234.5", "inf");
-    for bad in [b"node = 7".as_slice(), b"\xff\xfe", other_version.as_bytes(), bad_penalty.as_bytes()] {
+    let text = file::text(&memory(), &watched());
+    let bad_texts = [
+        text.replace("version = 1", "version = 2"),
+        text.replace("1234.5", "inf"),
+        text.replace("1500.25", "nan"),
+    ];
+    let bad_texts = bad_texts.iter().map(String::as_bytes);
+    for bad in [b"node = 7".as_slice(), b"\xff\xfe"].into_iter().chain(bad_texts) {
         fs::write(&path, bad).unwrap();
         let (_, memory) = State::open(&directory.0, false).unwrap();
         assert!(memory.node.is_some() && memory.paths.is_empty());
@@ -90,7 +130,7 @@ fn what_cannot_be_understood_is_set_aside() {
 fn a_dry_run_reads_and_writes_nothing() {
     let directory = Directory::new("dry");
     let path = directory.0.join("state.toml");
-    fs::write(&path, file::text(&memory())).unwrap();
+    fs::write(&path, file::text(&memory(), &watched())).unwrap();
     let before = fs::metadata(&path).unwrap().modified().unwrap();
     let (mut state, read) = State::open(&directory.0, true).unwrap();
     assert_eq!(read, memory());
