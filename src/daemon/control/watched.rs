@@ -260,9 +260,7 @@ pub(super) fn destination(
 
 /// Whether traffic goes elsewhere than by all of the first rank.
 fn is_moved(route: &RouteSnapshot) -> bool {
-    let first = route.hops.iter().map(|hop| hop.rank).min();
-    let in_use = |hop: &&HopSnapshot| Some(hop.rank) == first && !hop.in_use;
-    route.way != Way::Undecided && route.hops.iter().any(|hop| in_use(&hop))
+    route.goes_by_first_choice() == Some(false)
 }
 
 fn route_reason(route: &RouteSnapshot) -> Option<String> {
