@@ -39,10 +39,11 @@ impl Core {
         let until = for_s.map(|seconds| since.saturating_add(Duration::from_secs(seconds.min(LONGEST))));
         let entry = Entry { reason: reason.to_owned(), since, until };
         self.offline.add(interface, entry.clone()).map_err(|error| unkept(interface, &error))?;
-        let what = self.what_is(interface);
-        self.say(Level::Info, &format!("{what}-offline interface={interface} {entry} forced={force}"));
+        let is_lan = self.is_lan_alone(interface);
+        let event = if is_lan { "lan-offline" } else { "offline-requested" };
+        self.say(Level::Info, &format!("{event} interface={interface} {entry} forced={force}"));
         self.tell_offline(now);
-        Ok(Reply::Done(done(interface, until, what, &last)))
+        Ok(Reply::Done(done(interface, until, is_lan, &last)))
     }
 
     /// Puts an interface back.
@@ -58,8 +59,8 @@ impl Core {
             return Err(refusal(RefusalKind::Refused, format!("{interface} is not offline")));
         }
         self.offline.remove(interface).map_err(|error| unkept(interface, &error))?;
-        let what = self.what_is(interface);
-        self.say(Level::Info, &format!("{what}-online interface={interface} why=told"));
+        let event = if self.is_lan_alone(interface) { "lan-online" } else { "online-requested" };
+        self.say(Level::Info, &format!("{event} interface={interface} why=told"));
         self.tell_offline(now);
         let words = format!("{interface} is online; what has proven itself meanwhile goes home at once");
         Ok(Reply::Done(words))
@@ -75,8 +76,8 @@ impl Core {
     /// At the start: what an earlier run was told holds on.
     pub(in crate::daemon) fn recall_offline(&mut self, moment: Moment) {
         for (interface, entry) in self.offline.iter() {
-            let what = self.what_is(interface);
-            info!("{what}-offline interface={interface} {entry} remembered=yes");
+            let event = if self.is_lan_alone(interface) { "lan-offline" } else { "offline-requested" };
+            info!("{event} interface={interface} {entry} remembered=yes");
         }
         self.expire_offline(moment);
     }
@@ -84,8 +85,8 @@ impl Core {
     /// Puts back what is offline for long enough, and comes again for the next.
     pub(in crate::daemon) fn expire_offline(&mut self, moment: Moment) {
         for (interface, entry) in self.offline.expire(moment.realtime) {
-            let what = self.what_is(&interface);
-            self.say(Level::Info, &format!("{what}-online interface={interface} why=expired {entry}"));
+            let event = if self.is_lan_alone(&interface) { "lan-online" } else { "online-requested" };
+            self.say(Level::Info, &format!("{event} interface={interface} why=expired {entry}"));
         }
         self.tell_offline(moment.now);
     }
@@ -124,15 +125,15 @@ impl Core {
         Last { peers: self.engine.cut_off(interface), others: self.picture(&watch).last_of(interface) }
     }
 
-    /// What an interface is to those who read the log: that of a LAN, unless groups or next hops are on it.
-    fn what_is(&self, interface: &str) -> &'static str {
+    /// Whether an interface is a LAN's and nothing else: of a group's the watch tells by itself what becomes of it.
+    fn is_lan_alone(&self, interface: &str) -> bool {
         let members = self.config.groups.iter().flat_map(|group| &group.members);
         let is_member = members.map(|member| &member.interface).any(|name| name == interface);
         let is_hop = self.config.routes.iter().any(|route| match &route.next_hops {
             NextHops::Listed(hops) => hops.iter().any(|hop| hop.interface == interface),
             NextHops::Auto => false,
         });
-        if is_member || is_hop { "interface" } else { "lan" }
+        !is_member && !is_hop
     }
 }
 
@@ -185,12 +186,12 @@ fn unkept(interface: &str, error: &std::io::Error) -> Refusal {
     refusal(RefusalKind::Failed, message)
 }
 
-fn done(interface: &str, until: Option<Duration>, what: &str, last: &Last) -> String {
+fn done(interface: &str, until: Option<Duration>, is_lan: bool, last: &Last) -> String {
     let end = until.map_or_else(
         || format!("until \"faildctl online {interface}\""),
         |until| format!("until {}", Stamp(until)),
     );
-    let look = if what == "lan" { "faildctl peers" } else { "faildctl groups\" or \"faildctl routes" };
+    let look = if is_lan { "faildctl peers" } else { "faildctl groups\" or \"faildctl routes" };
     let lost = last.warning();
     format!("{interface} is offline {end}; unplug it when \"{look}\" shows its traffic moved{lost}")
 }

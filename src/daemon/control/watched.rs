@@ -177,7 +177,7 @@ impl Picture<'_> {
     /// What is wrong, a line each.
     pub(super) fn reasons(&self) -> impl Iterator<Item = String> {
         let groups = self.watch.groups.iter().filter_map(|group| self.group_reason(group));
-        groups.chain(self.watch.routes.iter().filter_map(route_reason))
+        groups.chain(self.watch.routes.iter().flat_map(route_reasons))
     }
 
     fn group_reason(&self, group: &GroupSnapshot) -> Option<String> {
@@ -204,12 +204,6 @@ impl Picture<'_> {
             }),
             MemberState::Failed if member.link == Link::Down => Some(format!("{name} has no link")),
             MemberState::Failed => Some(format!("{name} has failed")),
-            MemberState::Ok | MemberState::Unknown if member.link == Link::Down => {
-                Some(format!("{name} has no link"))
-            }
-            MemberState::Ok | MemberState::Unknown if member.no_data_address => {
-                Some(format!("{name} has no address"))
-            }
             MemberState::Ok | MemberState::Unknown => None,
         }
     }
@@ -223,8 +217,7 @@ fn last_of_group(group: &GroupSnapshot, interface: &str) -> Option<String> {
         return Some("nothing stands in for it: it is in no group but the anonymous one".to_owned());
     }
     let is_spare = |member: &MemberSnapshot| match (member.state, group.state) {
-        (MemberState::Ok | MemberState::Unknown, _) => !member.no_data_address,
-        (MemberState::Failed, GroupState::Failed) => true,
+        (MemberState::Ok | MemberState::Unknown, _) | (MemberState::Failed, GroupState::Failed) => true,
         (MemberState::Failed | MemberState::Offline, _) => false,
     };
     let mut others = group.members.iter().filter(|member| member.interface != interface);
@@ -263,16 +256,15 @@ fn is_moved(route: &RouteSnapshot) -> bool {
     route.goes_by_first_choice() == Some(false)
 }
 
-fn route_reason(route: &RouteSnapshot) -> Option<String> {
+/// What is wrong with a destination: each next hop that does not work, or should serve and does not.
+fn route_reasons(route: &RouteSnapshot) -> Vec<String> {
     let name = destination_words(route);
-    if route.all_silent {
-        return Some(format!("{name}: no next hop works, nothing is moved"));
-    }
+    let silent = route.all_silent.then(|| format!("{name}: no next hop works, nothing is moved"));
     let first = route.hops.iter().map(|hop| hop.rank).min();
     let is_left = |hop: &HopSnapshot| route.way != Way::Undecided && Some(hop.rank) == first && !hop.in_use;
     let wrong = route.hops.iter().filter(|hop| is_broken(hop) || is_left(hop));
-    let wrong: Vec<String> = wrong.map(|hop| format!("{} {}", hop_words(hop), hop_state(hop))).collect();
-    (!wrong.is_empty()).then(|| format!("{name}: {}", wrong.join(", ")))
+    let wrong = wrong.map(|hop| format!("{name}: {}: {}", hop_words(hop), hop_state(hop)));
+    silent.into_iter().chain(wrong).collect()
 }
 
 const fn is_broken(hop: &HopSnapshot) -> bool {
@@ -282,13 +274,13 @@ const fn is_broken(hop: &HopSnapshot) -> bool {
     }
 }
 
-/// What is wrong with a next hop that does not serve.
-fn hop_state(hop: &HopSnapshot) -> String {
+/// What is wrong with a next hop that does not work, or does not serve.
+fn hop_state(hop: &HopSnapshot) -> &str {
     match hop.health {
-        Health::Failed => "does not work".to_owned(),
-        Health::Poor => "works poorly".to_owned(),
-        Health::Works | Health::Unknown if hop.reason.is_empty() => "is not used".to_owned(),
-        Health::Works | Health::Unknown => format!("is not used ({})", hop.reason),
+        _ if !hop.reason.is_empty() => &hop.reason,
+        Health::Failed => "does not work",
+        Health::Poor => "works poorly",
+        Health::Works | Health::Unknown => "is not used",
     }
 }
 

@@ -78,8 +78,7 @@ fn check(groups: &[Group], what: What, interface: &str) -> Result<(), &'static s
 /// Whether another member is usable or, where the whole group has failed, not offline.
 fn has_other(group: &Group, member: &Member) -> bool {
     let is_spare = |other: &Member| match (other.state, group.state) {
-        (MemberState::Ok | MemberState::Unknown, _) => !other.no_data_address,
-        (MemberState::Failed, GroupState::Failed) => true,
+        (MemberState::Ok | MemberState::Unknown, _) | (MemberState::Failed, GroupState::Failed) => true,
         (MemberState::Failed | MemberState::Offline, _) => false,
     };
     let mut others = group.members.iter().filter(|other| other.interface != member.interface);
@@ -117,7 +116,8 @@ mod tests {
         let untold = with(AllOk, [("a", M::Ok), ("b", M::Unknown)]);
         assert_eq!(refusal(&untold, What::Offline, "a"), "", "without a target it works as far as is known");
         let bare = Member { no_data_address: true, ..member("b") };
-        assert_eq!(refusal(&group("g", Degraded, None, &[member("a"), bare]), What::Offline, "a"), NO_OTHER);
+        let spare = group("g", AllOk, None, &[member("a"), bare]);
+        assert_eq!(refusal(&spare, What::Offline, "a"), "", "a standby needs no address of its own");
     }
 
     #[test]

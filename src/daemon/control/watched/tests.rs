@@ -130,7 +130,7 @@ fn a_group_says_which_interfaces_are_wrong_and_how() {
     assert_eq!(
         scene.reasons(),
         ["group lan0 degraded: eth1 has no link, eth2 is offline until told, \
-          eth3 has the MAC address of another member, eth4 has no address, eth5 has failed"]
+          eth3 has the MAC address of another member, eth5 has failed"]
     );
     let watched = vec![member("eth9", MemberState::Failed)];
     let anonymous = Scene::new(vec![group("", AllOk, watched)], Vec::new());
@@ -139,26 +139,29 @@ fn a_group_says_which_interfaces_are_wrong_and_how() {
 
 #[test]
 fn a_destination_says_which_next_hops_are_wrong() {
-    let held = HopSnapshot { reason: "penalty 3000".to_owned(), ..hop("eth0", 1, Health::Works, false) };
+    let held = HopSnapshot {
+        reason: "works; failed too often, waits for 9 s more".to_owned(),
+        ..hop("eth0", 1, Health::Works, false)
+    };
     for (hops, expected, moved) in [
         (
             vec![hop("eth0", 1, Health::Failed, false), hop("eth1", 2, Health::Works, true)],
-            "10.9.0.0/16: eth0 via 10.0.0.1 does not work",
+            "10.9.0.0/16: eth0 via 10.0.0.1: does not work",
             1,
         ),
         (
             vec![held, hop("eth1", 2, Health::Works, true)],
-            "10.9.0.0/16: eth0 via 10.0.0.1 is not used (penalty 3000)",
+            "10.9.0.0/16: eth0 via 10.0.0.1: works; failed too often, waits for 9 s more",
             1,
         ),
         (
             vec![hop("eth0", 1, Health::Works, true), hop("eth1", 2, Health::Poor, false)],
-            "10.9.0.0/16: eth1 via 10.0.0.2 works poorly",
+            "10.9.0.0/16: eth1 via 10.0.0.2: works poorly",
             0,
         ),
         (
             vec![hop("eth0", 1, Health::Works, true), hop("eth1", 1, Health::Failed, false)],
-            "10.9.0.0/16: eth1 via 10.0.0.1 does not work",
+            "10.9.0.0/16: eth1 via 10.0.0.1: does not work",
             1,
         ),
     ] {
@@ -169,7 +172,14 @@ fn a_destination_says_which_next_hops_are_wrong() {
     let dead = vec![hop("eth0", 1, Health::Failed, true), hop("eth1", 2, Health::Failed, false)];
     let silent = RouteSnapshot { all_silent: true, ..route("::/0", dead) };
     let scene = Scene::new(Vec::new(), vec![silent]);
-    assert_eq!(scene.reasons(), ["::/0: no next hop works, nothing is moved"]);
+    assert_eq!(
+        scene.reasons(),
+        [
+            "::/0: no next hop works, nothing is moved",
+            "::/0: eth0 via 10.0.0.1: does not work",
+            "::/0: eth1 via 10.0.0.2: does not work",
+        ]
+    );
     assert_eq!(scene.picture().counts().1, DestinationCounts { known: 1, degraded: 1, moved: 0, silent: 1 });
 }
 
