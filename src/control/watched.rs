@@ -230,8 +230,15 @@ pub struct Destination {
     pub table: u32,
     /// Why it goes where it goes.
     pub reason: Reason,
-    /// Our routes to it, as `ip route` would write them.
-    pub overlays: Vec<String>,
+    /// Our route to it, as `ip route` would write it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overlay: Option<String>,
+    /// The best route of others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub original: Option<String>,
+    /// What does not go as wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
     /// By rank.
     pub next_hops: Vec<DestinationHop>,
 }
@@ -329,4 +336,140 @@ pub struct DestinationCounts {
     pub moved: usize,
     /// Those none of whose next hops works.
     pub silent: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::Reply;
+
+    fn target() -> Target {
+        Target {
+            name: "gate".to_owned(),
+            address: [192, 0, 2, 1].into(),
+            method: Method::Echo,
+            state: HopState::Works,
+            missed: 0,
+            good: 7,
+            loss_percent: Some(0),
+            round_trip_us: Some(420),
+            answered_ms: Some(9),
+        }
+    }
+
+    fn member_targets() -> MemberTargets {
+        MemberTargets {
+            group: "lan0".to_owned(),
+            interface: "eth0".to_owned(),
+            family: "ipv4".to_owned(),
+            mode: Mode::Routes,
+            test_address: Some([192, 0, 2, 11].into()),
+            targets: vec![target()],
+        }
+    }
+
+    fn group() -> Group {
+        let member = Member {
+            interface: "eth0".to_owned(),
+            state: MemberState::Offline,
+            active: false,
+            standby: false,
+            inactive: false,
+            duplicate_mac: false,
+            no_data_address: false,
+            link: Link::Up,
+            probe: Probing::Disabled,
+            stand_in: Some("eth1".to_owned()),
+            offline: Some(Offline { reason: "x".to_owned(), since_ms: 1, until_ms: Some(2) }),
+            addresses: vec![DataAddress { address: [192, 0, 2, 20].into(), up: true }],
+        };
+        let name = "lan0".to_owned();
+        Group { name, state: GroupState::Degraded, detection_ms: Some(10_000), members: vec![member] }
+    }
+
+    fn destination() -> Destination {
+        let hop = DestinationHop {
+            interface: "eth0".to_owned(),
+            via: Some([192, 0, 2, 1].into()),
+            rank: 1,
+            weight: 1,
+            state: HopState::Works,
+            in_use: true,
+            reason: "works".to_owned(),
+            penalty: 0.0,
+            targets: vec![target()],
+        };
+        Destination {
+            destination: "0.0.0.0/0".to_owned(),
+            table: 254,
+            reason: Reason { word: "moved".to_owned(), text: "x".to_owned() },
+            overlay: Some("x".to_owned()),
+            original: Some("x".to_owned()),
+            trouble: Some("x".to_owned()),
+            next_hops: vec![hop],
+        }
+    }
+
+    fn everything() -> Vec<Reply> {
+        let hop = NextHopTargets {
+            destination: "::/0".to_owned(),
+            table: 254,
+            interface: "eth0".to_owned(),
+            via: Some([192, 0, 2, 1].into()),
+            targets: vec![target()],
+        };
+        let probe = Probe {
+            number: 1,
+            time_ms: 2,
+            interface: "eth0".to_owned(),
+            sequence: 3,
+            target: [192, 0, 2, 1].into(),
+            method: Method::Neighbour,
+            round_trip_us: Some(1),
+            average_us: Some(1),
+            deviation_us: Some(1),
+        };
+        let reason = Reason { word: "member-works".to_owned(), text: "x".to_owned() };
+        let account = GroupAccount { reason, group: group(), targets: vec![member_targets()] };
+        let why = crate::control::Why {
+            destination: "::/0".to_owned(),
+            kernel: crate::control::KernelWay::Local {},
+            route: None,
+            rule: Some(destination()),
+            group: Some(account),
+            decision: None,
+        };
+        let page = crate::control::Page { items: vec![], more: None };
+        vec![
+            Reply::Groups(vec![group()]),
+            Reply::Targets(Targets { members: vec![member_targets()], next_hops: vec![hop] }),
+            Reply::Probes(Probes { time_ms: 1, items: vec![probe] }),
+            Reply::Routes(crate::control::Routes { destinations: vec![destination()], page }),
+            Reply::Why(Box::new(why)),
+        ]
+    }
+
+    fn names(value: &serde_json::Value, found: &mut Vec<String>) {
+        if let Some(object) = value.as_object() {
+            found.extend(object.keys().cloned());
+            object.values().for_each(|value| names(value, found));
+        }
+        value.as_array().into_iter().flatten().for_each(|value| names(value, found));
+    }
+
+    #[test]
+    fn answers_survive_the_wire_and_the_manual_has_every_member() {
+        let manual = include_str!("../../man/faild-control.7");
+        let words: Vec<&str> = manual.split_whitespace().collect();
+        for reply in everything() {
+            let line = reply.to_line();
+            assert_eq!(Reply::from_line(&line).unwrap(), reply);
+            let mut found = Vec::new();
+            names(&serde_json::from_str(&line).unwrap(), &mut found);
+            assert!(found.len() > 5, "{line}");
+            for name in found.iter().filter(|name| *name != "version") {
+                assert!(words.contains(&name.as_str()), "{name} is not in faild-control.7");
+            }
+        }
+    }
 }

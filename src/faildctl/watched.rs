@@ -143,8 +143,15 @@ impl Screen {
             // Writing to a string cannot fail.
             let _ = writeln!(text, "{name}: {}", destination.reason.text);
             text.push_str(&self.hops(&destination.next_hops));
-            for overlay in &destination.overlays {
-                let _ = writeln!(text, "  overlay: {overlay}");
+            let standing = [
+                ("overlay", &destination.overlay),
+                ("route", &destination.original),
+                ("trouble", &destination.trouble),
+            ];
+            for (label, words) in standing {
+                if let Some(words) = words {
+                    let _ = writeln!(text, "  {label}: {words}");
+                }
             }
             text.push('\n');
         }

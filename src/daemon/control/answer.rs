@@ -11,7 +11,7 @@ use crate::daemon::clock;
 use crate::daemon::core::{Core, End};
 use crate::daemon::offline::Entry;
 use crate::engine::{self, LanSnapshot, Levels, PathSnapshot, PeerSnapshot, Tally};
-use crate::reconcile::{RouteKey, Trouble};
+use crate::reconcile::{self, Trouble, WatchedRoute};
 use crate::time::Instant;
 use crate::watch::{GroupState, RouteSnapshot, Snapshot};
 use crate::wire::{Level, NodeId};
@@ -134,7 +134,8 @@ impl Core {
     }
 
     fn routes_page(&self, now: Instant, after: usize) -> Routes {
-        let shown = |route: &RouteSnapshot| self.destination(route, false);
+        let standing = if after == 0 { self.reconciler.watched().routes } else { Vec::new() };
+        let shown = |route: &RouteSnapshot| self.destination(route, &standing, false);
         let destinations = match after {
             0 => self.watch.snapshot(now).routes.iter().map(shown).collect(),
             _ => Vec::new(),
@@ -142,26 +143,35 @@ impl Core {
         Routes { destinations, page: page(self.routes(), after) }
     }
 
-    /// A destination with our routes to it.
-    pub(super) fn destination(&self, route: &RouteSnapshot, with_targets: bool) -> Destination {
-        let is_it = |key: &RouteKey| {
-            (key.table, key.destination) == (route.destination.table, route.destination.prefix)
+    /// A destination with what stands for it in the kernel.
+    pub(super) fn destination(
+        &self,
+        route: &RouteSnapshot,
+        standing: &[WatchedRoute],
+        with_targets: bool,
+    ) -> Destination {
+        let text = |route: &Option<std::sync::Arc<reconcile::Route>>| {
+            route.as_ref().map(|route| self.reconciler.describe_route(route))
         };
-        let ours = self.reconciler.overlays().filter(|overlay| is_it(&overlay.key));
-        let overlays = ours.map(|overlay| self.reconciler.describe_route(overlay)).collect();
-        destination(route, overlays, with_targets)
+        let view = destination(route, with_targets);
+        let Some(found) = standing.iter().find(|found| found.destination == route.destination) else {
+            return view;
+        };
+        let left_alone = found.is_left_alone.then(|| LEFT_ALONE.to_owned());
+        let trouble = found.trouble.as_ref().map(trouble_text).or(left_alone);
+        Destination { overlay: text(&found.overlay), original: text(&found.foreign), trouble, ..view }
     }
 
     /// All that the reconciler has to show, in its order.
     fn routes(&self) -> impl Iterator<Item = Route> {
         let of = |kind| {
-            move |route: &std::sync::Arc<crate::reconcile::Route>| Route {
+            move |route: &std::sync::Arc<reconcile::Route>| Route {
                 kind,
                 destination: route.key.destination.to_string(),
                 text: self.reconciler.describe_route(route),
             }
         };
-        let waiting = |w: crate::reconcile::Waiting| Route {
+        let waiting = |w: reconcile::Waiting| Route {
             kind: RouteKind::Waiting,
             destination: w.address.to_string(),
             text: format!("dev lo, for {}", w.interface.as_deref().unwrap_or("an unknown interface")),
@@ -340,6 +350,9 @@ pub(super) fn millis(duration: Duration) -> u64 {
 pub(super) fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
+
+/// Why a destination is not overlaid that has a route of a protocol that is not followed.
+const LEFT_ALONE: &str = "its route belongs to a program whose routes are left alone (route-protocols)";
 
 /// Peers of a page: about 40 kB of them, made in less than a tenth of a millisecond.
 const PEERS: usize = 32;

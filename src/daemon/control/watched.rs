@@ -225,12 +225,8 @@ fn last_of_group(group: &GroupSnapshot, interface: &str) -> Option<String> {
     is_last.then(|| format!("no other usable interface is in group {}", group.name))
 }
 
-/// A destination; `overlays`: our routes to it.
-pub(super) fn destination(
-    route: &RouteSnapshot,
-    overlays: Vec<String>,
-    with_targets: bool,
-) -> control::Destination {
+/// A destination, without what stands for it in the kernel.
+pub(super) fn destination(route: &RouteSnapshot, with_targets: bool) -> control::Destination {
     let hop = |hop: &HopSnapshot| control::DestinationHop {
         interface: hop.interface.clone(),
         via: hop.via,
@@ -246,7 +242,9 @@ pub(super) fn destination(
         destination: route.destination.prefix.to_string(),
         table: route.destination.table,
         reason: route_words(route),
-        overlays,
+        overlay: None,
+        original: None,
+        trouble: None,
         next_hops: route.hops.iter().map(hop).collect(),
     }
 }

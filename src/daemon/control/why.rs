@@ -33,11 +33,12 @@ impl Core {
         let told = subject.and_then(|subject| self.engine.explain(now, &subject));
         let watch = self.watch.snapshot(now);
         let picture = self.picture(&watch);
+        let standing = self.reconciler.watched().routes;
         let kernel = self.kernel_way(kernel);
         let group = self.leaves_by(&kernel, serving.as_ref()).find_map(|name| picture.account(&name));
         Ok(Reply::Why(Box::new(Why {
             destination: destination.to_owned(),
-            rule: picture.rule(&prefix).map(|rule| self.destination(rule, true)),
+            rule: picture.rule(&prefix).map(|rule| self.destination(rule, &standing, true)),
             group,
             kernel,
             route: serving.map(|serving| self.serving_route(&serving)),

@@ -239,7 +239,9 @@ lanA  down  10.1.0.2  home
         destination: "10.0.0.0/8".to_owned(),
         table: 254,
         reason: Reason { word: "first-choice".to_owned(), text: "the first choice works".to_owned() },
-        overlays: vec![],
+        overlay: None,
+        original: None,
+        trouble: None,
         next_hops: vec![hop],
     };
     let ruled = Why { route: None, decision: None, rule: Some(rule), ..why() };

@@ -66,7 +66,9 @@ fn destination(targets: Vec<Target>) -> Destination {
         destination: "0.0.0.0/0".to_owned(),
         table: 254,
         reason: Reason { word: "moved".to_owned(), text: "the first choice does not serve".to_owned() },
-        overlays: vec!["default via 10.2.0.1 dev eth1 proto faild".to_owned()],
+        overlay: Some("default via 10.2.0.1 dev eth1 proto faild".to_owned()),
+        original: Some("default via 10.1.0.1 dev eth0".to_owned()),
+        trouble: None,
         next_hops: vec![
             DestinationHop { targets, penalty: 1000.0, ..hop("eth0", 1, HopState::Failed, false) },
             hop("eth1", 2, HopState::Works, true),
@@ -134,6 +136,7 @@ fn routes_begin_with_the_destinations() {
   eth0 via 10.1.0.1  rank 1  weight 1  failed  -       penalty 1000
   eth1 via 10.2.0.1  rank 2  weight 1  works   serves
   overlay: default via 10.2.0.1 dev eth1 proto faild
+  route: default via 10.1.0.1 dev eth0
 
 nothing is moved, remembered or in trouble
 ";

@@ -188,7 +188,7 @@ fn what_is_not_decided_yet_is_no_fault() {
     let hops = vec![hop("eth0", 1, Health::Unknown, false), hop("eth1", 2, Health::Unknown, false)];
     let scene = Scene::new(Vec::new(), vec![route("10.0.0.0/8", hops)]);
     assert_eq!(scene.reasons(), [""; 0]);
-    let view = destination(&scene.watch.routes[0], Vec::new(), false);
+    let view = destination(&scene.watch.routes[0], false);
     assert_eq!(view.reason.word, "undecided");
 }
 
