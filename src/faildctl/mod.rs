@@ -64,11 +64,13 @@ pub fn main() -> ExitCode {
             return ExitCode::from(status as u8);
         }
     };
-    match &arguments.command {
-        Command::Ipmpstat { words } => compat::ipmpstat(&arguments.socket(), words),
-        Command::IfMpadm { words } => compat::if_mpadm(&arguments.socket(), words),
-        _ => ExitCode::from(run(&arguments) as u8),
+    if let Command::Ipmpstat { words } = &arguments.command {
+        return compat::ipmpstat(&arguments.socket(), words);
     }
+    if let Command::IfMpadm { words } = &arguments.command {
+        return compat::if_mpadm(&arguments.socket(), words);
+    }
+    ExitCode::from(run(&arguments) as u8)
 }
 
 fn run(arguments: &Arguments) -> ExitStatus {
@@ -150,15 +152,14 @@ fn follow_probes(
     loop {
         // An interrupted pause is a shorter one.
         let _ = poll(&mut [], PAUSE_MS);
-        match client.ask(&Request::Probes { after: Some(last) })? {
-            Reply::Error(refusal) => return Err(refusal.into()),
-            Reply::Probes(probes) if probes.items.is_empty() => {}
-            reply => {
-                if let Reply::Probes(probes) = &reply {
-                    last = probes.items.last().map_or(last, |probe| probe.number);
-                }
-                print(arguments, &reply, screen, false)?;
-            }
+        let reply = client.ask(&Request::Probes { after: Some(last) })?;
+        if let Reply::Error(refusal) = reply {
+            return Err(refusal.into());
+        }
+        let Reply::Probes(probes) = &reply else { continue };
+        if let Some(probe) = probes.items.last() {
+            last = probe.number;
+            print(arguments, &reply, screen, false)?;
         }
     }
 }

@@ -51,10 +51,8 @@ fn run(socket: &Path, what: What, interface: &str) -> Result<(), Fatal> {
         What::Offline => Request::Offline { interface, reason: None, for_s: None, force: false },
         What::Online => Request::Online { interface },
     };
-    match ask(&mut client, &request)? {
-        Reply::Done(_) => Ok(()),
-        reply => Err(unexpected(reply)),
-    }
+    let Reply::Done(_) = ask(&mut client, &request)? else { return Err(unexpected()) };
+    Ok(())
 }
 
 /// The refusals of if_mpadm(8), in its order. The daemon checks what would do harm again, and more than this.

@@ -76,24 +76,20 @@ fn print(mut layout: Layout, rows: &[Row]) -> Result<Layout, Fatal> {
 }
 
 pub(super) fn groups(client: &mut Client) -> Result<Vec<Group>, Fatal> {
-    match ask(client, &Request::Groups {})? {
-        Reply::Groups(groups) => Ok(groups),
-        reply => Err(unexpected(reply)),
-    }
+    let Reply::Groups(groups) = ask(client, &Request::Groups {})? else { return Err(unexpected()) };
+    Ok(groups)
 }
 
 fn targets(client: &mut Client) -> Result<Targets, Fatal> {
-    match ask(client, &Request::Targets { interface: None })? {
-        Reply::Targets(targets) => Ok(targets),
-        reply => Err(unexpected(reply)),
-    }
+    let Reply::Targets(targets) = ask(client, &Request::Targets { interface: None })? else {
+        return Err(unexpected());
+    };
+    Ok(targets)
 }
 
 fn probes(client: &mut Client, after: Option<u64>) -> Result<Probes, Fatal> {
-    match ask(client, &Request::Probes { after })? {
-        Reply::Probes(probes) => Ok(probes),
-        reply => Err(unexpected(reply)),
-    }
+    let Reply::Probes(probes) = ask(client, &Request::Probes { after })? else { return Err(unexpected()) };
+    Ok(probes)
 }
 
 const fn columns(mode: Mode) -> &'static [Column] {

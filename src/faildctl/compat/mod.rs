@@ -34,16 +34,15 @@ impl Fatal {
     }
 }
 
-/// An answer of another kind than was asked for.
-fn unexpected(reply: Reply) -> Fatal {
-    match reply {
-        Reply::Error(refusal) => Fatal::new(refusal.message),
-        _ => Fatal::new("faild answered something else; use the faildctl of this faild"),
-    }
+/// Asks; a refusal is fatal.
+fn ask(client: &mut Client, request: &Request) -> Result<Reply, Fatal> {
+    let reply = client.ask(request)?;
+    if let Reply::Error(refusal) = reply { Err(Fatal::new(refusal.message)) } else { Ok(reply) }
 }
 
-fn ask(client: &mut Client, request: &Request) -> Result<Reply, Fatal> {
-    Ok(client.ask(request)?)
+/// An answer of another kind than was asked for.
+fn unexpected() -> Fatal {
+    Fatal::new("faild answered something else; use the faildctl of this faild")
 }
 
 fn connect(socket: &Path) -> Result<Client, Fatal> {
