@@ -1,8 +1,10 @@
-//! Changes of state that people and programs want to be told of, all derived here, by comparing what the engine shows
-//! from one moment to the next. Hooks and followers of events get the same.
+//! Changes of state that people and programs want to be told of, all derived here, by comparing what the engine and the
+//! watch show from one moment to the next. Hooks and followers of events get the same.
 //!
 //! Everything is unknown at first. What was good and is no longer is lost; what was lost and is good again is regained:
 //! so each loss is told once, and each return only after its loss.
+
+mod watched;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -10,7 +12,9 @@ use std::net::IpAddr;
 
 use crate::config::ChangeKind;
 use crate::engine::{LanSnapshot, PeerSnapshot, Snapshot};
+use crate::watch::Destination;
 use crate::wire::{LanIndex, Level, NodeId};
+use watched::Worth;
 
 /// A peer, as it is told of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,8 +32,12 @@ pub struct PeerWords {
 pub struct Change {
     /// How.
     pub kind: ChangeKind,
-    /// The LAN's interface.
+    /// The interface of the LAN, or of the group.
     pub interface: Option<String>,
+    /// The group; empty: anonymous.
+    pub group: Option<String>,
+    /// The destination.
+    pub destination: Option<Destination>,
     /// The peer; or for redundancy those that have none, [`MOST_PEERS`] at most.
     pub peers: Vec<PeerWords>,
     /// How many peers there are, `peers` may be less.
@@ -47,6 +55,24 @@ pub enum Subject {
     Redundancy,
     /// Where traffic for a peer goes.
     Traffic(NodeId),
+    /// What a group of interfaces is worth, by its name.
+    Group(String),
+    /// An interface of a group, by its name.
+    Member(String),
+    /// Where a destination goes.
+    Route(Option<Destination>),
+    /// Whether any next hop of a destination works.
+    Reach(Option<Destination>),
+}
+
+impl Subject {
+    /// Whether it is the watch's, not the engine's.
+    const fn is_watched(&self) -> bool {
+        match self {
+            Subject::Group(_) | Subject::Member(_) | Subject::Route(_) | Subject::Reach(_) => true,
+            Subject::Peer(_) | Subject::Lan(_) | Subject::Redundancy | Subject::Traffic(_) => false,
+        }
+    }
 }
 
 /// Remembers what was.
@@ -54,6 +80,8 @@ pub enum Subject {
 pub struct Tracker {
     /// Whether each thing was good when last seen; what is not in here is unknown.
     known: BTreeMap<Subject, bool>,
+    /// What groups were worth, those that were ever usable.
+    worth: BTreeMap<String, Worth>,
 }
 
 impl Tracker {
@@ -82,7 +110,7 @@ impl Tracker {
             self.compare(&mut seen, Subject::Traffic(peer.node), !is_moved(peer), traffic, &mut tell);
         }
         self.observe_redundancy(snapshot, &mut seen, &mut changes);
-        self.known.retain(|subject, _| seen.contains(subject));
+        self.known.retain(|subject, _| seen.contains(subject) || subject.is_watched());
         changes
     }
 
@@ -139,8 +167,9 @@ impl Tracker {
 }
 
 impl Change {
-    fn plain(kind: ChangeKind) -> Self {
-        Self { kind, interface: None, peers: Vec::new(), count: 0 }
+    /// A change of which nothing else is told.
+    pub(crate) const fn plain(kind: ChangeKind) -> Self {
+        Self { kind, interface: None, group: None, destination: None, peers: Vec::new(), count: 0 }
     }
 
     /// What it is about.
@@ -153,6 +182,14 @@ impl Change {
             }
             ChangeKind::RedundancyLost | ChangeKind::RedundancyRegained => Subject::Redundancy,
             ChangeKind::Failover | ChangeKind::Failback => Subject::Traffic(node),
+            ChangeKind::GroupFailed | ChangeKind::GroupDegraded | ChangeKind::GroupOk => {
+                Subject::Group(self.group.clone().unwrap_or_default())
+            }
+            ChangeKind::InterfaceFailed | ChangeKind::InterfaceRepaired => {
+                Subject::Member(self.interface.clone().unwrap_or_default())
+            }
+            ChangeKind::RouteMoved | ChangeKind::RouteBack => Subject::Route(self.destination),
+            ChangeKind::RouteLost | ChangeKind::RouteRegained => Subject::Reach(self.destination),
         }
     }
 }
@@ -163,6 +200,12 @@ impl fmt::Display for Change {
         f.write_str(self.kind.name())?;
         if let Some(interface) = &self.interface {
             write!(f, " interface={interface}")?;
+        }
+        if let Some(group) = &self.group {
+            write!(f, " group={group}")?;
+        }
+        if let Some(Destination { prefix, table }) = &self.destination {
+            write!(f, " destination={prefix} table={table}")?;
         }
         if self.count > 0 {
             write!(f, " peers={}", self.count)?;

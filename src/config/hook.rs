@@ -44,11 +44,29 @@ pub enum ChangeKind {
     Failover,
     /// It is home again.
     Failback,
+    /// No interface of a group is usable.
+    GroupFailed,
+    /// Some interface of a group is not usable, and another is.
+    GroupDegraded,
+    /// All interfaces of a group are usable.
+    GroupOk,
+    /// An interface of a group has failed.
+    InterfaceFailed,
+    /// It works again.
+    InterfaceRepaired,
+    /// A destination does not go by its first choice.
+    RouteMoved,
+    /// It does again.
+    RouteBack,
+    /// No next hop of a destination works.
+    RouteLost,
+    /// One does again.
+    RouteRegained,
 }
 
 impl ChangeKind {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 17] = [
         Self::PeerLost,
         Self::PeerRegained,
         Self::LanLost,
@@ -57,6 +75,15 @@ impl ChangeKind {
         Self::RedundancyRegained,
         Self::Failover,
         Self::Failback,
+        Self::GroupFailed,
+        Self::GroupDegraded,
+        Self::GroupOk,
+        Self::InterfaceFailed,
+        Self::InterfaceRepaired,
+        Self::RouteMoved,
+        Self::RouteBack,
+        Self::RouteLost,
+        Self::RouteRegained,
     ];
 
     /// The name that people and programs see.
@@ -70,6 +97,15 @@ impl ChangeKind {
             Self::RedundancyRegained => "redundancy-regained",
             Self::Failover => "failover",
             Self::Failback => "failback",
+            Self::GroupFailed => "group-failed",
+            Self::GroupDegraded => "group-degraded",
+            Self::GroupOk => "group-ok",
+            Self::InterfaceFailed => "interface-failed",
+            Self::InterfaceRepaired => "interface-repaired",
+            Self::RouteMoved => "route-moved",
+            Self::RouteBack => "route-back",
+            Self::RouteLost => "route-lost",
+            Self::RouteRegained => "route-regained",
         }
     }
 }
@@ -79,7 +115,9 @@ pub(super) const KEYS: &[Key<HookConfig>] = &[
     Key {
         name: "events",
         default: "[\"peer-lost\", \"peer-regained\", \"lan-lost\", \"lan-regained\", \"redundancy-lost\", \
-                  \"redundancy-regained\", \"failover\", \"failback\"]",
+                  \"redundancy-regained\", \"failover\", \"failback\", \"group-failed\", \"group-degraded\", \
+                  \"group-ok\", \"interface-failed\", \"interface-repaired\", \"route-moved\", \"route-back\", \
+                  \"route-lost\", \"route-regained\"]",
         read: read_events,
     },
     Key {

@@ -12,14 +12,20 @@
 
 mod event;
 mod view;
+mod watched;
 mod why;
 
 pub use event::Event;
 pub use view::{
     Address, Health, Lan, LanState, NextHop, Offline, Page, Path, PathState, Peer, PeerCounts, Route,
-    RouteKind, Status,
+    RouteKind, Routes, Status,
 };
 
+pub use watched::{
+    DataAddress, Destination, DestinationCounts, DestinationHop, Group, GroupAccount, GroupCounts,
+    GroupState, HopState, Link, Member, MemberState, MemberTargets, Method, Mode, NextHopTargets, Probe,
+    Probes, Probing, Target, Targets,
+};
 pub use why::{Decision, KernelWay, PathAccount, Reason, Rehearsal, ServingRoute, Step, Why};
 
 use std::ops::RangeInclusive;
@@ -51,7 +57,21 @@ pub enum Request {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         after: Option<String>,
     },
-    /// The overlays, and what is remembered, a page.
+    /// The groups of interfaces.
+    Groups {},
+    /// The hosts that are probed for groups and destinations.
+    Targets {
+        /// Those that this interface asks; all if absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        interface: Option<String>,
+    },
+    /// The last probes that were answered or given up.
+    Probes {
+        /// Those after this one; all that are kept if absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<u64>,
+    },
+    /// The overlays, what is remembered, and the destinations with their next hops, a page.
     Routes {
         /// Those after so many.
         #[serde(default)]
@@ -67,7 +87,7 @@ pub enum Request {
         /// Put it back after so many seconds.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         for_s: Option<u64>,
-        /// Even if peers hang on it.
+        /// Even if it is the last way to something.
         #[serde(default)]
         force: bool,
     },
@@ -85,7 +105,7 @@ pub enum Request {
     },
     /// What would be done if something failed; nothing is changed.
     Plan {
-        /// An interface, or a peer: its node id, name, or one of its addresses.
+        /// An interface, a gateway, or a peer: its node id, name, or one of its addresses.
         fail: String,
     },
     /// What has happened.
@@ -124,6 +144,9 @@ impl Request {
             | Request::Lans {}
             | Request::Peers { .. }
             | Request::Routes { .. }
+            | Request::Groups {}
+            | Request::Targets { .. }
+            | Request::Probes { .. }
             | Request::Why { .. }
             | Request::Plan { .. }
             | Request::Events { .. } => false,
@@ -174,7 +197,13 @@ pub enum Reply {
     /// To [`Request::Peers`].
     Peers(Page<Peer, String>),
     /// To [`Request::Routes`].
-    Routes(Page<Route, usize>),
+    Routes(Routes),
+    /// To [`Request::Groups`].
+    Groups(Vec<Group>),
+    /// To [`Request::Targets`].
+    Targets(Targets),
+    /// To [`Request::Probes`].
+    Probes(Probes),
     /// To [`Request::Events`].
     Events(Vec<Event>),
     /// To [`Request::Why`].

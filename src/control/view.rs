@@ -5,6 +5,8 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::watched::{Destination, DestinationCounts, GroupCounts};
+
 /// How things are, in short.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Status {
@@ -39,6 +41,12 @@ pub struct Status {
     pub lans: Vec<Lan>,
     /// How many peers there are.
     pub peers: PeerCounts,
+    /// How many groups of interfaces there are.
+    #[serde(default)]
+    pub groups: GroupCounts,
+    /// How many destinations there are that follow the next hop that works.
+    #[serde(default)]
+    pub destinations: DestinationCounts,
     /// Overlays that stand.
     pub overlays: usize,
     /// Routes that are gone and remembered.
@@ -59,11 +67,12 @@ pub struct Status {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Health {
-    /// Every LAN works, and every path to every peer that is present.
+    /// Every LAN works, every path to every peer that is present, every group, and every destination's first choice.
     Ok,
     /// Everybody who is present is reached, but something is broken.
     Degraded,
-    /// No LAN works, or no peer is reached of those that are known.
+    /// No LAN works, no peer is reached of those that are known, a group has no usable interface, or a destination no
+    /// next hop that works.
     Failed,
 }
 
@@ -134,6 +143,17 @@ pub struct Page<T, K> {
     /// Ask again with this as `after` for those that follow; absent at the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub more: Option<K>,
+}
+
+/// A part of the routes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Routes {
+    /// The destinations that follow the next hop that works; on the first page only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub destinations: Vec<Destination>,
+    /// The routes.
+    #[serde(flatten)]
+    pub page: Page<Route, usize>,
 }
 
 /// One peer.

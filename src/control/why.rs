@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::view::{NextHop, PathState};
+use super::watched::{Destination, GroupAccount};
 
 /// Why traffic goes where it goes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -16,6 +17,12 @@ pub struct Why {
     /// The routes over the LANs that lead to it; absent if there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub route: Option<ServingRoute>,
+    /// The destination of the settings that governs it; absent if none does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<Destination>,
+    /// The group by whose interface it leaves; absent if it is none's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<GroupAccount>,
     /// The peer's address that decides; absent if nothing is known of any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decision: Option<Decision>,

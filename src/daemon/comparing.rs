@@ -18,7 +18,9 @@ impl Core {
 
     /// Looks what it comes to. That redundancy was lost only all peers together show, so that no notice tells it.
     pub(super) fn compare(&mut self, now: Instant) {
-        for change in self.tracker.observe(&self.engine.snapshot(now)) {
+        let mut changes = self.tracker.observe(&self.engine.snapshot(now));
+        changes.extend(self.tracker.observe_watch(&self.watch.snapshot(now)));
+        for change in changes {
             match change.kind {
                 ChangeKind::RedundancyLost => self.say(Level::Warn, &change),
                 ChangeKind::RedundancyRegained => self.say(Level::Info, &change),
@@ -27,7 +29,16 @@ impl Core {
                 | ChangeKind::LanLost
                 | ChangeKind::LanRegained
                 | ChangeKind::Failover
-                | ChangeKind::Failback => debug!("change {change}"),
+                | ChangeKind::Failback
+                | ChangeKind::GroupFailed
+                | ChangeKind::GroupDegraded
+                | ChangeKind::GroupOk
+                | ChangeKind::InterfaceFailed
+                | ChangeKind::InterfaceRepaired
+                | ChangeKind::RouteMoved
+                | ChangeKind::RouteBack
+                | ChangeKind::RouteLost
+                | ChangeKind::RouteRegained => debug!("change {change}"),
             }
             self.changes.push(change);
         }

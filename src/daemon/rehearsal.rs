@@ -1,15 +1,18 @@
 //! A fault, played through on a clone of the core: what faild would ask of the kernel, and when.
 //!
 //! ```text
-//!   clone of engine <---- its peers, played (engine::Cast)
-//!     Plan | ^ Outcome
-//!          v |
-//!   clone of reconciler <-> its own mirror as the kernel
+//!   clone of engine <---- its peers, played (engine::Cast)     clone of watch <---- other hosts, played (Hosts)
+//!     Plan | ^ Outcome                                           Plan | ^ Found
+//!          v |                                                        v |
+//!   clone of reconciler <-> its own mirror as the kernel -----------------
 //! ```
 //!
 //! It is the very code that decides when the fault comes. Nothing leaves it; its clock is its own.
 
+mod hosts;
+
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::core::{Core, Errand};
@@ -17,6 +20,10 @@ use crate::engine::{self, Cast, Engine, Silence};
 use crate::interface::Interface;
 use crate::reconcile::{self, Dump, Mirror, Operation, PROTOCOL, Reconciler, Route};
 use crate::time::Instant;
+use crate::watch::{self, Probe, Watch};
+use hosts::Hosts;
+
+pub(super) use hosts::is_gateway;
 
 /// What is played.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +32,27 @@ pub(super) enum Fault {
     Carrier(String),
     /// A peer falls silent.
     Silence(Silence),
+    /// The gateway of a next hop falls silent, and all beyond it; it may be a peer's interface as well.
+    Gateway(IpAddr, Option<Silence>),
+}
+
+impl Fault {
+    /// What of a peer falls silent.
+    const fn silence(&self) -> Option<Silence> {
+        match self {
+            Fault::Silence(silence) => Some(*silence),
+            Fault::Gateway(_, silence) => *silence,
+            Fault::Carrier(_) => None,
+        }
+    }
+
+    /// The gateway that falls silent.
+    const fn gateway(&self) -> Option<IpAddr> {
+        match self {
+            Fault::Gateway(address, _) => Some(*address),
+            Fault::Silence(_) | Fault::Carrier(_) => None,
+        }
+    }
 }
 
 /// An operation, and how long after the fault it would be asked for.
@@ -37,13 +65,21 @@ pub(super) struct Step {
 /// See the module.
 struct Stage {
     engine: Engine,
+    watch: Watch,
     reconciler: Reconciler,
     kernel: Mirror,
     cast: Cast,
+    hosts: Hosts,
+    /// Answers to probes of the watch that are on their way.
+    answers: VecDeque<watch::Answer>,
     /// What waits to be handed to the reconciler.
     waiting: VecDeque<reconcile::Input<'static>>,
     is_plan_new: bool,
+    /// The watch's plan has changed since the reconciler saw it.
+    is_watch_new: bool,
     began: Instant,
+    /// Until when the engine and the watch may think.
+    ends: (Instant, Instant),
     steps: Vec<Step>,
 }
 
@@ -51,7 +87,8 @@ struct Stage {
 pub(super) fn rehearse(core: &Core, now: Instant, fault: &Fault) -> Vec<Step> {
     let mut steps = play(core, now, Some(fault));
     // In quiet times nothing is under way, and the question needs no second play.
-    if !steps.is_empty() && core.engine.is_unsettled() {
+    let is_unsettled = || core.engine.is_unsettled() || hosts::is_unsettled(&core.watch.snapshot(now));
+    if !steps.is_empty() && is_unsettled() {
         let anyway = play(core, now, None);
         steps.retain(|step| !anyway.iter().any(|other| other.operation == step.operation));
     }
@@ -59,15 +96,20 @@ pub(super) fn rehearse(core: &Core, now: Instant, fault: &Fault) -> Vec<Step> {
 }
 
 fn play(core: &Core, now: Instant, fault: Option<&Fault>) -> Vec<Step> {
-    let silence = if let Some(Fault::Silence(silence)) = fault { Some(*silence) } else { None };
+    let shown = core.watch.snapshot(now);
     let mut stage = Stage {
         engine: core.engine.clone(),
+        watch: core.watch.clone(),
         reconciler: core.reconciler.clone(),
         kernel: core.reconciler.mirror().clone(),
-        cast: core.engine.cast(now, silence),
+        cast: core.engine.cast(now, fault.and_then(Fault::silence)),
+        hosts: Hosts::new(&shown, fault.and_then(Fault::gateway)),
+        answers: VecDeque::new(),
         waiting: VecDeque::new(),
         is_plan_new: core.is_plan_new,
+        is_watch_new: true,
         began: now,
+        ends: (now + core.engine.longest_judgement(), now + hosts::longest_judgement(&core.config, &shown)),
         steps: Vec::new(),
     };
     stage.catch_up(now, &core.errands);
@@ -97,17 +139,20 @@ impl Stage {
         self.kernel.set_carrier(index, false);
         let interfaces: Vec<Interface> = self.kernel.interfaces().cloned().collect();
         self.engine.handle(now, engine::Input::Interfaces(&interfaces));
+        self.watch.handle(now, watch::Input::Interfaces(&interfaces));
         self.reconciler.handle(now, reconcile::Input::Interfaces(&interfaces));
         self.settle(now);
     }
 
     fn run(&mut self, start: Instant) {
-        let end = start + self.engine.longest_judgement();
+        let end = self.ends.0.max(self.ends.1);
         for _ in 0..LONGEST {
-            let decides = self.engine.deadline().map(|(at, _)| at);
+            // What takes the watch long would be a thousand needless rounds with a thousand peers.
+            let decides = self.engine.deadline().map(|(at, _)| at).filter(|at| *at <= self.ends.0);
+            let asks = self.engine.next_inquiry(&self.cast).filter(|at| *at <= self.ends.0);
+            let watches = self.watch.deadline().filter(|at| *at <= self.ends.1);
             let compares = self.reconciler.deadline().map(|(at, _)| at);
-            let asks = self.engine.next_inquiry(&self.cast);
-            let Some(now) = [decides, compares, asks].into_iter().flatten().min() else { return };
+            let Some(now) = [decides, compares, asks, watches].into_iter().flatten().min() else { return };
             let now = now.max(start);
             if now > end {
                 return;
@@ -116,6 +161,8 @@ impl Stage {
                 self.engine.inquire_as_peers(now, &mut self.cast);
             } else if decides.is_some_and(|at| at <= now) {
                 self.engine.handle(now, engine::Input::DeadlinePassed);
+            } else if watches.is_some_and(|at| at <= now) {
+                self.watch.handle(now, watch::Input::DeadlinePassed);
             } else {
                 self.reconciler.handle(now, reconcile::Input::DeadlinePassed);
             }
@@ -123,19 +170,26 @@ impl Stage {
         }
     }
 
-    /// Drains both halves until neither has anything to say to the other.
+    /// Drains all parts until none has anything to say to another.
     fn settle(&mut self, now: Instant) {
         loop {
             while let Some(output) = self.engine.next_output() {
                 self.on_engine(now, output);
             }
+            while let Some(output) = self.watch.next_output() {
+                self.on_watch(now, output);
+            }
             while let Some(output) = self.reconciler.next_output() {
                 self.on_reconciler(now, output);
             }
-            if let Some(input) = self.waiting.pop_front() {
+            if let Some(answer) = self.answers.pop_front() {
+                self.watch.handle(now, watch::Input::Answer(answer));
+            } else if let Some(input) = self.waiting.pop_front() {
                 self.reconciler.handle(now, input);
             } else if std::mem::take(&mut self.is_plan_new) {
                 self.reconciler.handle(now, reconcile::Input::Plan(self.engine.plan()));
+            } else if std::mem::take(&mut self.is_watch_new) {
+                self.reconciler.handle(now, reconcile::Input::Watch(self.watch.plan()));
             } else {
                 return;
             }
@@ -153,6 +207,24 @@ impl Stage {
         }
     }
 
+    fn on_watch(&mut self, now: Instant, output: watch::Output) {
+        match output {
+            watch::Output::Probe(probe) => self.answers.extend(self.answer(now, &probe)),
+            watch::Output::PlanChanged => self.is_watch_new = true,
+            watch::Output::QueryLinks
+            | watch::Output::ListNeighbours(_)
+            | watch::Output::Remember(_)
+            | watch::Output::Notice(_) => {}
+        }
+    }
+
+    /// What comes back to a probe: nothing by an interface whose link is down.
+    fn answer(&self, now: Instant, probe: &Probe) -> Option<watch::Answer> {
+        let mut interfaces = self.kernel.interfaces();
+        let interface = interfaces.find(|interface| interface.index == probe.interface)?;
+        if interface.is_running() { self.hosts.answer(now, &interface.name, probe) } else { None }
+    }
+
     fn on_reconciler(&mut self, now: Instant, output: reconcile::Output) {
         match output {
             reconcile::Output::Apply(operations) => self.apply(now, operations),
@@ -163,7 +235,8 @@ impl Stage {
             reconcile::Output::Adopted { address, way } => {
                 self.engine.handle(now, engine::Input::Adopted { address, way: way.as_ref() });
             }
-            reconcile::Output::Journal(_) | reconcile::Output::Found(_) | reconcile::Output::Notice(_) => {}
+            reconcile::Output::Found(found) => self.watch.handle(now, watch::Input::Routes(&found)),
+            reconcile::Output::Journal(_) | reconcile::Output::Notice(_) => {}
         }
     }
 

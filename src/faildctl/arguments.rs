@@ -43,18 +43,35 @@ pub(super) enum Command {
     Lans,
     /// The peers and the paths to them
     Peers,
-    /// Overlays, and routes and addresses that are kept for later
+    /// Destinations with their next hops, overlays, and what is kept for later
     Routes,
+    /// The groups of interfaces that stand in for each other
+    Groups,
+    /// The hosts that are probed for groups and next hops
+    Targets {
+        /// Only those that this interface asks
+        #[arg(value_name = "IF")]
+        interface: Option<String>,
+    },
+    /// The last probes that were answered or given up
+    Probes {
+        /// Go on with those that come
+        #[arg(short, long)]
+        follow: bool,
+        /// Only those after number N
+        #[arg(long, value_name = "N")]
+        after: Option<u64>,
+    },
     /// Why traffic for an address or prefix goes where it goes
     Why {
         /// The address or prefix
         #[arg(value_name = "DEST")]
         destination: String,
     },
-    /// What would be done if an interface or a peer failed; changes nothing
+    /// What would be done if an interface, gateway or peer failed; changes nothing
     Plan {
-        /// An interface, or a peer: its name, node id or one of its addresses
-        #[arg(long, value_name = "IF|PEER")]
+        /// An interface, a gateway's address, or a peer: its name, node id or one of its addresses
+        #[arg(long, value_name = "IF|GATEWAY|PEER")]
         fail: String,
     },
     /// Take an interface out of service: traffic leaves it while it still works
@@ -68,7 +85,7 @@ pub(super) enum Command {
         /// Put it back after this time, such as 30m or 2h
         #[arg(long = "for", value_name = "TIME", value_parser = time)]
         duration: Option<Duration>,
-        /// Even if it is the last way to somebody
+        /// Even if it is the last way to something
         #[arg(long)]
         force: bool,
     },
@@ -103,6 +120,20 @@ pub(super) enum Command {
         #[arg(long)]
         keep: bool,
     },
+    /// As ipmpstat(8) of Solaris: [-n] [-o all|FIELD,.. [-P]] -a|-g|-i|-p|-t
+    #[command(disable_help_flag = true)]
+    Ipmpstat {
+        /// Its options
+        #[arg(value_name = "OPTION", trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<String>,
+    },
+    /// As if_mpadm(8) of Solaris: -d IF, -r IF
+    #[command(name = "if_mpadm", disable_help_flag = true)]
+    IfMpadm {
+        /// Its options
+        #[arg(value_name = "OPTION", trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<String>,
+    },
 }
 
 impl Arguments {
@@ -116,10 +147,15 @@ impl Command {
     /// What to ask the daemon first.
     pub(super) fn request(&self) -> Request {
         match self {
+            // Those two ask by themselves, and more than this.
+            Command::Ipmpstat { .. } | Command::IfMpadm { .. } => Request::Groups {},
             Command::Status => Request::Status {},
             Command::Lans => Request::Lans {},
             Command::Peers => Request::Peers { after: None },
             Command::Routes => Request::Routes { after: 0 },
+            Command::Groups => Request::Groups {},
+            Command::Targets { interface } => Request::Targets { interface: interface.clone() },
+            Command::Probes { after, follow: _ } => Request::Probes { after: *after },
             Command::Why { destination } => Request::Why { destination: destination.clone() },
             Command::Plan { fail } => Request::Plan { fail: fail.clone() },
             Command::Offline { interface, reason, duration, force } => Request::Offline {
@@ -135,6 +171,13 @@ impl Command {
             Command::Confirm => Request::Confirm {},
             Command::Stop { keep } => Request::Stop { keep: *keep },
         }
+    }
+}
+
+impl Command {
+    /// Whether it goes on with probes as they come.
+    pub(super) const fn follows_probes(&self) -> bool {
+        matches!(self, Command::Probes { follow: true, .. })
     }
 }
 
@@ -176,7 +219,21 @@ mod tests {
         let reload = words(&["reload", "--confirm", "90s"]).command;
         assert_eq!(reload.request(), Request::Reload { within_ms: Some(90_000) });
         assert_eq!(words(&["stop", "--keep"]).command.request(), Request::Stop { keep: true });
+        let targets = Request::Targets { interface: Some("eth1".to_owned()) };
+        assert_eq!(words(&["targets", "eth1"]).command.request(), targets);
         assert_eq!(words(&["lans", "--state-dir", "/x"]).socket(), Path::new("/x/control.sock"));
+    }
+
+    #[test]
+    fn the_commands_of_solaris_keep_their_own_options() {
+        for line in ["-gPo group,fdt", "-a -n", "-i", "-h", "-i --json", ""] {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let whole = ["faildctl", "--state-dir", "/x", "ipmpstat"].iter().chain(&words);
+            let arguments = Arguments::try_parse_from(whole).unwrap();
+            assert_eq!(arguments.socket(), Path::new("/x/control.sock"));
+            let Command::Ipmpstat { words: kept } = arguments.command else { panic!("{line}") };
+            assert_eq!(kept, words, "{line}");
+        }
     }
 
     #[test]

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use super::show::{Screen, short};
 use super::table::{Cell, Colour, Table};
-use crate::control::{Decision, KernelWay, PathAccount, PathState, Rehearsal, ServingRoute, Why};
+use crate::control::{
+    Decision, GroupAccount, KernelWay, PathAccount, PathState, Rehearsal, ServingRoute, Why,
+};
 
 impl Screen {
     pub(super) fn why(self, why: &Why) -> String {
@@ -14,21 +16,37 @@ impl Screen {
         for (label, text) in why.route.iter().flat_map(routes) {
             head.row([label.into(), text.into()]);
         }
+        if let Some(rule) = &why.rule {
+            head.row(["rule:".into(), format!("[[route]] {}", rule.destination).into()]);
+            head.row(["why:".into(), rule.reason.text.as_str().into()]);
+        }
+        if let Some(account) = &why.group {
+            head.row(["group:".into(), name(account).into()]);
+            head.row(["why:".into(), account.reason.text.as_str().into()]);
+        }
         let Some(decision) = &why.decision else {
-            head.row(["why:".into(), "nothing known of it: the kernel alone decides".into()]);
-            return head.text(self.is_coloured);
+            if why.rule.is_none() && why.group.is_none() {
+                head.row(["why:".into(), "nothing known of it: the kernel alone decides".into()]);
+            }
+            return head.text(self.is_coloured) + &self.watched(why);
         };
         let whose = decision.name.clone().unwrap_or_else(|| format!("node {}", decision.node));
         let peer = format!("{whose}, {} on {}", decision.address, decision.home);
         head.row(["peer:".into(), peer.into()]);
         head.row(["why:".into(), decision.reason.text.as_str().into()]);
-        let mut text = head.text(self.is_coloured);
-        text.push_str(&needs(decision));
+        let mut text = head.text(self.is_coloured) + &needs(decision) + &self.watched(why);
         for path in &decision.paths {
             // Writing to a string cannot fail.
             let _ = write!(text, "\n{}", self.account(path));
         }
         text
+    }
+
+    /// The next hops of the rule, and the group, each with its evidence.
+    fn watched(self, why: &Why) -> String {
+        let hops = why.rule.as_ref().map(|rule| format!("\n{}", self.hops(&rule.next_hops)));
+        let group = why.group.as_ref().map(|account| format!("\n{}", self.group_account(account)));
+        hops.into_iter().chain(group).collect()
     }
 
     pub(super) fn rehearsal(self, rehearsal: &Rehearsal) -> String {
@@ -72,6 +90,10 @@ impl Screen {
         }
         text
     }
+}
+
+fn name(account: &GroupAccount) -> &str {
+    if account.group.name.is_empty() { "anonymous: nothing stands in" } else { &account.group.name }
 }
 
 fn kernel(way: &KernelWay) -> String {

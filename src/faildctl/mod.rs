@@ -7,17 +7,20 @@
 
 mod arguments;
 mod client;
+mod compat;
 mod explain;
 mod show;
 mod table;
+mod watched;
 
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
+use nix::poll::poll;
 
-use crate::control::{Health, Page, Refusal, Reply, Request};
-use arguments::Arguments;
+use crate::control::{Health, Page, Refusal, Reply, Request, Routes};
+use arguments::{Arguments, Command};
 use client::{Client, ClientError};
 use show::Screen;
 
@@ -61,6 +64,12 @@ pub fn main() -> ExitCode {
             return ExitCode::from(status as u8);
         }
     };
+    if let Command::Ipmpstat { words } = &arguments.command {
+        return compat::ipmpstat(&arguments.socket(), words);
+    }
+    if let Command::IfMpadm { words } = &arguments.command {
+        return compat::if_mpadm(&arguments.socket(), words);
+    }
     ExitCode::from(run(&arguments) as u8)
 }
 
@@ -106,7 +115,13 @@ fn answer(arguments: &Arguments, client: &mut Client, screen: Screen) -> Result<
             (Reply::Peers(Page { more: Some(more), .. }), _) => {
                 request = Request::Peers { after: Some(more.clone()) };
             }
-            (Reply::Routes(Page { more: Some(more), .. }), _) => request = Request::Routes { after: *more },
+            (Reply::Routes(Routes { page: Page { more: Some(more), .. }, .. }), _) => {
+                request = Request::Routes { after: *more };
+            }
+            (Reply::Probes(probes), Request::Probes { after }) if arguments.command.follows_probes() => {
+                let last = probes.items.last().map_or(after.unwrap_or(0), |probe| probe.number);
+                return follow_probes(arguments, client, screen, last);
+            }
             (Reply::Events(_), Request::Events { follow: true, .. }) => {
                 return follow(arguments, client, screen);
             }
@@ -125,6 +140,28 @@ fn follow(arguments: &Arguments, client: &mut Client, screen: Screen) -> Result<
         print(arguments, &reply, screen, false)?;
     }
     Ok(ExitStatus::NotRunning)
+}
+
+/// Asks again and again: probes are too many, and wanted by too few, for the daemon to send them out by itself.
+fn follow_probes(
+    arguments: &Arguments,
+    client: &mut Client,
+    screen: Screen,
+    mut last: u64,
+) -> Result<ExitStatus, Error> {
+    loop {
+        // An interrupted pause is a shorter one.
+        let _ = poll(&mut [], PAUSE_MS);
+        let reply = client.ask(&Request::Probes { after: Some(last) })?;
+        if let Reply::Error(refusal) = reply {
+            return Err(refusal.into());
+        }
+        let Reply::Probes(probes) = &reply else { continue };
+        if let Some(probe) = probes.items.last() {
+            last = probe.number;
+            print(arguments, &reply, screen, false)?;
+        }
+    }
 }
 
 fn print(arguments: &Arguments, reply: &Reply, screen: Screen, is_first: bool) -> Result<(), Error> {
@@ -149,12 +186,18 @@ fn status(reply: &Reply) -> ExitStatus {
         Reply::Lans(_)
         | Reply::Peers(_)
         | Reply::Routes(_)
+        | Reply::Groups(_)
+        | Reply::Targets(_)
+        | Reply::Probes(_)
         | Reply::Events(_)
         | Reply::Why(_)
         | Reply::Plan(_)
         | Reply::Done(_) => ExitStatus::Ok,
     }
 }
+
+/// Between two looks for probes that are new.
+const PAUSE_MS: u8 = 200;
 
 /// See <https://no-color.org>.
 fn is_colour_unwanted() -> bool {

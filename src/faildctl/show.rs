@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::table::{Cell, Colour, Table};
 use crate::control::{
-    Event, Health, Lan, LanState, Page, Path, PathState, Peer, Reply, Route, RouteKind, Status,
+    Event, Health, Lan, LanState, Page, Path, PathState, Peer, Reply, Route, RouteKind, Routes, Status,
 };
 use crate::time::Stamp;
 
@@ -22,7 +22,10 @@ impl Screen {
             Reply::Status(status) => self.status(status),
             Reply::Lans(lans) => self.lans(lans).text(self.is_coloured),
             Reply::Peers(Page { items, .. }) => self.peers(items, is_first),
-            Reply::Routes(Page { items, .. }) => self.routes(items, is_first),
+            Reply::Routes(routes) => self.routes(routes, is_first),
+            Reply::Groups(groups) => self.groups(groups),
+            Reply::Targets(targets) => self.targets(targets),
+            Reply::Probes(probes) => self.probes(&probes.items, is_first),
             Reply::Events(events) => events.iter().map(|event| self.event(event)).collect(),
             Reply::Why(why) => self.why(why),
             Reply::Plan(rehearsal) => self.rehearsal(rehearsal),
@@ -45,11 +48,15 @@ impl Screen {
             let _ = writeln!(text, "  {reason}");
         }
         text.push('\n');
-        text.push_str(&self.lans(&status.lans).text(self.is_coloured));
+        if !status.lans.is_empty() || status.groups.known + status.destinations.known == 0 {
+            text.push_str(&self.lans(&status.lans).text(self.is_coloured));
+            text.push('\n');
+        }
+        text.push_str(&watched(status));
         let peers = &status.peers;
         let _ = write!(
             text,
-            "\npeers: {} present of {}, {} with a path down, {} on a detour\n\
+            "peers: {} present of {}, {} with a path down, {} on a detour\n\
              routes: {} overlays, {} remembered, {} addresses on lo, {} troubles\n\
              probes: every {} on each LAN, down after {} missed, up after {} good{}{}\n\
              daemon: version {}, pid {}, up {}, node {}{}\n",
@@ -155,7 +162,13 @@ impl Screen {
         table.text(self.is_coloured).trim_end().to_owned()
     }
 
-    fn routes(self, routes: &[Route], is_first: bool) -> String {
+    fn routes(self, routes: &Routes, is_first: bool) -> String {
+        let mut text = self.destinations(&routes.destinations);
+        text.push_str(&self.route_table(&routes.page.items, is_first));
+        text
+    }
+
+    fn route_table(self, routes: &[Route], is_first: bool) -> String {
         if routes.is_empty() && is_first {
             return "nothing is moved, remembered or in trouble\n".to_owned();
         }
@@ -190,6 +203,28 @@ impl Screen {
         table.row([time.into(), event.level.as_str().into(), name, event.words().into()]);
         table.text(self.is_coloured)
     }
+}
+
+/// Groups and destinations, for those who have some.
+fn watched(status: &Status) -> String {
+    let (groups, destinations) = (&status.groups, &status.destinations);
+    let mut text = String::new();
+    if groups.known > 0 {
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            text,
+            "groups: {}, {} degraded, {} failed",
+            groups.known, groups.degraded, groups.failed
+        );
+    }
+    if destinations.known > 0 {
+        let _ = writeln!(
+            text,
+            "destinations: {}, {} with a dead next hop, {} not by the first choice, {} by none",
+            destinations.known, destinations.degraded, destinations.moved, destinations.silent
+        );
+    }
+    text
 }
 
 fn path_cells(path: &Path) -> [Cell; 8] {

@@ -45,6 +45,15 @@ pub struct RouteSnapshot {
     pub hops: Vec<HopSnapshot>,
 }
 
+impl RouteSnapshot {
+    /// Whether all next hops of the first rank serve; `None`: nothing is decided.
+    pub fn goes_by_first_choice(&self) -> Option<bool> {
+        let first = self.hops.iter().map(|hop| hop.rank).min();
+        let is_left = |hop: &HopSnapshot| Some(hop.rank) == first && !hop.in_use;
+        (self.way != Way::Undecided).then(|| !self.hops.iter().any(is_left))
+    }
+}
+
 /// One next hop.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HopSnapshot {

@@ -78,6 +78,11 @@ fn an_installation_is_complete_keeps_settings_and_can_be_removed() {
     }
     assert!(text(&at("/opt/x/lib/systemd/system/faild.service")).contains("ExecStart=/opt/x/sbin/faild "));
     assert!(text(&at("/etc/init.d/faild")).contains("DAEMON=/opt/x/sbin/faild\n"));
+    for name in ["ipmpstat", "if_mpadm"] {
+        let script = at(&format!("/opt/x/lib/faild/compat/{name}"));
+        assert!(text(&script).contains(&format!(":-/opt/x/sbin/faildctl}}\" {name}")), "{}", text(&script));
+    }
+    assert!(text(&at("/opt/x/share/man/man8/faildctl.8")).contains(" /opt/x/lib/faild/compat\n"));
     assert!(text(&at("/etc/iproute2/rt_protos.d/faild.conf")).contains("250\tfaild\n"));
     let settings = at("/etc/faild/faild.toml");
     let check =

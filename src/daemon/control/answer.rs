@@ -2,14 +2,18 @@
 
 use std::time::Duration;
 
+use super::watched::{Picture, destination, until};
 use crate::control::{
-    Address, Health, Lan, LanState, NextHop, Offline, Page, Path, PathState, Peer, PeerCounts, Refusal,
-    RefusalKind, Reply, Request, Route, RouteKind, Status, TRIAL,
+    Address, Destination, Health, Lan, LanState, NextHop, Offline, Page, Path, PathState, Peer, PeerCounts,
+    Refusal, RefusalKind, Reply, Request, Route, RouteKind, Routes, Status, TRIAL,
 };
+use crate::daemon::clock;
 use crate::daemon::core::{Core, End};
+use crate::daemon::offline::Entry;
 use crate::engine::{self, LanSnapshot, Levels, PathSnapshot, PeerSnapshot, Tally};
-use crate::reconcile::Trouble;
-use crate::time::{Instant, Stamp};
+use crate::reconcile::{self, Trouble, WatchedRoute};
+use crate::time::Instant;
+use crate::watch::{GroupState, RouteSnapshot, Snapshot};
 use crate::wire::{Level, NodeId};
 
 impl Core {
@@ -19,7 +23,13 @@ impl Core {
             Request::Status {} => Reply::Status(Box::new(self.status(now))),
             Request::Lans {} => Reply::Lans(self.lan_views(&self.engine.tally(now))),
             Request::Peers { after } => self.peers(now, after.as_deref()),
-            Request::Routes { after } => Reply::Routes(page(self.routes(), *after)),
+            Request::Routes { after } => Reply::Routes(self.routes_page(now, *after)),
+            Request::Groups {} => Reply::Groups(self.picture(&self.watch.snapshot(now)).groups()),
+            Request::Targets { interface } => told(self.targets(now, interface.as_deref())),
+            Request::Probes { after } => {
+                let (watch, wall) = (self.watch.snapshot(now), clock::wall());
+                Reply::Probes(self.picture(&watch).probes(now, wall, after.unwrap_or(0)))
+            }
             Request::Offline { interface, reason, for_s, force } => {
                 told(self.go_offline(now, interface, reason.as_deref(), *for_s, *force))
             }
@@ -47,7 +57,10 @@ impl Core {
         let tally = self.engine.tally(now);
         let troubles = self.reconciler.troubles();
         let lans = self.lan_views(&tally);
-        let (health, reasons) = judge(&tally, &lans, &troubles);
+        let watch = self.watch.snapshot(now);
+        let picture = self.picture(&watch);
+        let (health, reasons) = judge(&tally, &lans, &troubles, &picture);
+        let (groups, destinations) = picture.counts();
         let (received, sent, dropped) = self.engine.traffic();
         Status {
             health,
@@ -70,6 +83,8 @@ impl Core {
                 degraded: tally.degraded,
                 moved: tally.moved,
             },
+            groups,
+            destinations,
             overlays: self.reconciler.overlays().count(),
             remembered: self.reconciler.remembered().count(),
             waiting: self.reconciler.waiting_addresses().len(),
@@ -81,15 +96,9 @@ impl Core {
     }
 
     fn lan_views(&self, tally: &Tally) -> Vec<Lan> {
-        let view =
-            |counted: &(LanSnapshot, Levels)| Lan { offline: self.offline_view(counted), ..lan(counted) };
+        let offline = |lan: &LanSnapshot| self.offline.get(&lan.interface).map(offline_view);
+        let view = |counted: &(LanSnapshot, Levels)| Lan { offline: offline(&counted.0), ..lan(counted) };
         tally.lans.iter().map(view).collect()
-    }
-
-    fn offline_view(&self, (lan, _): &(LanSnapshot, Levels)) -> Option<Offline> {
-        let entry = self.offline.get(&lan.interface)?;
-        let (since_ms, until_ms) = (millis(entry.since), entry.until.map(millis));
-        Some(Offline { reason: entry.reason.clone(), since_ms, until_ms })
     }
 
     fn peers(&self, now: Instant, after: Option<&str>) -> Reply {
@@ -107,16 +116,62 @@ impl Core {
         Reply::Peers(Page { items: peers.iter().map(peer).collect(), more })
     }
 
+    /// What views of the watch are made from.
+    pub(super) fn picture<'a>(&'a self, watch: &'a Snapshot) -> Picture<'a> {
+        Picture { watch, interfaces: &self.interfaces, offline: &self.offline }
+    }
+
+    fn targets(&self, now: Instant, interface: Option<&str>) -> Result<Reply, Refusal> {
+        let watch = self.watch.snapshot(now);
+        let picture = self.picture(&watch);
+        match interface.filter(|name| !picture.is_watched(name)) {
+            Some(name) => {
+                let message = format!("{name:?} is no interface of a group or of a next hop");
+                Err(Refusal { kind: RefusalKind::NotFound, message })
+            }
+            None => Ok(Reply::Targets(picture.targets(interface))),
+        }
+    }
+
+    fn routes_page(&self, now: Instant, after: usize) -> Routes {
+        let standing = if after == 0 { self.reconciler.watched().routes } else { Vec::new() };
+        let shown = |route: &RouteSnapshot| self.destination(route, &standing, false);
+        let destinations = match after {
+            0 => self.watch.snapshot(now).routes.iter().map(shown).collect(),
+            _ => Vec::new(),
+        };
+        Routes { destinations, page: page(self.routes(), after) }
+    }
+
+    /// A destination with what stands for it in the kernel.
+    pub(super) fn destination(
+        &self,
+        route: &RouteSnapshot,
+        standing: &[WatchedRoute],
+        with_targets: bool,
+    ) -> Destination {
+        let text = |route: &Option<std::sync::Arc<reconcile::Route>>| {
+            route.as_ref().map(|route| self.reconciler.describe_route(route))
+        };
+        let view = destination(route, with_targets);
+        let Some(found) = standing.iter().find(|found| found.destination == route.destination) else {
+            return view;
+        };
+        let left_alone = found.is_left_alone.then(|| LEFT_ALONE.to_owned());
+        let trouble = found.trouble.as_ref().map(trouble_text).or(left_alone);
+        Destination { overlay: text(&found.overlay), original: text(&found.foreign), trouble, ..view }
+    }
+
     /// All that the reconciler has to show, in its order.
     fn routes(&self) -> impl Iterator<Item = Route> {
         let of = |kind| {
-            move |route: &std::sync::Arc<crate::reconcile::Route>| Route {
+            move |route: &std::sync::Arc<reconcile::Route>| Route {
                 kind,
                 destination: route.key.destination.to_string(),
                 text: self.reconciler.describe_route(route),
             }
         };
-        let waiting = |w: crate::reconcile::Waiting| Route {
+        let waiting = |w: reconcile::Waiting| Route {
             kind: RouteKind::Waiting,
             destination: w.address.to_string(),
             text: format!("dev lo, for {}", w.interface.as_deref().unwrap_or("an unknown interface")),
@@ -143,21 +198,25 @@ fn check_trial(within: Option<Duration>) -> Result<(), Refusal> {
     Err(Refusal { kind: RefusalKind::BadRequest, message })
 }
 
-/// The verdict on everything, with what it rests on.
-fn judge(tally: &Tally, lans: &[Lan], troubles: &[Trouble]) -> (Health, Vec<String>) {
+/// The verdict on everything, with what it rests on. Who has groups or destinations need not have a LAN.
+fn judge(tally: &Tally, lans: &[Lan], troubles: &[Trouble], picture: &Picture<'_>) -> (Health, Vec<String>) {
     let mut reasons = Vec::new();
     reasons.extend(lans.iter().filter_map(lan_reason));
+    reasons.extend(picture.reasons());
     reasons.extend(tally.missing.iter().take(NAMED).map(|name| format!("{name}: not heard on any LAN")));
     if !troubles.is_empty() {
         reasons.push(format!("{} routes are not as wanted: see faildctl routes", troubles.len()));
     }
     let works = tally.lans.iter().any(|(lan, _)| state(lan) == LanState::Up);
+    let watch = picture.watch;
+    let is_lost = watch.groups.iter().any(|group| group.state == GroupState::Failed)
+        || watch.routes.iter().any(|route| route.all_silent);
     let health = match reasons.is_empty() {
-        _ if tally.lans.is_empty() => {
+        _ if tally.lans.is_empty() && watch.groups.is_empty() && watch.routes.is_empty() => {
             reasons.push("there is no LAN".to_owned());
             Health::Failed
         }
-        _ if !works => Health::Failed,
+        _ if is_lost || (!works && !tally.lans.is_empty()) => Health::Failed,
         _ if tally.present == 0 && tally.peers > 0 => {
             reasons.push(format!("none of {} known peers is heard", tally.peers));
             Health::Failed
@@ -172,8 +231,7 @@ fn judge(tally: &Tally, lans: &[Lan], troubles: &[Trouble]) -> (Health, Vec<Stri
 fn lan_reason(lan: &Lan) -> Option<String> {
     let name = &lan.interface;
     if let Some(offline) = &lan.offline {
-        let until = |ms| format!("until {}", Stamp(Duration::from_millis(ms)));
-        let until = offline.until_ms.map_or_else(|| "until told".to_owned(), until);
+        let until = until(offline.until_ms.map(Duration::from_millis));
         let reason = if offline.reason.is_empty() { String::new() } else { format!(": {}", offline.reason) };
         return Some(format!("{name}: offline {until}{reason}"));
     }
@@ -183,6 +241,11 @@ fn lan_reason(lan: &Lan) -> Option<String> {
         LanState::Silent => Some(format!("{name}: everybody is silent there")),
         LanState::NoCarrier => Some(format!("{name}: no carrier")),
     }
+}
+
+pub(super) fn offline_view(entry: &Entry) -> Offline {
+    let (since_ms, until_ms) = (millis(entry.since), entry.until.map(millis));
+    Offline { reason: entry.reason.clone(), since_ms, until_ms }
 }
 
 fn told(outcome: Result<Reply, Refusal>) -> Reply {
@@ -287,6 +350,9 @@ pub(super) fn millis(duration: Duration) -> u64 {
 pub(super) fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
+
+/// Why a destination is not overlaid that has a route of a protocol that is not followed.
+const LEFT_ALONE: &str = "its route belongs to a program whose routes are left alone (route-protocols)";
 
 /// Peers of a page: about 40 kB of them, made in less than a tenth of a millisecond.
 const PEERS: usize = 32;

@@ -14,6 +14,7 @@ mod client;
 mod events;
 mod operate;
 mod plan;
+mod watched;
 mod why;
 
 use std::collections::BTreeMap;

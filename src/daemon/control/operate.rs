@@ -1,9 +1,11 @@
 //! What the administrator wants done: interfaces offline and online, traffic home.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use log::{Level, info};
 
+use crate::config::NextHops;
 use crate::control::{Refusal, RefusalKind, Reply};
 use crate::daemon::agenda::Task;
 use crate::daemon::clock;
@@ -25,31 +27,40 @@ impl Core {
     ) -> Result<Reply, Refusal> {
         let reason = reason.unwrap_or_default();
         check_reason(reason).map_err(|message| refusal(RefusalKind::BadRequest, message))?;
-        self.find_lan(interface)?;
+        self.find_interface(now, interface)?;
         if let Some(entry) = self.offline.get(interface) {
             return Err(refusal(RefusalKind::Refused, format!("{interface} is offline already ({entry})")));
         }
-        let cut_off = self.engine.cut_off(interface);
-        if !force && !cut_off.is_empty() {
-            return Err(refusal(RefusalKind::Refused, last_way(interface, &cut_off)));
+        let last = self.last_of(now, interface);
+        if !force && !last.is_empty() {
+            return Err(refusal(RefusalKind::Refused, last.refusal(interface)));
         }
         let since = clock::wall();
         let until = for_s.map(|seconds| since.saturating_add(Duration::from_secs(seconds.min(LONGEST))));
         let entry = Entry { reason: reason.to_owned(), since, until };
         self.offline.add(interface, entry.clone()).map_err(|error| unkept(interface, &error))?;
-        self.say(Level::Info, &format!("lan-offline interface={interface} {entry} forced={force}"));
+        let is_lan = self.is_lan_alone(interface);
+        let event = if is_lan { "lan-offline" } else { "offline-requested" };
+        self.say(Level::Info, &format!("{event} interface={interface} {entry} forced={force}"));
         self.tell_offline(now);
-        Ok(Reply::Done(done(interface, until, &cut_off)))
+        Ok(Reply::Done(done(interface, until, is_lan, &last)))
     }
 
     /// Puts an interface back.
     pub(super) fn go_online(&mut self, now: Instant, interface: &str) -> Result<Reply, Refusal> {
+        if self.picture(&self.watch.snapshot(now)).is_twin(interface) {
+            let message = format!(
+                "{interface} has the hardware address of another member of its group; give it its own first"
+            );
+            return Err(refusal(RefusalKind::Refused, message));
+        }
         if self.offline.get(interface).is_none() {
-            self.find_lan(interface)?;
+            self.find_interface(now, interface)?;
             return Err(refusal(RefusalKind::Refused, format!("{interface} is not offline")));
         }
         self.offline.remove(interface).map_err(|error| unkept(interface, &error))?;
-        self.say(Level::Info, &format!("lan-online interface={interface} why=told"));
+        let event = if self.is_lan_alone(interface) { "lan-online" } else { "online-requested" };
+        self.say(Level::Info, &format!("{event} interface={interface} why=told"));
         self.tell_offline(now);
         let words = format!("{interface} is online; what has proven itself meanwhile goes home at once");
         Ok(Reply::Done(words))
@@ -65,7 +76,8 @@ impl Core {
     /// At the start: what an earlier run was told holds on.
     pub(in crate::daemon) fn recall_offline(&mut self, moment: Moment) {
         for (interface, entry) in self.offline.iter() {
-            info!("lan-offline interface={interface} {entry} remembered=yes");
+            let event = if self.is_lan_alone(interface) { "lan-offline" } else { "offline-requested" };
+            info!("{event} interface={interface} {entry} remembered=yes");
         }
         self.expire_offline(moment);
     }
@@ -73,7 +85,8 @@ impl Core {
     /// Puts back what is offline for long enough, and comes again for the next.
     pub(in crate::daemon) fn expire_offline(&mut self, moment: Moment) {
         for (interface, entry) in self.offline.expire(moment.realtime) {
-            self.say(Level::Info, &format!("lan-online interface={interface} why=expired {entry}"));
+            let event = if self.is_lan_alone(&interface) { "lan-online" } else { "online-requested" };
+            self.say(Level::Info, &format!("{event} interface={interface} why=expired {entry}"));
         }
         self.tell_offline(moment.now);
     }
@@ -88,13 +101,76 @@ impl Core {
         }
     }
 
-    fn find_lan(&self, interface: &str) -> Result<(), Refusal> {
-        if self.engine.is_lan(interface) {
+    fn find_interface(&self, now: Instant, interface: &str) -> Result<(), Refusal> {
+        let watch = self.watch.snapshot(now);
+        let picture = self.picture(&watch);
+        if self.engine.is_lan(interface) || picture.is_watched(interface) {
             return Ok(());
         }
-        let lans = self.engine.plan().lans.join(", ");
-        let message = format!("{interface:?} is no LAN of faild; they are: {lans}");
+        let watched: BTreeSet<&str> = picture.interfaces_watched().collect();
+        let lans = self.engine.plan().lans.iter().map(String::as_str);
+        let others = watched.iter().copied().filter(|name| !self.engine.is_lan(name));
+        let known = lans.chain(others).collect::<Vec<_>>().join(", ");
+        let message = if watched.is_empty() {
+            format!("{interface:?} is no LAN of faild; they are: {known}")
+        } else {
+            format!("{interface:?} is no interface of a LAN, group or next hop; they are: {known}")
+        };
         Err(refusal(RefusalKind::NotFound, message))
+    }
+
+    /// What would be cut off without an interface.
+    fn last_of(&self, now: Instant, interface: &str) -> Last {
+        let watch = self.watch.snapshot(now);
+        Last { peers: self.engine.cut_off(interface), others: self.picture(&watch).last_of(interface) }
+    }
+
+    /// Whether an interface is a LAN's and nothing else: of a group's the watch tells by itself what becomes of it.
+    fn is_lan_alone(&self, interface: &str) -> bool {
+        let members = self.config.groups.iter().flat_map(|group| &group.members);
+        let is_member = members.map(|member| &member.interface).any(|name| name == interface);
+        let is_hop = self.config.routes.iter().any(|route| match &route.next_hops {
+            NextHops::Listed(hops) => hops.iter().any(|hop| hop.interface == interface),
+            NextHops::Auto => false,
+        });
+        !is_member && !is_hop
+    }
+}
+
+/// Whatever has no other way than an interface.
+struct Last {
+    peers: Vec<CutOff>,
+    /// Groups and destinations, in words.
+    others: Vec<String>,
+}
+
+impl Last {
+    fn is_empty(&self) -> bool {
+        self.peers.is_empty() && self.others.is_empty()
+    }
+
+    fn refusal(&self, interface: &str) -> String {
+        let peers = (!self.peers.is_empty()).then(|| format!("it is the last way to {}", named(&self.peers)));
+        let reasons: Vec<&str> = peers.iter().chain(&self.others).map(String::as_str).collect();
+        format!(
+            "{interface} stays: {}; put another in order first, or cut off with --force",
+            reasons.join("; ")
+        )
+    }
+
+    /// What is lost if it goes nevertheless.
+    fn warning(&self) -> String {
+        let peers = match self.peers.as_slice() {
+            [] => String::new(),
+            lost => {
+                format!(
+                    "\nnothing else reaches {}: that traffic stays, and is lost with the link",
+                    named(lost)
+                )
+            }
+        };
+        let others = self.others.iter().map(|words| format!("\n{words}: that traffic is lost with the link"));
+        others.fold(peers, |text, line| text + &line)
     }
 }
 
@@ -110,25 +186,14 @@ fn unkept(interface: &str, error: &std::io::Error) -> Refusal {
     refusal(RefusalKind::Failed, message)
 }
 
-fn last_way(interface: &str, cut_off: &[CutOff]) -> String {
-    format!(
-        "{interface} is the last way to {}; put another in order first, or cut off with --force",
-        named(cut_off)
-    )
-}
-
-fn done(interface: &str, until: Option<Duration>, cut_off: &[CutOff]) -> String {
+fn done(interface: &str, until: Option<Duration>, is_lan: bool, last: &Last) -> String {
     let end = until.map_or_else(
         || format!("until \"faildctl online {interface}\""),
         |until| format!("until {}", Stamp(until)),
     );
-    let lost = match cut_off {
-        [] => String::new(),
-        lost => {
-            format!("\nnothing else reaches {}: that traffic stays, and is lost with the link", named(lost))
-        }
-    };
-    format!("{interface} is offline {end}; unplug it when \"faildctl peers\" shows its traffic moved{lost}")
+    let look = if is_lan { "faildctl peers" } else { "faildctl groups\" or \"faildctl routes" };
+    let lost = last.warning();
+    format!("{interface} is offline {end}; unplug it when \"{look}\" shows its traffic moved{lost}")
 }
 
 /// Peers by their names, those that have one; each once, in whichever families it is cut off.

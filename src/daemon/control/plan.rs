@@ -14,7 +14,7 @@ use crate::time::Instant;
 impl Core {
     /// What would be done if an interface or a peer failed; nothing is changed.
     pub(super) fn rehearse(&mut self, now: Instant, what: &str) -> Result<Reply, Refusal> {
-        let (fault, words) = self.fault(what)?;
+        let (fault, words) = self.fault(now, what)?;
         let steps = rehearsal::rehearse(self, now, &fault);
         let step = |step: &rehearsal::Step| Step {
             after_ms: millis(step.after),
@@ -28,8 +28,9 @@ impl Core {
         }))
     }
 
-    fn fault(&self, what: &str) -> Result<(Fault, String), Refusal> {
-        if self.engine.is_lan(what) {
+    fn fault(&self, now: Instant, what: &str) -> Result<(Fault, String), Refusal> {
+        let watch = self.watch.snapshot(now);
+        if self.engine.is_lan(what) || self.picture(&watch).is_watched(what) {
             let has_carrier = self.interfaces.iter().any(|i| i.name == what && i.is_running());
             if !has_carrier {
                 let message = format!("{what} has no carrier already; nothing more can be taken from it");
@@ -37,9 +38,13 @@ impl Core {
             }
             return Ok((Fault::Carrier(what.to_owned()), format!("{what} loses its carrier")));
         }
-        let by_address =
-            || what.parse::<IpAddr>().ok().and_then(|address| self.engine.interface_with(&address));
-        if let Some(silence) = by_address() {
+        let address = what.parse::<IpAddr>().ok();
+        let silence = address.and_then(|address| self.engine.interface_with(&address));
+        if let Some(gateway) = address.filter(|address| rehearsal::is_gateway(&watch, address)) {
+            let words = format!("the gateway {what} falls silent, and all beyond it");
+            return Ok((Fault::Gateway(gateway, silence), words));
+        }
+        if let Some(silence) = silence {
             return Ok((Fault::Silence(silence), format!("the peer's interface with {what} falls silent")));
         }
         if let Some(node) = self.engine.node_called(what) {
@@ -49,16 +54,25 @@ impl Core {
             ));
         }
         let lans = self.engine.plan().lans.join(", ");
-        let message = format!("{what:?} is no LAN ({lans}), and no name, id or address of a peer");
+        let message = match watch.groups.is_empty() && watch.routes.is_empty() {
+            true => format!("{what:?} is no LAN ({lans}), and no name, id or address of a peer"),
+            false => format!(
+                "{what:?} is no LAN ({lans}), no interface of a group or next hop, no gateway, and no name, id or \
+                 address of a peer"
+            ),
+        };
         Err(refusal(RefusalKind::NotFound, message))
     }
 }
 
 const fn why_nothing(fault: &Fault) -> &'static str {
     match fault {
-        Fault::Carrier(_) => "nothing would be changed: no peer there has another way that works",
+        Fault::Carrier(_) => "nothing would be changed: nothing that goes there has another way that works",
         Fault::Silence(Silence::Node(_)) => {
             "nothing would be changed: it is the peer itself that is gone, no other way leads to it"
+        }
+        Fault::Gateway(..) => {
+            "nothing would be changed: no other next hop works, or nothing goes by this one"
         }
         Fault::Silence(Silence::Interface { .. }) => {
             "nothing would be changed: the peer has no other way that works, or its traffic does not go there"

@@ -31,9 +31,16 @@ impl Core {
         let by_route = serving.as_ref().and_then(|serving| serving.owner.as_ref()?.subject().cloned());
         let subject = own.into_iter().next().or(by_route);
         let told = subject.and_then(|subject| self.engine.explain(now, &subject));
+        let watch = self.watch.snapshot(now);
+        let picture = self.picture(&watch);
+        let standing = self.reconciler.watched().routes;
+        let kernel = self.kernel_way(kernel);
+        let group = self.leaves_by(&kernel, serving.as_ref()).find_map(|name| picture.account(&name));
         Ok(Reply::Why(Box::new(Why {
             destination: destination.to_owned(),
-            kernel: self.kernel_way(kernel),
+            rule: picture.rule(&prefix).map(|rule| self.destination(rule, &standing, true)),
+            group,
+            kernel,
             route: serving.map(|serving| self.serving_route(&serving)),
             decision: told.map(|told| self.decision(&told)),
         })))
@@ -61,6 +68,20 @@ impl Core {
             original_gone: serving.is_gone,
             trouble: serving.trouble.as_ref().map(trouble_text),
         }
+    }
+
+    /// The interfaces by which traffic leaves: that of the route that is stood in for, and that of the kernel.
+    fn leaves_by(
+        &self,
+        kernel: &KernelWay,
+        serving: Option<&Serving>,
+    ) -> impl Iterator<Item = String> + use<> {
+        let original = serving.and_then(|serving| serving.original.as_ref()?.legs.first());
+        let now = match kernel {
+            KernelWay::Leaves { interface, .. } => Some(interface.clone()),
+            KernelWay::Local {} | KernelWay::Refused(_) => None,
+        };
+        original.map(|leg| self.name(leg.interface)).into_iter().chain(now)
     }
 
     fn decision(&self, told: &Explanation) -> Decision {

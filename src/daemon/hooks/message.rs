@@ -35,6 +35,9 @@ impl Message {
             ("FAILD_PEER_NAME", first.and_then(|peer| peer.name.clone())),
             ("FAILD_PEER_ADDRESSES", first.map(|peer| words(&texts(&peer.addresses)))),
             ("FAILD_PEERS", (change.count > 0).then(|| change.count.to_string())),
+            ("FAILD_GROUP", change.group.clone()),
+            ("FAILD_DESTINATION", change.destination.map(|to| to.prefix.to_string())),
+            ("FAILD_TABLE", change.destination.map(|to| to.table.to_string())),
         ];
         environment.extend(more.into_iter().filter_map(|(name, value)| Some((name, value?))));
         Self { environment, json: json(change, node, &time) }
@@ -49,6 +52,12 @@ struct Json<'a> {
     node: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     interface: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    destination: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    table: Option<u32>,
     #[serde(skip_serializing_if = "is_zero")]
     count: usize,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -72,6 +81,9 @@ fn json(change: &Change, node: NodeId, time: &str) -> String {
             time,
             node: node.to_string(),
             interface: change.interface.as_deref(),
+            group: change.group.as_deref(),
+            destination: change.destination.map(|to| to.prefix.to_string()),
+            table: change.destination.map(|to| to.table),
             count: change.count,
             peers: change.peers.iter().take(most).map(json_peer).collect(),
         };
@@ -106,6 +118,7 @@ const LONGEST: usize = 4096;
 mod tests {
     use super::*;
     use crate::config::ChangeKind;
+    use crate::watch::Destination;
 
     fn change(peers: usize) -> Change {
         let peer = |number: u64| PeerWords {
@@ -114,17 +127,13 @@ mod tests {
             addresses: vec!["fd00:1111:2222:3333:4444:5555:6666:7777".parse().unwrap(); 8],
         };
         let peers: Vec<PeerWords> = (1..=peers as u64).map(peer).collect();
-        Change { kind: ChangeKind::RedundancyLost, interface: None, count: peers.len(), peers }
+        let count = peers.len();
+        Change { peers, count, ..Change::plain(ChangeKind::RedundancyLost) }
     }
 
     #[test]
     fn a_lan_is_told_without_peers() {
-        let lan = Change {
-            kind: ChangeKind::LanLost,
-            interface: Some("eth0".to_owned()),
-            peers: Vec::new(),
-            count: 0,
-        };
+        let lan = Change { interface: Some("eth0".to_owned()), ..Change::plain(ChangeKind::LanLost) };
         let message = Message::new(&lan, NodeId(0xfa1d), Duration::from_millis(1_700_000_000_123));
         assert_eq!(
             message.json,
@@ -133,6 +142,23 @@ mod tests {
         );
         let names: Vec<&str> = message.environment.iter().map(|(name, _)| *name).collect();
         assert_eq!(names, ["PATH", "FAILD_EVENT", "FAILD_TIME", "FAILD_NODE", "FAILD_INTERFACE"]);
+    }
+
+    #[test]
+    fn a_destination_is_told_with_its_table_and_an_interface_with_its_group() {
+        let to = Destination { table: 100, prefix: "10.9.0.0/16".parse().unwrap() };
+        let moved = Change { destination: Some(to), ..Change::plain(ChangeKind::RouteMoved) };
+        let message = Message::new(&moved, NodeId(1), Duration::ZERO);
+        assert!(message.json.contains(r#""destination":"10.9.0.0/16","table":100"#), "{}", message.json);
+        assert!(message.environment.contains(&("FAILD_TABLE", "100".to_owned())));
+        let failed = Change {
+            interface: Some("eth1".to_owned()),
+            group: Some("lan0".to_owned()),
+            ..Change::plain(ChangeKind::InterfaceFailed)
+        };
+        let message = Message::new(&failed, NodeId(1), Duration::ZERO);
+        assert!(message.json.contains(r#""interface":"eth1","group":"lan0""#), "{}", message.json);
+        assert!(message.environment.contains(&("FAILD_GROUP", "lan0".to_owned())));
     }
 
     #[test]

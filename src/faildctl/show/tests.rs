@@ -1,7 +1,7 @@
 use super::*;
 use crate::control::{
-    Address, Decision, KernelWay, NextHop, PathAccount, PeerCounts, Reason, Rehearsal, ServingRoute, Step,
-    Why,
+    Address, Decision, Destination, DestinationCounts, DestinationHop, GroupCounts, HopState, KernelWay,
+    NextHop, PathAccount, PeerCounts, Reason, Rehearsal, ServingRoute, Step, Why,
 };
 
 const PLAIN: Screen = Screen { is_coloured: false };
@@ -28,6 +28,8 @@ fn status() -> Status {
         good: 10,
         lans: vec![lan("lanA", LanState::NoCarrier, 0, 2), lan("lanB", LanState::Up, 2, 0)],
         peers: PeerCounts { known: 2, present: 1, degraded: 1, moved: 1 },
+        groups: GroupCounts::default(),
+        destinations: DestinationCounts::default(),
         overlays: 2,
         remembered: 1,
         waiting: 0,
@@ -95,6 +97,21 @@ daemon: version 0.1.0, pid 4711, up 120min, node a452f713d284660d
 }
 
 #[test]
+fn the_status_counts_groups_and_destinations_where_there_are_some() {
+    let mut status = status();
+    status.groups = GroupCounts { known: 2, degraded: 1, failed: 0 };
+    status.destinations = DestinationCounts { known: 3, degraded: 1, moved: 1, silent: 0 };
+    let lines = "groups: 2, 1 degraded, 0 failed\n\
+                 destinations: 3, 1 with a dead next hop, 1 not by the first choice, 0 by none\n";
+    let text = PLAIN.text(&Reply::Status(Box::new(status.clone())), true);
+    assert!(text.contains(lines) && text.contains("\nLAN   STATE"), "{text}");
+    assert!(text.lines().all(|line| line.len() <= 80), "{text}");
+    status.lans.clear();
+    let text = PLAIN.text(&Reply::Status(Box::new(status)), true);
+    assert!(!text.contains("STATE"), "who has no LAN has no table of them: {text}");
+}
+
+#[test]
 fn a_peer_is_a_block_with_its_detours() {
     let text = PLAIN.text(&Reply::Peers(Page { items: vec![peer(), peer()], more: None }), true);
     let block = "\
@@ -115,7 +132,10 @@ fn colour_is_only_added_and_only_where_it_is_wanted() {
 #[test]
 fn empty_lists_say_so() {
     assert_eq!(PLAIN.text(&Reply::Peers(Page { items: vec![], more: None }), true), "no peer is known yet\n");
-    let routes = PLAIN.text(&Reply::Routes(Page { items: vec![], more: None }), true);
+    let routes = PLAIN.text(
+        &Reply::Routes(Routes { destinations: vec![], page: Page { items: vec![], more: None } }),
+        true,
+    );
     assert_eq!(routes, "nothing is moved, remembered or in trouble\n");
 }
 
@@ -170,6 +190,8 @@ fn why() -> Why {
             original_gone: true,
             trouble: None,
         }),
+        rule: None,
+        group: None,
         decision: Some(Decision {
             address: "10.1.0.2".parse().unwrap(),
             home: "lanA".to_owned(),
@@ -200,6 +222,37 @@ lanA  down  10.1.0.2  home
   we count down, the peer reports up; evidence missed:2
   missed 7 of 2, good 3 of 10, rtt 1.2ms, heard 2.1s ago
   penalty 2750, held back for 75s; not ready: 10 clean slots (3 so far); the peer is not ready
+"
+    );
+    let hop = DestinationHop {
+        interface: "lanB".to_owned(),
+        via: None,
+        rank: 1,
+        weight: 1,
+        state: HopState::Works,
+        in_use: true,
+        reason: String::new(),
+        penalty: 0.0,
+        targets: vec![],
+    };
+    let rule = Destination {
+        destination: "10.0.0.0/8".to_owned(),
+        table: 254,
+        reason: Reason { word: "first-choice".to_owned(), text: "the first choice works".to_owned() },
+        overlay: None,
+        original: None,
+        trouble: None,
+        next_hops: vec![hop],
+    };
+    let ruled = Why { route: None, decision: None, rule: Some(rule), ..why() };
+    assert_eq!(
+        PLAIN.text(&Reply::Why(Box::new(ruled)), true),
+        "\
+now:   by lanB via 10.2.0.2 from 10.1.0.1
+rule:  [[route]] 10.0.0.0/8
+why:   the first choice works
+
+  lanB  rank 1  weight 1  works  serves
 "
     );
     let unknown = Why { route: None, decision: None, kernel: KernelWay::Local {}, ..why() };

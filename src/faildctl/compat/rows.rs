@@ -1,0 +1,243 @@
+//! What ipmpstat(8) shows, field by field: a row has a text for every column of its mode, empty where there is nothing.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::process::Command;
+
+use super::columns::Column;
+use crate::control::{
+    Group, GroupState, Link, Member, MemberState, MemberTargets, Method, Mode, Probe, Probing, Targets,
+};
+use crate::faildctl::watched::members;
+
+/// A row's fields.
+pub(super) type Row = Vec<String>;
+
+/// Names for addresses, each looked for once.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    /// `-n`: none is looked for.
+    pub(super) is_numeric: bool,
+    known: BTreeMap<IpAddr, String>,
+}
+
+impl Names {
+    pub(super) fn new(is_numeric: bool) -> Self {
+        Self { is_numeric, known: BTreeMap::new() }
+    }
+
+    /// The name that the host's databases have (nsswitch.conf(5)), or the address.
+    fn of(&mut self, address: IpAddr) -> String {
+        if self.is_numeric {
+            return address.to_string();
+        }
+        self.known.entry(address).or_insert_with(|| look_up(address)).clone()
+    }
+}
+
+pub(super) const ADDRESSES: &[Column] = &[
+    Column { name: "ADDRESS", width: 26 },
+    Column { name: "STATE", width: 7 },
+    Column { name: "GROUP", width: 12 },
+    Column { name: "INBOUND", width: 12 },
+    Column { name: "OUTBOUND", width: 23 },
+];
+
+/// An address serves where it stands; what answers to it leaves by its own interface or whatever stands in.
+pub(super) fn addresses(groups: &[Group], names: &mut Names) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for group in groups {
+        let active: Vec<&str> =
+            group.members.iter().filter(|m| m.active).map(|m| m.interface.as_str()).collect();
+        for member in &group.members {
+            for address in &member.addresses {
+                let serves = address.up && !active.is_empty();
+                let inbound = if serves && member.active { member.interface.clone() } else { String::new() };
+                let outbound = if serves { active.join(" ") } else { String::new() };
+                let state = if address.up { "up" } else { "down" };
+                let name = names.of(address.address);
+                rows.push(vec![name, state.to_owned(), group.name.clone(), inbound, outbound]);
+            }
+        }
+    }
+    rows
+}
+
+pub(super) const GROUPS: &[Column] = &[
+    Column { name: "GROUP", width: 12 },
+    Column { name: "GROUPNAME", width: 12 },
+    Column { name: "STATE", width: 10 },
+    Column { name: "FDT", width: 10 },
+    Column { name: "INTERFACES", width: 30 },
+];
+
+pub(super) fn groups(groups: &[Group]) -> Vec<Row> {
+    let row = |group: &Group| {
+        let state = match group.state {
+            GroupState::Ok => "ok",
+            GroupState::Degraded => "degraded",
+            GroupState::Failed => "failed",
+        };
+        let detection = group.detection_ms.map(|ms| format!("{}.{:02}s", ms / 1000, ms % 1000 / 10));
+        let name = || group.name.clone();
+        vec![name(), name(), state.to_owned(), detection.unwrap_or_default(), members(group)]
+    };
+    groups.iter().map(row).collect()
+}
+
+pub(super) const INTERFACES: &[Column] = &[
+    Column { name: "INTERFACE", width: 12 },
+    Column { name: "ACTIVE", width: 8 },
+    Column { name: "GROUP", width: 12 },
+    Column { name: "FLAGS", width: 10 },
+    Column { name: "LINK", width: 10 },
+    Column { name: "PROBE", width: 10 },
+    Column { name: "STATE", width: 10 },
+];
+
+pub(super) fn interfaces(groups: &[Group]) -> Vec<Row> {
+    let members = groups.iter().flat_map(|group| group.members.iter().map(move |m| (group, m)));
+    let row = |(group, member): (&Group, &Member)| {
+        let active = if member.active { "yes" } else { "no" };
+        let texts = [&member.interface, active, &group.name, &flags(member), link(member.link)];
+        let mut row: Row = texts.map(str::to_owned).to_vec();
+        row.extend([probe(member), state(member.state)].map(str::to_owned));
+        row
+    };
+    members.map(row).collect()
+}
+
+/// i inactive, s standby, d no address, h a MAC address twice. Linux nominates no interface for multicast (m, M) and
+/// broadcast (b): every route says by itself where it leaves.
+fn flags(member: &Member) -> String {
+    let flag = |is_set: bool, letter: char| if is_set { letter } else { '-' };
+    [
+        flag(member.inactive, 'i'),
+        flag(member.standby, 's'),
+        '-',
+        '-',
+        '-',
+        flag(member.no_data_address, 'd'),
+        flag(member.duplicate_mac, 'h'),
+    ]
+    .iter()
+    .collect()
+}
+
+const fn link(link: Link) -> &'static str {
+    match link {
+        Link::Up => "up",
+        Link::Down => "down",
+        Link::Unknown => "unknown",
+    }
+}
+
+/// Any interface that is probed and has failed has failed probes, be it for its link.
+const fn probe(member: &Member) -> &'static str {
+    match (member.probe, member.state) {
+        (Probing::Disabled, _) => "disabled",
+        (Probing::Unknown, _) => "unknown",
+        (Probing::Failed, _) | (Probing::Ok, MemberState::Failed) => "failed",
+        (Probing::Ok, MemberState::Ok | MemberState::Offline | MemberState::Unknown) => "ok",
+    }
+}
+
+const fn state(state: MemberState) -> &'static str {
+    match state {
+        MemberState::Ok => "ok",
+        MemberState::Failed => "failed",
+        MemberState::Offline => "offline",
+        MemberState::Unknown => "unknown",
+    }
+}
+
+pub(super) const TARGETS: &[Column] = &[
+    Column { name: "INTERFACE", width: 12 },
+    Column { name: "MODE", width: 10 },
+    Column { name: "TESTADDR", width: 20 },
+    Column { name: "TARGETS", width: 38 },
+];
+
+/// A row for each family that is probed, or one that says that none is.
+pub(super) fn targets(groups: &[Group], targets: &Targets, names: &mut Names) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for member in groups.iter().flat_map(|group| &group.members) {
+        let families = targets.members.iter().filter(|family| family.interface == member.interface);
+        let probed: Vec<&MemberTargets> = families.filter(|family| is_probed(family)).collect();
+        if probed.is_empty() {
+            rows.push(vec![member.interface.clone(), "disabled".to_owned(), String::new(), String::new()]);
+        }
+        for family in probed {
+            let mode = if family.mode == Mode::Multicast { "multicast" } else { "routes" };
+            let address = family.test_address.map(|address| names.of(address));
+            let hosts: Vec<String> = family.targets.iter().map(|target| names.of(target.address)).collect();
+            let interface = family.interface.clone();
+            rows.push(vec![interface, mode.to_owned(), address.unwrap_or_default(), hosts.join(" ")]);
+        }
+    }
+    rows
+}
+
+/// Whether an interface is probed in a family.
+pub(super) fn is_probed(family: &MemberTargets) -> bool {
+    family.mode != Mode::Disabled
+}
+
+pub(super) const PROBES: &[Column] = &[
+    Column { name: "TIME", width: 10 },
+    Column { name: "INTERFACE", width: 12 },
+    Column { name: "PROBE", width: 7 },
+    Column { name: "NETRTT", width: 10 },
+    Column { name: "RTT", width: 10 },
+    Column { name: "RTTAVG", width: 10 },
+    Column { name: "TARGET", width: 20 },
+    Column { name: "RTTDEV", width: 10 },
+];
+
+/// The probes that interfaces of groups have sent; times count from `began`, since 1970. The kernel's stamps are all
+/// that faild goes by, so that both round trips are the same.
+pub(super) fn probes(
+    probes: &[Probe],
+    is_member: impl Fn(&str) -> bool,
+    began_ms: u64,
+    names: &mut Names,
+) -> Vec<Row> {
+    let wanted = probes.iter().filter(|probe| probe.method == Method::Echo && is_member(&probe.interface));
+    let mut row = |probe: &Probe| {
+        let sent = since(began_ms, probe.time_ms);
+        let round_trip = probe.round_trip_us.map(millis).unwrap_or_default();
+        vec![
+            sent,
+            probe.interface.clone(),
+            probe.sequence.to_string(),
+            round_trip.clone(),
+            round_trip,
+            probe.average_us.map(millis).unwrap_or_default(),
+            names.of(probe.target),
+            probe.deviation_us.map(millis).unwrap_or_default(),
+        ]
+    };
+    wanted.map(&mut row).collect()
+}
+
+/// Seconds from one time to another, which may be before it.
+fn since(began_ms: u64, at_ms: u64) -> String {
+    let ms = at_ms.abs_diff(began_ms);
+    let sign = if at_ms < began_ms && ms >= 10 { "-" } else { "" };
+    format!("{sign}{}.{:02}s", ms / 1000, ms % 1000 / 10)
+}
+
+fn millis(us: u64) -> String {
+    format!("{}.{:02}ms", us / 1000, us % 1000 / 10)
+}
+
+/// As getent(1) finds it, which asks whatever the host is set up to ask: that may take as long as its DNS does.
+fn look_up(address: IpAddr) -> String {
+    let numeric = address.to_string();
+    let found = Command::new("getent").args(["hosts", &numeric]).output().ok().map(|output| output.stdout);
+    let text = found.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
+    text.split_whitespace().nth(1).map_or(numeric, str::to_owned)
+}
+
+#[cfg(test)]
+pub(super) mod tests;

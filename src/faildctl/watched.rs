@@ -1,0 +1,346 @@
+//! Groups, destinations and whom they ask, as people read them.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use super::show::{Screen, short};
+use super::table::{Cell, Colour, Table};
+use crate::control::{
+    Destination, DestinationHop, Group, GroupAccount, GroupState, HopState, Link, Member, MemberState,
+    MemberTargets, Method, Mode, NextHopTargets, Probe, Probing, Target, Targets,
+};
+use crate::time::Stamp;
+
+impl Screen {
+    /// The groups, then their interfaces.
+    pub(super) fn groups(self, groups: &[Group]) -> String {
+        if groups.is_empty() {
+            return "there is no group; [[group]] in the settings makes one\n".to_owned();
+        }
+        let mut table = Table::new(&["GROUP", "STATE", "FDT", "MEMBERS"]);
+        for group in groups {
+            table.row([
+                name(group).into(),
+                group_state(group),
+                detection(group).into(),
+                members(group).into(),
+            ]);
+        }
+        let mut text = table.text(self.is_coloured);
+        text.push('\n');
+        text.push_str(&self.members(groups));
+        text
+    }
+
+    fn members(self, groups: &[Group]) -> String {
+        let mut table = Table::new(&["INTERFACE", "GROUP", "STATE", "LINK", "PROBE", "USE", "STAND-IN"]);
+        for (group, member) in groups.iter().flat_map(|group| group.members.iter().map(move |m| (group, m))) {
+            table.row([
+                member.interface.as_str().into(),
+                name(group).into(),
+                member_state(member.state),
+                link(member.link),
+                probing(member.probe).into(),
+                usage(member).into(),
+                member.stand_in.as_deref().unwrap_or("-").into(),
+            ]);
+        }
+        table.text(self.is_coloured)
+    }
+
+    /// A table of what groups ask, and one of what next hops are judged by.
+    pub(super) fn targets(self, targets: &Targets) -> String {
+        let mut texts = Vec::new();
+        if !targets.members.is_empty() {
+            texts.push(self.member_targets(&targets.members));
+        }
+        if !targets.next_hops.is_empty() {
+            texts.push(self.hop_targets(&targets.next_hops));
+        }
+        match texts.as_slice() {
+            [] => "nobody is probed but peers: see faildctl peers\n".to_owned(),
+            texts => texts.join("\n"),
+        }
+    }
+
+    fn member_targets(self, members: &[MemberTargets]) -> String {
+        let mut table = Table::new(&["INTERFACE", "MODE", "FROM", "TARGET", "STATE", "RTT"]);
+        for member in members {
+            let from = member.test_address.map_or_else(|| "-".to_owned(), |address| address.to_string());
+            let head = || [member.interface.as_str().into(), mode(member.mode).into(), from.as_str().into()];
+            for target in &member.targets {
+                let [interface, mode, from] = head();
+                table.row([interface, mode, from, host(target).into(), hop_state(target.state), rtt(target)]);
+            }
+            if member.targets.is_empty() {
+                let [interface, mode, from] = head();
+                table.row([interface, mode, from, "-".into(), "-".into(), "-".into()]);
+            }
+        }
+        table.text(self.is_coloured)
+    }
+
+    fn hop_targets(self, hops: &[NextHopTargets]) -> String {
+        let mut table = Table::new(&[
+            "DESTINATION",
+            "NEXT HOP",
+            "TARGET",
+            "HOW",
+            "STATE",
+            "MISSED",
+            "GOOD",
+            "LOSS",
+            "RTT",
+        ]);
+        for hop in hops {
+            for target in &hop.targets {
+                let loss = target.loss_percent.map_or_else(|| "-".to_owned(), |loss| format!("{loss}%"));
+                table.row([
+                    prefix(&hop.destination, hop.table).into(),
+                    next_hop(&hop.interface, hop.via).into(),
+                    host(target).into(),
+                    method(target.method).into(),
+                    hop_state(target.state),
+                    target.missed.to_string().into(),
+                    target.good.to_string().into(),
+                    loss.into(),
+                    rtt(target),
+                ]);
+            }
+        }
+        table.text(self.is_coloured)
+    }
+
+    /// The probes in columns that do not depend on what is in them, for they go on.
+    pub(super) fn probes(self, probes: &[Probe], is_first: bool) -> String {
+        let mut text = String::new();
+        let mut line = |cells: [&str; 7]| {
+            let [time, interface, target, how, sequence, rtt, average] = cells;
+            // Writing to a string cannot fail.
+            let _ = writeln!(
+                text,
+                "{time:<24}  {interface:<15}  {target:<15}  {how:<9}  {sequence:>5}  {rtt:>7}  {average:>7}"
+            );
+        };
+        if is_first {
+            line(["TIME", "INTERFACE", "TARGET", "HOW", "PROBE", "RTT", "AVERAGE"]);
+        }
+        for probe in probes {
+            let time = Stamp(Duration::from_millis(probe.time_ms)).to_string();
+            let (target, sequence) = (probe.target.to_string(), probe.sequence.to_string());
+            let rtt = probe.round_trip_us.map_or_else(|| "lost".to_owned(), micros);
+            let average = probe.average_us.map_or_else(|| "-".to_owned(), micros);
+            line([&time, &probe.interface, &target, method(probe.method), &sequence, &rtt, &average]);
+        }
+        text
+    }
+
+    /// A block for each destination; with the evidence where it comes along.
+    pub(super) fn destinations(self, destinations: &[Destination]) -> String {
+        let mut text = String::new();
+        for destination in destinations {
+            let name = prefix(&destination.destination, destination.table);
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{name}: {}", destination.reason.text);
+            text.push_str(&self.hops(&destination.next_hops));
+            let standing = [
+                ("overlay", &destination.overlay),
+                ("route", &destination.original),
+                ("trouble", &destination.trouble),
+            ];
+            for (label, words) in standing {
+                if let Some(words) = words {
+                    let _ = writeln!(text, "  {label}: {words}");
+                }
+            }
+            text.push('\n');
+        }
+        text
+    }
+
+    /// The next hops of a destination, each with what it rests on.
+    pub(super) fn hops(self, hops: &[DestinationHop]) -> String {
+        let mut table = Table::headless();
+        for hop in hops {
+            let used = if hop.in_use { Cell::coloured("serves", Colour::Good) } else { "-".into() };
+            let damped = if hop.penalty > 0.0 { format!("penalty {}", hop.penalty) } else { String::new() };
+            let reason = [hop.reason.as_str(), damped.as_str()];
+            let reason: Vec<&str> = reason.into_iter().filter(|words| !words.is_empty()).collect();
+            table.row([
+                format!("  {}", next_hop(&hop.interface, hop.via)).into(),
+                format!("rank {}", hop.rank).into(),
+                format!("weight {}", hop.weight).into(),
+                hop_state(hop.state),
+                used,
+                reason.join("; ").into(),
+            ]);
+        }
+        let mut text = String::new();
+        for (line, hop) in table.text(self.is_coloured).lines().zip(hops) {
+            let _ = writeln!(text, "{line}");
+            text.push_str(&self.evidence(&hop.targets));
+        }
+        text
+    }
+
+    fn evidence(self, targets: &[Target]) -> String {
+        let mut table = Table::headless();
+        for target in targets {
+            let answered = target.answered_ms.map(Duration::from_millis);
+            let answered = answered.map_or_else(|| "never".to_owned(), |time| format!("{} ago", short(time)));
+            let loss = target.loss_percent.map(|loss| format!("loss {loss}%")).unwrap_or_default();
+            table.row([
+                format!("    {}", host(target)).into(),
+                method(target.method).into(),
+                hop_state(target.state),
+                format!("missed {} good {}", target.missed, target.good).into(),
+                format!("answered {answered}").into(),
+                loss.into(),
+                target.round_trip_us.map(|time| format!("rtt {}", micros(time))).unwrap_or_default().into(),
+            ]);
+        }
+        table.text(self.is_coloured)
+    }
+
+    /// A group whose interface traffic leaves by, its interfaces and their evidence.
+    pub(super) fn group_account(self, account: &GroupAccount) -> String {
+        let mut text = self.members(std::slice::from_ref(&account.group));
+        if !account.targets.is_empty() {
+            text.push('\n');
+            text.push_str(&self.member_targets(&account.targets));
+        }
+        text
+    }
+}
+
+/// Its members as ipmpstat(8) lists them: active ones, (those held back), [those that cannot be used].
+pub(super) fn members(group: &Group) -> String {
+    let names = |is_wanted: &dyn Fn(&Member) -> bool| {
+        let names = group.members.iter().filter(|member| is_wanted(member));
+        names.map(|member| member.interface.as_str()).collect::<Vec<_>>().join(" ")
+    };
+    let active = names(&|member| member.active);
+    let inactive = names(&|member| !member.active && is_usable(member));
+    let unusable = names(&|member| !member.active && !is_usable(member));
+    let around = |names: String, open: &str, close: &str| match names.is_empty() {
+        true => names,
+        false => format!("{open}{names}{close}"),
+    };
+    let parts = [active, around(inactive, "(", ")"), around(unusable, "[", "]")];
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+/// Whether it works, and is only held back where it carries nothing.
+fn is_usable(member: &Member) -> bool {
+    match member.state {
+        MemberState::Ok | MemberState::Unknown => member.inactive,
+        MemberState::Failed | MemberState::Offline => false,
+    }
+}
+
+fn name(group: &Group) -> &str {
+    if group.name.is_empty() { "-" } else { &group.name }
+}
+
+fn group_state(group: &Group) -> Cell {
+    match group.state {
+        GroupState::Ok => Cell::coloured("ok", Colour::Good),
+        GroupState::Degraded => Cell::coloured("degraded", Colour::Doubtful),
+        GroupState::Failed => Cell::coloured("failed", Colour::Bad),
+    }
+}
+
+fn detection(group: &Group) -> String {
+    group.detection_ms.map_or_else(|| "-".to_owned(), |ms| short(Duration::from_millis(ms)))
+}
+
+fn member_state(state: MemberState) -> Cell {
+    match state {
+        MemberState::Ok => Cell::coloured("ok", Colour::Good),
+        MemberState::Failed => Cell::coloured("failed", Colour::Bad),
+        MemberState::Offline => Cell::coloured("offline", Colour::Doubtful),
+        MemberState::Unknown => Cell::coloured("unknown", Colour::Doubtful),
+    }
+}
+
+fn link(link: Link) -> Cell {
+    match link {
+        Link::Up => "up".into(),
+        Link::Down => Cell::coloured("down", Colour::Bad),
+        Link::Unknown => "unknown".into(),
+    }
+}
+
+const fn probing(probing: Probing) -> &'static str {
+    match probing {
+        Probing::Ok => "ok",
+        Probing::Failed => "failed",
+        Probing::Unknown => "unknown",
+        Probing::Disabled => "disabled",
+    }
+}
+
+/// What it is used for, and what stands in its way.
+fn usage(member: &Member) -> String {
+    let words = [
+        (member.active, "active"),
+        (member.standby, "standby"),
+        (member.inactive, "inactive"),
+        (member.no_data_address, "no address"),
+        (member.duplicate_mac, "duplicate MAC"),
+    ];
+    let words: Vec<&str> = words.into_iter().filter(|(is_so, _)| *is_so).map(|(_, word)| word).collect();
+    if words.is_empty() { "-".to_owned() } else { words.join(", ") }
+}
+
+const fn mode(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Routes => "routes",
+        Mode::Multicast => "multicast",
+        Mode::Disabled => "disabled",
+    }
+}
+
+const fn method(method: Method) -> &'static str {
+    match method {
+        Method::Neighbour => "neighbour",
+        Method::Echo => "echo",
+        Method::Peer => "peer",
+    }
+}
+
+fn hop_state(state: HopState) -> Cell {
+    match state {
+        HopState::Works => Cell::coloured("works", Colour::Good),
+        HopState::Poor => Cell::coloured("poor", Colour::Doubtful),
+        HopState::Failed => Cell::coloured("failed", Colour::Bad),
+        HopState::Unknown => Cell::coloured("unknown", Colour::Doubtful),
+    }
+}
+
+fn host(target: &Target) -> String {
+    let address = target.address.to_string();
+    if target.name == address { address } else { format!("{} ({address})", target.name) }
+}
+
+fn prefix(destination: &str, table: u32) -> String {
+    if table == MAIN { destination.to_owned() } else { format!("{destination} table {table}") }
+}
+
+fn next_hop(interface: &str, via: Option<std::net::IpAddr>) -> String {
+    via.map_or_else(|| interface.to_owned(), |via| format!("{interface} via {via}"))
+}
+
+fn rtt(target: &Target) -> Cell {
+    target.round_trip_us.map_or_else(|| "-".to_owned(), micros).into()
+}
+
+fn micros(us: u64) -> String {
+    short(Duration::from_micros(us))
+}
+
+/// The number of the main routing table, which goes without saying.
+const MAIN: u32 = 254;
+
+#[cfg(test)]
+mod tests;

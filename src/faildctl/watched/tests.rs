@@ -1,0 +1,183 @@
+use super::*;
+use crate::control::{Page, Reason, Reply, Routes};
+
+const PLAIN: Screen = Screen { is_coloured: false };
+
+fn member(interface: &str, state: MemberState) -> Member {
+    Member {
+        interface: interface.to_owned(),
+        state,
+        active: state == MemberState::Ok,
+        standby: false,
+        inactive: false,
+        duplicate_mac: false,
+        no_data_address: false,
+        link: Link::Up,
+        probe: Probing::Ok,
+        stand_in: None,
+        offline: None,
+        addresses: Vec::new(),
+    }
+}
+
+fn group() -> Group {
+    let failed = Member {
+        link: Link::Down,
+        probe: Probing::Failed,
+        stand_in: Some("eth2".to_owned()),
+        ..member("eth1", MemberState::Failed)
+    };
+    let members = vec![
+        member("eth0", MemberState::Ok),
+        failed,
+        Member { standby: true, ..member("eth2", MemberState::Ok) },
+        Member { active: false, standby: true, inactive: true, ..member("eth3", MemberState::Ok) },
+    ];
+    Group { name: "lan0".to_owned(), state: GroupState::Degraded, detection_ms: Some(10_000), members }
+}
+
+fn target(name: &str, address: &str, state: HopState) -> Target {
+    Target {
+        name: name.to_owned(),
+        address: address.parse().unwrap(),
+        method: Method::Neighbour,
+        state,
+        missed: 7,
+        good: 0,
+        loss_percent: Some(20),
+        round_trip_us: Some(420),
+        answered_ms: Some(3500),
+    }
+}
+
+fn destination(targets: Vec<Target>) -> Destination {
+    let hop = |interface: &str, rank, state, in_use| DestinationHop {
+        interface: interface.to_owned(),
+        via: Some(std::net::Ipv4Addr::new(10, rank, 0, 1).into()),
+        rank,
+        weight: 1,
+        state,
+        in_use,
+        reason: String::new(),
+        penalty: 0.0,
+        targets: Vec::new(),
+    };
+    Destination {
+        destination: "0.0.0.0/0".to_owned(),
+        table: 254,
+        reason: Reason { word: "moved".to_owned(), text: "the first choice does not serve".to_owned() },
+        overlay: Some("default via 10.2.0.1 dev eth1 proto faild".to_owned()),
+        original: Some("default via 10.1.0.1 dev eth0".to_owned()),
+        trouble: None,
+        next_hops: vec![
+            DestinationHop { targets, penalty: 1000.0, ..hop("eth0", 1, HopState::Failed, false) },
+            hop("eth1", 2, HopState::Works, true),
+        ],
+    }
+}
+
+#[test]
+fn groups_come_first_and_then_their_interfaces() {
+    let expected = "\
+GROUP  STATE     FDT  MEMBERS
+lan0   degraded  10s  eth0 eth2 (eth3) [eth1]
+
+INTERFACE  GROUP  STATE   LINK  PROBE   USE                STAND-IN
+eth0       lan0   ok      up    ok      active             -
+eth1       lan0   failed  down  failed  -                  eth2
+eth2       lan0   ok      up    ok      active, standby    -
+eth3       lan0   ok      up    ok      standby, inactive  -
+";
+    let text = PLAIN.text(&Reply::Groups(vec![group()]), true);
+    assert_eq!(text, expected);
+    assert!(PLAIN.text(&Reply::Groups(vec![]), true).contains("there is no group"));
+}
+
+#[test]
+fn targets_are_those_of_groups_and_those_of_next_hops() {
+    let family = |mode, from: Option<&str>, targets| MemberTargets {
+        group: "lan0".to_owned(),
+        interface: "eth0".to_owned(),
+        family: "ipv4".to_owned(),
+        mode,
+        test_address: from.map(|from| from.parse().unwrap()),
+        targets,
+    };
+    let members = vec![
+        family(Mode::Routes, Some("192.0.2.11"), vec![target("gate", "192.0.2.1", HopState::Works)]),
+        family(Mode::Disabled, None, vec![]),
+    ];
+    let hop = NextHopTargets {
+        destination: "0.0.0.0/0".to_owned(),
+        table: 100,
+        interface: "eth1".to_owned(),
+        via: None,
+        targets: vec![target("203.0.113.9", "203.0.113.9", HopState::Poor)],
+    };
+    let expected = "\
+INTERFACE  MODE      FROM        TARGET            STATE  RTT
+eth0       routes    192.0.2.11  gate (192.0.2.1)  works  420us
+eth0       disabled  -           -                 -      -
+
+DESTINATION          NEXT HOP  TARGET       HOW        STATE  MISSED  GOOD  LOSS  RTT
+0.0.0.0/0 table 100  eth1      203.0.113.9  neighbour  poor   7       0     20%   420us
+";
+    let targets = Targets { members, next_hops: vec![hop] };
+    assert_eq!(PLAIN.text(&Reply::Targets(targets), true), expected);
+    assert!(PLAIN.text(&Reply::Targets(Targets::default()), true).contains("nobody is probed"));
+}
+
+#[test]
+fn routes_begin_with_the_destinations() {
+    let page = Page { items: vec![], more: None };
+    let routes = Routes { destinations: vec![destination(vec![])], page };
+    let expected = "\
+0.0.0.0/0: the first choice does not serve
+  eth0 via 10.1.0.1  rank 1  weight 1  failed  -       penalty 1000
+  eth1 via 10.2.0.1  rank 2  weight 1  works   serves
+  overlay: default via 10.2.0.1 dev eth1 proto faild
+  route: default via 10.1.0.1 dev eth0
+
+nothing is moved, remembered or in trouble
+";
+    assert_eq!(PLAIN.text(&Reply::Routes(routes.clone()), true), expected);
+    let line = Reply::Routes(routes.clone()).to_line();
+    assert!(line.contains(r#""routes":{"destinations":[{"destination":"0.0.0.0/0""#), "{line}");
+    assert!(line.contains(r#""items":[]"#), "{line}");
+    assert_eq!(Reply::from_line(&line).unwrap(), Reply::Routes(routes));
+    let older = Reply::from_line(r#"{"version":1,"routes":{"items":[],"more":7}}"#).unwrap();
+    let page = Page { items: vec![], more: Some(7) };
+    assert_eq!(older, Reply::Routes(Routes { destinations: vec![], page }));
+}
+
+#[test]
+fn each_next_hop_shows_what_it_rests_on() {
+    let text = PLAIN.hops(&destination(vec![target("10.1.0.1", "10.1.0.1", HopState::Failed)]).next_hops);
+    let expected = "  eth0 via 10.1.0.1  rank 1  weight 1  failed  -       penalty 1000
+    10.1.0.1  neighbour  failed  missed 7 good 0  answered 3.5s ago  loss 20%  rtt 420us
+  eth1 via 10.2.0.1  rank 2  weight 1  works   serves
+";
+    assert_eq!(text, expected);
+}
+
+#[test]
+fn probes_stand_in_columns_that_go_on() {
+    let probe = |round_trip_us| Probe {
+        number: 7,
+        time_ms: 1_700_000_000_123,
+        interface: "eth0".to_owned(),
+        sequence: 41,
+        target: "192.0.2.1".parse().unwrap(),
+        method: Method::Echo,
+        round_trip_us,
+        average_us: None,
+        deviation_us: None,
+    };
+    let expected = "\
+TIME                      INTERFACE        TARGET           HOW        PROBE      RTT  AVERAGE
+2023-11-14T22:13:20.123Z  eth0             192.0.2.1        echo          41    420us        -
+2023-11-14T22:13:20.123Z  eth0             192.0.2.1        echo          41     lost        -
+";
+    assert_eq!(PLAIN.probes(&[probe(Some(420)), probe(None)], true), expected);
+    assert!(!PLAIN.probes(&[probe(None)], false).contains("TIME"));
+}
