@@ -210,7 +210,13 @@ impl Reconciler {
                     attempt.refused(now);
                 }
             }
-            _ => {}
+            Task::Lay { .. }
+            | Task::Lift { .. }
+            | Task::PutRoute { .. }
+            | Task::Wait { .. }
+            | Task::Return { .. }
+            | Task::PutAddress { .. }
+            | Task::Neighbour => {}
         }
         self.dumps.want(Dump::Interfaces);
         if !matches!(errno, Errno::EEXIST | Errno::ENODEV | Errno::EADDRNOTAVAIL) {

@@ -215,10 +215,11 @@ impl Reconciler {
                 continue;
             }
             let left = self.wishes.stand(lan).is_none();
-            for group in self.mark_member(lan) {
+            let groups = self.mark_member(lan);
+            for group in groups.into_iter().filter(|_| left) {
                 // As above; what does not look like a stand-in's route is a subject's.
                 let routes: Vec<_> = self.mirror.routes().group(group).cloned().collect();
-                if left && self.wishes.lead(&group).is_none() && super::overlay::is_stand_in(&routes) {
+                if self.wishes.lead(&group).is_none() && super::overlay::is_stand_in(&routes) {
                     self.wishes.stands_for(group, Cause::Member(lan));
                 }
             }
