@@ -60,6 +60,11 @@ impl Attempt {
 }
 
 impl TestAddresses {
+    /// An interface's number is forgotten.
+    pub(super) fn forget(&mut self, lan: LanId) {
+        self.raised.remove(&lan);
+    }
+
     /// When the next attempt may be made.
     pub(super) fn next(&self) -> impl Iterator<Item = Instant> {
         let made = self.made.values().map(|attempt| attempt.not_before);
