@@ -51,7 +51,7 @@ impl Dumps {
     pub(super) fn widen(&mut self) {
         self.wanted.extend([Dump::Interfaces, Dump::LanRoutes]);
         self.seen.remove(&Dump::LanRoutes);
-        for asked in self.asked.get_mut(&Dump::LanRoutes) {
+        if let Some(asked) = self.asked.get_mut(&Dump::LanRoutes) {
             asked.spoiled = true;
         }
     }

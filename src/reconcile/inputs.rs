@@ -228,7 +228,8 @@ impl Reconciler {
         let replaced = table.at(&route.key).iter().any(|r| r.protocol != PROTOCOL);
         // Of a LAN that left the plan the dump shows nothing: that does not mean that its routes are gone.
         let unseen = route.legs.iter().all(|leg| {
-            self.lans.of(leg.interface).and_then(|id| self.lans.get(id)).is_some_and(|lan| !lan.is_seen())
+            let lan = self.lans.of(leg.interface).and_then(|id| self.lans.get(id));
+            lan.is_some_and(|lan| !lan.is_seen() && lan.index.is_some())
         });
         let unseen = unseen || !self.wishes.sees_table(route.key.table);
         if self.is_remembered(route) {
@@ -337,6 +338,7 @@ impl Reconciler {
     /// What the timers demand.
     pub(super) fn on_time(&mut self, now: Instant) {
         self.dumps.on_time(now);
+        self.leave_lapsed(now);
         for group in self.troubles.due(now) {
             self.mark(group);
         }

@@ -1,7 +1,7 @@
 //! The LANs' interfaces over time: which names there are, what state each is in, and which addresses stood on it when
 //! it last was up. A bounce takes addresses away that nobody wanted gone; they are remembered here as absent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
@@ -13,6 +13,9 @@ const AFTERMATH: Duration = Duration::from_secs(3);
 
 /// Most names in the life of a process: LAN numbers on the wire are a byte.
 const NAMES: usize = 256;
+
+/// So many names, and those of interfaces that are gone and that nothing refers to are forgotten.
+const CROWDED: usize = 192;
 
 /// An interface name, as a number: comparing names for each of ten thousand routes would cost more than moving them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -319,6 +322,10 @@ impl Lans {
         if let Some((id, _)) = self.iter().find(|(_, lan)| lan.name == name) {
             return Some(id);
         }
+        if let Some(free) = self.lans.iter().position(|lan| lan.name.is_empty()) {
+            self.lans[free] = Lan::new(name);
+            return u8::try_from(free).ok().map(LanId);
+        }
         if self.lans.len() == NAMES {
             return None;
         }
@@ -341,9 +348,22 @@ impl Lans {
         self.get(id)?.index
     }
 
-    /// How many there are.
-    pub(super) const fn len(&self) -> usize {
-        self.lans.len()
+    /// Whether numbers get scarce: containers come and go, each with names of its own.
+    pub(super) const fn is_crowded(&self) -> bool {
+        self.lans.len() >= CROWDED
+    }
+
+    /// Forgets the names of interfaces that are gone, if nothing refers to their numbers. Returns those numbers.
+    pub(super) fn recycle(&mut self, used: &BTreeSet<LanId>) -> Vec<LanId> {
+        let is_idle = |lan: &Lan| !lan.is_seen() && lan.index.is_none() && !lan.absent().any(is_global);
+        let idle: Vec<LanId> =
+            self.iter().filter(|(id, lan)| is_idle(lan) && !used.contains(id)).map(|(id, _)| id).collect();
+        for id in &idle {
+            if let Some(lan) = self.get_mut(*id) {
+                *lan = Lan::new("");
+            }
+        }
+        idle
     }
 
     /// Which interfaces the watch looks at.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::cause::Cause;
 use super::lan::SubjectId;
-use super::overlay::{Overlay, View, Wanted, foreign, neighbour, weighed};
+use super::overlay::{Overlay, View, Wanted, foreign, neighbour, put, weighed};
 use super::route::{KERNEL, Leg, ONLINK, PROTOCOL, Route};
 use super::table::Group;
 use super::wishes::{Hop, Lead};
@@ -22,7 +22,9 @@ impl View<'_> {
         // An interface that is down is left out as long as others serve.
         let leg =
             |hop: &Hop| Some(Leg { gateway: hop.via, interface: self.usable(hop.lan)?, weight: hop.weight });
-        let legs = weighed(hops.iter().filter_map(leg).collect());
+        let mut legs = Vec::with_capacity(hops.len());
+        hops.iter().filter_map(leg).for_each(|leg| put(&mut legs, leg));
+        let legs = weighed(legs);
         if legs.is_empty() {
             return Wanted::Blocked(cause);
         }

@@ -139,6 +139,8 @@ pub struct Reconciler {
     /// Neighbours on failed interfaces whose entry is to be deleted once more when all routes have left.
     moved: BTreeSet<SubjectId>,
     wishes: Wishes,
+    /// Interfaces that the watch does not look at any more, since then.
+    lapsed: BTreeMap<LanId, Instant>,
     tests: TestAddresses,
     found: Findings,
     in_flight: Option<Vec<Task>>,
@@ -182,6 +184,7 @@ impl Reconciler {
             neighbours: BTreeSet::new(),
             moved: BTreeSet::new(),
             wishes: Wishes::default(),
+            lapsed: BTreeMap::new(),
             tests: TestAddresses::default(),
             found: Findings::default(),
             in_flight: None,
@@ -206,7 +209,7 @@ impl Reconciler {
     pub fn handle(&mut self, now: Instant, input: Input<'_>) {
         match input {
             Input::Plan(plan) => self.on_plan(plan),
-            Input::Watch(plan) => self.on_watch(plan),
+            Input::Watch(plan) => self.on_watch(now, plan),
             Input::Interfaces(interfaces) => self.on_interfaces(now, interfaces),
             Input::OwnRoutes(routes) => self.on_own_routes(now, routes),
             Input::LanRoutes(routes) => self.on_lan_routes(now, routes),

@@ -393,7 +393,7 @@ pub(super) fn neighbour(leg: &Leg, lan: Option<LanId>) -> Option<SubjectId> {
 }
 
 /// Two legs by one hop are one, that bears what both bore.
-fn put(legs: &mut Vec<Leg>, leg: Leg) {
+pub(super) fn put(legs: &mut Vec<Leg>, leg: Leg) {
     match legs.iter_mut().find(|other| other.is_same_hop(&leg)) {
         Some(other) => other.weight = (other.weight + leg.weight).min(HEAVIEST),
         None => legs.push(leg),

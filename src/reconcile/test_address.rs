@@ -60,6 +60,11 @@ impl Attempt {
 }
 
 impl TestAddresses {
+    /// An interface's number is forgotten.
+    pub(super) fn forget(&mut self, lan: LanId) {
+        self.raised.remove(&lan);
+    }
+
     /// When the next attempt may be made.
     pub(super) fn next(&self) -> impl Iterator<Item = Instant> {
         let made = self.made.values().map(|attempt| attempt.not_before);
@@ -210,7 +215,13 @@ impl Reconciler {
                     attempt.refused(now);
                 }
             }
-            _ => {}
+            Task::Lay { .. }
+            | Task::Lift { .. }
+            | Task::PutRoute { .. }
+            | Task::Wait { .. }
+            | Task::Return { .. }
+            | Task::PutAddress { .. }
+            | Task::Neighbour => {}
         }
         self.dumps.want(Dump::Interfaces);
         if !matches!(errno, Errno::EEXIST | Errno::ENODEV | Errno::EADDRNOTAVAIL) {

@@ -69,6 +69,11 @@ impl WaitingAddresses {
         self.returned.insert(address, lan);
     }
 
+    /// The LANs that are remembered here.
+    pub(super) fn lans(&self) -> impl Iterator<Item = LanId> {
+        self.returned.values().chain(self.laid.values()).copied()
+    }
+
     fn may_try(&self, now: Instant, address: &IpAddr) -> bool {
         self.refused.get(address).is_none_or(|r| r.not_before <= now)
     }

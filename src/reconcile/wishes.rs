@@ -5,9 +5,12 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::Reconciler;
 use super::cause::Cause;
-use super::lan::{LanId, Lans};
+use super::input::Dump;
+use super::lan::{Choice, LanId, Lans};
+use super::originals::PUT_BACK_PAUSE;
 use super::route::{MAIN_TABLE, PROTOCOL};
 use super::table::Group;
+use crate::time::Instant;
 use crate::watch::{Member, Plan, Way};
 
 /// What to list when [`Dump::LanRoutes`] is asked for.
@@ -124,6 +127,24 @@ impl Wishes {
         [MAIN_TABLE].into_iter().chain(others.copied().collect::<BTreeSet<u32>>()).collect()
     }
 
+    /// The interfaces that play a part.
+    fn lans(&self) -> impl Iterator<Item = LanId> {
+        let hops = self.leads.values().flat_map(|lead| match lead {
+            Lead::By(hops) => hops.as_slice(),
+            Lead::Undecided => &[],
+        });
+        let stand_ins = self.members.values().filter_map(|stand| match stand {
+            Stand::In(lan) => Some(*lan),
+            Stand::Home | Stand::Undecided => None,
+        });
+        let causes = self.causes.values().filter_map(|cause| match cause {
+            Cause::Member(lan) => Some(*lan),
+            Cause::Subject(_) | Cause::Destination(_) => None,
+        });
+        let members = self.members.keys().chain(self.tests.keys()).chain(&self.up).copied();
+        hops.map(|hop| hop.lan).chain(stand_ins).chain(causes).chain(members)
+    }
+
     fn resolve(plan: &Plan, lans: &mut Lans) -> Self {
         let mut wishes = Self { plan: Some(plan.clone()), ..Self::default() };
         for (destination, way) in &plan.routes {
@@ -158,20 +179,18 @@ fn lead(way: &Way, lans: &mut Lans) -> Lead {
 }
 
 impl Reconciler {
-    pub(super) fn on_watch(&mut self, plan: &Plan) {
+    pub(super) fn on_watch(&mut self, now: Instant, plan: &Plan) {
         if self.wishes.plan.as_ref() == Some(plan) {
             return;
         }
-        let known = self.lans.len();
+        self.recycle();
         let next = Wishes::resolve(plan, &mut self.lans);
         let last = std::mem::replace(&mut self.wishes, next);
         self.wishes.causes.clone_from(&last.causes);
         self.wishes.left_alone =
             last.left_alone.iter().copied().filter(|g| self.wishes.leads.contains_key(g)).collect();
         let before = last.plan.clone().unwrap_or_default();
-        if before.interfaces != plan.interfaces || before.tables != plan.tables || self.lans.len() > known {
-            self.widen(&before, plan);
-        }
+        self.look_at(now, &before, plan);
         self.lans.set_test_addresses(&self.wishes.tests);
         self.mark_leads(&last);
         self.mark_members(&last);
@@ -180,18 +199,67 @@ impl Reconciler {
     }
 
     /// Other interfaces or tables are looked at.
-    fn widen(&mut self, before: &Plan, plan: &Plan) {
+    fn look_at(&mut self, now: Instant, before: &Plan, plan: &Plan) {
         self.lans.set_watched(&plan.interfaces);
-        self.dumps.widen();
+        if before.interfaces == plan.interfaces && before.tables == plan.tables {
+            // A name that is new here has no number of an interface yet.
+            self.dumps.want(Dump::Interfaces);
+            return;
+        }
+        let is_new = |name: &String| !before.interfaces.contains(name);
+        if plan.interfaces.iter().any(is_new)
+            || plan.tables.iter().any(|table| !before.tables.contains(table))
+        {
+            self.dumps.widen();
+        } else {
+            self.dumps.want(Dump::LanRoutes);
+        }
         let unseen = self.lans.iter().filter(|(_, lan)| !lan.is_seen());
         let gone = unseen.filter(|(_, lan)| before.interfaces.contains(&lan.name));
-        let gone: Vec<LanId> = gone.map(|(id, _)| id).collect();
-        for lan in gone {
-            self.leave(lan);
-        }
+        self.lapsed.extend(gone.map(|(id, _)| (id, now)));
         let wishes = &self.wishes;
         let groups = self.originals.forget_if(|missing| !wishes.sees_table(missing.route.key.table));
         self.stood_in(groups);
+    }
+
+    /// Forgets what the kernel took from interfaces that nobody looks at any more. One that is absent may only be on
+    /// its way back: the watch may have dropped it for that.
+    pub(super) fn leave_lapsed(&mut self, now: Instant) {
+        if self.lapsed.is_empty() {
+            return;
+        }
+        let lans = &self.lans;
+        self.lapsed.retain(|id, _| lans.get(*id).is_some_and(|lan| !lan.is_seen()));
+        let is_over = |id: &LanId, since: &Instant| {
+            let settled = lans.get(*id).is_some_and(|lan| lan.is_settled(now, PUT_BACK_PAUSE));
+            settled && now.since(*since) >= PUT_BACK_PAUSE
+        };
+        let over: Vec<LanId> =
+            self.lapsed.iter().filter(|(id, at)| is_over(id, at)).map(|(id, _)| *id).collect();
+        for lan in over {
+            self.lapsed.remove(&lan);
+            self.leave(lan);
+        }
+    }
+
+    /// Names of interfaces that come and go must not use up the numbers.
+    fn recycle(&mut self) {
+        if !self.lans.is_crowded() {
+            return;
+        }
+        let ways = self.subjects.values().filter_map(|choice| match choice {
+            Choice::Detour(way) => Some(way.lan),
+            Choice::Home | Choice::Undecided => None,
+        });
+        let missing = self.originals.iter().flat_map(|m| m.lans.iter().flatten().copied());
+        let subjects = self.subjects.keys().map(|subject| subject.lan);
+        let others = self.wishes.lans().chain(self.waiting.lans());
+        let used: BTreeSet<LanId> = subjects.chain(ways).chain(missing).chain(others).collect();
+        for lan in self.lans.recycle(&used) {
+            self.wans_told.remove(&lan);
+            self.lapsed.remove(&lan);
+            self.tests.forget(lan);
+        }
     }
 
     /// Groups that shall lead elsewhere than they did.
@@ -215,10 +283,11 @@ impl Reconciler {
                 continue;
             }
             let left = self.wishes.stand(lan).is_none();
-            for group in self.mark_member(lan) {
+            let groups = self.mark_member(lan);
+            for group in groups.into_iter().filter(|_| left) {
                 // As above; what does not look like a stand-in's route is a subject's.
                 let routes: Vec<_> = self.mirror.routes().group(group).cloned().collect();
-                if left && self.wishes.lead(&group).is_none() && super::overlay::is_stand_in(&routes) {
+                if self.wishes.lead(&group).is_none() && super::overlay::is_stand_in(&routes) {
                     self.wishes.stands_for(group, Cause::Member(lan));
                 }
             }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::rig::{DHCP, ETH0, ETH1, ETH2, Rig, ip, route};
+use super::rig::{DHCP, ETH0, ETH1, ETH2, Rig, interface, ip, route};
+use crate::interface::InterfaceIndex;
 use crate::reconcile::{MAIN_TABLE, Route};
 use crate::watch::Found;
 
@@ -61,6 +62,59 @@ fn tables_are_told_if_they_are_asked_for_and_flushes_are_seen() {
     assert_eq!(gateways(&rig), [(77, 7, "10.0.0.9".to_owned())], "it was put back where it stood");
     assert_eq!(rig.foreign(), ["0.0.0.0/0 via 10.0.0.9 dev 2 metric 7 table 77"]);
     assert_eq!(ip("10.0.0.9"), rig.found.iter().find_map(|f| f.gateway).unwrap());
+}
+
+#[test]
+fn an_interface_that_is_deleted_and_made_again_gets_its_routes_back_though_the_watch_dropped_it_meanwhile() {
+    let mut rig = Rig::watching(&["eth0", "eth1"]);
+    rig.add(&route("198.51.100.0/24", "10.1.0.9", ETH1, 0));
+    rig.wait(10 * SECOND);
+    rig.event(|k| k.delete_interface(ETH1));
+    rig.watch.interfaces = vec!["eth0".into()];
+    rig.hand_in_watch();
+    rig.wait(30 * SECOND);
+    let again = interface(InterfaceIndex(9), "eth1", &["10.1.0.1/24"]);
+    rig.event(|k| k.add_interface(again));
+    rig.watch.interfaces.push("eth1".into());
+    rig.hand_in_watch();
+    rig.wait(5 * SECOND);
+    assert_eq!(rig.foreign(), ["198.51.100.0/24 via 10.1.0.9 dev 9 metric 0"]);
+}
+
+#[test]
+fn what_an_interface_lost_is_forgotten_when_nobody_looks_at_it_any_more() {
+    let mut rig = Rig::watching(&["eth0", "eth1"]);
+    rig.add(&route("198.51.100.0/24", "10.1.0.9", ETH1, 0));
+    rig.wait(10 * SECOND);
+    rig.event(|k| k.set_up(ETH1, false));
+    rig.wait(SECOND);
+    rig.watch.interfaces = vec!["eth0".into()];
+    rig.hand_in_watch();
+    rig.wait(SECOND);
+    assert_eq!(rig.core.remembered().count(), 1, "it may only be on its way back");
+    rig.event(|k| k.set_up(ETH1, true));
+    rig.wait(10 * SECOND);
+    assert_eq!(rig.core.remembered().count(), 0);
+    assert_eq!(rig.foreign(), [""; 0]);
+}
+
+#[test]
+fn a_thousand_interfaces_of_containers_do_not_use_up_the_names() {
+    let mut rig = Rig::watching(&["eth0", "eth1", "eth2"]);
+    for number in 0..1000u32 {
+        let (index, name) = (InterfaceIndex(100 + number), format!("veth{number}"));
+        rig.event(|k| k.add_interface(interface(index, &name, &["10.9.0.1/24"])));
+        rig.watch.interfaces.push(name);
+        rig.hand_in_watch();
+        rig.wait(SECOND);
+        rig.event(|k| k.delete_interface(index));
+        rig.watch.interfaces.pop();
+        rig.hand_in_watch();
+    }
+    rig.lead("192.0.2.0/24", &[("10.9.0.9", "veth7")]);
+    rig.event(|k| k.add_interface(interface(InterfaceIndex(9), "veth7", &["10.9.0.1/24"])));
+    rig.wait(5 * SECOND);
+    assert_eq!(rig.own(), ["192.0.2.0/24 via 10.9.0.9 dev 9 metric 50 src 10.9.0.1"]);
 }
 
 #[test]

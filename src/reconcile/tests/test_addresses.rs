@@ -5,7 +5,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use nix::errno::Errno;
 
-use super::rig::{ETH0, ETH1, ETH2, Rig, address, interface, ip, kernel, route, settings, stand_in};
+use super::rig::{ETH0, ETH1, ETH2, Rig, address, interface, kernel, route, settings, stand_in};
 use crate::config::Exit;
 use crate::interface::InterfaceIndex;
 use crate::reconcile::{Mirror, Operation, PROTOCOL, Refusal, Settings};

@@ -29,7 +29,9 @@ fn rounds_are_an_interval_apart_and_those_of_several_targets_are_spread() {
     let gaps: Vec<Duration> = times.windows(2).map(|pair| pair[1].since(pair[0])).collect();
     assert!(gaps.iter().all(|gap| (ms(468)..=ms(500)).contains(gap)), "{gaps:?}");
     assert!(gaps.iter().min() < gaps.iter().max(), "some jitter");
-    let burst = |window: &[(crate::time::Instant, crate::watch::Probe)]| window[3].0.since(window[0].0) == Duration::ZERO;
+    let burst = |window: &[(crate::time::Instant, crate::watch::Probe)]| {
+        window[3].0.since(window[0].0) == Duration::ZERO
+    };
     assert!(!world.probes.windows(4).any(burst));
 }
 
@@ -40,7 +42,8 @@ fn a_missed_first_try_is_repeated_at_each_quarter_and_the_link_is_looked_at() {
     world.uplink(1).gateway = false;
     world.run(ms(1100));
     let (first, _) = world.probes_to(gateway(1))[0];
-    let after: Vec<_> = world.probes_to(gateway(1)).iter().map(|(at, _)| at.since(first).as_millis()).collect();
+    let after: Vec<_> =
+        world.probes_to(gateway(1)).iter().map(|(at, _)| at.since(first).as_millis()).collect();
     assert_eq!(after[..4], [0, 125, 250, 375]);
     assert!(world.link_queries >= 1);
     world.run(ms(2000));
@@ -83,8 +86,7 @@ fn an_answer_that_comes_late_takes_the_miss_back_and_counts_for_nothing_else() {
     world.probes.clear();
     world.run_until(|world| world.hop(1).targets[0].counts.0 == 2);
     let (sent, probe) = world.probes_to(gateway(1))[0].clone();
-    let answer =
-        Answer { id: probe.id, interface: probe.interface, from: probe.target, arrived: world.now };
+    let answer = Answer { id: probe.id, interface: probe.interface, from: probe.target, arrived: world.now };
     world.input(Input::Answer(answer));
     let target = world.hop(1).targets[0].clone();
     assert_eq!((target.health, target.counts), (Health::Works, (0, 0)));
@@ -101,10 +103,12 @@ fn an_answer_by_another_interface_or_of_another_host_proves_nothing() {
         let sent = world.probes.len();
         world.run(ms(10));
         for (_, probe) in world.probes[sent..].to_vec() {
-            let right = Answer { id: probe.id, interface: probe.interface, from: probe.target, arrived: world.now };
+            let right =
+                Answer { id: probe.id, interface: probe.interface, from: probe.target, arrived: world.now };
             if probe.target == gateway(1) {
                 world.input(Input::Answer(Answer { from: ip("10.0.1.9"), ..right }));
-                world.input(Input::Answer(Answer { interface: crate::interface::InterfaceIndex(2), ..right }));
+                world
+                    .input(Input::Answer(Answer { interface: crate::interface::InterfaceIndex(2), ..right }));
             }
         }
     }
@@ -147,7 +151,8 @@ fn a_record_is_written_for_each_first_try() {
     world.run(ms(5000));
     let recent = world.watch.snapshot(world.now).recent;
     let fresh: Vec<_> = recent.iter().filter(|record| record.number > before).collect();
-    let of = |number| fresh.iter().filter(|record| record.target == gateway(number)).copied().collect::<Vec<_>>();
+    let of =
+        |number| fresh.iter().filter(|record| record.target == gateway(number)).copied().collect::<Vec<_>>();
     assert!(of(1).len() >= 9 && of(1).iter().all(|record| record.round_trip.is_none()));
     assert!(of(2).len() >= 9 && of(2).iter().all(|record| record.round_trip == Some(ms(2))));
     let mut sequences: Vec<u16> = of(1).iter().map(|record| record.sequence).collect();

@@ -58,7 +58,11 @@ fn a_gateway_that_dies_is_left_in_time() {
             let lost = world.hop(1);
             assert_eq!(lost.health, Health::Failed);
             let name = if method == Method::Echo { "ping" } else { "ARP" };
-            assert!(lost.reason.starts_with(&format!("its gateway does not answer {name} (")), "{}", lost.reason);
+            assert!(
+                lost.reason.starts_with(&format!("its gateway does not answer {name} (")),
+                "{}",
+                lost.reason
+            );
         }
     }
 }
@@ -107,7 +111,10 @@ fn an_absent_interface_is_waited_for() {
     world.show_interfaces();
     assert_eq!(world.serving(), [TWO]);
     assert_eq!(world.hop(1).reason, "its interface does not exist; waited for");
-    assert!(world.watch.plan().interfaces.contains(&"up1".to_owned()), "its routes are to be known when it comes");
+    assert!(
+        world.watch.plan().interfaces.contains(&"up1".to_owned()),
+        "its routes are to be known when it comes"
+    );
     let mut back = gone;
     back.index.0 = 17;
     world.uplinks.insert(back.index, super::world::Uplink::FINE);
@@ -124,7 +131,10 @@ fn an_interface_that_was_made_again_between_two_looks_is_asked_anew() {
     world.uplinks.insert(world.interfaces[0].index, super::world::Uplink::FINE);
     world.show_interfaces();
     world.run(ms(1000));
-    assert_eq!(world.probes.last().unwrap().1.interface.0.min(17), world.probes.last().unwrap().1.interface.0);
+    assert_eq!(
+        world.probes.last().unwrap().1.interface.0.min(17),
+        world.probes.last().unwrap().1.interface.0
+    );
     assert!(world.probes.iter().any(|(_, probe)| probe.interface.0 == 17));
     assert_eq!(world.serving(), [ONE]);
 }
@@ -136,10 +146,7 @@ fn a_living_router_with_a_dead_uplink_is_left() {
     let took = world.run_until(|world| world.serving() == [TWO]);
     assert!(took <= ms(2000), "{took:?}");
     assert!(world.news()[0].ends_with("hop=10.0.1.1@up1 cause=targets-dead"));
-    assert_eq!(
-        world.hop(1).reason,
-        "its gateway answers, but 0 of 2 targets beyond it answer, 1 must"
-    );
+    assert_eq!(world.hop(1).reason, "its gateway answers, but 0 of 2 targets beyond it answer, 1 must");
 }
 
 #[test]
@@ -159,7 +166,8 @@ fn a_target_that_is_dead_by_all_ways_moves_nothing() {
 #[test]
 fn one_dead_target_of_several_is_no_reason_unless_all_are_needed() {
     let one_dead = |need| {
-        let mut world = World::settled(2, Judging { need, ..judging(&["192.0.2.1", "192.0.2.2", "192.0.2.3"]) }, 1);
+        let mut world =
+            World::settled(2, Judging { need, ..judging(&["192.0.2.1", "192.0.2.2", "192.0.2.3"]) }, 1);
         world.dead.insert(super::world::ip("192.0.2.2"));
         world.run(ms(10_000));
         world
@@ -223,11 +231,7 @@ fn a_blackout_as_long_as_detection_takes_moves_nothing() {
 
 #[test]
 fn equals_share_and_the_one_that_fails_is_taken_out() {
-    let hops = vec![
-        NextHopConfig { weight: 3, ..hop(1, 1) },
-        hop(2, 1),
-        hop(3, 2),
-    ];
+    let hops = vec![NextHopConfig { weight: 3, ..hop(1, 1) }, hop(2, 1), hop(3, 2)];
     let mut world = World::new(3, vec![route(NextHops::Listed(hops), Judging::default())], 1);
     world.run(ms(3000));
     let Way::By(both) = world.way() else { panic!() };
@@ -261,13 +265,18 @@ fn a_link_with_two_ends_is_judged_by_its_carrier_and_targets() {
 fn without_anything_to_ask_the_carrier_decides_and_people_are_told() {
     let mut world = World::new(2, vec![listed(2, Judging { methods: vec![], ..Judging::default() })], 1);
     assert_eq!(world.serving(), [ONE]);
-    let unjudged = world.news().into_iter().filter(|line| line.starts_with("unjudged interface=up1 ")).count();
+    let unjudged =
+        world.news().into_iter().filter(|line| line.starts_with("unjudged interface=up1 ")).count();
     assert_eq!(unjudged, 1);
     world.carrier(1, false);
     assert_eq!(world.serving(), [TWO]);
     world.carrier(1, true);
     world.run(ms(4900));
-    assert_eq!(world.serving(), [TWO], "a link that is back has to last as long as probes would have to be answered");
+    assert_eq!(
+        world.serving(),
+        [TWO],
+        "a link that is back has to last as long as probes would have to be answered"
+    );
     world.run(ms(200));
     assert_eq!(world.serving(), [ONE]);
     assert_eq!(world.probes, []);
