@@ -162,7 +162,7 @@ impl Draft {
             self.settings.user = user.value;
         }
         self.faults.extend(hook::check_users(&self.hooks, &self.settings.user));
-        let routes = route::finish(self.routes, &mut self.names, &mut self.faults);
+        let routes = route::finish(self.routes, &self.lans, &mut self.names, &mut self.faults);
         let groups = group::finish(self.groups, &self.lans, &self.exclude, &mut self.names, &mut self.faults);
         Faults::check(self.faults)?;
         let config = Config {
@@ -330,7 +330,7 @@ fn may_write(path: &Path, refusal: &str) -> Option<String> {
 /// What can run, and is likely not as it was meant.
 fn warnings(config: &Config) -> Vec<String> {
     let mut warnings = hook::warnings(&config.hooks);
-    warnings.extend(route::warnings(&config.routes));
+    warnings.extend(route::warnings(&config.routes, &config.groups));
     warnings.extend(group::warnings(&config.groups));
     if let [only] = config.lans.as_slice() {
         warnings.push(format!(

@@ -23,13 +23,14 @@ pub fn check_against_interfaces(config: &Config, interfaces: &[Interface]) -> Ve
 }
 
 /// What can run on this host, and is likely not as it was meant: interfaces that are not there (faild waits for them),
-/// members of a group that are on different subnets, next hops that their interface does not reach.
+/// members of a group that are on different subnets, targets and next hops that are on none of theirs.
 pub fn host_warnings(config: &Config, interfaces: &[Interface]) -> Vec<String> {
     let names = all_names(config);
     let absent = names.into_iter().filter(|name| find(interfaces, name).is_none());
     let mut warnings: Vec<String> = absent.map(|name| absent_text(name, interfaces)).collect();
     for group in config.groups.iter().filter(|group| !group.name.is_empty()) {
         warnings.extend(strangers(group, interfaces));
+        warnings.extend(far_targets(group, interfaces));
     }
     for route in &config.routes {
         warnings.extend(route.next_hops.listed().iter().filter_map(|hop| unreached(hop, interfaces)));
@@ -184,6 +185,26 @@ fn strangers(group: &GroupConfig, interfaces: &[Interface]) -> Vec<String> {
         ))
     };
     others.into_iter().filter_map(stranger).collect()
+}
+
+/// Targets that are on no subnet of the members: they are passed over. Where there are no subnets yet nothing can be said.
+fn far_targets(group: &GroupConfig, interfaces: &[Interface]) -> Vec<String> {
+    let members = || group.members.iter().filter_map(|member| find(interfaces, &member.interface));
+    let is_far = |address: &IpAddr| {
+        let family = Family::of(address);
+        let subnets = || members().flat_map(prefixes).filter(|p| Family::of(&p.addr()) == family);
+        let is_link_local = matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local());
+        !is_link_local && subnets().next().is_some() && !subnets().any(|subnet| subnet.contains(address))
+    };
+    let far = group.targets.iter().filter(|target| is_far(&target.address));
+    far.map(|target| {
+        let name = &target.name;
+        format!(
+            "target {name} is on no subnet of group {}, and is passed over; name a host there",
+            group.name
+        )
+    })
+    .collect()
 }
 
 /// A next hop that is on no subnet of its interface. Where the interface has no subnets yet nothing can be said.

@@ -13,7 +13,9 @@ use super::draft::{Draft, Placed};
 use super::fault::{Complaint, Fault, Origin};
 use super::file::{missing, nonzero, put};
 use super::target::{self, Names, family_text};
-use super::{Judging, Need, NextHopConfig, NextHops, RouteConfig, TargetConfig, value};
+use super::{
+    GroupConfig, Judging, LanConfig, Method, Need, NextHopConfig, NextHops, RouteConfig, TargetConfig, value,
+};
 use crate::interface::Family;
 
 /// A section before it is held against itself and the others.
@@ -118,6 +120,7 @@ pub(super) fn read(draft: &mut Draft, value: &Value<'_>, faults: &mut Vec<Fault>
 /// The routes with the addresses of their targets, held against each other.
 pub(super) fn finish(
     drafts: Vec<Placed<RouteDraft>>,
+    lans: &[Placed<LanConfig>],
     names: &mut Names,
     faults: &mut Vec<Fault>,
 ) -> Vec<RouteConfig> {
@@ -132,17 +135,23 @@ pub(super) fn finish(
             faults.push(Fault::new(origin.clone(), text));
         }
     }
+    for route in drafts.iter().filter(|draft| draft.value.judging.methods == [Method::Peer]) {
+        faults.extend(route.value.hops().iter().filter_map(|hop| check_lan(hop, lans)));
+    }
     drafts.into_iter().filter_map(|draft| draft.value.finish(&draft.origin, names, faults)).collect()
 }
 
 impl RouteDraft {
+    fn hops(&self) -> &[Placed<NextHopConfig>] {
+        if let Hops::Listed(hops) = &self.hops { hops } else { &[] }
+    }
+
     fn finish(self, origin: &Origin, names: &mut Names, faults: &mut Vec<Fault>) -> Option<RouteConfig> {
         let destination = self.destination?;
         let family = Family::of(&destination.addr());
-        let hops = if let Hops::Listed(hops) = &self.hops { hops.as_slice() } else { &[] };
         let targets = target::resolve(&self.targets, Some(family), names, faults);
-        check_hops(hops, destination, faults);
-        check_targets(&targets, hops, destination, faults);
+        check_hops(self.hops(), destination, faults);
+        check_targets(&targets, self.hops(), destination, faults);
         if self.is_sound {
             faults.extend(self.check_need().map(|text| Fault::new(origin.clone(), text)));
         }
@@ -187,6 +196,17 @@ fn check_hops(hops: &[Placed<NextHopConfig>], destination: IpNet, faults: &mut V
     }
 }
 
+/// A next hop that only peers could speak for, on an interface where none are.
+fn check_lan(hop: &Placed<NextHopConfig>, lans: &[Placed<LanConfig>]) -> Option<Fault> {
+    let name = &hop.value.interface;
+    let is_lan = lans.iter().any(|lan| lan.value.interface == *name);
+    (!is_lan).then(|| {
+        let text =
+            format!("next hop on {name} is asked by INQ only, and {name} is no LAN; add a [[lan]] for it, or another probe");
+        Fault::new(hop.origin.clone(), text)
+    })
+}
+
 /// Targets that tell nothing of what is beyond a next hop.
 fn check_targets(
     targets: &[Placed<TargetConfig>],
@@ -222,17 +242,35 @@ fn check_family(what: &str, address: IpAddr, destination: IpNet) -> Option<Strin
 }
 
 /// What can run, and is likely not as it was meant.
-pub(super) fn warnings(routes: &[RouteConfig]) -> Vec<String> {
-    let mut warnings = Vec::new();
-    for route in routes.iter().filter(|route| route.judging.targets.is_empty()) {
-        for hop in route.next_hops.listed().iter().filter(|hop| hop.via.is_none()) {
-            warnings.push(format!(
-                "next hop {} of [[route]] {} has no via and there are no targets: only its link is watched; add targets",
-                hop.interface, route.destination
-            ));
+pub(super) fn warnings(routes: &[RouteConfig], groups: &[GroupConfig]) -> Vec<String> {
+    // One that has a next hop on each member is meant so.
+    let is_alone = |name: &String, route: &RouteConfig| {
+        let has_hop = |name: &String| route.next_hops.listed().iter().any(|hop| hop.interface == *name);
+        groups.iter().filter(|group| !group.name.is_empty()).map(|group| &group.members).any(|members| {
+            members.iter().any(|m| m.interface == *name) && !members.iter().all(|m| has_hop(&m.interface))
+        })
+    };
+    let warning = |hop: &NextHopConfig, route: &RouteConfig| {
+        let (name, destination) = (&hop.interface, route.destination);
+        if hop.via.is_none() && route.judging.targets.is_empty() {
+            Some(format!(
+                "next hop {name} of [[route]] {destination} has no via and there are no targets: only its link is \
+                 watched; add targets"
+            ))
+        } else if is_alone(name, route) {
+            Some(format!(
+                "next hop {} of [[route]] {destination} is on a member of a [[group]], and fails with it; leave the \
+                 routes of its subnet to the group, or add a next hop on each member",
+                hop_text(hop)
+            ))
+        } else {
+            None
         }
-    }
-    warnings
+    };
+    routes
+        .iter()
+        .flat_map(|route| route.next_hops.listed().iter().filter_map(move |h| warning(h, route)))
+        .collect()
 }
 
 /// A next hop in words.

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::config::{Judging, MemberConfig, NextHops, RouteConfig};
+use crate::config::{Judging, MemberConfig, NextHops, RouteConfig, TargetConfig};
 use crate::interface::{InterfaceAddress, InterfaceIndex};
 
 #[test]
@@ -123,6 +123,21 @@ fn members_on_different_subnets_are_a_warning_unless_nobody_stands_in() {
                 of one";
     assert_eq!(warnings("g"), [text]);
     assert_eq!(warnings(""), NONE);
+}
+
+#[test]
+fn a_target_that_is_on_no_subnet_of_its_group_is_a_warning() {
+    let interfaces = [interface(1, "a", &["10.1.0.1/24"]), interface(2, "b", &["10.1.0.2/24"])];
+    let warnings = |address: &str, members: &[&str]| {
+        let target = TargetConfig { name: "host".to_owned(), address: address.parse().unwrap() };
+        let group = GroupConfig { targets: vec![target], ..group("g", members) };
+        host_warnings(&Config { groups: vec![group], ..Config::default() }, &interfaces)
+    };
+    let text = "target host is on no subnet of group g, and is passed over; name a host there";
+    assert_eq!(warnings("10.2.0.9", &["a", "b"]), [text]);
+    for address in ["10.1.0.9", "fe80::9", "fd00::9"] {
+        assert_eq!(warnings(address, &["a", "b"]), NONE, "{address}");
+    }
 }
 
 #[test]

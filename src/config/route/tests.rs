@@ -143,6 +143,39 @@ fn a_next_hop_that_nothing_is_asked_of_is_a_warning() {
     assert_eq!(load(&format!("{text}targets = [\"192.0.2.53\"]\n")).warnings, Vec::<String>::new());
 }
 
+#[test]
+fn next_hops_that_only_peers_speak_for_are_on_lans() {
+    let route = "[[route]]\ndestination = \"default\"\nnext-hops = [\n{ interface = \"a\" },\n{ interface = \"b\" }]\n\
+                 targets = [\"192.0.2.53\"]\n";
+    let only = format!("{route}probe = [\"inq\"]\n[[lan]]\ninterface = \"a\"\n");
+    let fault =
+        "line 5: next hop on b is asked by INQ only, and b is no LAN; add a [[lan]] for it, or another probe";
+    assert_eq!(faults(&only), [format!("f.toml: {fault}")]);
+    load(&format!("{only}[[lan]]\ninterface = \"b\"\n"));
+    load(&format!("{route}probe = [\"inq\", \"arp\"]\n"));
+    let mut flags = draft(&format!("{only}[[lan]]\ninterface = \"b\"\n"));
+    flags.set_lans(&["a".to_owned(), "c".to_owned()]);
+    assert_eq!(flags.finish().unwrap_err().list.len(), 1);
+}
+
+#[test]
+fn a_next_hop_on_a_member_of_a_group_is_a_warning() {
+    let route =
+        "[[route]]\ndestination = \"default\"\nnext-hops = [{ interface = \"a\", via = \"192.0.2.1\" }]\n";
+    let named = format!(
+        "{route}[[group]]\nname = \"g\"\nmembers = [{{ interface = \"a\" }}, {{ interface = \"b\" }}]\n"
+    );
+    let expected = "next hop 192.0.2.1 on a of [[route]] 0.0.0.0/0 is on a member of a [[group]], and fails with it; leave \
+                    the routes of its subnet to the group, or add a next hop on each member";
+    assert_eq!(load(&named).warnings, [expected]);
+    let both =
+        named.replace("\" }]\n[[group]]", "\" }, { interface = \"b\", via = \"192.0.2.1\" }]\n[[group]]");
+    assert_ne!(both, named);
+    assert_eq!(load(&both).warnings, Vec::<String>::new());
+    let anonymous = format!("{route}[[group]]\nmembers = [{{ interface = \"a\" }}]\n");
+    assert_eq!(load(&anonymous).warnings, Vec::<String>::new());
+}
+
 fn load(text: &str) -> Loaded {
     draft(text).finish().unwrap_or_else(|faults| panic!("{text}: {faults}"))
 }
