@@ -14,7 +14,7 @@ fn the_first_that_works_serves_and_nothing_is_said_of_a_move() {
     assert_eq!(world.way(), Way::Undecided);
     world.run(ms(600));
     assert_eq!(world.serving(), [ONE]);
-    assert_eq!(world.ways.len(), 1);
+    assert_eq!(world.ways.len(), 1, "{:?}", world.ways);
     let mut said = world.news();
     said.sort();
     let works = |hop| format!("next-hop-works destination=0.0.0.0/0 hop={hop}");
@@ -75,10 +75,10 @@ fn it_comes_home_when_it_has_answered_often_enough() {
     world.news();
     world.uplink(1).gateway = true;
     world.run(ms(4000));
-    assert_eq!(world.serving(), [TWO]);
+    assert_eq!(world.serving(), [TWO], "{:?} {:?}", world.said(), world.hop(1));
     assert_eq!(world.hop(1).health, Health::Failed);
     world.run(ms(2000));
-    assert_eq!(world.serving(), [ONE]);
+    assert_eq!(world.serving(), [ONE], "{:?} {:?}", world.said(), world.hop(1));
     assert_eq!(
         world.news(),
         [
@@ -236,7 +236,7 @@ fn equals_share_and_the_one_that_fails_is_taken_out() {
     world.run(ms(3000));
     let Way::By(both) = world.way() else { panic!() };
     assert_eq!(both.iter().map(|hop| hop.weight).collect::<Vec<_>>(), [3, 1]);
-    assert_eq!(world.ways.len(), 1, "none is laid in front of the other meanwhile");
+    assert_eq!(world.ways.len(), 1, "none is laid in front of the other meanwhile: {:?}", world.ways);
     world.uplink(1).gateway = false;
     world.run(ms(3000));
     assert_eq!(world.serving(), [TWO]);

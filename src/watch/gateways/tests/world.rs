@@ -269,7 +269,7 @@ impl World {
 
     fn on_plan(&mut self) {
         let way = self.watch.plan().routes.values().next().cloned().unwrap_or(Way::Undecided);
-        if self.ways.last().is_none_or(|(_, last)| *last != way) {
+        if self.ways.last().map_or(&Way::Undecided, |(_, last)| last) != &way {
             self.ways.push((self.now, way));
         }
     }
