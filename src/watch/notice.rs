@@ -86,13 +86,7 @@ pub enum Notice {
     /// It has its own.
     MacUnique { interface: String, group: String },
     /// Targets answer so slowly that detection takes longer than configured.
-    DetectionRaised {
-        group: String,
-        interface: String,
-        family: Family,
-        configured: Duration,
-        time: Duration,
-    },
+    DetectionRaised { group: String, interface: String, family: Family, configured: Duration, time: Duration },
     /// They answer quickly again.
     DetectionLowered { group: String, time: Duration },
     /// A target is left out for a while: it is slow or dead, others are not.
@@ -148,7 +142,10 @@ impl fmt::Display for Notice {
             }
             Notice::InterfaceRepaired { interface, group, proof, active } => {
                 let group = Group(group);
-                write!(f, "interface-repaired interface={interface} group={group} proof={proof} active={active}")
+                write!(
+                    f,
+                    "interface-repaired interface={interface} group={group} proof={proof} active={active}"
+                )
             }
             Notice::GroupFailed { group, members, with_link } => {
                 write!(f, "group-failed group={group} members={members} links-up={with_link}")?;
@@ -193,7 +190,10 @@ impl fmt::Display for Notice {
                 write!(f, "test-address-deprecated interface={interface} address={prefix}")?;
                 f.write_str(" note=\"Linux ignores deprecated in IPv4: it may be chosen as source;")?;
                 let address = prefix.addr();
-                write!(f, " better {address}/32 noprefixroute scope link, which faild makes if it is not there\"")
+                write!(
+                    f,
+                    " better {address}/32 noprefixroute scope link, which faild makes if it is not there\""
+                )
             }
             Notice::TestAddressMissing { interface, group } => {
                 write!(f, "test-address-missing interface={interface} group={}", Group(group))?;

@@ -4,7 +4,7 @@
 //! fails one spare member steps in; for each standby too many one steps back.
 
 use super::group::Group;
-use super::member::{Duty, Event, State};
+use super::member::{Cause, Duty, Event, State};
 use crate::watch::Context;
 use crate::watch::notice::Notice;
 use crate::watch::plan;
@@ -148,12 +148,10 @@ impl Group {
 
     fn place_for(&self, place: usize) -> plan::Member {
         let member = &self.members[place];
-        let serves = |name: &str| {
-            self.members.iter().any(|other| other.is_active() && other.name() == name)
-        };
+        let serves = |name: &str| self.members.iter().any(|other| other.is_active() && other.name() == name);
         match member.state {
             State::New => plan::Member::Undecided,
-            State::Failed(super::member::Cause::Remembered) => member.place.clone(),
+            State::Failed(Cause::Remembered) => member.place.clone(),
             State::Running(Duty::Active) | State::NoTargets(Duty::Active) => plan::Member::Home,
             State::Running(Duty::Inactive) | State::NoTargets(Duty::Inactive) => match &member.place {
                 plan::Member::StandIn(_) | plan::Member::Undecided if member.config.standby => {
@@ -165,9 +163,7 @@ impl Group {
             },
             State::Failed(_) | State::Offline(_) => match &member.place {
                 plan::Member::StandIn(name) if serves(name) => member.place.clone(),
-                plan::Member::StandIn(_) | plan::Member::Undecided | plan::Member::Home => {
-                    self.choose(place)
-                }
+                plan::Member::StandIn(_) | plan::Member::Undecided | plan::Member::Home => self.choose(place),
             },
         }
     }
@@ -183,7 +179,13 @@ impl Group {
         )
     }
 
-    fn tell_place(&self, context: &mut Context<'_>, place: usize, before: &plan::Member, after: &plan::Member) {
+    fn tell_place(
+        &self,
+        context: &mut Context<'_>,
+        place: usize,
+        before: &plan::Member,
+        after: &plan::Member,
+    ) {
         let (interface, group) = (self.members[place].name().to_owned(), self.config.name.clone());
         match (before, after) {
             (_, plan::Member::StandIn(by)) if before != after => {

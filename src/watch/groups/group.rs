@@ -93,10 +93,8 @@ impl Group {
         let mut old = std::mem::take(&mut self.members);
         for wanted in config.members.iter().take(MOST_MEMBERS) {
             let known = old.iter().position(|member| member.name() == wanted.interface);
-            let mut member = known.map_or_else(
-                || Member::new(wanted, Recalled::default()),
-                |place| old.swap_remove(place),
-            );
+            let mut member = known
+                .map_or_else(|| Member::new(wanted, Recalled::default()), |place| old.swap_remove(place));
             member.config = wanted.clone();
             member.is_fresh = true;
             self.members.push(member);
@@ -147,7 +145,9 @@ impl Group {
             .then(|| member.link_since + ADDRESS_GRACE);
         let repair = match member.state {
             State::Failed(_) if member.has_link => self.repair_by_link_at(member),
-            State::New | State::Running(_) | State::NoTargets(_) | State::Failed(_) | State::Offline(_) => None,
+            State::New | State::Running(_) | State::NoTargets(_) | State::Failed(_) | State::Offline(_) => {
+                None
+            }
         };
         [probes, mute.filter(|_| member.index.is_some()), repair].into_iter().flatten().min()
     }

@@ -9,7 +9,7 @@ use super::group::Group;
 use super::instance::Instance;
 use super::member::{ADDRESS_GRACE, Cause, Duty, Event, Member, State};
 use crate::group::Suspicion;
-use crate::interface::{Family, Interface, InterfaceAddress, InterfaceIndex, MacAddress};
+use crate::interface::{Family, Interface, InterfaceAddress, MacAddress};
 use crate::watch::Context;
 use crate::watch::notice::{Notice, Proof};
 
@@ -92,9 +92,8 @@ impl Group {
             return;
         }
         let mut owners: BTreeMap<MacAddress, usize> = BTreeMap::new();
-        let settled = |group: &Group, place: &usize| {
-            !fresh.contains(place) && !group.members[*place].duplicate_mac
-        };
+        let settled =
+            |group: &Group, place: &usize| !fresh.contains(place) && !group.members[*place].duplicate_mac;
         let mut order: Vec<usize> = (0..self.members.len()).collect();
         order.sort_by_key(|place| !settled(self, place));
         for place in order {
@@ -313,11 +312,6 @@ impl Group {
                 context.notice(Notice::TestAddressMissing { interface, group });
             }
         }
-    }
-
-    /// The member whose interface has this number, as people know it.
-    pub(super) fn index_of(&self, place: usize) -> Option<InterfaceIndex> {
-        self.members[place].index
     }
 }
 

@@ -20,7 +20,7 @@ const ALL_HOSTS: IpAddr = IpAddr::V6(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1))
 const ASKED: usize = 5;
 
 /// Nobody is looked for more often, however quick detection is.
-const PAUSE: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_millis(500);
 
 impl Group {
     /// Routers and configured hosts of all members, by what is known of the routing table and the subnets.
@@ -46,11 +46,7 @@ impl Group {
 
     /// Whose links are this member's too.
     fn shares_link(&self, place: usize, other: &str) -> bool {
-        if self.is_named() {
-            self.place_of(other).is_some()
-        } else {
-            self.members[place].name() == other
-        }
+        if self.is_named() { self.place_of(other).is_some() } else { self.members[place].name() == other }
     }
 
     /// Keeps the last known subnets while nothing says what they are: the interface that showed them may be gone.
@@ -74,8 +70,8 @@ impl Group {
         let routers = routers.filter(|address| fits(address) && is_link_scope(*address));
         let routers = routers.map(|address| Target::new(address, address.to_string(), Kind::Router));
         let configured = self.config.targets.iter().filter(|target| fits(&target.address));
-        let configured = configured
-            .map(|target| Target::new(target.address, target.name.clone(), Kind::Configured));
+        let configured =
+            configured.map(|target| Target::new(target.address, target.name.clone(), Kind::Configured));
         let mut named: Vec<Target> = Vec::new();
         for target in routers.chain(configured) {
             if named.len() < MOST && !named.iter().any(|other| other.address == target.address) {
@@ -129,8 +125,8 @@ impl Group {
 
     /// Looks for hosts where there are too few.
     pub(super) fn search(&mut self, context: &mut Context<'_>, place: usize, family: Family) {
-        let Some(index) = self.index_of(place) else { return };
         let member = &self.members[place];
+        let Some(index) = member.index else { return };
         let Some(instance) = member.instances.get(&family).filter(|_| member.may_probe()) else { return };
         let rested = instance.searched.is_none_or(|at| context.now.since(at) >= PAUSE);
         if !instance.targets.needs_hosts() || !rested || !instance.unique {

@@ -102,7 +102,8 @@ impl Surroundings {
         let own = members.iter().flat_map(|interface| &interface.addresses).map(|own| own.prefix.trunc());
         let own = own.filter(|prefix| prefix.prefix_len() < prefix.max_prefix_len());
         let connected = self.connected.iter().filter(|(member, _)| over(member)).map(|(_, prefix)| *prefix);
-        let holds = |prefix: &IpNet| prefix.contains(&address) || (address.is_ipv6() && prefix.addr().is_ipv6());
+        let holds =
+            |prefix: &IpNet| prefix.contains(&address) || (address.is_ipv6() && prefix.addr().is_ipv6());
         let mut subnets: Vec<IpNet> = own.chain(connected).filter(holds).collect();
         subnets.sort_unstable();
         subnets.dedup();
