@@ -208,6 +208,8 @@ pub struct InstanceSnapshot {
     pub mode: Mode,
     /// The targets in the order in which they are asked.
     pub targets: Vec<TargetSnapshot>,
+    /// Answers that were none: from somebody else, by another interface, or a second time.
+    pub bogus: u64,
 }
 
 /// A probe that was answered or given up.

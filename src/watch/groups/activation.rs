@@ -4,7 +4,7 @@
 //! fails one spare member steps in; for each standby too many one steps back.
 
 use super::group::Group;
-use super::member::{Duty, Event, State};
+use super::member::{Cause, Duty, Event, State};
 use super::notice::Notice;
 use crate::watch::Context;
 use crate::watch::plan;
@@ -151,7 +151,7 @@ impl Group {
         let serves = |name: &str| self.members.iter().any(|other| other.is_active() && other.name() == name);
         match member.state {
             State::New => plan::Member::Undecided,
-            State::Failed(super::member::Cause::Remembered) => member.place.clone(),
+            State::Failed(Cause::Remembered) => member.place.clone(),
             State::Running(Duty::Active) | State::NoTargets(Duty::Active) => plan::Member::Home,
             State::Running(Duty::Inactive) | State::NoTargets(Duty::Inactive) => match &member.place {
                 plan::Member::StandIn(_) | plan::Member::Undecided if member.config.standby => {

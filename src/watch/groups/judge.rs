@@ -8,7 +8,7 @@ use super::activation::Entry;
 use super::group::Group;
 use super::member::{Cause, Duty, Event, LOSSES, Member, REPAIRS, State};
 use super::notice::{Notice, Proof};
-use super::targets::Status;
+use super::targets::{Status, Target};
 use crate::group::{Finding, Suspicion, Witness, arbitrate};
 use crate::interface::Family;
 use crate::time::Instant;
@@ -58,7 +58,7 @@ impl Group {
         let Some(instance) = self.members[place].instances.get(&family) else { return };
         let Some(target) = instance.ring.latest().map(|sent| sent.target) else { return };
         let lost = instance.ring.of_target(target).0.map_or(0, |run| run.count);
-        if lost >= LOSSES && instance.targets.get(target).is_some_and(super::targets::Target::is_active) {
+        if lost >= LOSSES && instance.targets.get(target).is_some_and(Target::is_active) {
             self.drop_target(context, place, family, target, Status::Dead { since: context.now });
         }
     }

@@ -10,7 +10,7 @@ use super::instance::Instance;
 use super::member::{ADDRESS_GRACE, Cause, Duty, Event, Member, State};
 use super::notice::{Notice, Proof};
 use crate::group::Suspicion;
-use crate::interface::{Family, Interface, InterfaceAddress, InterfaceIndex, MacAddress};
+use crate::interface::{Family, Interface, InterfaceAddress, MacAddress};
 use crate::watch::Context;
 
 /// The protocol number of addresses that faild makes, and RT_SCOPE_LINK.
@@ -312,11 +312,6 @@ impl Group {
                 context.notice(Notice::TestAddressMissing { interface, group });
             }
         }
-    }
-
-    /// The member whose interface has this number, as people know it.
-    pub(super) fn index_of(&self, place: usize) -> Option<InterfaceIndex> {
-        self.members[place].index
     }
 }
 

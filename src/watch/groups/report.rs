@@ -92,6 +92,7 @@ impl Instance {
             test_address: Some(self.address),
             mode: self.mode(),
             targets: self.targets.in_order().map(|target| self.target_snapshot(now, target)).collect(),
+            bogus: self.bogus,
         }
     }
 

@@ -20,7 +20,7 @@ const ALL_HOSTS: IpAddr = IpAddr::V6(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1))
 const ASKED: usize = 5;
 
 /// Nobody is looked for more often, however quick detection is.
-const PAUSE: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_millis(500);
 
 impl Group {
     /// Routers and configured hosts of all members, by what is known of the routing table and the subnets.
@@ -125,8 +125,8 @@ impl Group {
 
     /// Looks for hosts where there are too few.
     pub(super) fn search(&mut self, context: &mut Context<'_>, place: usize, family: Family) {
-        let Some(index) = self.index_of(place) else { return };
         let member = &self.members[place];
+        let Some(index) = member.index else { return };
         let Some(instance) = member.instances.get(&family).filter(|_| member.may_probe()) else { return };
         let rested = instance.searched.is_none_or(|at| context.now.since(at) >= PAUSE);
         if !instance.targets.needs_hosts() || !rested || !instance.unique {

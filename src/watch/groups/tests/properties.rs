@@ -1,1 +1,166 @@
+//! What holds whatever happens.
 
+use proptest::prelude::*;
+
+use super::world::*;
+use crate::watch::plan;
+use crate::watch::{GroupState, MemberState};
+
+const NAMES: [&str; 4] = ["a", "b", "s", "t"];
+
+/// Something that happens to the host.
+#[derive(Debug, Clone)]
+enum Happening {
+    Cut(usize, bool),
+    Carrier(usize, bool),
+    Router(bool),
+    Offline(usize, bool),
+    Neighbours(bool),
+    Routes(bool),
+    Restart,
+    FailBack,
+    Pass(u64),
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    let member = 0..NAMES.len();
+    prop_oneof![
+        3 => (member.clone(), any::<bool>()).prop_map(|(member, on)| Happening::Cut(member, on)),
+        3 => (member.clone(), any::<bool>()).prop_map(|(member, on)| Happening::Carrier(member, on)),
+        1 => any::<bool>().prop_map(Happening::Router),
+        1 => (member, any::<bool>()).prop_map(|(member, on)| Happening::Offline(member, on)),
+        1 => any::<bool>().prop_map(Happening::Neighbours),
+        1 => any::<bool>().prop_map(Happening::Routes),
+        1 => Just(Happening::Restart),
+        1 => Just(Happening::FailBack),
+        8 => (1_u64..30_000).prop_map(Happening::Pass),
+    ]
+}
+
+fn world(seed: u8, failback: bool) -> World {
+    let mut setup = Setup::new(&["a", "b"], &["s", "t"]);
+    setup.seed = seed;
+    setup.group().failback = failback;
+    setup.start()
+}
+
+fn happen(world: &mut World, happening: &Happening) {
+    match happening {
+        Happening::Cut(member, cut) => world.cut(NAMES[*member], *cut),
+        Happening::Carrier(member, carrier) => world.set_carrier(NAMES[*member], *carrier),
+        Happening::Router(alive) => world.host(ROUTER).alive = *alive,
+        Happening::Offline(member, offline) => world.set_offline(NAMES[*member], *offline),
+        Happening::Neighbours(some) => {
+            world.neighbours = if *some { vec![v4(99), ROUTER] } else { Vec::new() };
+        }
+        Happening::Routes(there) => {
+            let index = world.interface("b").index;
+            world.routes = if *there { vec![route(index, ROUTER)] } else { Vec::new() };
+            world.show_routes();
+        }
+        Happening::Restart => world.restart(),
+        Happening::FailBack => world.fail_back(),
+        Happening::Pass(time) => world.run(ms(*time)),
+    }
+}
+
+/// While anybody works somebody is active, and only who is active stands in.
+fn check(world: &World) {
+    let group = world.group();
+    if group.state == GroupState::Failed {
+        return;
+    }
+    assert!(group.members.iter().any(|member| member.active), "{}", world.text());
+    for (name, place) in &world.watch.plan().members {
+        let member = world.member(name);
+        match place {
+            plan::Member::StandIn(by) => {
+                let by = world.member(by);
+                assert!(by.active && by.interface != *name, "{name}: {}", world.text());
+                assert!(!member.active, "{name}: {}", world.text());
+            }
+            plan::Member::Home => {
+                assert_ne!(member.state, MemberState::Failed, "{name}: {}", world.text());
+                assert_ne!(member.state, MemberState::Offline, "{name}: {}", world.text());
+            }
+            plan::Member::Undecided => assert_eq!(member.state, MemberState::Failed, "{}", world.text()),
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn nobody_stands_in_who_does_not_work_while_another_does(
+        seed in 1_u8..200,
+        failback: bool,
+        happenings in prop::collection::vec(happening(), 1..40),
+    ) {
+        let mut world = world(seed, failback);
+        for one in &happenings {
+            happen(&mut world, one);
+            check(&world);
+        }
+    }
+
+    #[test]
+    fn the_same_inputs_have_the_same_outputs(
+        seed in 1_u8..200,
+        happenings in prop::collection::vec(happening(), 1..20),
+    ) {
+        let mut worlds = [world(seed, true), world(seed, true)];
+        for one in &happenings {
+            worlds.iter_mut().for_each(|world| happen(world, one));
+        }
+        let [one, other] = worlds;
+        prop_assert_eq!(&one.probes, &other.probes);
+        prop_assert_eq!(&one.notices, &other.notices);
+        prop_assert_eq!(&one.plans, &other.plans);
+        prop_assert_eq!(one.outputs, other.outputs);
+    }
+
+    #[test]
+    fn nothing_moves_when_all_targets_die(
+        seed in 1_u8..200,
+        routers in 1_u8..8,
+        delay in 0_u64..700,
+        before in 0_u64..90_000,
+        lost in prop::option::of(0_usize..4),
+    ) {
+        let mut setup = Setup::new(&["a", "b"], &["s", "t"]);
+        setup.seed = seed;
+        (1..routers).for_each(|n| setup.router(v4(200 + n), 0));
+        setup.hosts.values_mut().for_each(|host| host.delay = ms(delay));
+        let mut world = setup.start();
+        lost.into_iter().for_each(|member| world.set_carrier(NAMES[member], false));
+        world.run(ms(before));
+        let plan = world.watch.plan().clone();
+        world.hosts.values_mut().for_each(|host| host.alive = false);
+        world.run(s(200));
+        prop_assert_eq!(world.watch.plan(), &plan, "{}", world.text());
+        prop_assert_eq!(world.group_state(), GroupState::Failed);
+        prop_assert_eq!(world.told("group-failed"), 1);
+    }
+
+    #[test]
+    fn one_fault_is_one_verdict_and_one_move(seed in 1_u8..200, member in 0_usize..4, silent: bool) {
+        let mut world = world(seed, true);
+        world.run(s(20));
+        let plans = world.plans.len();
+        if silent {
+            world.cut(NAMES[member], true);
+        } else {
+            world.set_carrier(NAMES[member], false);
+        }
+        world.run(s(60));
+        prop_assert_eq!(world.told("interface-failed"), 1);
+        prop_assert_eq!(world.plans.len(), plans + 1, "{}", world.text());
+        world.cut(NAMES[member], false);
+        world.set_carrier(NAMES[member], true);
+        world.run(s(60));
+        prop_assert_eq!(world.told("interface-repaired"), 1);
+        prop_assert_eq!(world.plans.len(), plans + 2, "{}", world.text());
+        prop_assert_eq!(world.moved(), "");
+    }
+}

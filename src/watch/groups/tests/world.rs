@@ -274,7 +274,7 @@ impl World {
         let answer = self.answers.first_key_value().map(|((at, _), _)| *at);
         let deadline = self.watch.deadline();
         let Some(at) = answer.into_iter().chain(deadline).min().filter(|at| *at <= end) else { return false };
-        self.now = at;
+        self.now = self.now.max(at);
         if answer == Some(at) {
             let (_, answer) = self.answers.pop_first().unwrap();
             self.watch.handle(self.now, Input::Answer(answer));
