@@ -11,7 +11,7 @@
 
 mod hosts;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -70,6 +70,8 @@ struct Stage {
     kernel: Mirror,
     cast: Cast,
     hosts: Hosts,
+    /// Next hops that are judged by INQ/ACK, by interface and address, with what the watch was told of them.
+    peers: BTreeMap<(String, IpAddr), Option<bool>>,
     /// Answers to probes of the watch that are on their way.
     answers: VecDeque<watch::Answer>,
     /// What waits to be handed to the reconciler.
@@ -104,10 +106,11 @@ fn play(core: &Core, now: Instant, fault: Option<&Fault>) -> Vec<Step> {
         kernel: core.reconciler.mirror().clone(),
         cast: core.engine.cast(now, fault.and_then(Fault::silence)),
         hosts: Hosts::new(&shown, fault.and_then(Fault::gateway)),
+        peers: hosts::peers(&shown).map(|key| (key.clone(), core.engine.answers(&key.0, key.1))).collect(),
         answers: VecDeque::new(),
         waiting: VecDeque::new(),
         is_plan_new: core.is_plan_new,
-        is_watch_new: true,
+        is_watch_new: !core.config.routes.is_empty() || !core.config.groups.is_empty(),
         began: now,
         ends: (now + core.engine.longest_judgement(), now + hosts::longest_judgement(&core.config, &shown)),
         steps: Vec::new(),
@@ -170,12 +173,23 @@ impl Stage {
         }
     }
 
+    /// Tells the watch what the engine thinks of next hops that run faild.
+    fn tell_of_peers(&mut self, now: Instant) {
+        for ((interface, address), told) in &mut self.peers {
+            let answers = self.engine.answers(interface, *address);
+            if std::mem::replace(told, answers) != answers {
+                self.watch.handle(now, watch::Input::Peer { interface, address: *address, answers });
+            }
+        }
+    }
+
     /// Drains all parts until none has anything to say to another.
     fn settle(&mut self, now: Instant) {
         loop {
             while let Some(output) = self.engine.next_output() {
                 self.on_engine(now, output);
             }
+            self.tell_of_peers(now);
             while let Some(output) = self.watch.next_output() {
                 self.on_watch(now, output);
             }
