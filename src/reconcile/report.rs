@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::input::Output;
 use super::lan::{Choice, SubjectId};
 use super::notice::Notice;
+use super::overlay::is_link_local;
 use super::route::Refusal;
 use super::table::Group;
 use super::trouble::CONTESTED;
@@ -140,6 +141,10 @@ impl Reconciler {
     }
 
     fn detour_outcome(&self, now: Instant, id: SubjectId, way: NextHop) -> Option<Outcome> {
+        // No host overlay is laid for a link-local address; it counts as the gateway of routes, if it is one.
+        if is_link_local(&id.address) && self.groups_of(id).is_empty() {
+            return Some(Outcome::Lifted);
+        }
         if self.troubles.is_empty() {
             return Some(Outcome::Applied(way));
         }

@@ -1,0 +1,68 @@
+//! Several faults at once, or one after the other: what is left over from the first must not mislead in the second. Most
+//! of these moments come about in the simulator once in a thousand worlds, so they are set up here by hand.
+
+use super::path::{Path, PathKey, UNHEARD};
+use super::peer_address::Position;
+use super::*;
+use crate::interface::Family;
+use crate::wire::Level;
+
+/// The path to the other host on a LAN.
+fn key(lan: u8) -> PathKey {
+    PathKey { lan: LanIndex(lan), family: Family::V4, peer_lan: LanIndex(lan) }
+}
+
+/// The first host, which knows the other by so many LANs.
+fn acquainted(lans: usize) -> (World, NodeId) {
+    let mut world = World::new(2, lans);
+    world.run(ms(2000));
+    let node = world.hosts[1].engine.as_ref().unwrap().node();
+    (world, node)
+}
+
+fn engine(world: &mut World) -> &mut Engine {
+    world.hosts[0].engine.as_mut().unwrap()
+}
+
+fn path(world: &mut World, node: NodeId, lan: u8) -> &mut Path {
+    engine(world).peers.get_mut(&node).unwrap().paths.get_mut(&key(lan)).unwrap()
+}
+
+fn position(world: &mut World, node: NodeId, lan: u8) -> Position {
+    path(world, node, lan).addresses.iter().next().unwrap().position
+}
+
+fn set_level(path: &mut Path, level: Level) {
+    (path.local, path.remote, path.verdict) = (level, level, level);
+}
+
+/// The first host goes to the other's address on the first LAN by the second.
+fn send_round(world: &mut World, node: NodeId) {
+    set_level(path(world, node, 0), Level::Down);
+    let way = Position::Detour(key(1), address(1, 1));
+    path(world, node, 0).addresses.iter_mut().for_each(|a| a.position = way);
+}
+
+fn told(world: &World, event: &str) -> usize {
+    world.hosts[0].notices.iter().filter(|(_, text)| text.starts_with(event)).count()
+}
+
+/// A link-local address is the gateway of routes or nothing: a detour that nothing stands for does not keep an absent
+/// node for ever.
+#[test]
+fn an_absent_node_is_forgotten_although_a_link_local_address_has_a_detour() {
+    let (mut world, node) = acquainted(2);
+    world.kill(1);
+    world.run(ms(3000));
+    let link_local = "fe80::1".parse().unwrap();
+    for stands in [true, false] {
+        let path = path(&mut world, node, 0);
+        Engine::note_address(path, link_local, true);
+        let record = path.addresses.get_mut(&link_local).unwrap();
+        let way = NextHop { interface: "lan1".into(), via: address(1, 1) };
+        record.position = Position::Detour(key(1), address(1, 1));
+        record.applied = stands.then(|| way.into());
+        world.run(ms(700_000));
+        assert_eq!(engine(&mut world).peers.contains_key(&node), stands, "{}", world.state(0));
+    }
+}
