@@ -47,6 +47,23 @@ fn told(world: &World, event: &str) -> usize {
     world.hosts[0].notices.iter().filter(|(_, text)| text.starts_with(event)).count()
 }
 
+/// A list that the peer has replaced says nothing of what came since.
+#[test]
+fn a_list_that_is_known_to_be_old_withdraws_nothing() {
+    for is_old in [true, false] {
+        let (mut world, node) = acquainted(2);
+        let now = world.now;
+        for lan in [0, 1] {
+            let path = path(&mut world, node, lan);
+            path.claims = vec![address(0, 77), address(1, 1)];
+            path.offered_generation = path.claims_generation + u32::from(is_old);
+        }
+        engine(&mut world).mark_withdrawn(now, node);
+        let withdrawn = path(&mut world, node, 0).addresses.iter().next().unwrap().withdrawn;
+        assert_eq!(withdrawn.is_some(), !is_old);
+    }
+}
+
 /// A link-local address is the gateway of routes or nothing: a detour that nothing stands for does not keep an absent
 /// node for ever.
 #[test]
