@@ -62,7 +62,8 @@ impl Engine {
         let excused = late || state.excused;
         let overflowed = state.retried.len() >= MAX_RETRIED && !self.have_all_missed(&state.retried);
         let retried = state.retried.clone();
-        if !self.config.requestor || state.running().is_none() || state.sequence == 0 {
+        // In a slot that began while nothing could pass nobody was asked, and what was answered is older than it.
+        if !self.config.requestor || !state.ran_all_slot() || state.sequence == 0 {
             return;
         }
         for (node, key) in self.paths_on(lan) {

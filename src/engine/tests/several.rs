@@ -47,6 +47,24 @@ fn told(world: &World, event: &str) -> usize {
     world.hosts[0].notices.iter().filter(|(_, text)| text.starts_with(event)).count()
 }
 
+/// What was answered before our carrier went is no clean slot of the LAN that it comes back to.
+#[test]
+fn a_slot_without_carrier_is_not_judged_by_what_was_answered_before() {
+    for wait in 0..20 {
+        let (mut world, node) = acquainted(2);
+        let good = std::num::NonZeroU32::MIN;
+        world.reload(0, &Config { requestor: true, good, ..Config::default() });
+        world.run(ms(1000 + wait * 10));
+        world.set_carrier(0, 0, false);
+        world.cut(0, |_, _| true);
+        world.run(ms(1000));
+        world.set_carrier(0, 0, true);
+        world.run(ms(10));
+        let local = path(&mut world, node, 0).local;
+        assert_eq!(local, Level::Down, "{}", world.state(0));
+    }
+}
+
 /// A list that the peer has replaced says nothing of what came since.
 #[test]
 fn a_list_that_is_known_to_be_old_withdraws_nothing() {
