@@ -120,11 +120,8 @@ impl Engine {
 
     /// Silent on all paths: absent. Nothing is known of it then, and nothing moves.
     fn check_presence(&mut self, node: NodeId) {
-        let missed = self.config.missed.get();
         let Some(peer) = self.peers.get(&node) else { return };
-        let is_silent =
-            |key: &PathKey, path: &Path| path.missed >= missed || path.gone || !self.is_running(key.lan);
-        if peer.absent || !peer.paths.iter().all(|(key, path)| is_silent(key, path)) {
+        if peer.absent || !peer.paths.iter().all(|(key, path)| self.is_silent(*key, path)) {
             return;
         }
         let said_goodbye = peer.paths.values().any(|path| path.gone);

@@ -82,6 +82,21 @@ fn a_list_that_is_known_to_be_old_withdraws_nothing() {
     }
 }
 
+/// A responder asks for nothing on a LAN that the peer only claims: that LAN must not keep a dead peer present.
+#[test]
+fn a_peer_is_absent_although_one_of_its_lans_was_never_heard() {
+    let mut world = World::new(2, 2);
+    world.respond_only(0);
+    world.cut(1, |_, _| true);
+    world.run(ms(3000));
+    let node = world.hosts[1].engine.as_ref().unwrap().node();
+    let unheard = PathKey { peer_lan: UNHEARD, ..key(1) };
+    assert!(engine(&mut world).peers[&node].paths.contains_key(&unheard), "{}", world.state(0));
+    world.kill(1);
+    world.run(ms(3000));
+    assert_eq!(told(&world, "peer-absent"), 1, "{}", world.state(0));
+}
+
 /// A link-local address is the gateway of routes or nothing: a detour that nothing stands for does not keep an absent
 /// node for ever.
 #[test]
