@@ -217,16 +217,18 @@ impl Engine {
 
     /// Each address must answer by itself before it counts, and again before its traffic goes home.
     pub(super) fn ask_unproven(&mut self, now: Instant, node: NodeId, key: PathKey) {
-        let again = self.interval * 8;
+        let (again, young) = (self.interval * 8, self.interval * 4);
         let requestor = self.config.requestor;
         let Some(peer) = self.peers.get(&node).filter(|peer| !peer.absent && (requestor || peer.requestor))
         else {
             return;
         };
         let Some(path) = peer.paths.get(&key) else { return };
+        // What was asked while nothing could pass proves nothing, and one question may be lost.
+        let is_young = path.up_since.is_some_and(|up| now.since(up) < young);
         let waits = |a: &PeerAddress| {
-            let is_stale = path.up_since.is_some_and(|up| a.answered.is_some_and(|answered| answered < up));
-            let is_due = a.asked.is_none_or(|asked| now.since(asked) >= again);
+            let is_stale = path.up_since.is_some_and(|up| a.answered < Some(up));
+            let is_due = is_young || a.asked.is_none_or(|asked| now.since(asked) >= again);
             (is_stale && a.is_detoured()) || (a.answered.is_none() && is_due)
         };
         let targets: Vec<IpAddr> = path

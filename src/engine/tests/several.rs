@@ -97,6 +97,31 @@ fn a_peer_is_absent_although_one_of_its_lans_was_never_heard() {
     assert_eq!(told(&world, "peer-absent"), 1, "{}", world.state(0));
 }
 
+/// An address that has not answered in this run is asked as soon as its home is up, although it was asked in vain just
+/// before.
+#[test]
+fn an_unproven_address_is_asked_when_its_home_is_up() {
+    for wait in 0..16 {
+        let mut world = World::new(2, 2);
+        world.run(ms(2000));
+        world.cut(0, |_, _| true);
+        world.run(ms(1000));
+        let memory = world.hosts[0].memory.clone();
+        world.start(0, &Config { requestor: true, ..Config::default() }, memory);
+        let way = NextHop { interface: "lan1".into(), via: address(1, 1) };
+        world.find_overlay(0, address(0, 1), Some(&way));
+        world.run(ms(2000 + wait * 100));
+        world.cut(0, |_, _| false);
+        world.run(ms(4000));
+        let at = |event: &str| {
+            let mut told = world.hosts[0].notices.iter().rev();
+            told.find(|(_, text)| text.starts_with(event)).map(|(at, _)| *at).unwrap_or_default()
+        };
+        let pause = at("failback").since(at("path-up"));
+        assert!(at("failback") >= at("path-up") && pause < ms(50), "{pause:?} {}", world.state(0));
+    }
+}
+
 /// A link-local address is the gateway of routes or nothing: a detour that nothing stands for does not keep an absent
 /// node for ever.
 #[test]
