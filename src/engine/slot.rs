@@ -11,6 +11,7 @@ use super::peer::Peer;
 use super::peer_address::PeerAddress;
 use super::receive::Question;
 use super::{Engine, Output, Reason};
+use crate::interface::Family;
 use crate::time::Instant;
 use crate::wire::{LanIndex, Level, NodeId, Nonce, Packet};
 
@@ -99,18 +100,18 @@ impl Engine {
     pub(super) fn after_clean(&mut self, now: Instant, node: NodeId, key: PathKey) {
         let Some(peer) = self.peers.get(&node) else { return };
         let Some(path) = peer.paths.get(&key) else { return };
-        if self.clean_slots_wanted(peer, path).is_some_and(|wanted| path.good >= wanted) {
+        if self.clean_slots_wanted(peer, key.family, path).is_some_and(|wanted| path.good >= wanted) {
             let good = path.good;
             self.set_local(now, node, key, Level::Up, Evidence::Good(good));
         }
     }
 
     /// How many clean slots in a row make a path up; none if it is.
-    pub(super) fn clean_slots_wanted(&self, peer: &Peer, path: &Path) -> Option<u32> {
+    pub(super) fn clean_slots_wanted(&self, peer: &Peer, family: Family, path: &Path) -> Option<u32> {
         match path.local {
             Level::Up => None,
             Level::Down => Some(self.config.good.get()),
-            Level::Unknown if self.has_overlay(peer) => Some(self.config.good.get()),
+            Level::Unknown if self.is_served_by_overlay(peer, family) => Some(self.config.good.get()),
             Level::Unknown => Some(1),
         }
     }

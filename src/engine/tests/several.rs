@@ -65,6 +65,21 @@ fn a_slot_without_carrier_is_not_judged_by_what_was_answered_before() {
     }
 }
 
+/// Rule 6: s slots are worth waiting for only while the overlay serves.
+#[test]
+fn an_unknown_home_is_up_at_once_when_the_overlay_is_dead() {
+    for (way, wanted) in [(Level::Up, Config::default().good.get()), (Level::Down, 1)] {
+        let (mut world, node) = acquainted(3);
+        send_round(&mut world, node);
+        set_level(path(&mut world, node, 0), Level::Unknown);
+        set_level(path(&mut world, node, 1), way);
+        set_level(path(&mut world, node, 2), Level::Unknown);
+        let engine = engine(&mut world);
+        let peer = &engine.peers[&node];
+        assert_eq!(engine.clean_slots_wanted(peer, Family::V4, &peer.paths[&key(0)]), Some(wanted));
+    }
+}
+
 /// A list that the peer has replaced says nothing of what came since.
 #[test]
 fn a_list_that_is_known_to_be_old_withdraws_nothing() {
