@@ -214,17 +214,22 @@ impl Engine {
     }
 
     /// Rule 2: a path is taken only if it answered an INQ that was sent after the other went silent, so that the death
-    /// of the peer, or our own, is not taken for that of a LAN.
+    /// of the peer, or our own, is not taken for that of a LAN; and lately, for it may have gone silent itself since.
     pub(super) fn is_proven_since(&self, now: Instant, peer: &Peer, silent: PathKey, path: &Path) -> bool {
         let silent = peer.paths.get(&silent).map(AsRef::as_ref);
-        path.proof.is_some_and(|proof| proof >= self.silent_since(now, peer, silent))
+        let since = self.silent_since(now, peer, silent).max(self.lately(now, peer));
+        path.proof.is_some_and(|proof| proof >= since)
     }
 
     /// Since when a path is silent, as far as proofs of others are concerned. A verdict from before the peer's restart or
     /// absence, or from its report, has no beginning that counts: then what is fresh does.
     pub(super) fn silent_since(&self, now: Instant, peer: &Peer, path: Option<&Path>) -> Instant {
-        let recently = now - peer.pace.interval() * (self.config.missed.get() + 2);
-        path.and_then(|path| path.unanswered_since).unwrap_or(recently)
+        path.and_then(|path| path.unanswered_since).unwrap_or_else(|| self.lately(now, peer))
+    }
+
+    /// What is older than this proves nothing of the present.
+    pub(super) fn lately(&self, now: Instant, peer: &Peer) -> Instant {
+        now - peer.pace.interval() * (self.config.missed.get() + 2)
     }
 
     /// How good a path is as a way out of `fled`; none if it is not proven since that went silent.

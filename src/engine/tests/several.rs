@@ -65,6 +65,23 @@ fn a_slot_without_carrier_is_not_judged_by_what_was_answered_before() {
     }
 }
 
+/// Rule 2: both ways fell silent, the detour after home; what it answered meanwhile proves nothing of it any more.
+#[test]
+fn a_way_that_has_gone_silent_since_it_answered_is_no_way_out() {
+    for is_fresh in [true, false] {
+        let (mut world, node) = acquainted(2);
+        let now = world.now;
+        let interval = Config::default().interval;
+        set_level(path(&mut world, node, 0), Level::Down);
+        path(&mut world, node, 0).unanswered_since = Some(now - interval * 20);
+        set_level(path(&mut world, node, 1), Level::Down);
+        path(&mut world, node, 1).proof = Some(now - interval * if is_fresh { 1 } else { 10 });
+        engine(&mut world).decide(now, node);
+        let moved = matches!(position(&mut world, node, 0), Position::Detour(..));
+        assert_eq!(moved, is_fresh, "{}", world.state(0));
+    }
+}
+
 /// Rule 6: s slots are worth waiting for only while the overlay serves.
 #[test]
 fn an_unknown_home_is_up_at_once_when_the_overlay_is_dead() {
