@@ -155,9 +155,24 @@ impl Engine {
             return Position::Home;
         }
         match self.best(now, peer, key, a, Some(way).filter(|way| !self.is_serving(peer, *way))) {
-            Some(best) => Position::Detour(best.key, best.via),
-            None => stay,
+            Some(best) if !self.is_no_better(now, peer, (way, via), &best) => {
+                Position::Detour(best.key, best.via)
+            }
+            Some(_) | None => stay,
         }
+    }
+
+    /// Whether a way that is down answers all the same, as the best other does: two such would be left for each other with
+    /// every packet. Both ends stay with the first of them.
+    fn is_no_better(&self, now: Instant, peer: &Peer, current: (PathKey, IpAddr), best: &Candidate) -> bool {
+        let (way, via) = current;
+        let lately = self.lately(now, peer);
+        let answers = |path: &Path| path.unanswered_since.is_none() && path.proof >= Some(lately);
+        best.class == Class::Answered
+            && best.order >= self.order(peer, way)
+            && self.is_running(way.lan)
+            && !has_gone(peer, way, &via)
+            && peer.paths.get(&way).is_some_and(|path| !path.is_drained() && answers(path))
     }
 
     /// Rule 7: both ends would, or the peer has gone already (its own detour died), and this very address has answered at

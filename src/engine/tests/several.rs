@@ -82,6 +82,26 @@ fn a_way_that_has_gone_silent_since_it_answered_is_no_way_out() {
     }
 }
 
+/// Two ways that both ends call down, and that answer all the same, are not left for each other with every packet.
+#[test]
+fn two_doubtful_ways_are_not_swapped_for_ever() {
+    let (mut world, node) = acquainted(3);
+    send_round(&mut world, node);
+    let (now, before) = (world.now, told(&world, "failover"));
+    for lan in [1, 2] {
+        set_level(path(&mut world, node, lan), Level::Down);
+        path(&mut world, node, lan).proof = Some(now);
+        path(&mut world, node, lan).unanswered_since = None;
+    }
+    for _ in 0..10 {
+        engine(&mut world).decide(now, node);
+    }
+    world.run(ms(0));
+    let moves = told(&world, "failover") - before;
+    assert_eq!(moves, 0, "{}", world.state(0));
+    assert_eq!(position(&mut world, node, 0), Position::Detour(key(1), address(1, 1)));
+}
+
 /// Rule 6: s slots are worth waiting for only while the overlay serves.
 #[test]
 fn an_unknown_home_is_up_at_once_when_the_overlay_is_dead() {
