@@ -167,7 +167,7 @@ fn core(
         interfaces: Vec::new(),
         agenda: Agenda::default(),
         errands: VecDeque::new(),
-        is_plan_new: false,
+        is_plan_new: true,
         links_queried: None,
         troubles: BTreeSet::new(),
         checked: Vec::new(),

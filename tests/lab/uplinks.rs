@@ -1,0 +1,181 @@
+//! A host with two providers, whose routers run no faild, and the Internet behind both.
+//!
+//! ```text
+//!            wan0 192.0.2.10      LAN A      192.0.2.1    r1  10.77.3.1 --+
+//!       h1                                                                +-- LAN C -- 10.77.3.9  net  203.0.113.53, .54
+//!            wan1 198.51.100.10   LAN B   198.51.100.1    r2  10.77.3.2 --+            (on its lo) 2001:db8:53::53, ::54
+//! ```
+//!
+//! IPv6: 2001:db8:a::10 and 2001:db8:b::10; both routers are fe80::1 on their own link. The addresses are those of the
+//! examples in `examples/config`.
+
+use std::net::IpAddr;
+use std::ops::Deref;
+use std::time::Duration;
+
+use super::host::On;
+use super::{BOTH, Daemon, Host, Lab, Meter, wait_until};
+
+/// A router: its place on the host's side, and on LAN C.
+struct Router {
+    name: &'static str,
+    lan: char,
+    v4: &'static str,
+    v6: &'static str,
+    inside: u8,
+}
+
+const ROUTERS: [Router; 2] = [
+    Router { name: "r1", lan: 'A', v4: "192.0.2", v6: "2001:db8:a", inside: 1 },
+    Router { name: "r2", lan: 'B', v4: "198.51.100", v6: "2001:db8:b", inside: 2 },
+];
+
+/// The targets beyond both uplinks.
+pub(crate) const TARGET: &str = "203.0.113.53";
+pub(crate) const OTHER_TARGET: &str = "203.0.113.54";
+pub(crate) const TARGET_V6: &str = "2001:db8:53::53";
+
+/// The lab; faults as in [`Lab`].
+pub(crate) struct Uplinks {
+    lab: Lab,
+}
+
+/// How the routes of the host come to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Routed {
+    /// Default routes by both, metrics 100 and 200.
+    Statically,
+    /// The test makes them.
+    Not,
+}
+
+impl Deref for Uplinks {
+    type Target = Lab;
+
+    fn deref(&self) -> &Lab {
+        &self.lab
+    }
+}
+
+impl Uplinks {
+    /// Addresses everywhere, routes as it is said.
+    pub(crate) fn new(routed: Routed) -> Self {
+        Self::build(Lab::new(0, "ABC"), routed)
+    }
+
+    /// The same, while no other lab stands (see [`Lab::alone`]).
+    pub(crate) fn alone(routed: Routed) -> Self {
+        Self::build(Lab::alone(0, "ABC"), routed)
+    }
+
+    fn build(mut lab: Lab, routed: Routed) -> Self {
+        for (number, name) in (1_u8..).zip(["h1", "r1", "r2", "net"]) {
+            let prefix = lab.switch.netns().trim_end_matches("-sw").to_owned();
+            let on = On { lans: "", families: BOTH };
+            let host = Host::new(&prefix, name, number, on, &lab.directory);
+            lab.hosts.push(host);
+        }
+        let uplinks = Self { lab };
+        let net = uplinks.internet();
+        net.plug("inside", 'C', uplinks.switch());
+        net.ip("addr add 10.77.3.9/24 dev inside");
+        net.ip("addr add fd77:3::9/64 dev inside nodad");
+        for target in [TARGET, OTHER_TARGET, "203.0.113.55", TARGET_V6, "2001:db8:53::54"] {
+            net.ip(&format!("addr add {target} dev lo"));
+        }
+        for (place, router) in ROUTERS.iter().enumerate() {
+            uplinks.add_router(router);
+            uplinks.add_uplink(place, router, routed);
+        }
+        uplinks
+    }
+
+    fn add_router(&self, router: &Router) {
+        let Router { name, lan, v4, v6, inside } = router;
+        let (host, net) = (self.named(name), self.internet());
+        host.sysctl("net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1");
+        host.plug("outside", *lan, self.switch());
+        host.plug("inside", 'C', self.switch());
+        host.ip(&format!("addr add {v4}.1/24 dev outside"));
+        host.ip(&format!("addr add {v6}::1/64 dev outside nodad"));
+        host.ip("addr add fe80::1/64 dev outside nodad");
+        host.ip(&format!("addr add 10.77.3.{inside}/24 dev inside"));
+        host.ip(&format!("addr add fd77:3::{inside}/64 dev inside nodad"));
+        host.ip("route add default via 10.77.3.9");
+        host.ip("route add default via fd77:3::9");
+        net.ip(&format!("route add {v4}.0/24 via 10.77.3.{inside}"));
+        net.ip(&format!("route add {v6}::/64 via fd77:3::{inside}"));
+    }
+
+    fn add_uplink(&self, place: usize, router: &Router, routed: Routed) {
+        let Router { lan, v4, v6, .. } = router;
+        let (host, metric) = (self.host(1), 100 * (place + 1));
+        host.plug(&format!("wan{place}"), *lan, self.switch());
+        if routed == Routed::Statically {
+            host.ip(&format!("addr add {v4}.10/24 dev wan{place}"));
+            host.ip(&format!("addr add {v6}::10/64 dev wan{place} nodad"));
+            host.ip(&format!("route add default via {v4}.1 metric {metric}"));
+            host.ip(&format!("route add default via fe80::1 dev wan{place} metric {metric}"));
+        }
+    }
+
+    fn named(&self, name: &str) -> &Host {
+        self.hosts().iter().find(|host| host.name() == name).expect("no such host")
+    }
+
+    /// What is behind both routers.
+    pub(crate) fn internet(&self) -> &Host {
+        self.named("net")
+    }
+
+    /// Router 1 or 2.
+    pub(crate) fn router(&self, number: u8) -> &Host {
+        self.host(number + 1)
+    }
+
+    /// Starts `faild` on the host with these settings, and waits until it goes by wan0.
+    pub(crate) fn start(&self, toml: &str) -> Daemon<'_> {
+        let daemon = self.start_somewhere(toml);
+        self.wait_home();
+        daemon
+    }
+
+    /// Starts `faild` on the host with these settings, and waits until all next hops are judged.
+    #[track_caller]
+    pub(crate) fn start_somewhere(&self, toml: &str) -> Daemon<'_> {
+        let host = self.host(1);
+        let daemon = host.faild_with(&host.configure(toml));
+        let known = || {
+            let answer = host.faildctl("--json probes");
+            !answer.text.is_empty()
+        };
+        wait_until("all next hops are judged", PATIENCE, known);
+        daemon
+    }
+
+    /// Datagrams to a target from whatever address the host's routes say.
+    pub(crate) fn meter(&self, target: &str) -> Meter {
+        let target: IpAddr = target.parse().expect("an address");
+        let any: IpAddr = if target.is_ipv4() { [0; 4].into() } else { [0_u16; 8].into() };
+        Meter::start(self.host(1), any, self.internet(), target)
+    }
+
+    /// Waits until packets to a target leave by this interface.
+    #[track_caller]
+    pub(crate) fn wait_by(&self, interface: &str, target: &str) {
+        let target: IpAddr = target.parse().expect("an address");
+        let host = self.host(1);
+        wait_until(&format!("{target} is reached by {interface}"), PATIENCE, || {
+            host.way_to(target).as_deref() == Some(interface)
+        });
+    }
+
+    /// The address that packets to a target come from.
+    pub(crate) fn source_to(&self, target: &str) -> String {
+        let route = self.host(1).ip(&format!("route get {target}"));
+        let mut words = route.split_whitespace().skip_while(|word| *word != "src");
+        words.nth(1).unwrap_or_default().to_owned()
+    }
+}
+
+const PATIENCE: Duration = Duration::from_secs(20);
