@@ -85,10 +85,11 @@ pub fn foreign_addresses_are_untouched(
     }
 }
 
-/// No overlay leads onto a way on which the two hosts did not hear each other within (f+2) intervals, except one that
-/// replaces another by the same way (which somebody flushed, or another route by it). Once an interface of its own does
-/// not run, a host may try anything else; just after it came back, nothing was asked afresh, so twice the time. An address that went within that time counts as its last bearer's: nobody was
-/// told yet.
+/// No overlay is asked for that leads onto a way on which the two hosts did not hear each other within (f+2) intervals,
+/// except one that replaces another by the same way (which somebody flushed, or another route by it), or that was asked
+/// for before and refused. Once an interface of its own does not run, a host may try anything else; just after it came
+/// back, nothing was asked afresh, so twice the time. An address that went within that time counts as its last bearer's:
+/// nobody was told yet.
 pub fn overlays_have_proof(
     records: &Records,
     world: &World,
@@ -99,7 +100,7 @@ pub fn overlays_have_proof(
     let Some((interface, via)) = way_of(world, node, route) else { return Ok(()) };
     let is_known = records.used[node.index()].contains(&(interface.clone(), via));
     let fled_own_loss = world.node(node).ports.iter().any(|port| !port.running);
-    if route.protocol != PROTOCOL || applied.result.is_err() || is_known || fled_own_loss {
+    if route.protocol != PROTOCOL || is_known || fled_own_loss {
         return Ok(());
     }
     let detail = |what: &str| format!("{} by {via} on {interface}: {what}", route.key.destination);

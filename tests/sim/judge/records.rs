@@ -73,8 +73,8 @@ pub struct Records {
     pub shown: BTreeMap<(NodeNumber, LanNumber, IpAddr), (Port, Instant)>,
     /// When an interface of a host last ceased to run.
     pub lost_interface: Vec<Instant>,
-    /// Ways that a host's overlays use (interface, next hop), from the first overlay laid until it is given up: one that
-    /// the kernel flushed with its interface is still meant, and laid again when that comes back.
+    /// Ways that a host's overlays use (interface, next hop), from the first overlay asked for until it is given up: one
+    /// that the kernel refused, or flushed with its interface, is still meant, and laid again when that is possible.
     pub used: Vec<BTreeSet<(String, IpAddr)>>,
     /// Foreign routes that stood at some time.
     pub stood: Vec<Vec<Arc<Route>>>,
@@ -157,7 +157,7 @@ impl Records {
         let Happening::Applied(node, applied) = happening else { return };
         let kernel = &world.node(*node).kernel;
         match &applied.operation {
-            Operation::AddRoute { route, .. } if route.protocol == PROTOCOL && applied.result.is_ok() => {
+            Operation::AddRoute { route, .. } if route.protocol == PROTOCOL => {
                 self.used[node.index()].extend(way_of(world, *node, route));
             }
             Operation::DeleteRoute(_) => {
