@@ -42,8 +42,8 @@ pub(super) fn choose(candidates: &[Candidate], decided: bool) -> Choice {
             continue;
         }
         let members = Members { candidates, is_member: &is_member };
-        let by = if class == CLASSES[0] { members.best() } else { members.any() };
-        return if must_wait(candidates, decided, class == CLASSES[0], &by) { wait(decided) } else { by };
+        let by = if class == CLASSES[0] { members.best(decided) } else { members.any() };
+        return if must_wait(candidates, decided, &by) { wait(decided) } else { by };
     }
     match (decided, candidates.iter().any(|c| c.in_use)) {
         (true, false) => last_resort(candidates),
@@ -60,8 +60,8 @@ struct Members<'a> {
 
 impl Members<'_> {
     /// Of those that work. A way that works is left only for one of lower rank that nothing holds back; a dead one for
-    /// any.
-    fn best(&self) -> Choice {
+    /// any. At the start it is not known what serves: then one that is held back waits for others.
+    fn best(&self, decided: bool) -> Choice {
         let is_free = |c: &Candidate| (self.is_member)(c) && !c.damped && !c.vanished;
         let is_ready = |c: &Candidate| is_free(c) && !c.held;
         let serving = |c: &Candidate| (self.is_member)(c) && c.in_use;
@@ -69,7 +69,9 @@ impl Members<'_> {
             Choice::By(places(self.candidates, |c| fits(c) && c.rank == rank))
         };
         let Some(served) = lowest(self.candidates, serving) else {
-            return lowest(self.candidates, is_free).map_or_else(|| self.lowest(), |rank| by(rank, &is_free));
+            let ready = lowest(self.candidates, is_ready).filter(|_| !decided);
+            let free = || lowest(self.candidates, is_free).map(|rank| by(rank, &is_free));
+            return ready.map(|rank| by(rank, &is_ready)).or_else(free).unwrap_or_else(|| self.lowest());
         };
         let is_gone = !self.candidates.iter().any(|c| serving(c) && !c.vanished);
         match lowest(self.candidates, is_ready) {
@@ -93,17 +95,16 @@ impl Members<'_> {
 }
 
 /// Whether one that is not decided about yet may be better: at the start, or in the place of one that is gone.
-fn must_wait(candidates: &[Candidate], decided: bool, works: bool, by: &Choice) -> bool {
-    let Choice::By(chosen) = by else { return false };
-    let rank = chosen.iter().filter_map(|place| candidates.get(*place)).map(|c| c.rank).min();
-    let is_open = |c: &Candidate| c.health == Health::Unknown && !c.offline && !c.vanished;
-    let is_better = |c: &Candidate| is_open(c) && (!works || rank.is_none_or(|rank| c.rank <= rank));
+fn must_wait(candidates: &[Candidate], decided: bool, by: &Choice) -> bool {
+    let Choice::By(places) = by else { return false };
+    let chosen: Vec<&Candidate> = places.iter().filter_map(|place| candidates.get(*place)).collect();
+    let mut open = candidates.iter().filter(|c| c.health == Health::Unknown && !c.offline && !c.vanished);
     if decided {
-        let serves = |place: &usize| candidates.get(*place).is_some_and(|c| c.in_use);
-        candidates.iter().any(|c| is_open(c) && c.in_use) && !chosen.iter().any(serves)
-    } else {
-        candidates.iter().any(is_better)
+        return open.any(|c| c.in_use) && !chosen.iter().any(|c| c.in_use);
     }
+    let is_good = |c: &&&Candidate| c.health == Health::Works && !c.offline && !c.damped && !c.held;
+    let good = chosen.iter().filter(is_good).map(|c| c.rank).min();
+    open.any(|c| good.is_none_or(|rank| c.rank <= rank))
 }
 
 fn wait(decided: bool) -> Choice {
