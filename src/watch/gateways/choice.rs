@@ -125,3 +125,122 @@ fn lowest(candidates: &[Candidate], fits: impl Fn(&Candidate) -> bool) -> Option
 fn places(candidates: &[Candidate], fits: impl Fn(&Candidate) -> bool) -> Vec<usize> {
     candidates.iter().enumerate().filter(|(_, c)| fits(c)).map(|(place, _)| place).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WORKS: Candidate = Candidate {
+        rank: 1,
+        health: Health::Works,
+        damped: false,
+        held: false,
+        offline: false,
+        vanished: false,
+        in_use: false,
+    };
+    const POOR: Candidate = Candidate { health: Health::Poor, ..WORKS };
+    const FAILED: Candidate = Candidate { health: Health::Failed, ..WORKS };
+    const UNKNOWN: Candidate = Candidate { health: Health::Unknown, ..WORKS };
+    const DAMPED: Candidate = Candidate { damped: true, held: true, ..WORKS };
+    const HELD: Candidate = Candidate { held: true, ..WORKS };
+    const OFFLINE: Candidate = Candidate { offline: true, ..WORKS };
+
+    const fn used(candidate: Candidate) -> Candidate {
+        Candidate { in_use: true, ..candidate }
+    }
+
+    const fn gone(candidate: Candidate) -> Candidate {
+        Candidate { vanished: true, ..candidate }
+    }
+
+    /// Candidates of ranks 1, 2, ...
+    fn chosen(decided: bool, candidates: &[Candidate]) -> Choice {
+        let ranked = (1..).zip(candidates).map(|(rank, c)| Candidate { rank, ..*c });
+        choose(&ranked.collect::<Vec<_>>(), decided)
+    }
+
+    fn by(place: usize) -> Choice {
+        Choice::By(vec![place])
+    }
+
+    #[test]
+    fn at_the_start() {
+        for (candidates, choice) in [
+            (vec![WORKS, WORKS], by(0)),
+            (vec![FAILED, WORKS], by(1)),
+            (vec![UNKNOWN, WORKS], Choice::Wait),
+            (vec![WORKS, UNKNOWN], by(0)),
+            (vec![DAMPED, UNKNOWN], Choice::Wait),
+            (vec![DAMPED, WORKS], by(1)),
+            (vec![HELD, WORKS], by(1)),
+            (vec![HELD, FAILED], by(0)),
+            (vec![POOR, UNKNOWN], Choice::Wait),
+            (vec![POOR, WORKS], by(1)),
+            (vec![POOR, FAILED], by(0)),
+            (vec![OFFLINE, POOR], by(1)),
+            (vec![OFFLINE, FAILED], by(0)),
+            (vec![FAILED, FAILED], Choice::Wait),
+            (vec![], Choice::Wait),
+        ] {
+            assert_eq!(chosen(false, &candidates), choice, "{candidates:?}");
+        }
+    }
+
+    #[test]
+    fn a_way_that_works_is_left_only_for_one_that_nothing_holds_back() {
+        for (candidates, choice) in [
+            (vec![WORKS, used(WORKS)], by(0)),
+            (vec![DAMPED, used(WORKS)], by(1)),
+            (vec![HELD, used(WORKS)], by(1)),
+            (vec![UNKNOWN, used(WORKS)], by(1)),
+            (vec![gone(WORKS), used(WORKS)], by(1)),
+            (vec![used(DAMPED), WORKS], by(0)),
+        ] {
+            assert_eq!(chosen(true, &candidates), choice, "{candidates:?}");
+        }
+    }
+
+    #[test]
+    fn a_way_that_does_not_is_left_for_any() {
+        for (candidates, choice) in [
+            (vec![used(FAILED), WORKS], by(1)),
+            (vec![used(FAILED), HELD, WORKS], by(1)),
+            (vec![used(FAILED), DAMPED, WORKS], by(2)),
+            (vec![used(FAILED), DAMPED], by(1)),
+            (vec![used(POOR), DAMPED], by(1)),
+            (vec![POOR, used(POOR)], by(1)),
+            (vec![used(FAILED), POOR], by(1)),
+            (vec![used(OFFLINE), WORKS], by(1)),
+            (vec![used(FAILED), OFFLINE], by(1)),
+            (vec![used(FAILED), UNKNOWN], Choice::Stay),
+            (vec![used(FAILED), gone(WORKS)], Choice::Stay),
+            (vec![used(UNKNOWN), WORKS], Choice::Stay),
+        ] {
+            assert_eq!(chosen(true, &candidates), choice, "{candidates:?}");
+        }
+    }
+
+    #[test]
+    fn what_served_is_gone() {
+        for (candidates, choice) in [
+            (vec![UNKNOWN, FAILED], by(0)),
+            (vec![FAILED, UNKNOWN], by(1)),
+            (vec![FAILED, FAILED], by(0)),
+            (vec![gone(UNKNOWN), FAILED], by(1)),
+            (vec![UNKNOWN, WORKS], by(1)),
+        ] {
+            assert_eq!(chosen(true, &candidates), choice, "{candidates:?}");
+        }
+    }
+
+    #[test]
+    fn equals_serve_together_and_a_replaced_one_gives_way() {
+        let equals = |candidates: &[Candidate]| choose(candidates, true);
+        assert_eq!(equals(&[used(WORKS), WORKS]), Choice::By(vec![0, 1]));
+        assert_eq!(equals(&[used(WORKS), DAMPED]), by(0));
+        assert_eq!(equals(&[used(FAILED), used(WORKS)]), by(1));
+        assert_eq!(equals(&[gone(used(WORKS)), WORKS]), by(1));
+        assert_eq!(equals(&[gone(used(WORKS)), UNKNOWN]), by(0));
+    }
+}
