@@ -182,7 +182,8 @@ impl Engine {
     }
 
     /// Rule 9: a LAN is down when all of at least two peers on it are silent and one of them is heard elsewhere.
-    /// Derived each time, never stored, for people's eyes only.
+    /// Derived each time, never stored, for people's eyes only. The rule of [`crate::group::arbitrate`] seen from the other
+    /// side: there each witness is another member, here it is a silent peer that is heard on another LAN, at its own pace.
     fn tell_lan(&mut self, now: Instant, index: LanIndex) {
         let down = self.is_lan_down(now, index);
         let Some(lan) = self.lans.get_mut(&index) else { return };
