@@ -132,7 +132,7 @@ pub struct Memory {
     pub penalties: Vec<(String, Option<IpAddr>, f64)>,
     /// Next hops that had failed and that traffic has not gone home to, by interface and gateway: the failback policy
     /// holds for them.
-    pub left: Vec<(String, Option<IpAddr>)>,
+    pub held: Vec<(String, Option<IpAddr>)>,
 }
 
 impl Eq for Memory {}

@@ -23,7 +23,7 @@ impl Pasts {
     pub(super) fn new(memory: &Memory) -> Self {
         let mut pasts = BTreeMap::new();
         for (interface, via, penalty) in memory.penalties.iter().take(MOST) {
-            let left = memory.left.iter().any(|(i, v)| (i, v) == (interface, via));
+            let left = memory.held.iter().any(|(i, v)| (i, v) == (interface, via));
             let past = Past { penalty: *penalty, at: None, failed: false, left };
             pasts.insert((interface.clone(), *via), past);
         }
@@ -76,12 +76,12 @@ impl Remembered {
             let is_it = |known: &&(String, Option<IpAddr>, f64)| (&known.0, known.1) == (&key.0, key.1);
             memory.penalties.iter().find(is_it).map_or(0.0, |known| known.2)
         };
-        left.eq(memory.left.iter().cloned())
+        left.eq(memory.held.iter().cloned())
             && self.0.iter().all(|(key, (penalty, _))| penalty - written(key) < PENALTY_STEP)
     }
 
     pub(super) fn write(self, memory: &mut Memory) {
-        memory.left = self.0.iter().filter(|(_, (_, left))| *left).map(|(key, _)| key.clone()).collect();
+        memory.held = self.0.iter().filter(|(_, (_, left))| *left).map(|(key, _)| key.clone()).collect();
         let penalties = self.0.into_iter().filter(|(_, (penalty, _))| *penalty >= NEGLIGIBLE);
         memory.penalties =
             penalties.map(|((interface, via), (penalty, _))| (interface, via, penalty)).collect();

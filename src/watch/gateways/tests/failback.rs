@@ -44,7 +44,7 @@ fn manual_waits_for_the_administrator_over_a_restart() {
     world.input(Input::FailBack);
     assert_eq!(world.serving(), [ONE]);
     world.run(ms(2000));
-    assert!(world.memories.last().unwrap().left.is_empty());
+    assert!(world.memories.last().unwrap().held.is_empty());
 }
 
 #[test]
