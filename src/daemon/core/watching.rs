@@ -19,7 +19,7 @@ use crate::watch::{Found, Input, Output, Snapshot};
 #[derive(Debug, Default)]
 pub(in crate::daemon) struct Watching {
     /// There is something to watch, or was until the last settings.
-    is_on: bool,
+    pub(super) is_on: bool,
     /// The plan has changed since the reconciler saw it.
     is_plan_new: bool,
     /// The engine's verdicts may differ from what the watch was told.
@@ -38,13 +38,8 @@ impl Watching {
         self.are_verdicts_new = self.asks_engine;
     }
 
-    /// Whether there is anything to watch.
-    pub(in crate::daemon) fn is_on(&self) -> bool {
-        self.is_on
-    }
-
     /// Whether something is to be handed over.
-    pub(in crate::daemon) fn has_news(&self) -> bool {
+    pub(super) fn has_news(&self) -> bool {
         self.is_plan_new || self.are_verdicts_new
     }
 

@@ -13,14 +13,14 @@ const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 88, 0, 254);
 fn without_destinations_and_groups_there_is_no_watch() {
     let mut bench = Bench::new();
     bench.core.tell(bench.moment.now, Input::FailBack);
-    assert!(!bench.core.watching.is_on() && !bench.core.watching.has_news());
+    assert!(!bench.core.watching.is_on && !bench.core.watching.has_news());
     assert_eq!((bench.core.watch.deadline(), bench.core.probers.sockets()), (None, 0));
 }
 
 #[test]
 fn the_watch_is_told_what_is_there_and_its_plan_is_handed_over() {
     let bench = watching(&["lan-a"]);
-    assert!(bench.core.watching.is_on());
+    assert!(bench.core.watching.is_on);
     assert_eq!(bench.core.reconciler.scope().interfaces, ["lan-a"]);
     assert!(bench.core.watching.judges("lan-a"), "its sysctls and its carrier matter");
     assert!(!bench.core.watching.has_news());
@@ -69,13 +69,13 @@ fn settings_without_destinations_end_it() {
     offer(&bench, |config| config.routes.clear());
     bench.core.reload(now, None).unwrap();
     bench.core.hand_over_plan(now);
-    assert!(!bench.core.watching.is_on() && !bench.core.watching.judges("lan-a"));
+    assert!(!bench.core.watching.is_on && !bench.core.watching.judges("lan-a"));
     assert!(bench.core.reconciler.scope().interfaces.iter().all(|name| name == "lan-a"));
     assert_eq!((bench.core.watch.deadline(), bench.core.probers.sockets()), (None, 0));
     offer(&bench, |config| config.routes = vec![route(&["lan-a"])]);
     bench.core.reload(now, None).unwrap();
     bench.core.hand_over_plan(now);
-    assert!(bench.core.watching.is_on() && bench.core.watch.deadline().is_some());
+    assert!(bench.core.watching.is_on && bench.core.watch.deadline().is_some());
 }
 
 #[test]
