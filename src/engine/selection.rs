@@ -1,7 +1,7 @@
 //! Which interfaces are LANs, if nobody named them.
 
 use super::Notice;
-use crate::config::Config;
+use crate::config::{Config, NextHops, RouteConfig};
 use crate::interface::{Interface, InterfaceAddress, InterfaceKind};
 
 /// More LANs than this nobody has, and packets, reports and ACK sizes are bounded by it.
@@ -38,7 +38,7 @@ pub enum Reason {
     Excluded,
     /// Member of a `[[group]]`: others of its subnet stand in for it.
     Member,
-    /// A next hop of a `[[route]]`, as a rule to a provider, is behind it.
+    /// A next hop of a `[[route]]`, as a rule to a provider, is behind it, or may be.
     NextHop,
     /// The loopback interface.
     Loopback,
@@ -84,16 +84,20 @@ pub(super) fn refusal<'a>(
     others.find(|other| share_subnet(interface, other)).map(|other| Reason::SameSubnet(other.name.clone()))
 }
 
-/// What the settings say of an interface that keeps it from being a LAN unless it is named as one.
+/// What the settings say of an interface that keeps it from being a LAN unless it is named as one: asking a provider's
+/// network for peers would be impolite. Where next hops are to be found in the kernel any interface may lead to one.
 pub(super) fn other_use(config: &Config, name: &str) -> Option<Reason> {
     let mut members = config.groups.iter().flat_map(|group| &group.members);
-    let mut hops = config.routes.iter().flat_map(|route| route.next_hops.listed());
+    let leads = |route: &RouteConfig| match &route.next_hops {
+        NextHops::Auto => true,
+        NextHops::Listed(hops) => hops.iter().any(|hop| hop.interface == name),
+    };
     if config.exclude.iter().any(|excluded| excluded == name) {
         Some(Reason::Excluded)
     } else if members.any(|member| member.interface == name) {
         Some(Reason::Member)
     } else {
-        hops.any(|hop| hop.interface == name).then_some(Reason::NextHop)
+        config.routes.iter().any(leads).then_some(Reason::NextHop)
     }
 }
 

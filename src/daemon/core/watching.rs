@@ -38,6 +38,11 @@ impl Watching {
         self.are_verdicts_new = self.asks_engine;
     }
 
+    /// Whether there is anything to watch.
+    pub(in crate::daemon) fn is_on(&self) -> bool {
+        self.is_on
+    }
+
     /// Whether something is to be handed over.
     pub(super) fn has_news(&self) -> bool {
         self.is_plan_new || self.are_verdicts_new

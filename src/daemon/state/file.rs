@@ -38,7 +38,7 @@ struct Watch {
     #[serde(rename = "penalty", skip_serializing_if = "Vec::is_empty")]
     penalties: Vec<Penalty>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    left: Vec<Hop>,
+    held: Vec<Hop>,
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -163,7 +163,7 @@ impl From<&watch::Memory> for Watch {
             failed: members(&memory.failed),
             active: members(&memory.active),
             penalties: memory.penalties.iter().map(penalty).collect(),
-            left: memory.left.iter().map(hop).collect(),
+            held: memory.held.iter().map(hop).collect(),
         }
     }
 }
@@ -179,7 +179,7 @@ fn watched(watch: Watch) -> Result<watch::Memory, String> {
         failed: members(watch.failed),
         active: members(watch.active),
         penalties: penalties.collect(),
-        left: watch.left.into_iter().map(|hop| (hop.interface, hop.gateway)).collect(),
+        held: watch.held.into_iter().map(|hop| (hop.interface, hop.gateway)).collect(),
     })
 }
 

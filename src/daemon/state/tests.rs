@@ -49,7 +49,7 @@ fn watched() -> watch::Memory {
             ("eth0".to_owned(), Some([192, 0, 2, 1].into()), 1500.25),
             ("ppp0".to_owned(), None, 2.0),
         ],
-        left: vec![("eth1".to_owned(), Some([192, 0, 2, 129].into())), ("ppp0".to_owned(), None)],
+        held: vec![("eth1".to_owned(), Some([192, 0, 2, 129].into())), ("ppp0".to_owned(), None)],
     }
 }
 
