@@ -45,9 +45,9 @@ fn row(state: State) -> String {
         Event::Withdraw,
         Event::Return(ACTIVE),
     ];
-    let after = events.map(|event| match state.after(event) {
-        same if same == state => ".".to_owned(),
-        other => short(other),
+    let after = events.map(|event| {
+        let after = state.after(event);
+        if after == state { ".".to_owned() } else { short(after) }
     });
     format!("{}: {}", short(state), after.join(" "))
 }
