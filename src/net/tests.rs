@@ -34,13 +34,16 @@ fn a_broadcast_reaches_the_other_host_with_all_that_the_kernel_knows_of_it() {
 
 #[test]
 fn a_late_reader_sees_when_it_came() {
+    const LATE: Duration = Duration::from_millis(100);
     let mut lab = Lab::new();
-    let before = clock::read().now;
-    lab.near.send("lan-a", "10.77.1.1", "10.77.1.2", b"inq");
-    lab.far.wait(Duration::from_millis(300), |_| false);
-    let got = lab.far.take(clock::read()).expect("it was delivered");
-    assert!(got.now.since(before) >= Duration::from_millis(300));
-    assert!(got.arrived.since(before) < Duration::from_millis(200), "{}", got.arrived);
+    let mut is_seen = || {
+        lab.near.send("lan-a", "10.77.1.1", "10.77.1.2", b"inq");
+        lab.far.wait(LATE, |_| false);
+        let got = lab.far.take(clock::read()).expect("it was delivered");
+        got.now.since(got.arrived) > LATE / 2
+    };
+    // A worker of the kernel turns the stamps on after the first socket has asked for them (Linux 6.18).
+    assert!((0..50).any(|_| is_seen()));
 }
 
 #[test]
