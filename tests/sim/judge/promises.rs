@@ -282,11 +282,12 @@ pub fn no_promise_is_said_to_be_broken(
 }
 
 /// In peace everything is home: no route or address of faild anywhere, each configured route stands that was not lost
-/// while nobody watched, nothing is on a detour.
+/// while nobody watched, nothing is on a detour, and whoever shared an id has another (rule 13).
 pub fn all_is_home(records: &Records, world: &World) -> Result<(), Violation> {
     const PROMISE: &str = "all_is_home";
     for node in &world.nodes {
         let number = node.number;
+        require(!records.shares_id(world, number), number, PROMISE, || "another bears its id".to_owned())?;
         if let Some(route) = node.kernel.own_routes().next() {
             return broken(
                 number,

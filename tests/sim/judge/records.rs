@@ -218,6 +218,13 @@ impl Records {
         }
     }
 
+    /// Whether another host bore the same id at the last look.
+    pub fn shares_id(&self, world: &World, node: NodeNumber) -> bool {
+        let own = self.ids[node.index()].0;
+        let others = world.numbers().into_iter().filter(|other| *other != node);
+        own.is_some() && others.map(|other| self.ids[other.index()].0).any(|id| id == own)
+    }
+
     /// Whether nobody bears the id of a host but itself, and that for so long that all others act for it again: after
     /// the quarantine of rule 13, homes and ways out have to be proven anew.
     fn is_alone(&self, world: &World, node: NodeNumber) -> bool {
