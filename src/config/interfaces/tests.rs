@@ -113,7 +113,7 @@ fn members_on_different_subnets_are_a_warning_unless_nobody_stands_in() {
     let interfaces = [
         interface(1, "a", &["10.1.0.1/24", "fd00::1/64"]),
         interface(2, "b", &["10.2.0.1/24", "fd00::2/64"]),
-        interface(3, "bare", &["10.3.0.1/32", "fe80::1/64"]),
+        interface(3, "bare", &["10.3.0.1/32", "fd00::3/128"]),
     ];
     let warnings = |name| {
         let config = Config { groups: vec![group(name, &["a", "b", "bare"])], ..Config::default() };

@@ -151,7 +151,13 @@ impl Group {
         let serves = |name: &str| self.members.iter().any(|other| other.is_active() && other.name() == name);
         match member.state {
             State::New => plan::Member::Undecided,
-            State::Failed(Cause::Remembered) => member.place.clone(),
+            State::Failed(Cause::Remembered) => match &member.place {
+                // It was chosen while the member was out of service, and has failed since.
+                plan::Member::StandIn(name) if !serves(name) => self.choose(place),
+                plan::Member::StandIn(_) | plan::Member::Undecided | plan::Member::Home => {
+                    member.place.clone()
+                }
+            },
             State::Running(Duty::Active) | State::NoTargets(Duty::Active) => plan::Member::Home,
             State::Running(Duty::Inactive) | State::NoTargets(Duty::Inactive) => match &member.place {
                 plan::Member::StandIn(_) | plan::Member::Undecided if member.config.standby => {
