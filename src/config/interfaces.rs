@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::fault::{Fault, Origin};
-use super::{Config, GroupConfig, LanConfig, NextHopConfig, document};
-use crate::interface::{Family, Interface, InterfaceKind};
+use super::{Config, GroupConfig, LanConfig, MemberConfig, NextHopConfig, document};
+use crate::interface::{Family, Interface, InterfaceAddress, InterfaceKind};
 
 /// Faults that show only on the host: an interface that cannot be what it is named for, two whose prefixes overlap.
 ///
@@ -23,7 +23,7 @@ pub fn check_against_interfaces(config: &Config, interfaces: &[Interface]) -> Ve
 }
 
 /// What can run on this host, and is likely not as it was meant: interfaces that are not there (faild waits for them),
-/// members of a group that are on different subnets, targets and next hops that are on none of theirs.
+/// members of a group that are on different subnets or have no address, targets and next hops that are on none of theirs.
 pub fn host_warnings(config: &Config, interfaces: &[Interface]) -> Vec<String> {
     let names = all_names(config);
     let absent = names.into_iter().filter(|name| find(interfaces, name).is_none());
@@ -31,6 +31,7 @@ pub fn host_warnings(config: &Config, interfaces: &[Interface]) -> Vec<String> {
     for group in config.groups.iter().filter(|group| !group.name.is_empty()) {
         warnings.extend(strangers(group, interfaces));
         warnings.extend(far_targets(group, interfaces));
+        warnings.extend(mute(group, interfaces));
     }
     for route in &config.routes {
         warnings.extend(route.next_hops.listed().iter().filter_map(|hop| unreached(hop, interfaces)));
@@ -185,6 +186,30 @@ fn strangers(group: &GroupConfig, interfaces: &[Interface]) -> Vec<String> {
         ))
     };
     others.into_iter().filter_map(stranger).collect()
+}
+
+/// Members that could not stand in for others: what they send would be answered to an address elsewhere. Where nobody has
+/// an address yet nothing can be said.
+fn mute(group: &GroupConfig, interfaces: &[Interface]) -> Vec<String> {
+    let has_address = |member: &MemberConfig, family: Family| {
+        let own = find(interfaces, &member.interface).into_iter().flat_map(|i| &i.addresses);
+        let counts =
+            |a: &InterfaceAddress| Some(a.address()) != member.test_address && !is_link_local(&a.prefix);
+        own.filter(|a| counts(a)).any(|a| Family::of(&a.address()) == family)
+    };
+    let there = || group.members.iter().filter(|member| find(interfaces, &member.interface).is_some());
+    let mut warnings = Vec::new();
+    for family in [Family::V4, Family::V6] {
+        let is_used = there().any(|member| has_address(member, family));
+        warnings.extend(there().filter(|member| is_used && !has_address(member, family)).map(|member| {
+            format!(
+                "member {} of group {} has no {family} address of its own besides those it is probed from, so that \
+                 nobody could answer when it stands in for another; give it one of the subnet",
+                member.interface, group.name
+            )
+        }));
+    }
+    warnings
 }
 
 /// Targets that are on no subnet of the members: they are passed over. Where there are no subnets yet nothing can be said.

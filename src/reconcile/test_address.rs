@@ -30,8 +30,10 @@ pub(super) struct TestAddresses {
 /// How it goes with one of them.
 #[derive(Debug, Clone, Copy, Default)]
 struct Attempt {
-    /// Where it was made, as far as is known.
+    /// Where it is, as far as is known.
     stands_on: Option<InterfaceIndex>,
+    /// This run has made it; else it was there before, and may be somebody else's.
+    is_made: bool,
     troubles: u32,
     last: Instant,
     not_before: Instant,
@@ -40,6 +42,7 @@ struct Attempt {
 impl Attempt {
     /// Somebody undid it: it is done again at once the first time, then after longer and longer pauses.
     fn undone(&mut self, now: Instant) {
+        self.is_made = false;
         self.trouble(now);
         self.not_before = now + pause(self.troubles - 1);
     }
@@ -155,8 +158,8 @@ impl Reconciler {
             interface.addresses.iter().filter_map(move |a| {
                 let IpAddr::V4(address) = a.address() else { return None };
                 let made = self.tests.made.get(&address);
-                let is_made =
-                    a.scope == LINK_SCOPE && made.is_some_and(|m| m.stands_on == Some(interface.index));
+                let is_made = a.scope == LINK_SCOPE
+                    && made.is_some_and(|m| m.is_made && m.stands_on == Some(interface.index));
                 let is_ours = a.prefix.prefix_len() == 32 && (a.protocol == PROTOCOL || is_made);
                 is_ours.then_some((interface, address))
             })
@@ -176,7 +179,8 @@ impl Reconciler {
     pub(super) fn on_test_done(&mut self, task: Task, operation: Operation) {
         match (task, operation) {
             (Task::MakeTest { address }, Operation::AddAddress { interface, address: made }) => {
-                self.tests.made.entry(address).or_default().stands_on = Some(interface);
+                let attempt = self.tests.made.entry(address).or_default();
+                (attempt.stands_on, attempt.is_made) = (Some(interface), true);
                 self.load_address(interface, made);
             }
             (Task::RemoveTest { address }, Operation::DeleteAddress { interface, address: removed }) => {

@@ -82,7 +82,7 @@ fn if_mpadm_and_ipmpstat_do_what_people_know() {
     assert!(refused.code == Some(1) && refused.errors.contains("no other usable interface"), "{refused:?}");
     let interfaces = compat(h1, "ipmpstat -iP -o interface,active,flags,state");
     assert_eq!(
-        interfaces.text, "eth0:no:-------:offline\neth1:no:-------:offline\neth2:yes:-s---d-:ok\n",
+        interfaces.text, "eth0:no:-------:offline\neth1:no:-------:offline\neth2:yes:-s-----:ok\n",
         "{interfaces:?}"
     );
     assert_eq!(compat(h1, "if_mpadm -r eth0").code, Some(0));

@@ -20,6 +20,7 @@ mod dry_run;
 mod flapping;
 mod foreign_flush;
 mod group_commands;
+mod groups;
 mod hooks;
 mod hostile;
 mod instance;

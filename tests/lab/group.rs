@@ -18,7 +18,7 @@ impl Lab {
         for number in 0..3 {
             self.plug(host, number);
         }
-        for number in 0..2 {
+        for number in 0..3 {
             host.ip(&format!("addr add 192.0.2.2{number}/24 dev eth{number}"));
         }
         // The router is one of the routing table, so that it is asked.

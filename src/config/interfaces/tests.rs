@@ -113,7 +113,7 @@ fn members_on_different_subnets_are_a_warning_unless_nobody_stands_in() {
     let interfaces = [
         interface(1, "a", &["10.1.0.1/24", "fd00::1/64"]),
         interface(2, "b", &["10.2.0.1/24", "fd00::2/64"]),
-        interface(3, "bare", &["10.3.0.1/32", "fe80::1/64"]),
+        interface(3, "bare", &["10.3.0.1/32", "fd00::3/128"]),
     ];
     let warnings = |name| {
         let config = Config { groups: vec![group(name, &["a", "b", "bare"])], ..Config::default() };
@@ -123,6 +123,29 @@ fn members_on_different_subnets_are_a_warning_unless_nobody_stands_in() {
                 of one";
     assert_eq!(warnings("g"), [text]);
     assert_eq!(warnings(""), NONE);
+}
+
+#[test]
+fn a_member_that_nobody_could_answer_is_a_warning() {
+    let interfaces = [
+        interface(1, "a", &["10.1.0.1/24", "fd00::1/64", "fe80::1/64"]),
+        interface(2, "b", &["10.1.0.2/24", "fe80::2/64", "10.1.0.12/32"]),
+        interface(3, "c", &["fd00::3/64", "10.1.0.13/24"]),
+    ];
+    let warnings = |name: &str, members: &[&str]| {
+        let mut group = group(name, members);
+        group.members.iter_mut().for_each(|member| member.test_address = Some([10, 1, 0, 13].into()));
+        host_warnings(&Config { groups: vec![group], ..Config::default() }, &interfaces)
+    };
+    let text = |member: &str, family: &str| {
+        format!(
+            "member {member} of group g has no {family} address of its own besides those it is probed from, so that \
+             nobody could answer when it stands in for another; give it one of the subnet"
+        )
+    };
+    assert_eq!(warnings("g", &["a", "b", "c"]), [text("c", "ipv4"), text("b", "ipv6")]);
+    assert_eq!(warnings("", &["a", "b", "c"]), NONE, "nobody stands in");
+    assert_eq!(warnings("g", &["c"]), NONE, "there is nobody to stand in for");
 }
 
 #[test]

@@ -126,6 +126,20 @@ fn the_end_removes_it_unless_all_is_to_be_kept() {
 }
 
 #[test]
+fn one_that_was_there_before_is_somebody_elses() {
+    let mut made = kernel();
+    let mut own = address(TEST);
+    (own.scope, own.no_prefix_route, own.protocol) = (253, true, 0);
+    made.add_address(ETH1, own).unwrap();
+    let mut rig = tested(made);
+    rig.wait(200 * SECOND);
+    assert_eq!(rig.take_operations(), [""; 0]);
+    rig.stop();
+    assert_eq!(rig.take_operations(), [""; 0]);
+    assert!(stands(&rig));
+}
+
+#[test]
 fn it_is_never_the_source_of_a_route_nor_is_a_link_local_address() {
     let mut rig = tested(bare());
     rig.add(&route("10.1.0.0/24", "-", ETH1, 0));

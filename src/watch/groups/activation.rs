@@ -4,7 +4,7 @@
 //! fails one spare member steps in; for each standby too many one steps back.
 
 use super::group::Group;
-use super::member::{Cause, Duty, Event, State};
+use super::member::{Cause, Duty, Event, Member, State};
 use super::notice::Notice;
 use crate::watch::Context;
 use crate::watch::plan;
@@ -151,7 +151,13 @@ impl Group {
         let serves = |name: &str| self.members.iter().any(|other| other.is_active() && other.name() == name);
         match member.state {
             State::New => plan::Member::Undecided,
-            State::Failed(Cause::Remembered) => member.place.clone(),
+            State::Failed(Cause::Remembered) => match &member.place {
+                // It was chosen while the member was out of service, and has failed since.
+                plan::Member::StandIn(name) if !serves(name) => self.choose(place),
+                plan::Member::StandIn(_) | plan::Member::Undecided | plan::Member::Home => {
+                    member.place.clone()
+                }
+            },
             State::Running(Duty::Active) | State::NoTargets(Duty::Active) => plan::Member::Home,
             State::Running(Duty::Inactive) | State::NoTargets(Duty::Inactive) => match &member.place {
                 plan::Member::StandIn(_) | plan::Member::Undecided if member.config.standby => {
@@ -161,6 +167,9 @@ impl Group {
                 plan::Member::StandIn(_) | plan::Member::Undecided => self.choose(place),
                 plan::Member::Home => plan::Member::Home,
             },
+            State::Failed(_) if member.place == plan::Member::Home && member.is_returning() => {
+                plan::Member::Home
+            }
             State::Failed(_) | State::Offline(_) => match &member.place {
                 plan::Member::StandIn(name) if serves(name) => member.place.clone(),
                 plan::Member::StandIn(_) | plan::Member::Undecided | plan::Member::Home => self.choose(place),
@@ -168,15 +177,23 @@ impl Group {
         }
     }
 
-    /// Who stands in: a standby by preference, else who has the least to do.
+    /// Who stands in: a standby by preference, else who has the least to do. Before all, one that has an address of each
+    /// family that the member has: others would answer to that of the member, which is dead.
     fn choose(&self, place: usize) -> plan::Member {
         let others = self.members.iter().enumerate().filter(|(other, _)| *other != place);
         let active = others.map(|(_, member)| member).filter(|member| member.is_active());
-        let best = active.min_by_key(|member| (!member.config.standby, self.load(member.name(), place)));
+        let best = active.min_by_key(|member| {
+            (self.lacks(place, member), !member.config.standby, self.load(member.name(), place))
+        });
         best.map_or_else(
             || self.members[place].place.clone(),
             |member| plan::Member::StandIn(member.name().to_owned()),
         )
+    }
+
+    /// Families of which the member at `place` has an address for data and another has none.
+    fn lacks(&self, place: usize, other: &Member) -> usize {
+        self.members[place].families.difference(&other.families).count()
     }
 
     fn tell_place(
@@ -189,7 +206,9 @@ impl Group {
         let (interface, group) = (self.members[place].name().to_owned(), self.config.name.clone());
         match (before, after) {
             (_, plan::Member::StandIn(by)) if before != after => {
-                context.notice(Notice::StoodIn { interface, group, by: by.clone() });
+                let stand_in = self.members.iter().find(|member| member.name() == by);
+                let mute = stand_in.is_some_and(|member| self.lacks(place, member) > 0);
+                context.notice(Notice::StoodIn { interface, group, by: by.clone(), mute });
             }
             (plan::Member::StandIn(_), plan::Member::Home) => {
                 context.notice(Notice::StandInEnded { interface, group });

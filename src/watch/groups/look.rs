@@ -143,7 +143,8 @@ impl Group {
             let usable = |address: &&InterfaceAddress| {
                 Some(address.address()) != member.config.test_address && !is_link_local(address.address())
             };
-            member.has_data_address = interface.addresses.iter().any(|address| usable(&address));
+            let data = interface.addresses.iter().filter(usable);
+            member.families = data.map(|address| Family::of(&address.address())).collect();
             member.makes_address = makes_address(member, interface);
             member.awaits_address = member.config.ipv6
                 && interface.addresses.iter().any(|a| a.tentative && is_link_local(a.address()));

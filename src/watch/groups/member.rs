@@ -10,7 +10,7 @@
 //!                   Offline                  the administrator's will, or a hardware address that is not its own
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -154,8 +154,8 @@ pub(super) struct Member {
     pub(super) is_fresh: bool,
     /// It shall be set up: it was found down when it was fresh.
     pub(super) shall_be_up: bool,
-    /// It has an address that data could bear.
-    pub(super) has_data_address: bool,
+    /// The families of the addresses that it has for data.
+    pub(super) families: BTreeSet<Family>,
     /// IPv4: faild makes the test address, because the interface has it not.
     pub(super) makes_address: bool,
     /// The IPv6 address is being checked for duplicates.
@@ -202,7 +202,7 @@ impl Member {
             place: plan::Member::Undecided,
             is_fresh: true,
             shall_be_up: false,
-            has_data_address: false,
+            families: BTreeSet::new(),
             makes_address: false,
             awaits_address: false,
             told: Told::default(),
@@ -270,6 +270,13 @@ impl Member {
         let since = runs.iter().map(|run| run.since).max()?;
         let losses = runs.iter().map(|run| run.count).min()?;
         (losses >= LOSSES).then_some((since, losses))
+    }
+
+    /// It has failed and is answered again. After a failure of the whole group members return one after the other: who
+    /// is about to keeps its traffic, which would only move to and fro.
+    pub(super) fn is_returning(&self) -> bool {
+        let is_answered = |instance: &Instance| instance.is_capable() && instance.ring.answers().is_some();
+        self.has_failed() && self.has_link && self.instances.values().any(is_answered)
     }
 
     /// It is wished that it is probed.

@@ -55,8 +55,8 @@ pub enum Notice {
     SpareActivated { interface: String, group: String, standby: bool },
     /// A standby is held back again.
     StandbyReleased { interface: String, group: String },
-    /// Traffic of a member goes by another.
-    StoodIn { interface: String, group: String, by: String },
+    /// Traffic of a member goes by another. `mute`: which lacks an address of some family.
+    StoodIn { interface: String, group: String, by: String, mute: bool },
     /// It goes by the member itself again.
     StandInEnded { interface: String, group: String },
     /// A member is out of service.
@@ -97,6 +97,7 @@ impl Notice {
             | Notice::LinkHeld { .. }
             | Notice::TestAddressShared { .. }
             | Notice::TestAddressDeprecated { .. }
+            | Notice::StoodIn { mute: true, .. }
             | Notice::MacDuplicate { .. } => Level::Warn,
             Notice::LinkUp { .. }
             | Notice::InterfaceRepaired { .. }
@@ -151,8 +152,11 @@ impl fmt::Display for Notice {
             Notice::StandbyReleased { interface, group } => {
                 write!(f, "standby-released interface={interface} group={group}")
             }
-            Notice::StoodIn { interface, group, by } => {
-                write!(f, "stand-in interface={interface} group={group} by={by}")
+            Notice::StoodIn { interface, group, by, mute } => {
+                write!(f, "stand-in interface={interface} group={group} by={by}")?;
+                let note =
+                    " note=\"it has no address that others could answer to; give it one of the subnet\"";
+                f.write_str(if *mute { note } else { "" })
             }
             Notice::StandInEnded { interface, group } => {
                 write!(f, "stand-in-ended interface={interface} group={group}")

@@ -45,7 +45,7 @@ impl Member {
             standby: self.config.standby,
             inactive: self.is_spare(),
             duplicate_mac: self.duplicate_mac,
-            no_data_address: !self.has_data_address,
+            no_data_address: self.families.is_empty(),
             state: self.state(),
             link: self.link(),
             probing: self.probing(),

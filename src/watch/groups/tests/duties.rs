@@ -232,3 +232,19 @@ fn a_member_that_leaves_is_replaced_by_a_standby() {
     world.reload();
     assert!(world.is_active("s"));
 }
+
+#[test]
+fn who_has_no_address_to_be_answered_at_is_the_last_to_stand_in() {
+    let mut setup = Setup::abs();
+    // The test address is left.
+    setup.interfaces[2].addresses.remove(0);
+    let mut world = setup.start();
+    world.run(s(20));
+    world.set_carrier("a", false);
+    assert!(world.is_active("s"));
+    assert_eq!(world.place("a"), plan::Member::StandIn("b".into()));
+    assert_eq!(world.notices.iter().filter(|(_, notice)| notice.contains("it has no address")).count(), 0);
+    world.set_carrier("b", false);
+    assert_eq!(world.place("a"), plan::Member::StandIn("s".into()));
+    assert_eq!(world.notices.iter().filter(|(_, notice)| notice.contains("it has no address")).count(), 2);
+}

@@ -248,3 +248,30 @@ fn an_answer_to_a_question_from_before_the_silence_is_no_witness() {
         assert_eq!(world.told("group-failed"), 1);
     }
 }
+
+#[test]
+fn when_what_was_asked_returns_traffic_does_not_move_to_and_fro() {
+    for seed in 0..20 {
+        let mut world = Setup { seed, ..Setup::abs() }.start();
+        world.run(s(20));
+        world.host(ROUTER).alive = false;
+        world.run(s(20));
+        assert_eq!(world.group_state(), GroupState::Failed);
+        world.host(ROUTER).alive = true;
+        world.run(s(60));
+        assert_eq!(world.group_state(), GroupState::Ok);
+        assert_eq!(world.moved(), "", "seed {seed}: {}", world.text());
+    }
+}
+
+#[test]
+fn who_stays_silent_when_what_was_asked_returns_is_left() {
+    let mut world = Setup::abs().start();
+    world.run(s(20));
+    world.host(ROUTER).alive = false;
+    world.run(s(20));
+    world.cut("a", true);
+    world.host(ROUTER).alive = true;
+    world.run(s(30));
+    assert_eq!(world.place("a"), plan::Member::StandIn("s".into()));
+}

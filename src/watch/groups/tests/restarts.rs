@@ -112,3 +112,19 @@ fn a_failure_that_nobody_can_prove_over_is_left_to_the_link_after_a_while() {
     assert_eq!(world.state("a"), MemberState::Unknown, "{}", world.text());
     assert_eq!(world.place("a"), plan::Member::Home);
 }
+
+#[test]
+fn who_had_failed_before_and_comes_back_into_service_leaves_a_stand_in_that_is_gone() {
+    let mut world = Setup::new(&["a", "b", "c"], &[]).start();
+    world.run(s(20));
+    world.cut("c", true);
+    world.run(s(20));
+    assert_eq!(world.state("c"), MemberState::Failed);
+    world.restart();
+    world.set_offline("c", true);
+    assert_eq!(world.place("c"), plan::Member::StandIn("a".into()));
+    world.set_offline("c", false);
+    assert_eq!(world.state("c"), MemberState::Failed);
+    world.set_carrier("a", false);
+    assert_eq!(world.place("c"), plan::Member::StandIn("b".into()));
+}

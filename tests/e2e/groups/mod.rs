@@ -1,0 +1,17 @@
+//! Groups of interfaces on one subnet (faild.toml(5), GROUPS).
+
+mod failover;
+mod moves;
+mod quality;
+mod settings;
+mod standby;
+mod targets;
+mod test_addresses;
+
+use std::time::Duration;
+
+/// In the tests: ten times what a busy machine delays a process by is one probe.
+const DETECTION: Duration = Duration::from_millis(500);
+
+/// Longest outage that a silent member may show: detection on an idle machine, and what a busy one adds.
+const OUTAGE: Duration = Duration::from_millis(2 * 500);
