@@ -46,4 +46,5 @@ mod systemd;
 mod three_lans;
 mod transfer;
 mod upgrade;
+mod uplinks;
 mod why;

@@ -20,6 +20,7 @@ mod host;
 mod measure;
 mod settings;
 mod traffic;
+mod uplinks;
 mod watch;
 mod words;
 
@@ -36,6 +37,7 @@ pub(crate) use forge::{Probe, record};
 use host::On;
 pub(crate) use host::{FAILD_UID, Family, Host};
 pub(crate) use measure::{Meter, Transfer};
+pub(crate) use uplinks::{OTHER_TARGET, Routed, TARGET, TARGET_V6, Uplinks};
 pub(crate) use watch::Watch;
 
 /// Every host speaks both, where a test does not say otherwise.

@@ -133,24 +133,29 @@ impl Uplinks {
         self.host(number + 1)
     }
 
-    /// Starts `faild` on the host with these settings, and waits until it goes by wan0.
+    /// Starts `faild` on the host with these settings, and waits until all next hops are judged.
+    #[track_caller]
     pub(crate) fn start(&self, toml: &str) -> Daemon<'_> {
-        let daemon = self.start_somewhere(toml);
-        self.wait_home();
+        self.start_with(toml, "")
+    }
+
+    /// The same with further flags.
+    #[track_caller]
+    pub(crate) fn start_with(&self, toml: &str, flags: &str) -> Daemon<'_> {
+        let host = self.host(1);
+        let daemon = host.faild_with(&format!("{} {flags}", host.configure(toml)));
+        self.wait_judged();
         daemon
     }
 
-    /// Starts `faild` on the host with these settings, and waits until all next hops are judged.
+    /// Waits until every next hop of the host works or has failed.
     #[track_caller]
-    pub(crate) fn start_somewhere(&self, toml: &str) -> Daemon<'_> {
-        let host = self.host(1);
-        let daemon = host.faild_with(&host.configure(toml));
-        let known = || {
-            let answer = host.faildctl("--json probes");
-            !answer.text.is_empty()
-        };
-        wait_until("all next hops are judged", PATIENCE, known);
-        daemon
+    pub(crate) fn wait_judged(&self) {
+        wait_until("all next hops are judged", PATIENCE, || {
+            let answer = self.host(1).faildctl("routes --json").text;
+            let is_open = answer.contains("\"next_hops\":[]") || answer.contains("\"unknown\"");
+            answer.contains("next_hops") && !is_open
+        });
     }
 
     /// Datagrams to a target from whatever address the host's routes say.
@@ -168,6 +173,20 @@ impl Uplinks {
         wait_until(&format!("{target} is reached by {interface}"), PATIENCE, || {
             host.way_to(target).as_deref() == Some(interface)
         });
+    }
+
+    /// A router whose outside is gone: silent, and its link down, which nobody at the other end of the switch sees.
+    pub(crate) fn kill_router(&self, number: u8) {
+        self.router(number).ip("link set outside down");
+    }
+
+    /// As if it had booted.
+    pub(crate) fn revive_router(&self, number: u8) {
+        let (router, place) = (self.router(number), &ROUTERS[usize::from(number) - 1]);
+        router.ip("link set outside up");
+        // They went with the link.
+        router.ip(&format!("addr replace {}::1/64 dev outside nodad", place.v6));
+        router.ip("addr replace fe80::1/64 dev outside nodad");
     }
 
     /// The address that packets to a target come from.
