@@ -141,7 +141,8 @@ pub struct GroupConfig {
     pub detection_time: Duration,
     /// Whether a repaired interface becomes active again (FAILBACK). Default yes.
     pub failback: bool,
-    /// Hosts on the subnet to probe when no router is known there. At most 16.
+    /// Hosts on the subnet to probe, after the routers that are known there; with either of them no others are looked
+    /// for. At most 16.
     pub targets: Vec<TargetConfig>,
 }
 

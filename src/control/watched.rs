@@ -139,6 +139,9 @@ pub struct MemberTargets {
     pub test_address: Option<IpAddr>,
     /// In the order in which they are asked.
     pub targets: Vec<Target>,
+    /// Answers that were none: from somebody else, by another interface, or a second time.
+    #[serde(default)]
+    pub bogus: u64,
 }
 
 /// Where the targets of an interface come from.
@@ -365,6 +368,7 @@ mod tests {
             mode: Mode::Routes,
             test_address: Some([192, 0, 2, 11].into()),
             targets: vec![target()],
+            bogus: 0,
         }
     }
 

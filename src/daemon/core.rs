@@ -47,7 +47,7 @@ mod watching;
 
 pub(super) use reload::{Source, Trial};
 pub(super) use stop::End;
-pub(super) use watching::Watching;
+pub(super) use watching::{Watching, judged};
 
 /// Everything but the poll.
 pub(super) struct Core {

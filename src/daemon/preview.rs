@@ -5,13 +5,15 @@ use std::net::IpAddr;
 
 use log::Level;
 
+use super::core::judged;
 use crate::config::Config;
 use crate::engine::{Engine, Input, Memory, Notice, Output};
 use crate::interface::{Family, Interface, InterfaceIndex};
 use crate::kernel::sysctl::Sysctls;
 use crate::kernel::{Error, Kernel, SmallTable};
-use crate::reconcile::{self, MAIN_TABLE, Reconciler, Settings};
+use crate::reconcile::{self, Reconciler, Settings};
 use crate::time::Instant;
+use crate::watch::{self, Watch};
 
 /// The warnings, as the log would have them.
 ///
@@ -22,13 +24,18 @@ pub(super) fn warnings(config: &Config, kernel: &mut impl Kernel) -> Result<Vec<
     let mut engine = Engine::new(config, Memory::default(), [0; 32]);
     engine.handle(Instant::default(), Input::Interfaces(&interfaces));
     let mut warnings = choice(&mut engine);
+    let mut watch = Watch::new(config, &watch::Memory::default(), [0; 32]);
+    watch.handle(Instant::default(), watch::Input::Interfaces(&interfaces));
+    warnings.extend(watched(&mut watch));
     let names = &engine.plan().lans;
-    let lans: Vec<&Interface> = interfaces.iter().filter(|i| names.contains(&i.name)).collect();
-    let unfit = Sysctls::default().check(&lans).into_iter().filter(|finding| finding.level() == Level::Warn);
+    let judged = judged(config, &watch.snapshot(Instant::default()));
+    let looked_at: Vec<&Interface> =
+        interfaces.iter().filter(|i| names.contains(&i.name) || judged.contains(&i.name)).collect();
+    let unfit =
+        Sysctls::default().check(&looked_at).into_iter().filter(|finding| finding.level() == Level::Warn);
     warnings.extend(unfit.map(|finding| finding.to_string()));
     warnings.extend(neighbours(config).map(|table| table.to_string()));
-    let indices: Vec<InterfaceIndex> = lans.iter().map(|lan| lan.index).collect();
-    warnings.extend(routes(config, &engine, &interfaces, kernel, &indices)?);
+    warnings.extend(routes(config, (&engine, &watch), &interfaces, kernel)?);
     Ok(warnings)
 }
 
@@ -46,6 +53,19 @@ fn choice(engine: &mut Engine) -> Vec<String> {
     notices.filter(is_wanted).map(|notice| notice.to_string()).collect()
 }
 
+/// What the watch has to say before anybody has answered.
+fn watched(watch: &mut Watch) -> Vec<String> {
+    let notices = std::iter::from_fn(|| watch.next_output()).filter_map(|output| match output {
+        watch::Output::Notice(notice) => Some(notice),
+        watch::Output::Probe(_)
+        | watch::Output::QueryLinks
+        | watch::Output::ListNeighbours(_)
+        | watch::Output::PlanChanged
+        | watch::Output::Remember(_) => None,
+    });
+    notices.filter(|notice| notice.level() <= Level::Warn).map(|notice| notice.to_string()).collect()
+}
+
 /// Of the peers only those that the settings name are known.
 fn neighbours(config: &Config) -> impl Iterator<Item = SmallTable> + '_ {
     let addresses = || config.peers.iter().flat_map(|peer| peer.addresses.iter());
@@ -57,17 +77,20 @@ fn neighbours(config: &Config) -> impl Iterator<Item = SmallTable> + '_ {
 /// What the routes give to say.
 fn routes(
     config: &Config,
-    engine: &Engine,
+    (engine, watch): (&Engine, &Watch),
     interfaces: &[Interface],
     kernel: &mut impl Kernel,
-    lans: &[InterfaceIndex],
 ) -> Result<Vec<String>, Error> {
     let now = Instant::default();
     let mut reconciler = Reconciler::new(Settings::from(config), None);
     reconciler.handle(now, reconcile::Input::Plan(engine.plan()));
+    reconciler.handle(now, reconcile::Input::Watch(watch.plan()));
     reconciler.handle(now, reconcile::Input::Interfaces(interfaces));
     reconciler.handle(now, reconcile::Input::OwnRoutes(kernel.own_routes()?));
-    reconciler.handle(now, reconcile::Input::LanRoutes(kernel.routes_over(lans, &[MAIN_TABLE])?));
+    let scope = reconciler.scope();
+    let named = interfaces.iter().filter(|i| scope.interfaces.contains(&i.name));
+    let over: Vec<InterfaceIndex> = named.map(|i| i.index).collect();
+    reconciler.handle(now, reconcile::Input::LanRoutes(kernel.routes_over(&over, &scope.tables)?));
     let notices = std::iter::from_fn(|| reconciler.next_output()).filter_map(|output| match output {
         reconcile::Output::Notice(notice) => Some(notice),
         reconcile::Output::Apply(_)

@@ -110,7 +110,7 @@ fn play(core: &Core, now: Instant, fault: Option<&Fault>) -> Vec<Step> {
         answers: VecDeque::new(),
         waiting: VecDeque::new(),
         is_plan_new: core.is_plan_new,
-        is_watch_new: !core.config.routes.is_empty() || !core.config.groups.is_empty(),
+        is_watch_new: core.watching.is_on(),
         began: now,
         ends: (now + core.engine.longest_judgement(), now + hosts::longest_judgement(&core.config, &shown)),
         steps: Vec::new(),

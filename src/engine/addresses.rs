@@ -155,10 +155,13 @@ impl Engine {
         if peer.withdrawal_waits {
             return;
         }
+        // A list that is known to be old may lack what has come since; the new one is on its way.
+        let is_current = |p: &Path| p.claims_generation == p.offered_generation;
         let voices: Vec<_> = peer
             .paths
             .values()
             .filter(|p| !p.claims.is_empty() && p.missed < missed && p.verdict != Level::Down)
+            .filter(|p| is_current(p))
             .collect();
         if voices.is_empty() || voices.iter().any(|p| p.claims.len() >= COMPLETE_LIST) {
             return;

@@ -155,9 +155,24 @@ impl Engine {
             return Position::Home;
         }
         match self.best(now, peer, key, a, Some(way).filter(|way| !self.is_serving(peer, *way))) {
-            Some(best) => Position::Detour(best.key, best.via),
-            None => stay,
+            Some(best) if !self.is_no_better(now, peer, (way, via), &best) => {
+                Position::Detour(best.key, best.via)
+            }
+            Some(_) | None => stay,
         }
+    }
+
+    /// Whether a way that is down answers all the same, as the best other does: two such would be left for each other with
+    /// every packet. Both ends stay with the first of them.
+    fn is_no_better(&self, now: Instant, peer: &Peer, current: (PathKey, IpAddr), best: &Candidate) -> bool {
+        let (way, via) = current;
+        let lately = self.lately(now, peer);
+        let answers = |path: &Path| path.unanswered_since.is_none() && path.proof >= Some(lately);
+        best.class == Class::Answered
+            && best.order >= self.order(peer, way)
+            && self.is_running(way.lan)
+            && !has_gone(peer, way, &via)
+            && peer.paths.get(&way).is_some_and(|path| !path.is_drained() && answers(path))
     }
 
     /// Rule 7: both ends would, or the peer has gone already (its own detour died), and this very address has answered at
@@ -214,17 +229,22 @@ impl Engine {
     }
 
     /// Rule 2: a path is taken only if it answered an INQ that was sent after the other went silent, so that the death
-    /// of the peer, or our own, is not taken for that of a LAN.
+    /// of the peer, or our own, is not taken for that of a LAN; and lately, for it may have gone silent itself since.
     pub(super) fn is_proven_since(&self, now: Instant, peer: &Peer, silent: PathKey, path: &Path) -> bool {
         let silent = peer.paths.get(&silent).map(AsRef::as_ref);
-        path.proof.is_some_and(|proof| proof >= self.silent_since(now, peer, silent))
+        let since = self.silent_since(now, peer, silent).max(self.lately(now, peer));
+        path.proof.is_some_and(|proof| proof >= since)
     }
 
     /// Since when a path is silent, as far as proofs of others are concerned. A verdict from before the peer's restart or
     /// absence, or from its report, has no beginning that counts: then what is fresh does.
     pub(super) fn silent_since(&self, now: Instant, peer: &Peer, path: Option<&Path>) -> Instant {
-        let recently = now - peer.pace.interval() * (self.config.missed.get() + 2);
-        path.and_then(|path| path.unanswered_since).unwrap_or(recently)
+        path.and_then(|path| path.unanswered_since).unwrap_or_else(|| self.lately(now, peer))
+    }
+
+    /// What is older than this proves nothing of the present.
+    pub(super) fn lately(&self, now: Instant, peer: &Peer) -> Instant {
+        now - peer.pace.interval() * (self.config.missed.get() + 2)
     }
 
     /// How good a path is as a way out of `fled`; none if it is not proven since that went silent.

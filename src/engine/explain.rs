@@ -294,7 +294,7 @@ impl Engine {
             levels: (path.local, path.remote, path.verdict),
             evidence: path.grounds(),
             missed: (path.missed, self.config.missed.get()),
-            good: (path.good, self.clean_slots_wanted(peer, path)),
+            good: (path.good, self.clean_slots_wanted(peer, key.family, path)),
             round_trip: path.round_trip,
             heard: path.heard.map(|heard| now.since(heard)),
             penalty: (path.penalty.value(now, damping), free_in),

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::notice::Notice;
-use super::path::{PathKey, UNHEARD};
+use super::path::{PathKey, UNHEARD, is_link_local};
 use super::peer_address::Position;
 use super::{Engine, Peer, Reason};
 use crate::time::Instant;
@@ -40,6 +40,7 @@ impl Engine {
         self.drop_ghosts(now, lan);
         self.withdraw_left_behind(now);
         self.drop_withdrawn(now, lan);
+        self.drop_idle_detours(lan);
         self.forget_old(now);
         self.fit_interval();
         self.tell_lan(now, lan);
@@ -137,6 +138,25 @@ impl Engine {
         }
     }
 
+    /// A link-local address is the next hop of routes at most. While its node is absent, a detour that no route follows is
+    /// nothing: it would keep the node from being forgotten.
+    fn drop_idle_detours(&mut self, lan: LanIndex) {
+        let mut changed = Vec::new();
+        for peer in self.peers.values_mut().filter(|peer| peer.absent) {
+            let paths = peer.paths.iter_mut().filter(|(key, _)| key.lan == lan);
+            for record in paths.flat_map(|(_, path)| path.addresses.iter_mut()) {
+                let is_detour = matches!(record.position, Position::Detour(..));
+                if is_detour && record.applied.is_none() && is_link_local(&record.address) {
+                    record.position = Position::Undecided;
+                    changed.push(peer.node);
+                }
+            }
+        }
+        for node in changed {
+            self.update_plan(node);
+        }
+    }
+
     fn forget_old(&mut self, now: Instant) {
         let is_old = |peer: &Peer| {
             let keep = if peer.proven { FORGET_AFTER } else { FORGET_UNPROVEN_AFTER };
@@ -162,7 +182,8 @@ impl Engine {
     }
 
     /// Rule 9: a LAN is down when all of at least two peers on it are silent and one of them is heard elsewhere.
-    /// Derived each time, never stored, for people's eyes only.
+    /// Derived each time, never stored, for people's eyes only. The rule of [`crate::group::arbitrate`] seen from the other
+    /// side: there each witness is another member, here it is a silent peer that is heard on another LAN, at its own pace.
     fn tell_lan(&mut self, now: Instant, index: LanIndex) {
         let down = self.is_lan_down(now, index);
         let Some(lan) = self.lans.get_mut(&index) else { return };

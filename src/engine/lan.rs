@@ -132,6 +132,11 @@ impl Lan {
         self.interface.as_ref().filter(|i| i.is_running()).map(|i| i.index)
     }
 
+    /// Whether packets could pass all through the slot.
+    pub(super) fn ran_all_slot(&self) -> bool {
+        self.running_since.is_some_and(|since| since <= self.slot_begin)
+    }
+
     /// Takes in the interface as it is, and what that means for our address list. True if the list changed.
     pub(super) fn set_interface(&mut self, interface: Option<Interface>, now: Instant) -> bool {
         let before: Vec<IpAddr> = self.addresses().collect();

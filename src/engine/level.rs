@@ -3,8 +3,10 @@
 use super::notice::{Evidence, Notice};
 use super::path::{Path, PathKey, UNHEARD};
 use super::peer::Peer;
-use super::{Engine, Output};
+use super::peer_address::Position;
+use super::{Engine, Output, PeerAddress};
 use crate::config::Failback;
+use crate::interface::Family;
 use crate::time::Instant;
 use crate::wire::{LanIndex, Level, NodeId};
 
@@ -66,7 +68,10 @@ impl Engine {
         let suffices = match path.local {
             Level::Up => false,
             Level::Down => peer.is_nothing_else_up(key),
-            Level::Unknown => peer.absent || peer.are_others_down(key) || (first && !self.has_overlay(peer)),
+            Level::Unknown => {
+                let waits = || self.is_served_by_overlay(peer, key.family);
+                peer.absent || peer.are_others_down(key) || (first && !waits())
+            }
         };
         if peer.absent {
             self.on_return(now, node, key);
@@ -85,6 +90,18 @@ impl Engine {
                     .values()
                     .flat_map(|p| p.addresses.iter())
                     .any(|a| self.adopted.contains_key(&a.address)))
+    }
+
+    /// Whether some of the peer's traffic of a family goes by an overlay whose way is not known to be dead: only that is
+    /// worth waiting for (rule 6).
+    pub(super) fn is_served_by_overlay(&self, peer: &Peer, family: Family) -> bool {
+        let serves = |a: &PeerAddress| match (a.position, self.current_way(peer, a)) {
+            (_, Some((way, _))) => self.is_serving(peer, way),
+            (Position::Undecided, None) => self.adopted.contains_key(&a.address),
+            (Position::Home | Position::Detour(..), None) => a.applied.is_some(),
+        };
+        let paths = peer.paths.iter().filter(|(key, _)| key.family == family);
+        paths.flat_map(|(_, path)| path.addresses.iter()).any(serves)
     }
 
     /// The peer is back on this path. Each other one gets f fresh slots before it can be down.
@@ -120,11 +137,8 @@ impl Engine {
 
     /// Silent on all paths: absent. Nothing is known of it then, and nothing moves.
     fn check_presence(&mut self, node: NodeId) {
-        let missed = self.config.missed.get();
         let Some(peer) = self.peers.get(&node) else { return };
-        let is_silent =
-            |key: &PathKey, path: &Path| path.missed >= missed || path.gone || !self.is_running(key.lan);
-        if peer.absent || !peer.paths.iter().all(|(key, path)| is_silent(key, path)) {
+        if peer.absent || !peer.paths.iter().all(|(key, path)| self.is_silent(*key, path)) {
             return;
         }
         let said_goodbye = peer.paths.values().any(|path| path.gone);

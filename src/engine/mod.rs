@@ -117,6 +117,8 @@ pub struct Engine {
     offline: BTreeSet<String>,
     /// Host overlays that were found at the start.
     adopted: BTreeMap<IpAddr, NextHop>,
+    /// The first and the last sign of another host with our id.
+    own_clone: Option<(Instant, Instant)>,
     address_generation: u32,
     /// Generations of reports so far, to all peers.
     report_count: u32,
@@ -180,6 +182,7 @@ impl Engine {
             unmet: BTreeMap::new(),
             offline: BTreeSet::new(),
             adopted: BTreeMap::new(),
+            own_clone: None,
             address_generation: 1,
             report_count: 0,
             cookies,

@@ -4,7 +4,7 @@
 use super::counters::Dropped;
 use super::notice::Notice;
 use super::path::PathKey;
-use super::receive::Arrival;
+use super::receive::{Arrival, CLONE_QUARANTINE};
 use super::{Datagram, Engine};
 use crate::interface::Family;
 use crate::time::Instant;
@@ -33,9 +33,11 @@ impl Engine {
         if !self.is_outstanding_broadcast(lan, echo) {
             return Err(Dropped::UnknownNonce);
         }
-        // A responder never asks, so it never learns of us: then it is we who yield.
-        // An id that was drawn in this run is on no copied disk: who bears it too made it up.
-        let redraw = !self.told.redrawn && (self.boot < packet.sender.boot || !packet.sender.requestor);
+        // A responder never asks, so it never learns of us: then it is we who yield. So do we if the other does not, although
+        // it should: it drew the id itself. But only once a run: who bears that id too has made it up, or yields in his turn.
+        let yields =
+            self.boot < packet.sender.boot || !packet.sender.requestor || self.is_cloned_for_long(now);
+        let redraw = !self.told.redrawn && yields;
         if redraw || !std::mem::replace(&mut self.told.cloned, true) {
             let (node, other, interface) = (self.node, datagram.source, self.lan_name(lan));
             let own = self.source_towards(lan, &other);
@@ -48,6 +50,15 @@ impl Engine {
             self.remember_soon(now);
         }
         Ok(())
+    }
+
+    /// Takes in one more sign of another host with our id. Whether there have been some for so long that the other would have
+    /// yielded, if it meant to.
+    fn is_cloned_for_long(&mut self, now: Instant) -> bool {
+        let patience = CLONE_QUARANTINE.max(self.interval * 5);
+        let fresh = self.own_clone.filter(|(_, last)| now.since(*last) <= patience);
+        let (first, _) = *self.own_clone.insert((fresh.map_or(now, |(first, _)| first), now));
+        now.since(first) > patience
     }
 
     /// Our answer proves to the other that there are two of us; it is answered like a stranger.

@@ -25,7 +25,7 @@ const MAX_ADDRESSES: usize = 16;
 const COOKIE_EPOCH: Duration = Duration::from_secs(60);
 
 /// How long a node id that two hosts bear is left alone after the last sign of it.
-const CLONE_QUARANTINE: Duration = Duration::from_secs(5);
+pub(super) const CLONE_QUARANTINE: Duration = Duration::from_secs(5);
 
 /// A packet, with where it came from.
 pub(super) struct Arrival<'a> {

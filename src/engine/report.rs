@@ -150,6 +150,7 @@ impl Engine {
             Level::Up | Level::Unknown => path.unanswered_since.filter(|_| path.missed >= decides),
         };
         let Some(latest) = peer.paths.values().filter_map(|path| silent_since(path)).max() else { return };
+        let latest = latest.max(self.lately(now, peer));
         let targets: Vec<_> = peer
             .paths
             .iter()

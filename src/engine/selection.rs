@@ -1,7 +1,7 @@
 //! Which interfaces are LANs, if nobody named them.
 
 use super::Notice;
-use crate::config::Config;
+use crate::config::{Config, NextHops, RouteConfig};
 use crate::interface::{Interface, InterfaceAddress, InterfaceKind};
 
 /// More LANs than this nobody has, and packets, reports and ACK sizes are bounded by it.
@@ -38,7 +38,7 @@ pub enum Reason {
     Excluded,
     /// Member of a `[[group]]`: others of its subnet stand in for it.
     Member,
-    /// A next hop of a `[[route]]`, as a rule to a provider, is behind it.
+    /// A next hop of a `[[route]]`, as a rule to a provider, is behind it, or may be.
     NextHop,
     /// The loopback interface.
     Loopback,
@@ -84,16 +84,20 @@ pub(super) fn refusal<'a>(
     others.find(|other| share_subnet(interface, other)).map(|other| Reason::SameSubnet(other.name.clone()))
 }
 
-/// What the settings say of an interface that keeps it from being a LAN unless it is named as one.
+/// What the settings say of an interface that keeps it from being a LAN unless it is named as one: asking a provider's
+/// network for peers would be impolite. Where next hops are to be found in the kernel any interface may lead to one.
 pub(super) fn other_use(config: &Config, name: &str) -> Option<Reason> {
     let mut members = config.groups.iter().flat_map(|group| &group.members);
-    let mut hops = config.routes.iter().flat_map(|route| route.next_hops.listed());
+    let leads = |route: &RouteConfig| match &route.next_hops {
+        NextHops::Auto => true,
+        NextHops::Listed(hops) => hops.iter().any(|hop| hop.interface == name),
+    };
     if config.exclude.iter().any(|excluded| excluded == name) {
         Some(Reason::Excluded)
     } else if members.any(|member| member.interface == name) {
         Some(Reason::Member)
     } else {
-        hops.any(|hop| hop.interface == name).then_some(Reason::NextHop)
+        config.routes.iter().any(leads).then_some(Reason::NextHop)
     }
 }
 
@@ -129,5 +133,83 @@ impl std::fmt::Display for Reason {
                 return write!(f, "reason=same-subnet other={other} hint=\"two LANs need two subnets\"");
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{GroupConfig, Judging, MemberConfig, NextHopConfig};
+    use crate::interface::InterfaceIndex;
+
+    #[test]
+    fn what_groups_and_next_hops_use_is_no_lan_by_itself() {
+        let config =
+            Config { groups: vec![group("a")], routes: vec![route(listed("b"))], ..Config::default() };
+        let chosen = chosen(&config);
+        assert_eq!(chosen, [Some(Reason::Member), Some(Reason::NextHop), None]);
+    }
+
+    #[test]
+    fn where_next_hops_are_to_be_found_any_interface_may_lead_to_a_provider() {
+        let config = Config { routes: vec![route(NextHops::Auto)], ..Config::default() };
+        assert_eq!(chosen(&config), [Some(Reason::NextHop), Some(Reason::NextHop), Some(Reason::NextHop)]);
+        assert_eq!(chosen(&Config::default()), [None, None, None]);
+    }
+
+    fn chosen(config: &Config) -> [Option<Reason>; 3] {
+        let interfaces = [interface("a", 1), interface("b", 2), interface("c", 3)];
+        interfaces.map(|interface| refusal(config, &interface, std::iter::empty()))
+    }
+
+    fn interface(name: &str, number: u8) -> Interface {
+        let address = InterfaceAddress {
+            prefix: format!("10.{number}.0.1/24").parse().unwrap(),
+            secondary: false,
+            tentative: false,
+            deprecated: false,
+            permanent: true,
+            protocol: 0,
+            scope: 0,
+            no_prefix_route: false,
+            broadcast: None,
+        };
+        Interface {
+            index: InterfaceIndex(number.into()),
+            name: name.to_owned(),
+            kind: InterfaceKind::Ethernet,
+            up: true,
+            carrier: true,
+            master: None,
+            mac: None,
+            addresses: vec![address],
+        }
+    }
+
+    fn group(interface: &str) -> GroupConfig {
+        let member = MemberConfig {
+            interface: interface.to_owned(),
+            standby: false,
+            test_address: None,
+            ipv6: true,
+            bring_up: true,
+        };
+        GroupConfig {
+            name: "data".to_owned(),
+            members: vec![member],
+            detection_time: std::time::Duration::from_secs(10),
+            failback: true,
+            targets: Vec::new(),
+        }
+    }
+
+    fn listed(interface: &str) -> NextHops {
+        let via = Some([10, 2, 0, 254].into());
+        NextHops::Listed(vec![NextHopConfig { interface: interface.to_owned(), via, rank: 1, weight: 1 }])
+    }
+
+    fn route(next_hops: NextHops) -> RouteConfig {
+        let destination = "0.0.0.0/0".parse().unwrap();
+        RouteConfig { destination, table: 254, next_hops, judging: Judging::default() }
     }
 }

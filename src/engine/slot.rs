@@ -11,6 +11,7 @@ use super::peer::Peer;
 use super::peer_address::PeerAddress;
 use super::receive::Question;
 use super::{Engine, Output, Reason};
+use crate::interface::Family;
 use crate::time::Instant;
 use crate::wire::{LanIndex, Level, NodeId, Nonce, Packet};
 
@@ -62,7 +63,8 @@ impl Engine {
         let excused = late || state.excused;
         let overflowed = state.retried.len() >= MAX_RETRIED && !self.have_all_missed(&state.retried);
         let retried = state.retried.clone();
-        if !self.config.requestor || state.running().is_none() || state.sequence == 0 {
+        // In a slot that began while nothing could pass nobody was asked, and what was answered is older than it.
+        if !self.config.requestor || !state.ran_all_slot() || state.sequence == 0 {
             return;
         }
         for (node, key) in self.paths_on(lan) {
@@ -98,18 +100,18 @@ impl Engine {
     pub(super) fn after_clean(&mut self, now: Instant, node: NodeId, key: PathKey) {
         let Some(peer) = self.peers.get(&node) else { return };
         let Some(path) = peer.paths.get(&key) else { return };
-        if self.clean_slots_wanted(peer, path).is_some_and(|wanted| path.good >= wanted) {
+        if self.clean_slots_wanted(peer, key.family, path).is_some_and(|wanted| path.good >= wanted) {
             let good = path.good;
             self.set_local(now, node, key, Level::Up, Evidence::Good(good));
         }
     }
 
     /// How many clean slots in a row make a path up; none if it is.
-    pub(super) fn clean_slots_wanted(&self, peer: &Peer, path: &Path) -> Option<u32> {
+    pub(super) fn clean_slots_wanted(&self, peer: &Peer, family: Family, path: &Path) -> Option<u32> {
         match path.local {
             Level::Up => None,
             Level::Down => Some(self.config.good.get()),
-            Level::Unknown if self.has_overlay(peer) => Some(self.config.good.get()),
+            Level::Unknown if self.is_served_by_overlay(peer, family) => Some(self.config.good.get()),
             Level::Unknown => Some(1),
         }
     }
@@ -216,16 +218,18 @@ impl Engine {
 
     /// Each address must answer by itself before it counts, and again before its traffic goes home.
     pub(super) fn ask_unproven(&mut self, now: Instant, node: NodeId, key: PathKey) {
-        let again = self.interval * 8;
+        let (again, young) = (self.interval * 8, self.interval * 4);
         let requestor = self.config.requestor;
         let Some(peer) = self.peers.get(&node).filter(|peer| !peer.absent && (requestor || peer.requestor))
         else {
             return;
         };
         let Some(path) = peer.paths.get(&key) else { return };
+        // What was asked while nothing could pass proves nothing, and one question may be lost.
+        let is_young = path.up_since.is_some_and(|up| now.since(up) < young);
         let waits = |a: &PeerAddress| {
-            let is_stale = path.up_since.is_some_and(|up| a.answered.is_some_and(|answered| answered < up));
-            let is_due = a.asked.is_none_or(|asked| now.since(asked) >= again);
+            let is_stale = path.up_since.is_some_and(|up| a.answered < Some(up));
+            let is_due = is_young || a.asked.is_none_or(|asked| now.since(asked) >= again);
             (is_stale && a.is_detoured()) || (a.answered.is_none() && is_due)
         };
         let targets: Vec<IpAddr> = path

@@ -6,6 +6,7 @@ mod hostile;
 mod identity;
 mod offline;
 mod reconfigure;
+mod several;
 mod world;
 
 use std::time::Duration;

@@ -77,7 +77,14 @@ impl Screen {
                 table.row([interface, mode, from, "-".into(), "-".into(), "-".into()]);
             }
         }
-        table.text(self.is_coloured)
+        let mut text = table.text(self.is_coloured);
+        for member in members.iter().filter(|member| member.bogus > 0) {
+            let MemberTargets { interface, family, bogus, .. } = member;
+            let why = "from others, by another interface (arp_ignore?), or twice";
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{interface} {family}: {bogus} answers were none: {why}");
+        }
+        text
     }
 
     fn hop_targets(self, hops: &[NextHopTargets]) -> String {

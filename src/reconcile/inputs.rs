@@ -381,10 +381,11 @@ impl Reconciler {
             let group = Group::of(&route.key);
             // Linux 6.18 takes the source off an IPv6 route when the address goes: it is still ours.
             let altered = dump.at(&route.key).iter().any(|r| r.protocol == PROTOCOL && r.legs == route.legs);
-            if altered || self.was_flushed(now, route) {
+            if altered {
                 continue;
             }
             match self.view().wanted(group) {
+                Wanted::Overlay(_) if self.was_flushed(now, route) => {}
                 Wanted::Overlay(overlay) => {
                     self.troubles.removed(now, group);
                     let text = self.text_of(route);

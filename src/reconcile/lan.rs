@@ -348,6 +348,11 @@ impl Lans {
         self.get(id)?.index
     }
 
+    /// Whether there is a name that no listing of interfaces was searched for.
+    pub(super) fn has_strangers(&self) -> bool {
+        self.lans.iter().any(|lan| !lan.observed && !lan.name.is_empty())
+    }
+
     /// Whether numbers get scarce: containers come and go, each with names of its own.
     pub(super) const fn is_crowded(&self) -> bool {
         self.lans.len() >= CROWDED

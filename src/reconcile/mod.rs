@@ -33,6 +33,7 @@ mod originals;
 mod overlay;
 mod reconfigure;
 mod report;
+mod results;
 mod route;
 mod serving;
 mod state;

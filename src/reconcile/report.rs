@@ -6,6 +6,7 @@ use super::cause::{Cause, Owner};
 use super::input::Output;
 use super::lan::{Choice, SubjectId};
 use super::notice::Notice;
+use super::overlay::is_link_local;
 use super::route::{Leg, PROTOCOL, Refusal, Route};
 use super::table::Group;
 use super::trouble::CONTESTED;
@@ -145,6 +146,10 @@ impl Reconciler {
     }
 
     fn detour_outcome(&self, now: Instant, id: SubjectId, way: NextHop) -> Option<Outcome> {
+        // No host overlay is laid for a link-local address; it counts as the gateway of routes, if it is one.
+        if is_link_local(&id.address) && self.groups_of(id).is_empty() {
+            return Some(Outcome::Lifted);
+        }
         if self.troubles.is_empty() {
             return Some(Outcome::Applied(way));
         }

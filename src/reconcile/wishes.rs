@@ -202,8 +202,9 @@ impl Reconciler {
     fn look_at(&mut self, now: Instant, before: &Plan, plan: &Plan) {
         self.lans.set_watched(&plan.interfaces);
         if before.interfaces == plan.interfaces && before.tables == plan.tables {
-            // A name that is new here has no number of an interface yet.
-            self.dumps.want(Dump::Interfaces);
+            if self.lans.has_strangers() {
+                self.dumps.want(Dump::Interfaces);
+            }
             return;
         }
         let is_new = |name: &String| !before.interfaces.contains(name);

@@ -130,7 +130,8 @@ pub struct Memory {
     pub active: Vec<(String, String)>,
     /// Damping penalties of next hops, by interface and gateway.
     pub penalties: Vec<(String, Option<IpAddr>, f64)>,
-    /// Next hops that traffic goes home to only when the administrator says so, by interface and gateway.
+    /// Next hops that had failed and that traffic has not gone home to, by interface and gateway: the failback policy
+    /// holds for them.
     pub held: Vec<(String, Option<IpAddr>)>,
 }
 

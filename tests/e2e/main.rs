@@ -19,6 +19,7 @@ mod deployment;
 mod dry_run;
 mod flapping;
 mod foreign_flush;
+mod group_commands;
 mod hooks;
 mod hostile;
 mod instance;

@@ -154,7 +154,7 @@ impl Fault {
         }
     }
 
-    /// Without the faults that the seeds that are known to fail are made of: joined LANs, firewalls, other addresses.
+    /// The faults that leave the addresses and the LANs as they are.
     fn of_administrators(t: &Targets, setup: &Setup, random: &mut Random) -> Fault {
         let interval = setup.config.interval;
         match random.below(10) {

@@ -5,11 +5,11 @@
 
 use std::net::IpAddr;
 
-use faild::interface::InterfaceIndex;
+use faild::interface::{Interface, InterfaceAddress, InterfaceIndex};
 
 use crate::kernel::{Kernel, has};
 use crate::network::{NodeNumber, Port};
-use crate::world::World;
+use crate::world::{World, is_link_local};
 
 /// What becomes of a request and its reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,8 +79,19 @@ pub fn choose(kernel: &Kernel, destination: &IpAddr) -> Option<Choice> {
     let interface = kernel.interface_at(leg.interface)?;
     let next_hop = leg.gateway.unwrap_or(*destination);
     // A source that is gone: IPv6 packets leave all the same, with an address that no reply finds.
-    let source = route.source.or_else(|| interface.source_for(&next_hop));
+    let source = route.source.or_else(|| source_on(interface, destination, &next_hop));
     Some(Choice { interface: leg.interface, next_hop, source })
+}
+
+/// The source that the kernel chooses: for IPv4 the address in the subnet of the next hop, for IPv6 one of the
+/// destination's scope, whatever the next hop (RFC 6724, section 5, rule 2).
+fn source_on(interface: &Interface, destination: &IpAddr, next_hop: &IpAddr) -> Option<IpAddr> {
+    let of_subnet = interface.source_for(next_hop);
+    if !is_link_local(next_hop) || is_link_local(destination) {
+        return of_subnet;
+    }
+    let addresses = interface.addresses.iter().filter(|a| !a.tentative).map(InterfaceAddress::address);
+    addresses.filter(IpAddr::is_ipv6).find(|a| !is_link_local(a)).or(of_subnet)
 }
 
 /// Whether a node could exchange packets with another over a LAN, in the family of this address, chance aside.

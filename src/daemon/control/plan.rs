@@ -53,14 +53,13 @@ impl Core {
                 format!("peer {what} falls silent on all LANs"),
             ));
         }
-        let lans = self.engine.plan().lans.join(", ");
-        let message = match watch.groups.is_empty() && watch.routes.is_empty() {
-            true => format!("{what:?} is no LAN ({lans}), and no name, id or address of a peer"),
-            false => format!(
-                "{what:?} is no LAN ({lans}), no interface of a group or next hop, no gateway, and no name, id or \
-                 address of a peer"
-            ),
+        let others = if watch.groups.is_empty() && watch.routes.is_empty() {
+            "and"
+        } else {
+            "no interface of a group or next hop, no gateway, and"
         };
+        let lans = self.engine.plan().lans.join(", ");
+        let message = format!("{what:?} is no LAN ({lans}), {others} no name, id or address of a peer");
         Err(refusal(RefusalKind::NotFound, message))
     }
 }

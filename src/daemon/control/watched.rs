@@ -366,6 +366,7 @@ fn member_targets<'a>(
         },
         test_address: instance.test_address,
         targets: instance.targets.iter().map(target).collect(),
+        bogus: instance.bogus,
     })
 }
 

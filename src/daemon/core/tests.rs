@@ -17,6 +17,7 @@ use crate::kernel::{Error, Hop};
 use crate::reconcile::{Refusal, Route};
 
 mod reload;
+mod watching;
 
 #[test]
 fn a_lost_carrier_is_seen_by_the_query_and_needs_no_listing() {

@@ -19,7 +19,7 @@ use crate::watch::{Found, Input, Output, Snapshot};
 #[derive(Debug, Default)]
 pub(in crate::daemon) struct Watching {
     /// There is something to watch, or was until the last settings.
-    is_on: bool,
+    pub(super) is_on: bool,
     /// The plan has changed since the reconciler saw it.
     is_plan_new: bool,
     /// The engine's verdicts may differ from what the watch was told.
@@ -29,13 +29,18 @@ pub(in crate::daemon) struct Watching {
     /// The interfaces whose next hops or members are judged, by name.
     judged: BTreeSet<String>,
     /// What the watch was told of peers, by interface and address.
-    told: BTreeMap<(String, IpAddr), Option<bool>>,
+    pub(super) told: BTreeMap<(String, IpAddr), Option<bool>>,
 }
 
 impl Watching {
     /// The engine may think otherwise of some peer.
     pub(super) fn on_verdicts(&mut self) {
         self.are_verdicts_new = self.asks_engine;
+    }
+
+    /// Whether there is anything to watch.
+    pub(in crate::daemon) fn is_on(&self) -> bool {
+        self.is_on
     }
 
     /// Whether something is to be handed over.
@@ -50,9 +55,11 @@ impl Watching {
 }
 
 impl Core {
-    /// The first plan goes to the reconciler, whatever it says: that waits for it.
+    /// The first plans go to the reconciler, whatever they say: that waits for both, and without LANs the engine's says
+    /// nothing and never changes.
     pub(super) fn start_watching(&mut self) {
-        self.watching.is_plan_new = self.watching.is_on;
+        self.watching.is_plan_new |= self.watching.is_on;
+        self.is_plan_new |= self.watching.is_on;
     }
 
     /// Takes in answers to probes, at most `budget`. Whether there was any.
@@ -151,7 +158,7 @@ impl Core {
         if self.watching.is_on || watches(config) {
             self.watching.is_on = true;
             self.tell_watch(now, &Input::Config(config));
-            self.watching.is_plan_new = true;
+            self.start_watching();
         }
     }
 

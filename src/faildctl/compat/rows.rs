@@ -1,8 +1,11 @@
 //! What ipmpstat(8) shows, field by field: a row has a text for every column of its mode, empty where there is nothing.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::net::IpAddr;
-use std::process::Command;
+use std::process::{Command, Stdio};
+
+use nix::poll::poll;
 
 use super::columns::Column;
 use crate::control::{
@@ -31,7 +34,15 @@ impl Names {
         if self.is_numeric {
             return address.to_string();
         }
-        self.known.entry(address).or_insert_with(|| look_up(address)).clone()
+        if let Some(name) = self.known.get(&address) {
+            return name.clone();
+        }
+        // Where one takes too long the others would as well.
+        let name = look_up(address);
+        self.is_numeric = name.is_none();
+        let name = name.unwrap_or_else(|| address.to_string());
+        self.known.insert(address, name.clone());
+        name
     }
 }
 
@@ -231,13 +242,30 @@ fn millis(us: u64) -> String {
     format!("{}.{:02}ms", us / 1000, us % 1000 / 10)
 }
 
-/// As getent(1) finds it, which asks whatever the host is set up to ask: that may take as long as its DNS does.
-fn look_up(address: IpAddr) -> String {
+/// As getent(1) finds it, which asks whatever the host is set up to ask; `None` if that takes too long.
+fn look_up(address: IpAddr) -> Option<String> {
     let numeric = address.to_string();
-    let found = Command::new("getent").args(["hosts", &numeric]).output().ok().map(|output| output.stdout);
-    let text = found.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
-    text.split_whitespace().nth(1).map_or(numeric, str::to_owned)
+    let mut getent = Command::new("getent");
+    getent.args(["hosts", &numeric]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let Ok(mut child) = getent.spawn() else { return Some(numeric) };
+    for _ in 0..LOOKS {
+        if let Ok(Some(_)) | Err(_) = child.try_wait() {
+            let mut text = String::new();
+            child.stdout.take()?.read_to_string(&mut text).ok()?;
+            return Some(text.split_whitespace().nth(1).map_or(numeric, str::to_owned));
+        }
+        // An interrupted pause is a shorter one.
+        let _ = poll(&mut [], LOOK_MS);
+    }
+    // It may have ended meanwhile.
+    let _ = child.kill();
+    let _ = child.wait();
+    None
 }
+
+/// Most that a name may take, in looks of 5 ms: who asks because the network is down wants to see something.
+const LOOKS: usize = 200;
+const LOOK_MS: u8 = 5;
 
 #[cfg(test)]
 pub(super) mod tests;

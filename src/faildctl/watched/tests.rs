@@ -102,6 +102,7 @@ fn targets_are_those_of_groups_and_those_of_next_hops() {
         mode,
         test_address: from.map(|from| from.parse().unwrap()),
         targets,
+        bogus: if from.is_some() { 12 } else { 0 },
     };
     let members = vec![
         family(Mode::Routes, Some("192.0.2.11"), vec![target("gate", "192.0.2.1", HopState::Works)]),
@@ -118,6 +119,7 @@ fn targets_are_those_of_groups_and_those_of_next_hops() {
 INTERFACE  MODE      FROM        TARGET            STATE  RTT
 eth0       routes    192.0.2.11  gate (192.0.2.1)  works  420us
 eth0       disabled  -           -                 -      -
+eth0 ipv4: 12 answers were none: from others, by another interface (arp_ignore?), or twice
 
 DESTINATION          NEXT HOP  TARGET       HOW        STATE  MISSED  GOOD  LOSS  RTT
 0.0.0.0/0 table 100  eth1      203.0.113.9  neighbour  poor   7       0     20%   420us

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
-use super::rig::{ETH0, Rig, ip, route};
+use super::rig::{ETH0, ETH1, Rig, ip, route};
 use crate::engine::{Outcome, Verdict};
 use crate::reconcile::mirror::Insert;
 use crate::reconcile::{PROTOCOL, Refusal, Route};
@@ -27,6 +27,22 @@ fn an_adopted_overlay_that_others_remove_is_no_longer_taken_for_standing() {
     rig.wait(10 * SECOND);
     assert_eq!(rig.adopted, []);
     flush(&mut rig);
+    assert_eq!(rig.adopted, [(ip("10.0.0.2"), None)]);
+    assert_eq!(rig.own(), [""; 0]);
+}
+
+/// Of an overlay that the kernel takes, too: nothing was decided, so it is not laid again when its interface is back.
+#[test]
+fn an_adopted_overlay_that_falls_with_its_interface_is_no_longer_taken_for_standing() {
+    let mut rig = Rig::new();
+    rig.detour("eth0", "10.0.0.2", "eth1", "10.1.0.2");
+    rig.restart(false);
+    rig.decide("eth0", "10.0.0.2", Verdict::Undecided);
+    rig.adopted.clear();
+    rig.event(|k| k.set_up(ETH1, false));
+    rig.wait(10 * SECOND);
+    rig.event(|k| k.set_up(ETH1, true));
+    rig.wait(10 * SECOND);
     assert_eq!(rig.adopted, [(ip("10.0.0.2"), None)]);
     assert_eq!(rig.own(), [""; 0]);
 }

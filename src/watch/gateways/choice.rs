@@ -42,8 +42,8 @@ pub(super) fn choose(candidates: &[Candidate], decided: bool) -> Choice {
             continue;
         }
         let members = Members { candidates, is_member: &is_member };
-        let by = if class == CLASSES[0] { members.best() } else { members.any() };
-        return if must_wait(candidates, decided, class == CLASSES[0], &by) { wait(decided) } else { by };
+        let by = if class == CLASSES[0] { members.best(decided) } else { members.any() };
+        return if must_wait(candidates, decided, &by) { wait(decided) } else { by };
     }
     match (decided, candidates.iter().any(|c| c.in_use)) {
         (true, false) => last_resort(candidates),
@@ -60,8 +60,8 @@ struct Members<'a> {
 
 impl Members<'_> {
     /// Of those that work. A way that works is left only for one of lower rank that nothing holds back; a dead one for
-    /// any.
-    fn best(&self) -> Choice {
+    /// any. At the start it is not known what serves: then one that is held back waits for others.
+    fn best(&self, decided: bool) -> Choice {
         let is_free = |c: &Candidate| (self.is_member)(c) && !c.damped && !c.vanished;
         let is_ready = |c: &Candidate| is_free(c) && !c.held;
         let serving = |c: &Candidate| (self.is_member)(c) && c.in_use;
@@ -69,7 +69,9 @@ impl Members<'_> {
             Choice::By(places(self.candidates, |c| fits(c) && c.rank == rank))
         };
         let Some(served) = lowest(self.candidates, serving) else {
-            return lowest(self.candidates, is_free).map_or_else(|| self.lowest(), |rank| by(rank, &is_free));
+            let ready = lowest(self.candidates, is_ready).filter(|_| !decided);
+            let free = || lowest(self.candidates, is_free).map(|rank| by(rank, &is_free));
+            return ready.map(|rank| by(rank, &is_ready)).or_else(free).unwrap_or_else(|| self.lowest());
         };
         let is_gone = !self.candidates.iter().any(|c| serving(c) && !c.vanished);
         match lowest(self.candidates, is_ready) {
@@ -93,17 +95,16 @@ impl Members<'_> {
 }
 
 /// Whether one that is not decided about yet may be better: at the start, or in the place of one that is gone.
-fn must_wait(candidates: &[Candidate], decided: bool, works: bool, by: &Choice) -> bool {
-    let Choice::By(chosen) = by else { return false };
-    let rank = chosen.iter().filter_map(|place| candidates.get(*place)).map(|c| c.rank).min();
-    let is_open = |c: &Candidate| c.health == Health::Unknown && !c.offline && !c.vanished;
-    let is_better = |c: &Candidate| is_open(c) && (!works || rank.is_none_or(|rank| c.rank <= rank));
+fn must_wait(candidates: &[Candidate], decided: bool, by: &Choice) -> bool {
+    let Choice::By(places) = by else { return false };
+    let chosen: Vec<&Candidate> = places.iter().filter_map(|place| candidates.get(*place)).collect();
+    let mut open = candidates.iter().filter(|c| c.health == Health::Unknown && !c.offline && !c.vanished);
     if decided {
-        let serves = |place: &usize| candidates.get(*place).is_some_and(|c| c.in_use);
-        candidates.iter().any(|c| is_open(c) && c.in_use) && !chosen.iter().any(serves)
-    } else {
-        candidates.iter().any(is_better)
+        return open.any(|c| c.in_use) && !chosen.iter().any(|c| c.in_use);
     }
+    let is_good = |c: &&&Candidate| c.health == Health::Works && !c.offline && !c.damped && !c.held;
+    let good = chosen.iter().filter(is_good).map(|c| c.rank).min();
+    open.any(|c| good.is_none_or(|rank| c.rank <= rank))
 }
 
 fn wait(decided: bool) -> Choice {
@@ -123,4 +124,123 @@ fn lowest(candidates: &[Candidate], fits: impl Fn(&Candidate) -> bool) -> Option
 
 fn places(candidates: &[Candidate], fits: impl Fn(&Candidate) -> bool) -> Vec<usize> {
     candidates.iter().enumerate().filter(|(_, c)| fits(c)).map(|(place, _)| place).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WORKS: Candidate = Candidate {
+        rank: 1,
+        health: Health::Works,
+        damped: false,
+        held: false,
+        offline: false,
+        vanished: false,
+        in_use: false,
+    };
+    const POOR: Candidate = Candidate { health: Health::Poor, ..WORKS };
+    const FAILED: Candidate = Candidate { health: Health::Failed, ..WORKS };
+    const UNKNOWN: Candidate = Candidate { health: Health::Unknown, ..WORKS };
+    const DAMPED: Candidate = Candidate { damped: true, held: true, ..WORKS };
+    const HELD: Candidate = Candidate { held: true, ..WORKS };
+    const OFFLINE: Candidate = Candidate { offline: true, ..WORKS };
+
+    const fn used(candidate: Candidate) -> Candidate {
+        Candidate { in_use: true, ..candidate }
+    }
+
+    const fn gone(candidate: Candidate) -> Candidate {
+        Candidate { vanished: true, ..candidate }
+    }
+
+    /// Candidates of ranks 1, 2, ...
+    fn chosen(decided: bool, candidates: &[Candidate]) -> Choice {
+        let ranked = (1..).zip(candidates).map(|(rank, c)| Candidate { rank, ..*c });
+        choose(&ranked.collect::<Vec<_>>(), decided)
+    }
+
+    fn by(place: usize) -> Choice {
+        Choice::By(vec![place])
+    }
+
+    #[test]
+    fn at_the_start() {
+        for (candidates, choice) in [
+            (vec![WORKS, WORKS], by(0)),
+            (vec![FAILED, WORKS], by(1)),
+            (vec![UNKNOWN, WORKS], Choice::Wait),
+            (vec![WORKS, UNKNOWN], by(0)),
+            (vec![DAMPED, UNKNOWN], Choice::Wait),
+            (vec![DAMPED, WORKS], by(1)),
+            (vec![HELD, WORKS], by(1)),
+            (vec![HELD, FAILED], by(0)),
+            (vec![POOR, UNKNOWN], Choice::Wait),
+            (vec![POOR, WORKS], by(1)),
+            (vec![POOR, FAILED], by(0)),
+            (vec![OFFLINE, POOR], by(1)),
+            (vec![OFFLINE, FAILED], by(0)),
+            (vec![FAILED, FAILED], Choice::Wait),
+            (vec![], Choice::Wait),
+        ] {
+            assert_eq!(chosen(false, &candidates), choice, "{candidates:?}");
+        }
+    }
+
+    #[test]
+    fn a_way_that_works_is_left_only_for_one_that_nothing_holds_back() {
+        for (candidates, choice) in [
+            (vec![WORKS, used(WORKS)], by(0)),
+            (vec![DAMPED, used(WORKS)], by(1)),
+            (vec![HELD, used(WORKS)], by(1)),
+            (vec![UNKNOWN, used(WORKS)], by(1)),
+            (vec![gone(WORKS), used(WORKS)], by(1)),
+            (vec![used(DAMPED), WORKS], by(0)),
+        ] {
+            assert_eq!(chosen(true, &candidates), choice, "{candidates:?}");
+        }
+    }
+
+    #[test]
+    fn a_way_that_does_not_is_left_for_any() {
+        for (candidates, choice) in [
+            (vec![used(FAILED), WORKS], by(1)),
+            (vec![used(FAILED), HELD, WORKS], by(1)),
+            (vec![used(FAILED), DAMPED, WORKS], by(2)),
+            (vec![used(FAILED), DAMPED], by(1)),
+            (vec![used(POOR), DAMPED], by(1)),
+            (vec![POOR, used(POOR)], by(1)),
+            (vec![used(FAILED), POOR], by(1)),
+            (vec![used(OFFLINE), WORKS], by(1)),
+            (vec![used(FAILED), OFFLINE], by(1)),
+            (vec![used(FAILED), UNKNOWN], Choice::Stay),
+            (vec![used(FAILED), gone(WORKS)], Choice::Stay),
+            (vec![used(UNKNOWN), WORKS], Choice::Stay),
+        ] {
+            assert_eq!(chosen(true, &candidates), choice, "{candidates:?}");
+        }
+    }
+
+    #[test]
+    fn what_served_is_gone() {
+        for (candidates, choice) in [
+            (vec![UNKNOWN, FAILED], by(0)),
+            (vec![FAILED, UNKNOWN], by(1)),
+            (vec![FAILED, FAILED], by(0)),
+            (vec![gone(UNKNOWN), FAILED], by(1)),
+            (vec![UNKNOWN, WORKS], by(1)),
+        ] {
+            assert_eq!(chosen(true, &candidates), choice, "{candidates:?}");
+        }
+    }
+
+    #[test]
+    fn equals_serve_together_and_a_replaced_one_gives_way() {
+        let equals = |candidates: &[Candidate]| choose(candidates, true);
+        assert_eq!(equals(&[used(WORKS), WORKS]), Choice::By(vec![0, 1]));
+        assert_eq!(equals(&[used(WORKS), DAMPED]), by(0));
+        assert_eq!(equals(&[used(FAILED), used(WORKS)]), by(1));
+        assert_eq!(equals(&[gone(used(WORKS)), WORKS]), by(1));
+        assert_eq!(equals(&[gone(used(WORKS)), UNKNOWN]), by(0));
+    }
 }

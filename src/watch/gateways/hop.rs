@@ -56,8 +56,8 @@ pub(super) struct Past {
     pub(super) at: Option<Instant>,
     /// It has failed, and has not worked since.
     pub(super) failed: bool,
-    /// It is held back until the administrator says so.
-    pub(super) held: bool,
+    /// Traffic has left it and not gone home: the failback policy holds.
+    pub(super) left: bool,
 }
 
 /// See the module.
@@ -83,7 +83,10 @@ pub(super) struct Hop {
     penalty: Penalty,
     /// It worked once and failed since, in this run or before.
     has_failed: bool,
+    /// Failback waits for the administrator.
     held: bool,
+    /// Traffic has left it and not gone home.
+    left: bool,
     pub(super) offline: bool,
     /// Since when no route of others leads by it.
     pub(super) vanished: Option<Instant>,
@@ -98,7 +101,7 @@ impl Hop {
         past: Option<Past>,
         numbers: &mut Numbers,
     ) -> Self {
-        let past = past.unwrap_or(Past { penalty: 0.0, at: None, failed: false, held: false });
+        let past = past.unwrap_or(Past { penalty: 0.0, at: None, failed: false, left: false });
         let gateway = settings.via.map(|via| {
             let methods = route.judging.methods.iter();
             methods.map(|method| Target::new(numbers.next(), via.to_string(), via, *method)).collect()
@@ -122,8 +125,9 @@ impl Hop {
             cause: FailureCause::NoAnswer,
             works_since: None,
             penalty: Penalty::new(past.at.unwrap_or(context.now), past.penalty, &context.config.damping),
-            has_failed: past.penalty > 0.0 || past.held,
-            held: past.held,
+            has_failed: past.left || past.failed,
+            held: past.left && context.config.failback == Failback::Manual,
+            left: past.left,
             offline: false,
             vanished: None,
             in_use: false,
@@ -156,7 +160,7 @@ impl Hop {
     /// What is to be known of it when it comes again.
     pub(super) fn past(&self, now: Instant, config: &Config) -> Past {
         let penalty = self.penalty.value(now, &config.damping);
-        Past { penalty, at: Some(now), failed: self.verdict == Health::Failed, held: self.held }
+        Past { penalty, at: Some(now), failed: self.verdict == Health::Failed, left: self.left }
     }
 
     /// Damping penalty by now.
@@ -169,9 +173,17 @@ impl Hop {
         self.penalty.fit(now, old, new);
     }
 
-    /// The administrator wants traffic home. True if it was held back.
-    pub(super) fn release(&mut self) -> bool {
-        std::mem::take(&mut self.held)
+    /// The administrator wants traffic home.
+    pub(super) fn release(&mut self) {
+        self.held = false;
+    }
+
+    /// Traffic goes by hops of this rank. True if that is news for this one.
+    pub(super) fn on_choice(&mut self, in_use: bool, rank: u8) -> bool {
+        self.in_use = in_use;
+        self.held &= !in_use;
+        let left = self.has_failed && !in_use && self.rank <= rank;
+        std::mem::replace(&mut self.left, left) != left
     }
 
     // ----- link and probes
@@ -306,22 +318,14 @@ impl Hop {
     }
 
     fn gateway_condition(&self, now: Instant) -> Condition {
-        let mut silence = None;
-        let mut unknown = false;
-        for method in self.methods() {
-            match method.level {
-                Level::Works => return Condition::Works,
-                Level::Unknown => unknown = true,
-                Level::Silent => silence = silence.max(method.silence(now)),
-            }
+        if self.methods().next().is_none() || self.methods().any(|method| method.level == Level::Works) {
+            return Condition::Works;
         }
-        match silence {
-            Some((since, until)) if !unknown => {
-                Condition::Silent { cause: FailureCause::NoAnswer, since, until }
-            }
-            Some(_) => Condition::Unknown,
-            None if unknown => Condition::Unknown,
-            None => Condition::Works,
+        // One that is silent no more and has to prove itself is as good as unknown.
+        let silences: Option<Vec<_>> = self.methods().map(|method| method.silence(now)).collect();
+        match silences.and_then(|silences| silences.into_iter().max()) {
+            Some((since, until)) => Condition::Silent { cause: FailureCause::NoAnswer, since, until },
+            None => Condition::Unknown,
         }
     }
 

@@ -23,8 +23,8 @@ impl Pasts {
     pub(super) fn new(memory: &Memory) -> Self {
         let mut pasts = BTreeMap::new();
         for (interface, via, penalty) in memory.penalties.iter().take(MOST) {
-            let held = memory.held.iter().any(|(i, v)| (i, v) == (interface, via));
-            let past = Past { penalty: *penalty, at: None, failed: false, held };
+            let left = memory.held.iter().any(|(i, v)| (i, v) == (interface, via));
+            let past = Past { penalty: *penalty, at: None, failed: false, left };
             pasts.insert((interface.clone(), *via), past);
         }
         Self(pasts)
@@ -38,7 +38,7 @@ impl Pasts {
     pub(super) fn keep(&mut self, now: Instant, config: &Config, hop: &Hop) {
         let key = (hop.interface.clone(), hop.via);
         let past = hop.past(now, config);
-        if past.penalty < NEGLIGIBLE && !past.failed && !past.held {
+        if past.penalty < NEGLIGIBLE && !past.failed && !past.left {
             self.0.remove(&key);
         } else if self.0.len() < MOST || self.0.contains_key(&key) {
             self.0.insert(key, past);
@@ -56,32 +56,32 @@ impl Pasts {
         hops.for_each(|hop| _ = all.insert((hop.interface.clone(), hop.via), hop.past(now, config)));
         let value = |past: Past| {
             let left = past.at.map_or(1.0, |at| config.damping.remaining(now.since(at)));
-            ((past.penalty * left).round(), past.held)
+            ((past.penalty * left).round(), past.left)
         };
-        let worth = |(penalty, held): &(f64, bool)| *penalty >= NEGLIGIBLE || *held;
+        let worth = |(penalty, left): &(f64, bool)| *penalty >= NEGLIGIBLE || *left;
         let values = all.into_iter().map(|(key, past)| (key, value(past)));
         Remembered(values.filter(|(_, value)| worth(value)).collect())
     }
 }
 
-/// Penalty, and whether it is held, by interface and gateway.
+/// Penalty, and whether traffic has left it, by interface and gateway.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Remembered(BTreeMap<(String, Option<IpAddr>), (f64, bool)>);
 
 impl Remembered {
     /// Whether what is written differs by no more than the decay of penalties.
     pub(super) fn is_as_written(&self, memory: &Memory) -> bool {
-        let held = self.0.iter().filter(|(_, (_, held))| *held).map(|(key, _)| key.clone());
+        let left = self.0.iter().filter(|(_, (_, left))| *left).map(|(key, _)| key.clone());
         let written = |key: &(String, Option<IpAddr>)| {
             let is_it = |known: &&(String, Option<IpAddr>, f64)| (&known.0, known.1) == (&key.0, key.1);
             memory.penalties.iter().find(is_it).map_or(0.0, |known| known.2)
         };
-        held.eq(memory.held.iter().cloned())
+        left.eq(memory.held.iter().cloned())
             && self.0.iter().all(|(key, (penalty, _))| penalty - written(key) < PENALTY_STEP)
     }
 
     pub(super) fn write(self, memory: &mut Memory) {
-        memory.held = self.0.iter().filter(|(_, (_, held))| *held).map(|(key, _)| key.clone()).collect();
+        memory.held = self.0.iter().filter(|(_, (_, left))| *left).map(|(key, _)| key.clone()).collect();
         let penalties = self.0.into_iter().filter(|(_, (penalty, _))| *penalty >= NEGLIGIBLE);
         memory.penalties =
             penalties.map(|((interface, via), (penalty, _))| (interface, via, penalty)).collect();

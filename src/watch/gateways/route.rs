@@ -79,8 +79,8 @@ impl Route {
     /// Goes on where the same destination was under other settings.
     pub(super) fn inherit(&mut self, context: &mut Context<'_>, mut old: Route, numbers: &mut Numbers) {
         let is_found = |route: &Route| route.config.next_hops == NextHops::Auto;
-        let stays_found = is_found(self) && is_found(&old);
-        for known in old.hops.iter().filter(|_| stays_found) {
+        let (finds, found) = (is_found(self), is_found(&old));
+        for known in old.hops.iter().filter(|_| finds) {
             let (interface, via) = (known.interface.clone(), known.via);
             let settings = NextHopConfig { interface, via, rank: known.rank, weight: known.weight };
             let hop = self.new_hop(context, &settings, &Pasts::default(), numbers);
@@ -89,9 +89,12 @@ impl Route {
         for hop in &mut self.hops {
             let Some(place) = old.hops.iter().position(|known| known.key() == hop.key()) else { continue };
             hop.inherit(context, old.hops.swap_remove(place), &self.config.judging);
-            if !stays_found {
-                (hop.metric, hop.vanished) = (None, None);
-            }
+            // What was listed is taken for found until the routes are seen.
+            (hop.metric, hop.vanished) = match (finds, found) {
+                (true, true) => (hop.metric, hop.vanished),
+                (true, false) => (Some(hop.rank.into()), Some(context.now)),
+                (false, _) => (None, None),
+            };
         }
         old.hops.iter_mut().for_each(|hop| hop.stop(context));
         (self.decided, self.all_silent, self.news) = (old.decided, old.all_silent, old.news + 1);
@@ -148,9 +151,7 @@ impl Route {
 
     /// The administrator wants traffic home.
     pub(super) fn release(&mut self) {
-        for hop in &mut self.hops {
-            self.news += u64::from(hop.release());
-        }
+        self.hops.iter_mut().for_each(Hop::release);
     }
 
     // ----- verdicts
@@ -256,9 +257,9 @@ impl Route {
     fn choose(&mut self, context: &mut Context<'_>) {
         let candidates: Vec<Candidate> = self.hops.iter().map(|hop| self.candidate(context, hop)).collect();
         if let Choice::By(places) = choose(&candidates, self.decided) {
+            let rank = places.iter().filter_map(|place| candidates.get(*place)).map(|c| c.rank).min();
             for (place, hop) in self.hops.iter_mut().enumerate() {
-                hop.in_use = places.contains(&place);
-                self.news += u64::from(hop.in_use && hop.release());
+                self.news += u64::from(hop.on_choice(places.contains(&place), rank.unwrap_or_default()));
             }
             self.decided = true;
             self.tell_moves(context);
@@ -363,7 +364,14 @@ impl Route {
             let proven = waits.then(|| hop.proven_at(&self.config.judging).max(now + SOON));
             [wait, proven, hop.vanished.map(|since| (since + GRACE).max(now + SOON))]
         });
-        moments.flatten().min()
+        // The engine's word on a peer has no time: the others must still be answered a while after it.
+        let is_held = |hop: &Hop| {
+            let condition = hop.condition(now, &self.config.judging, false);
+            hop.verdict != Health::Failed && matches!(condition, Condition::Silent { .. })
+        };
+        let doubt =
+            (!self.all_silent && self.hops.iter().any(is_held)).then(|| now + self.config.judging.interval);
+        moments.flatten().chain(doubt).min()
     }
 }
 

@@ -93,8 +93,9 @@ impl Group {
         let mut old = std::mem::take(&mut self.members);
         for wanted in config.members.iter().take(MOST_MEMBERS) {
             let known = old.iter().position(|member| member.name() == wanted.interface);
-            let mut member = known
-                .map_or_else(|| Member::new(wanted, Recalled::default()), |place| old.swap_remove(place));
+            // Who joins is in service as if it always had been: FAILBACK=no holds back only who failed.
+            let joins = Recalled { failed: false, active: !wanted.standby };
+            let mut member = known.map_or_else(|| Member::new(wanted, joins), |place| old.swap_remove(place));
             member.config = wanted.clone();
             member.is_fresh = true;
             self.members.push(member);

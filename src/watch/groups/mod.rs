@@ -114,11 +114,21 @@ impl Groups {
         self.each(context, Group::look);
     }
 
-    /// What survives a restart.
+    /// What survives a restart. Written anew only when it differs: this is looked at after every probe.
     fn remember(&self, memory: &mut Memory) {
         let all = || self.groups.iter().flat_map(Group::memories);
-        let name = |(group, interface): (&str, &str)| (group.to_owned(), interface.to_owned());
-        memory.failed = all().filter(|(_, failed, _)| *failed).map(|(key, ..)| name(key)).collect();
-        memory.active = all().filter(|(.., active)| *active).map(|(key, ..)| name(key)).collect();
+        update(&mut memory.failed, || all().filter(|(_, failed, _)| *failed).map(|(key, ..)| key));
+        update(&mut memory.active, || all().filter(|(.., active)| *active).map(|(key, ..)| key));
+    }
+}
+
+fn update<'a, I: Iterator<Item = (&'a str, &'a str)>>(
+    list: &mut Vec<(String, String)>,
+    keys: impl Fn() -> I,
+) {
+    let is_same =
+        |(one, (group, interface)): (&(String, String), (&str, &str))| one.0 == group && one.1 == interface;
+    if keys().count() != list.len() || !list.iter().zip(keys()).all(is_same) {
+        *list = keys().map(|(group, interface)| (group.to_owned(), interface.to_owned())).collect();
     }
 }

@@ -6,6 +6,7 @@ mod failures;
 mod links;
 mod properties;
 mod restarts;
+mod states;
 mod targets;
 mod test_addresses;
 mod world;

@@ -4,6 +4,7 @@
 //! Some promises hold only once the dust has settled. The judge therefore keeps, for each way between two hosts,
 //! since when it has been as it is, and for each host, when something last was done to it.
 
+mod losses;
 mod promises;
 mod records;
 
@@ -84,7 +85,7 @@ impl Judge {
     }
 
     fn inspect(&mut self, world: &World) -> Result<(), Violation> {
-        self.records.note_shared_ids(world);
+        self.records.note_ids(world);
         promises::operations_are_bounded(&mut self.records, world)?;
         promises::packets_are_bounded(&mut self.records, world)?;
         promises::memory_is_bounded(world)?;

@@ -89,10 +89,11 @@ pub fn foreign_addresses_are_untouched(
     }
 }
 
-/// No overlay leads onto a way on which the two hosts did not hear each other within (f+2) intervals, except one that
-/// replaces another by the same way (which somebody flushed, or another route by it). Once an interface of its own does
-/// not run, a host may try anything else; just after it came back, nothing was asked afresh, so twice the time. An address that went within that time counts as its last bearer's: nobody was
-/// told yet.
+/// No overlay is asked for that leads onto a way on which the two hosts did not hear each other within (f+2) intervals,
+/// except one that replaces another by the same way (which somebody flushed, or another route by it), or that was asked
+/// for before and refused. Once an interface of its own does not run, a host may try anything else; just after it came
+/// back, nothing was asked afresh, so twice the time. An address that went within that time counts as its last bearer's:
+/// nobody was told yet.
 pub fn overlays_have_proof(
     records: &Records,
     world: &World,
@@ -103,7 +104,7 @@ pub fn overlays_have_proof(
     let Some((interface, via)) = way_of(world, node, route) else { return Ok(()) };
     let is_known = records.used[node.index()].contains(&(interface.clone(), via));
     let fled_own_loss = world.node(node).ports.iter().any(|port| !port.running);
-    if route.protocol != PROTOCOL || applied.result.is_err() || is_known || fled_own_loss {
+    if route.protocol != PROTOCOL || is_known || fled_own_loss {
         return Ok(());
     }
     let detail = |what: &str| format!("{} by {via} on {interface}: {what}", route.key.destination);
@@ -148,12 +149,21 @@ pub fn working_way_means_traffic(records: &Records, world: &World) -> Result<(),
             let is_keyed = !world.node(to.node).config.keys.keys.is_empty();
             let source = || traffic::source(world, from.node, &address);
             let is_proven = || is_keyed || source().is_none_or(|s| records.is_shown(to.node, &s));
-            let is_fine =
-                matches!(fate, Fate::Delivered(..)) || is_lost_in_doubt(records, *way, fate) || !is_proven();
+            let is_fine = matches!(fate, Fate::Delivered(..))
+                || is_lost_in_doubt(records, *way, fate)
+                || !is_proven()
+                || (fate == Fate::NoRoute(from.node) && has_lost_address(records, world, from, way.family));
             require(is_fine, from.node, "working_way_means_traffic", || format!("to {address}: {fate:?}"))?;
         }
     }
     Ok(())
+}
+
+/// Whether a host lost its address on a LAN while nobody watched: then it has no subnet there, and nobody's address in
+/// it is known to be on that LAN.
+fn has_lost_address(records: &Records, world: &World, port: Port, family: Family) -> bool {
+    let address = world.address(port, family);
+    address.is_some_and(|a| records.losses[port.node.index()].has_address(world.interface_name(port), &a))
 }
 
 /// A configured address, while its host takes packets for it.
@@ -271,8 +281,8 @@ pub fn no_promise_is_said_to_be_broken(
     require(is_expected, node, "no_promise_is_said_to_be_broken", || text.to_owned())
 }
 
-/// In peace everything is home: no route or address of faild anywhere, each configured route stands, nothing is on a
-/// detour.
+/// In peace everything is home: no route or address of faild anywhere, each configured route stands that was not lost
+/// while nobody watched, nothing is on a detour.
 pub fn all_is_home(records: &Records, world: &World) -> Result<(), Violation> {
     const PROMISE: &str = "all_is_home";
     for node in &world.nodes {
@@ -287,8 +297,10 @@ pub fn all_is_home(records: &Records, world: &World) -> Result<(), Violation> {
         if let Some(address) = node.kernel.own_addresses().next() {
             return broken(number, PROMISE, format!("left over: address {}", address.prefix));
         }
-        let is_away =
-            |plan: &RoutePlan| records.taken_away[number.index()].iter().any(|gone| gone.plan == *plan);
+        let is_away = |plan: &RoutePlan| {
+            records.taken_away[number.index()].iter().any(|gone| gone.plan == *plan)
+                || records.losses[number.index()].has_route(node, plan)
+        };
         let missing = node.blueprint.routes.iter().find(|p| !node.kernel.stands(p) && !is_away(p));
         if let Some(plan) = missing {
             return broken(number, PROMISE, format!("missing: {plan:?}"));

@@ -9,8 +9,10 @@ use faild::engine::Verdict;
 use faild::interface::Family;
 use faild::reconcile::{Operation, PROTOCOL, Route};
 use faild::time::Instant;
+use faild::wire::NodeId;
 use ipnet::IpNet;
 
+use super::losses::Losses;
 use crate::kernel::RoutePlan;
 use crate::network::{LanNumber, NodeNumber, Port};
 use crate::node::Node;
@@ -62,8 +64,11 @@ pub struct Records {
     pub ways: BTreeMap<Way, (Truth, Instant)>,
     /// When a daemon last read a packet of another on a LAN.
     pub heard: BTreeMap<(Port, NodeNumber, Family), Instant>,
-    /// Ways on which both daemons heard each other since they began; only their addresses can be known as proven.
+    /// Ways on which both daemons heard each other since they began, and under the ids that they bear; only their addresses
+    /// can be known as proven (rule 4), unless a key vouches for them.
     pub met: BTreeSet<Way>,
+    /// The id that a host bears, or wrote down last, and since when.
+    ids: Vec<(Option<NodeId>, Instant)>,
     /// When something was last done to a host.
     pub disturbed: Vec<Instant>,
     /// When the id of a host was last another's too.
@@ -73,8 +78,8 @@ pub struct Records {
     pub shown: BTreeMap<(NodeNumber, LanNumber, IpAddr), (Port, Instant)>,
     /// When an interface of a host last ceased to run.
     pub lost_interface: Vec<Instant>,
-    /// Ways that a host's overlays use (interface, next hop), from the first overlay laid until it is given up: one that
-    /// the kernel flushed with its interface is still meant, and laid again when that comes back.
+    /// Ways that a host's overlays use (interface, next hop), from the first overlay asked for until it is given up: one
+    /// that the kernel refused, or flushed with its interface, is still meant, and laid again when that is possible.
     pub used: Vec<BTreeSet<(String, IpAddr)>>,
     /// Foreign routes that stood at some time.
     pub stood: Vec<Vec<Arc<Route>>>,
@@ -82,6 +87,8 @@ pub struct Records {
     pub borne: Vec<BTreeSet<(String, IpNet)>>,
     /// Configured routes that a foreign actor took away.
     pub taken_away: Vec<Vec<TakenAway>>,
+    /// What hosts lost of what they were configured with.
+    pub losses: Vec<Losses>,
     /// Since when the two ends differ.
     pub differ: BTreeMap<Way, Instant>,
     /// Counters a second ago.
@@ -116,6 +123,7 @@ impl Records {
             ways: BTreeMap::new(),
             heard: BTreeMap::new(),
             met: BTreeSet::new(),
+            ids: vec![(None, world.now); n],
             disturbed: vec![world.now; n],
             shared_id: vec![None; n],
             shown: BTreeMap::new(),
@@ -124,6 +132,7 @@ impl Records {
             stood: world.nodes.iter().map(|n| n.kernel.foreign()).collect(),
             borne: vec![BTreeSet::new(); n],
             taken_away: world.nodes.iter().map(|_| Vec::new()).collect(),
+            losses: world.nodes.iter().map(|_| Losses::default()).collect(),
             differ: BTreeMap::new(),
             rates: vec![Rate { since: world.now, ..Rate::default() }; n],
         };
@@ -137,7 +146,8 @@ impl Records {
             Happening::Heard { by, from, family } => self.note_heard(world, *by, *from, *family),
             Happening::Disturbed(node) => {
                 self.disturbed[node.index()] = world.now;
-                self.note_shared_ids(world);
+                self.note_ids(world);
+                self.losses[node.index()].look(world.now, world.node(*node));
             }
             Happening::NetworkChanged => self.survey(world),
             Happening::ForeignDeleted(node, plan) => {
@@ -157,7 +167,7 @@ impl Records {
         let Happening::Applied(node, applied) = happening else { return };
         let kernel = &world.node(*node).kernel;
         match &applied.operation {
-            Operation::AddRoute { route, .. } if route.protocol == PROTOCOL && applied.result.is_ok() => {
+            Operation::AddRoute { route, .. } if route.protocol == PROTOCOL => {
                 self.used[node.index()].extend(way_of(world, *node, route));
             }
             Operation::DeleteRoute(_) => {
@@ -180,18 +190,30 @@ impl Records {
             self.shown.insert((by.node, by.lan, address.address()), (from, world.now));
         }
         let back = Port { node: from.node, lan: by.lan };
-        if by.node != from.node && self.heard.contains_key(&(back, by.node, family)) {
+        let since = self.ids[by.node.index()].1.max(self.ids[from.node.index()].1);
+        let is_mutual = self.heard.get(&(back, by.node, family)).is_some_and(|at| *at >= since);
+        if by.node != from.node && is_mutual {
             self.met.insert(Way::between(by.node, from.node, family, by.lan));
         }
     }
 
-    /// Notes which hosts bear an id that another bears too.
-    pub fn note_shared_ids(&mut self, world: &World) {
+    /// Notes which hosts bear an id that another bears too, and which have got another.
+    pub fn note_ids(&mut self, world: &World) {
         let id = |node: &Node| node.daemon.as_ref().map(|d| d.engine.node()).or(node.memory.node);
         let ids: Vec<_> = world.nodes.iter().map(id).collect();
         for (shared, own) in self.shared_id.iter_mut().zip(&ids) {
             if own.is_some() && ids.iter().filter(|id| *id == own).count() > 1 {
                 *shared = Some(world.now);
+            }
+        }
+        for (node, id) in world.nodes.iter().zip(ids) {
+            let (known, since) = &mut self.ids[node.number.index()];
+            if std::mem::replace(known, id) == id {
+                continue;
+            }
+            *since = world.now;
+            if node.config.keys.keys.is_empty() {
+                self.met.retain(|way| way.one != node.number && way.other != node.number);
             }
         }
     }
@@ -219,6 +241,7 @@ impl Records {
             }
         }
         for node in &world.nodes {
+            self.losses[node.number.index()].look(world.now, node);
             if node.ports.iter().any(|p| !p.running) {
                 self.lost_interface[node.number.index()] = world.now;
             }

@@ -46,6 +46,7 @@ fn member(interface: &str, state: MemberState) -> MemberSnapshot {
         test_address: Some([192, 0, 2, 11].into()),
         mode: Mode::Routes,
         targets: vec![target("192.0.2.1", Health::Works)],
+        bogus: 0,
     };
     MemberSnapshot {
         interface: interface.to_owned(),

@@ -162,6 +162,7 @@ fn family(interface: &str, mode: Mode, from: Option<&str>, hosts: &[&str]) -> Me
         mode,
         test_address: from.map(|from| from.parse().unwrap()),
         targets: hosts.iter().map(target).collect(),
+        bogus: 0,
     }
 }
 

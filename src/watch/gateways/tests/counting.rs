@@ -102,7 +102,8 @@ fn an_answer_by_another_interface_or_of_another_host_proves_nothing() {
     for _ in 0..400 {
         let sent = world.probes.len();
         world.run(ms(10));
-        for (_, probe) in world.probes[sent..].to_vec() {
+        let fresh = world.probes[sent..].to_vec();
+        for (_, probe) in fresh {
             let right =
                 Answer { id: probe.id, interface: probe.interface, from: probe.target, arrived: world.now };
             if probe.target == gateway(1) {

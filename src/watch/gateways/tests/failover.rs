@@ -297,10 +297,14 @@ fn the_engine_judges_gateways_that_are_peers() {
     assert_eq!(world.serving(), [ONE]);
     world.run(ms(5000));
     peer(&mut world, 1, Some(false));
+    assert_eq!(world.serving(), [ONE], "the other may be found silent in a moment");
+    world.run(ms(501));
     assert_eq!(world.serving(), [TWO]);
     peer(&mut world, 2, Some(false));
+    world.run(ms(5000));
     assert_eq!(world.serving(), [TWO], "all are silent");
     peer(&mut world, 1, Some(true));
+    world.run(ms(501));
     assert_eq!(world.serving(), [ONE]);
     assert_eq!(world.probes, []);
 }

@@ -109,6 +109,7 @@ pub(super) struct World {
     pub(super) notices: Vec<(Instant, Notice)>,
     /// The way of the first route, whenever it changed.
     pub(super) ways: Vec<(Instant, Way)>,
+    last: Way,
     pub(super) memories: Vec<Memory>,
     pub(super) link_queries: usize,
 }
@@ -138,6 +139,7 @@ impl World {
             probes: Vec::new(),
             notices: Vec::new(),
             ways: Vec::new(),
+            last: Way::Undecided,
             memories: Vec::new(),
             link_queries: 0,
         }
@@ -269,7 +271,8 @@ impl World {
 
     fn on_plan(&mut self) {
         let way = self.watch.plan().routes.values().next().cloned().unwrap_or(Way::Undecided);
-        if self.ways.last().map_or(&Way::Undecided, |(_, last)| last) != &way {
+        if self.last != way {
+            self.last = way.clone();
             self.ways.push((self.now, way));
         }
     }

@@ -199,3 +199,36 @@ fn a_group_that_is_removed_asks_for_nothing_and_sends_nothing() {
     assert!(world.sent("a", since).is_empty());
     assert_eq!(world.watch.deadline(), None);
 }
+
+#[test]
+fn without_failback_a_member_that_joins_is_active() {
+    let mut world = without_failback();
+    world.restart();
+    let mut joins = world.config.groups[0].members[0].clone();
+    (joins.interface, joins.test_address) = ("c".into(), Some(v4(44)));
+    let mut interface = world.interface("a").clone();
+    interface.name = "c".into();
+    interface.index = crate::interface::InterfaceIndex(44);
+    interface.mac = None;
+    interface.addresses.clear();
+    world.interfaces.push(interface);
+    world.config.groups[0].members.push(joins);
+    world.reload();
+    assert!(world.is_active("c"), "{}", world.text());
+    assert_eq!(world.place("c"), plan::Member::Home);
+    assert_eq!(world.watch.plan().test_addresses["c"], std::net::Ipv4Addr::new(10, 0, 0, 44));
+}
+
+#[test]
+fn a_member_that_leaves_is_replaced_by_a_standby() {
+    let mut world = Setup::abs().start();
+    world.run(s(20));
+    world.set_carrier("a", false);
+    world.config.groups[0].members.remove(2);
+    world.reload();
+    assert_eq!(world.moved(), "a>b");
+    let mut world = Setup::new(&["a"], &["s"]).start();
+    world.config.groups[0].members.remove(0);
+    world.reload();
+    assert!(world.is_active("s"));
+}

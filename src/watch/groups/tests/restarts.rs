@@ -81,8 +81,8 @@ fn what_is_remembered_names_who_failed_and_who_is_active() {
     let entry = |name: &str| (GROUP.to_owned(), name.to_owned());
     assert_eq!(world.memory.active, [entry("a"), entry("b")]);
     world.set_carrier("a", false);
-    let expected =
-        Memory { failed: vec![entry("a")], active: vec![entry("b"), entry("s")], penalties: Vec::new() };
+    let (failed, active) = (vec![entry("a")], vec![entry("b"), entry("s")]);
+    let expected = Memory { failed, active, ..Memory::default() };
     assert_eq!(world.memory, expected);
 }
 

@@ -1,0 +1,150 @@
+//! The watch wired in: next hops on the loopback interface of the test's own namespace, which answers echoes.
+
+use std::net::Ipv4Addr;
+
+use super::*;
+use crate::config::{Judging, Method, NextHopConfig, NextHops, RouteConfig};
+use crate::interface::InterfaceAddress;
+use crate::watch::{Health, Way};
+
+const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 88, 0, 254);
+
+#[test]
+fn without_destinations_and_groups_there_is_no_watch() {
+    let mut bench = Bench::new();
+    bench.core.tell(bench.moment.now, Input::FailBack);
+    assert!(!bench.core.watching.is_on && !bench.core.watching.has_news());
+    assert_eq!((bench.core.watch.deadline(), bench.core.probers.sockets()), (None, 0));
+}
+
+#[test]
+fn the_watch_is_told_what_is_there_and_its_plan_is_handed_over() {
+    let bench = watching(&["lan-a"]);
+    assert!(bench.core.watching.is_on);
+    assert_eq!(bench.core.reconciler.scope().interfaces, ["lan-a"]);
+    assert!(bench.core.watching.judges("lan-a"), "its sysctls and its carrier matter");
+    assert!(!bench.core.watching.has_news());
+}
+
+#[test]
+fn an_interface_of_next_hops_is_no_lan_and_its_carrier_is_asked_for_all_the_same() {
+    let mut bench = watching(&["lan-a"]);
+    assert!(bench.core.engine.plan().lans.is_empty());
+    bench.done();
+    bench.script.borrow_mut().interfaces[0].carrier = false;
+    bench.pass(Duration::from_millis(250));
+    assert_eq!(bench.done(), ["links"]);
+    let shown = bench.core.watch.snapshot(bench.moment.now);
+    assert_eq!(shown.routes[0].hops[0].health, Health::Failed);
+}
+
+#[test]
+fn its_deadline_is_kept_and_a_probe_that_cannot_be_sent_is_a_lost_one() {
+    let mut bench = watching(&["lan-a"]);
+    let watch = bench.core.watch.deadline().expect("it probes");
+    assert!(bench.core.deadline().is_some_and(|at| at <= watch));
+    for _ in 0..20 {
+        bench.pass(Duration::from_millis(500));
+    }
+    assert!(bench.core.probers.counters().refused > 3, "lan-a is no interface of this namespace");
+    let shown = bench.core.watch.snapshot(bench.moment.now);
+    assert_eq!(shown.routes[0].way, Way::Undecided, "when everything is silent nothing moves");
+}
+
+#[test]
+fn neighbours_are_listed_after_everything_else_that_waits_and_once() {
+    let mut bench = watching(&["lan-a"]);
+    bench.core.errands.clear();
+    bench.done();
+    let errand = Errand::Neighbours(InterfaceIndex(1));
+    bench.core.errands.extend([Errand::Dump(Dump::OwnRoutes), errand]);
+    bench.core.run_errands(bench.moment.now);
+    assert_eq!(bench.done()[..2], ["own routes", "neighbours"]);
+}
+
+#[test]
+fn settings_without_destinations_end_it() {
+    let mut bench = watching(&["lan-a"]);
+    let now = bench.moment.now;
+    offer(&bench, |config| config.routes.clear());
+    bench.core.reload(now, None).unwrap();
+    bench.core.hand_over_plan(now);
+    assert!(!bench.core.watching.is_on && !bench.core.watching.judges("lan-a"));
+    assert!(bench.core.reconciler.scope().interfaces.iter().all(|name| name == "lan-a"));
+    assert_eq!((bench.core.watch.deadline(), bench.core.probers.sockets()), (None, 0));
+    offer(&bench, |config| config.routes = vec![route(&["lan-a"])]);
+    bench.core.reload(now, None).unwrap();
+    bench.core.hand_over_plan(now);
+    assert!(bench.core.watching.is_on && bench.core.watch.deadline().is_some());
+}
+
+#[test]
+fn the_engine_tells_of_peers_that_next_hops_are_judged_by() {
+    let mut route = route(&["lan-a"]);
+    route.judging.methods = vec![Method::Peer];
+    let mut bench = bench(vec![route]);
+    bench.core.hand_over_plan(bench.moment.now);
+    assert!(bench.core.watching.told.contains_key(&("lan-a".to_owned(), GATEWAY.into())));
+    assert!(!bench.core.watching.has_news());
+}
+
+#[test]
+fn the_state_names_hops_and_targets() {
+    let bench = watching(&["lan-a", "lan-b"]);
+    let shown = bench.core.watch.snapshot(bench.moment.now).to_string();
+    let starts = |start: &str| shown.lines().filter(|line| line.starts_with(start)).count();
+    assert_eq!(
+        (starts("state-route to=0.0.0.0/0 "), starts("state-hop "), starts("state-target ")),
+        (1, 2, 2)
+    );
+    assert!(shown.contains("interface=lan-b via=10.88.0.254 rank=2"), "{shown}");
+}
+
+/// A core whose default route may go by these interfaces.
+fn watching(interfaces: &[&str]) -> Bench {
+    bench(vec![route(interfaces)])
+}
+
+fn bench(routes: Vec<RouteConfig>) -> Bench {
+    let mut bench = Bench::with(Config { routes, ..Config::default() });
+    // The bench names its LAN; here nobody does.
+    offer(&bench, |config| config.lans.clear());
+    bench.script.borrow_mut().interfaces[0].addresses.push(address());
+    bench.core.reload(bench.moment.now, None).unwrap();
+    bench
+}
+
+fn offer(bench: &Bench, change: impl FnOnce(&mut Config)) {
+    if let Ok(loaded) = &mut *bench.offer.borrow_mut() {
+        change(&mut loaded.config);
+    }
+}
+
+fn route(interfaces: &[&str]) -> RouteConfig {
+    let hop = |(number, interface): (u8, &&str)| NextHopConfig {
+        interface: (*interface).to_owned(),
+        via: Some(GATEWAY.into()),
+        rank: number,
+        weight: 1,
+    };
+    RouteConfig {
+        destination: "0.0.0.0/0".parse().unwrap(),
+        table: 254,
+        next_hops: NextHops::Listed((1..).zip(interfaces).map(hop).collect()),
+        judging: Judging::default(),
+    }
+}
+
+fn address() -> InterfaceAddress {
+    InterfaceAddress {
+        prefix: "10.88.0.1/24".parse().unwrap(),
+        secondary: false,
+        tentative: false,
+        deprecated: false,
+        permanent: true,
+        protocol: 0,
+        scope: 0,
+        no_prefix_route: false,
+        broadcast: None,
+    }
+}
