@@ -1,6 +1,6 @@
 //! `next-hops = "auto"`: the routes that others put into the kernel say which next hops there are.
 
-use crate::lab::{Loss, Routed, TARGET, TARGET_V6, Uplinks, pause_ms};
+use crate::lab::{Loss, Routed, TARGET, TARGET_V6, Uplinks, pause_ms, wait_until};
 
 use super::{QUICK, route, section, with_target};
 
@@ -56,10 +56,18 @@ fn a_client_that_knows_no_metrics_is_endured_as_well() {
     lab.cut_lan('A', Loss::Silent);
     lab.wait_by("wan1", TARGET);
     for _ in 0..5 {
-        host.ip("route replace default via 192.0.2.1 dev wan0 proto dhcp");
+        // The kernel takes our overlay for what is to be replaced: with an equal route at hand it refuses, and with a
+        // new one our overlay is gone.
+        host.try_ip("route replace default via 192.0.2.1 dev wan0 proto dhcp");
         lab.wait_by("wan1", TARGET);
+        host.ip("route replace default via 192.0.2.1 dev wan0 proto dhcp advmss 1400");
+        lab.wait_by("wan1", TARGET);
+        host.ip("route del default via 192.0.2.1 dev wan0 proto dhcp advmss 1400");
         host.ip("route del default via 192.0.2.1 dev wan0 proto dhcp");
-        pause_ms(30);
+        // Our overlay has had its metric, and goes out of its way; clients add theirs exclusively.
+        wait_until("there is room at metric 0", std::time::Duration::from_secs(10), || {
+            host.overlays().iter().any(|line| line.contains("metric 199"))
+        });
         host.ip("route add default via 192.0.2.1 dev wan0 proto dhcp");
         lab.wait_by("wan1", TARGET);
     }
@@ -91,7 +99,7 @@ fn a_lease_with_another_router_is_followed() {
     lab.router(1).ip("addr del 192.0.2.1/24 dev outside");
     lab.wait_by("wan1", TARGET);
     let meter = lab.meter(TARGET);
-    host.ip("route add default via 192.0.2.2 dev wan0 proto dhcp metric 100 src 192.0.2.10 advmss 1400");
+    host.ip("route append default via 192.0.2.2 dev wan0 proto dhcp metric 100 src 192.0.2.10");
     host.ip(&format!("route del {LEASE}"));
     lab.wait_by("wan0", TARGET);
     lab.wait_home();
@@ -111,7 +119,7 @@ fn the_other_uplink_may_come_later_and_go() {
     pause_ms(1000);
     host.ip("route add default via 198.51.100.1 dev wan1 proto dhcp metric 200");
     lab.wait_by("wan1", TARGET);
-    host.ip("route del default via 198.51.100.1 dev wan1");
+    host.ip("route del default via 198.51.100.1 dev wan1 proto dhcp metric 200");
     // Its lease is gone: so is our reason to use it.
     lab.wait_by("wan0", TARGET);
     lab.wait_home();

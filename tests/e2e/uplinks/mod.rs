@@ -3,7 +3,12 @@
 mod automatic;
 mod commands;
 mod dead_router;
+mod examples;
+mod leases;
 mod link;
+mod places;
+mod quality;
+mod reload;
 mod restart;
 mod targets;
 
