@@ -167,6 +167,7 @@ fn core(
         interfaces: Vec::new(),
         agenda: Agenda::default(),
         errands: VecDeque::new(),
+        // The engine tells of changes only; its first plan may stay as it is for ever.
         is_plan_new: true,
         links_queried: None,
         troubles: BTreeSet::new(),

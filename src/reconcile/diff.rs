@@ -235,7 +235,8 @@ impl Reconciler {
         overlay: Overlay,
         batch: &mut Batch,
     ) {
-        if let Some(served) = own(routes).position(|o| overlay.is_served_by(routes, o)) {
+        let serves = |o: &Arc<Route>| overlay.is_served_by(routes, o) && !is_in_the_way(&overlay, o);
+        if let Some(served) = own(routes).position(serves) {
             self.troubles.succeeded(&group);
             self.wishes.stands_for(group, overlay.cause);
             let surplus = own(routes).enumerate().filter(|(i, _)| *i != served).map(|(_, route)| route);
@@ -365,6 +366,14 @@ impl Reconciler {
     pub(super) fn interface_name(&self, index: InterfaceIndex) -> String {
         self.mirror.interface(index).map_or_else(|| format!("if{index}"), |i| i.name.clone())
     }
+}
+
+/// Whether an overlay of a destination has the place that a route without a metric gets, and needs it no longer: who
+/// deleted such a one adds it again, and would be refused.
+fn is_in_the_way(overlay: &Overlay, own: &Route) -> bool {
+    let has_room = overlay.front.as_ref().is_none_or(|front| front.key.metric > 1);
+    let is_led = matches!(overlay.cause, Cause::Destination(_));
+    is_led && has_room && own.key.metric == 0 && own.key.destination.addr().is_ipv4()
 }
 
 /// A delete names key, protocol, gateway and interface; it needs nothing else.

@@ -271,7 +271,13 @@ impl Reconciler {
             return;
         }
         let equal = self.mirror.routes().at(&route.key);
-        if equal.iter().any(|r| r.is_same(&route)) {
+        let is_told = |r: &&Arc<Route>| r.is_same(&route);
+        if let Some(told) = equal.iter().find(is_told) {
+            // IPv4 keeps apart what differs in a metric of TCP or such; its deletion must not hit the other here.
+            if route.key.destination.addr().is_ipv4() && told.attributes != route.attributes {
+                self.mirror.routes_mut().append(Arc::new(route));
+                self.dumps.want(Dump::LanRoutes);
+            }
             return;
         }
         // Whether it was added, and before or behind which, or took the place of one, only dumps can tell.

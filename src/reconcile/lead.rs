@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::cause::Cause;
 use super::lan::SubjectId;
-use super::overlay::{Overlay, View, Wanted, foreign, neighbour, put, weighed};
+use super::overlay::{Overlay, View, Wanted, foreign, neighbour, own, put, weighed};
 use super::route::{KERNEL, Leg, ONLINK, PROTOCOL, Route};
 use super::table::Group;
 use super::wishes::{Hop, Lead};
@@ -29,14 +29,21 @@ impl View<'_> {
             return Wanted::Blocked(cause);
         }
         let best = foreign(routes).next();
+        let serves = |best: &Route| leads_to(best, &legs) && !self.stays(group, routes, &legs);
         match best {
-            Some(best) if leads_to(best, &legs) => return Wanted::Nothing,
+            Some(best) if serves(best) => return Wanted::Nothing,
             Some(best) if !self.is_managed(best) && best.protocol != KERNEL => return Wanted::LeftAlone,
             Some(_) | None => {}
         }
         let others = self.displaced(routes, &legs);
         let route = self.way(group, routes, legs);
         Wanted::Overlay(Overlay { route, cause, others, front: best.cloned() })
+    }
+
+    /// Whether an overlay stays although the best route leads where it does: what it was laid in front of is gone for a
+    /// moment, or for good, which the watch will say.
+    fn stays(&self, group: Group, routes: &[Arc<Route>], legs: &[Leg]) -> bool {
+        self.wishes.is_away(&group) && own(routes).any(|own| leads_to(own, legs))
     }
 
     fn way(&self, group: Group, routes: &[Arc<Route>], legs: Vec<Leg>) -> Route {

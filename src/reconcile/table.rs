@@ -111,7 +111,8 @@ impl RouteTable {
     /// Removes the first route that is the same as this one ([`Route::is_same`]).
     pub fn remove(&mut self, route: &Route) -> Option<Arc<Route>> {
         let routes = self.routes.get_mut(&route.key)?;
-        let position = routes.iter().position(|r| r.is_same(route))?;
+        let exact = routes.iter().position(|r| r.is_same(route) && r.attributes == route.attributes);
+        let position = exact.or_else(|| routes.iter().position(|r| r.is_same(route)))?;
         let removed = routes.remove(position);
         if routes.is_empty() {
             self.routes.remove(&route.key);

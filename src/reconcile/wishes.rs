@@ -50,6 +50,8 @@ pub(super) enum Stand {
 pub(super) struct Wishes {
     plan: Option<Plan>,
     leads: BTreeMap<Group, Lead>,
+    /// Those that do not lead by the first choice.
+    away: BTreeSet<Group>,
     members: BTreeMap<LanId, Stand>,
     tests: BTreeMap<LanId, Ipv4Addr>,
     up: BTreeSet<LanId>,
@@ -72,6 +74,11 @@ impl Wishes {
 
     pub(super) fn lead(&self, group: &Group) -> Option<&Lead> {
         self.leads.get(group)
+    }
+
+    /// Whether it leads by another than the first choice.
+    pub(super) fn is_away(&self, group: &Group) -> bool {
+        self.away.contains(group)
     }
 
     pub(super) fn leads(&self) -> impl Iterator<Item = &Group> {
@@ -151,6 +158,9 @@ impl Wishes {
             let prefix = destination.prefix.trunc();
             let group = Group { table: destination.table, destination: prefix, tos: 0 };
             wishes.leads.insert(group, lead(way, lans));
+            if plan.away.contains(destination) {
+                wishes.away.insert(group);
+            }
         }
         for (interface, member) in &plan.members {
             let Some(lan) = lans.intern(interface) else { continue };
@@ -265,7 +275,9 @@ impl Reconciler {
 
     /// Groups that shall lead elsewhere than they did.
     fn mark_leads(&mut self, last: &Wishes) {
-        let differs = |group: &&Group| self.wishes.lead(group) != last.lead(group);
+        let differs = |group: &&Group| {
+            self.wishes.lead(group) != last.lead(group) || self.wishes.is_away(group) != last.is_away(group)
+        };
         let groups: BTreeSet<Group> =
             self.wishes.leads().chain(last.leads()).filter(differs).copied().collect();
         for group in groups {

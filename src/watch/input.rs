@@ -42,6 +42,11 @@ pub enum Input<'a> {
     TimeOfDay(u32),
     /// The administrator wants traffic home.
     FailBack,
+    /// faild ends. What there is to remember is told at once.
+    Stop {
+        /// What may go home shall: nothing is held back any more.
+        home: bool,
+    },
     /// The settings have changed; hand in interfaces and routes after it.
     Config(&'a Config),
     /// The deadline passed.

@@ -119,6 +119,7 @@ impl Watch {
             | Input::Answer(_)
             | Input::Peer { .. }
             | Input::FailBack
+            | Input::Stop { .. }
             | Input::DeadlinePassed => {}
         }
 

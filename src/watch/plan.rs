@@ -1,6 +1,6 @@
 //! What the watch wants of the kernel: which next hops carry a destination, which interface stands in for which.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -77,6 +77,9 @@ pub struct Plan {
     pub tables: Vec<u32>,
     /// Where destinations shall go.
     pub routes: BTreeMap<Destination, Way>,
+    /// Those of them that do not go by their first choice. An overlay of theirs stays while it serves, even where what it
+    /// stands in front of is gone: a lease that is renewed deletes its route and adds it again.
+    pub away: BTreeSet<Destination>,
     /// The members of groups, by interface.
     pub members: BTreeMap<String, Member>,
     /// IPv4 test addresses that shall be there, as /32, scope link, without a prefix route, by interface.

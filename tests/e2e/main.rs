@@ -48,4 +48,5 @@ mod systemd;
 mod three_lans;
 mod transfer;
 mod upgrade;
+mod uplinks;
 mod why;

@@ -63,13 +63,18 @@ impl Host {
 
     /// Plugs the host into a LAN of the switch: once when the lab is built, again after the interface was deleted.
     pub(crate) fn attach(&self, lan: char, switch: &Host) {
-        let port = self.port(lan);
-        self.ip(&format!("link add lan{lan} type veth peer name {port} netns {}", switch.netns));
-        switch.ip(&format!("link set {port} master lan{lan} up"));
-        self.ip(&format!("link set lan{lan} up"));
+        self.plug(&format!("lan{lan}"), lan, switch);
         for family in self.families {
             self.ip(&format!("addr add {} dev lan{lan}", self.prefix(lan, *family)));
         }
+    }
+
+    /// The same by an interface of any name, without addresses.
+    pub(crate) fn plug(&self, interface: &str, lan: char, switch: &Host) {
+        let port = self.port(lan);
+        self.ip(&format!("link add {interface} type veth peer name {port} netns {}", switch.netns));
+        switch.ip(&format!("link set {port} master lan{lan} up"));
+        self.ip(&format!("link set {interface} up"));
     }
 
     pub(super) fn add_service_addresses(&self) {

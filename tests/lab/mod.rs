@@ -23,6 +23,7 @@ mod late;
 mod measure;
 mod settings;
 mod traffic;
+mod uplinks;
 mod watch;
 mod words;
 
@@ -40,6 +41,7 @@ pub(crate) use group::ROUTER;
 use host::On;
 pub(crate) use host::{FAILD_UID, Family, Host};
 pub(crate) use measure::{Meter, Transfer};
+pub(crate) use uplinks::{OTHER_TARGET, Routed, TARGET, TARGET_V6, Uplinks};
 pub(crate) use watch::Watch;
 
 /// Every host speaks both, where a test does not say otherwise.

@@ -9,11 +9,19 @@
 //! IPv6: 2001:db8:a::10 and 2001:db8:b::10; both routers are fe80::1 on their own link. The addresses are those of the
 //! examples in `examples/config`.
 
-use std::net::IpAddr;
+use std::collections::VecDeque;
+use std::io::{self, Read};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::clock::now;
 use super::host::On;
+use super::traffic::Background;
 use super::{BOTH, Daemon, Host, Lab, Meter, wait_until};
 
 /// A router: its place on the host's side, and on LAN C.
@@ -133,24 +141,31 @@ impl Uplinks {
         self.host(number + 1)
     }
 
-    /// Starts `faild` on the host with these settings, and waits until it goes by wan0.
+    /// Starts `faild` on the host with these settings, and waits until all next hops are judged.
+    #[track_caller]
     pub(crate) fn start(&self, toml: &str) -> Daemon<'_> {
-        let daemon = self.start_somewhere(toml);
-        self.wait_home();
+        self.start_with(toml, "")
+    }
+
+    /// The same with further flags.
+    #[track_caller]
+    pub(crate) fn start_with(&self, toml: &str, flags: &str) -> Daemon<'_> {
+        let host = self.host(1);
+        let daemon = host.faild_with(&format!("{} {flags}", host.configure(toml)));
+        if toml.contains("[[route]]") {
+            self.wait_judged();
+        }
         daemon
     }
 
-    /// Starts `faild` on the host with these settings, and waits until all next hops are judged.
+    /// Waits until every next hop of the host works or has failed.
     #[track_caller]
-    pub(crate) fn start_somewhere(&self, toml: &str) -> Daemon<'_> {
-        let host = self.host(1);
-        let daemon = host.faild_with(&host.configure(toml));
-        let known = || {
-            let answer = host.faildctl("--json probes");
-            !answer.text.is_empty()
-        };
-        wait_until("all next hops are judged", PATIENCE, known);
-        daemon
+    pub(crate) fn wait_judged(&self) {
+        wait_until("all next hops are judged", PATIENCE, || {
+            let answer = self.host(1).faildctl("routes --json").text;
+            let is_open = answer.contains("\"next_hops\":[]") || answer.contains("\"unknown\"");
+            answer.contains("next_hops") && !is_open
+        });
     }
 
     /// Datagrams to a target from whatever address the host's routes say.
@@ -170,12 +185,90 @@ impl Uplinks {
         });
     }
 
+    /// A router whose outside is gone: silent, and its link down, which nobody at the other end of the switch sees.
+    pub(crate) fn kill_router(&self, number: u8) {
+        self.router(number).ip("link set outside down");
+    }
+
+    /// As if it had booted.
+    pub(crate) fn revive_router(&self, number: u8) {
+        let (router, place) = (self.router(number), &ROUTERS[usize::from(number) - 1]);
+        router.ip("link set outside up");
+        // They went with the link.
+        router.ip(&format!("addr replace {}::1/64 dev outside nodad", place.v6));
+        router.ip("addr replace fe80::1/64 dev outside nodad");
+    }
+
+    /// From here on the targets answer pings from this address so many milliseconds late, until the answer to this is
+    /// finished. Other pings are answered at once.
+    pub(crate) fn slow_answers(&self, from: &str, milliseconds: u64) -> Background<()> {
+        let from: Ipv4Addr = from.parse().expect("an address");
+        let net = self.internet();
+        net.sysctl("net.ipv4.icmp_echo_ignore_all=1");
+        let stop = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&stop);
+        let delay = Duration::from_millis(milliseconds);
+        let thread = net.thread(move || {
+            let answered = answer_pings(from, delay, &told);
+            // From here on the kernel answers again.
+            std::fs::write("/proc/sys/net/ipv4/icmp_echo_ignore_all", "0")?;
+            answered
+        });
+        Background { stop, thread }
+    }
+
     /// The address that packets to a target come from.
     pub(crate) fn source_to(&self, target: &str) -> String {
         let route = self.host(1).ip(&format!("route get {target}"));
         let mut words = route.split_whitespace().skip_while(|word| *word != "src");
         words.nth(1).unwrap_or_default().to_owned()
     }
+}
+
+/// Answers pings in the place of the kernel, those of `slow` after `delay`.
+fn answer_pings(slow: Ipv4Addr, delay: Duration, stop: &AtomicBool) -> io::Result<()> {
+    let mut socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::ICMPV4))?;
+    socket.set_read_timeout(Some(Duration::from_millis(2)))?;
+    let (mut waiting, mut buffer) = (VecDeque::new(), [0; 2048]);
+    while !stop.load(Ordering::Relaxed) {
+        if let Ok(length) = socket.read(&mut buffer)
+            && let Some((from, to, reply)) = reply_to(&buffer[..length])
+        {
+            let wait = if from == slow { delay } else { Duration::ZERO };
+            waiting.push_back((now() + wait, from, to, reply));
+        }
+        let due = now();
+        for (at, from, to, reply) in std::mem::take(&mut waiting) {
+            if at <= due {
+                send_reply(from, to, &reply)?;
+            } else {
+                waiting.push_back((at, from, to, reply));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Who asks, who was asked, and the answer, if a packet is an ICMP echo request.
+fn reply_to(packet: &[u8]) -> Option<(Ipv4Addr, Ipv4Addr, Vec<u8>)> {
+    let address = |at: usize| <[u8; 4]>::try_from(packet.get(at..at + 4)?).ok().map(Ipv4Addr::from);
+    let header = usize::from(packet.first()? & 0x0f) * 4;
+    let request = packet.get(header..).filter(|icmp| icmp.first() == Some(&8))?;
+    let mut reply = request.to_vec();
+    reply[0] = 0;
+    // Type 8 less in the first word of the sum: RFC 1624.
+    let sum = u32::from(u16::from_be_bytes([reply[2], reply[3]])) + 0x0800;
+    let sum = u16::try_from((sum & 0xffff) + (sum >> 16)).ok()?;
+    reply[2..4].copy_from_slice(&sum.to_be_bytes());
+    Some((address(12)?, address(16)?, reply))
+}
+
+fn send_reply(to: Ipv4Addr, from: Ipv4Addr, reply: &[u8]) -> io::Result<()> {
+    let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::ICMPV4))?;
+    socket.bind(&SocketAddr::new(from.into(), 0).into())?;
+    // No way back is one of the things that are tested.
+    let _ = socket.send_to(reply, &SocketAddr::new(to.into(), 0).into());
+    Ok(())
 }
 
 const PATIENCE: Duration = Duration::from_secs(20);

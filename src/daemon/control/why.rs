@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::answer::{level, micros, millis, trouble_text};
 use super::operate::refusal;
@@ -105,6 +105,11 @@ impl Core {
 }
 
 fn parse(text: &str) -> Option<IpNet> {
+    match text {
+        "default" => return Some(IpNet::V4(Ipv4Net::default())),
+        "default6" => return Some(IpNet::V6(Ipv6Net::default())),
+        _ => {}
+    }
     let address = text.parse::<IpAddr>().ok().map(IpNet::from);
     address.or_else(|| text.parse::<IpNet>().ok().map(|prefix| prefix.trunc()))
 }
@@ -230,6 +235,13 @@ fn account(path: &engine::PathAccount, reuse: f64) -> PathAccount {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn destinations_are_named_as_in_the_settings() {
+        assert_eq!(parse("default"), "0.0.0.0/0".parse().ok());
+        assert_eq!(parse("default6"), "::/0".parse().ok());
+        assert_eq!(parse("default7"), None);
+    }
 
     #[test]
     fn everywhere_else_is_not_the_host_itself() {

@@ -7,6 +7,7 @@ use crate::config::Exit;
 use crate::engine::Input;
 use crate::reconcile::{self, Settings};
 use crate::time::Instant;
+use crate::watch;
 
 /// How the daemon shall end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +26,10 @@ impl Core {
             self.inform(now, reconcile::Input::Settings { settings, left: &[] });
         }
         self.tell(now, Input::Stop);
+        if self.watching.is_on() {
+            let home = !keep && self.config.exit == Exit::Lift;
+            self.tell_watch(now, &watch::Input::Stop { home });
+        }
         self.hand_over_plan(now);
         self.inform(now, reconcile::Input::Stop);
         while !self.errands.is_empty() {

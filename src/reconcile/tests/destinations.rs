@@ -42,6 +42,66 @@ fn home_needs_nothing_and_away_needs_one_overlay_in_front_of_all() {
 }
 
 #[test]
+fn away_from_the_first_choice_the_overlay_stays_while_a_lease_is_renewed() {
+    let mut rig = led(100);
+    let lease = route(DEFAULT, HOME.0, ETH0, 100);
+    rig.add(&Route { protocol: DHCP, ..route(DEFAULT, AWAY.0, ETH1, 200) });
+    rig.watch.away.insert(destination(DEFAULT));
+    rig.lead(DEFAULT, &[AWAY]);
+    rig.take_operations();
+    rig.delete(&lease);
+    rig.wait(SECOND);
+    rig.add(&lease);
+    rig.wait(SECOND);
+    assert_eq!(rig.take_operations(), [""; 0]);
+    rig.delete(&lease);
+    rig.watch.away.clear();
+    rig.hand_in_watch();
+    let lifted = "del 0.0.0.0/0 via 10.1.0.9 dev 3 metric 99 src 10.1.0.1";
+    assert_eq!(rig.take_operations(), [lifted], "the watch has given the lease up");
+}
+
+#[test]
+fn an_overlay_makes_room_for_a_route_without_a_metric_that_is_about_to_come_back() {
+    for rest in [None, Some(200)] {
+        let mut rig = led(0);
+        if let Some(metric) = rest {
+            rig.add(&Route { protocol: DHCP, ..route(DEFAULT, AWAY.0, ETH1, metric) });
+        }
+        rig.watch.away.insert(destination(DEFAULT));
+        rig.lead(DEFAULT, &[AWAY]);
+        rig.take_operations();
+        let bare = Route { protocol: DHCP, ..route(DEFAULT, HOME.0, ETH0, 0) };
+        rig.delete(&route(DEFAULT, HOME.0, ETH0, 0));
+        let metric = rest.map_or(50, |metric| metric - 1);
+        assert_eq!(
+            rig.take_operations(),
+            [
+                format!("add Alone 0.0.0.0/0 via 10.1.0.9 dev 3 metric {metric} src 10.1.0.1"),
+                "del 0.0.0.0/0 via 10.1.0.9 dev 3 metric 0 src 10.1.0.1".to_owned(),
+            ]
+        );
+        rig.add(&bare);
+        assert_eq!(rig.gateway_to("192.0.2.1"), Some(ip(AWAY.0)), "it is overlaid again");
+    }
+}
+
+#[test]
+fn a_twin_that_differs_in_a_metric_comes_and_goes_and_the_original_is_still_known() {
+    let mut rig = led(100);
+    rig.lead(DEFAULT, &[AWAY]);
+    rig.take_operations();
+    let twin = Route { attributes: vec![8, 0, 8, 0, 1, 2, 3, 4], ..route(DEFAULT, HOME.0, ETH0, 100) };
+    rig.core.handle(rig.now, crate::reconcile::Input::RouteAdded(twin.clone()));
+    rig.core.handle(rig.now, crate::reconcile::Input::RouteDeleted(twin));
+    rig.settle();
+    rig.wait(SECOND);
+    assert_eq!(rig.take_operations(), [""; 0]);
+    let standing = rig.core.serving(&DEFAULT.parse().unwrap()).and_then(|serving| serving.original);
+    assert_eq!(standing.map(|route| route.legs.clone()), Some(route(DEFAULT, HOME.0, ETH0, 100).legs));
+}
+
+#[test]
 fn a_way_that_moves_on_is_made_before_the_last_one_is_broken() {
     let mut rig = led(100);
     rig.lead(DEFAULT, &[AWAY]);

@@ -216,7 +216,7 @@ impl Rig {
         self.settle();
     }
 
-    fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         for _ in 0..100_000 {
             while let Some(output) = self.core.next_output() {
                 self.carry_out(output);

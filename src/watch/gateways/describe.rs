@@ -147,6 +147,15 @@ fn unknown(hop: &Hop, judging: &Judging) -> String {
     if !hop.gateway.is_empty() && hop.gateway.iter().all(is_peer) {
         return "its gateway is not known as a peer".to_owned();
     }
+    let late = hop.gateway.iter().chain(&hop.targets).find_map(|target| target.lateness(judging));
+    if let Some(mean) = late.filter(|_| hop.verdict == Health::Failed) {
+        let patience = judging.interval.saturating_mul(judging.missed.get());
+        return format!(
+            "answers take {} ms, and {} ms are waited for",
+            mean.as_millis(),
+            patience.as_millis()
+        );
+    }
     if hop.verdict == Health::Failed {
         return format!("is back, and has to answer {} times in a row", judging.good);
     }

@@ -100,6 +100,7 @@ impl Gateways {
                 self.on_peer(context, (interface, *address), *answers);
             }
             Input::FailBack => self.routes.iter_mut().for_each(Route::release),
+            Input::Stop { home } => self.on_stop(*home),
             Input::TimeOfDay(seconds) => self.time_of_day = Some(*seconds),
             Input::Config(config) => self.on_config(context, config),
             Input::DeadlinePassed => self.on_deadline(context),
@@ -111,6 +112,7 @@ impl Gateways {
             | Input::Routes(_)
             | Input::Peer { .. }
             | Input::FailBack
+            | Input::Stop { .. }
             | Input::TimeOfDay(_)
             | Input::Config(_)
             | Input::Offline(_)
@@ -140,6 +142,7 @@ impl Gateways {
         plan.tables.dedup();
         for route in &self.routes {
             plan.routes.extend(route.way().map(|way| (route.destination(), way)));
+            plan.away.extend(route.is_away().then(|| route.destination()));
         }
     }
 
@@ -275,6 +278,13 @@ impl Gateways {
         }
         old.iter_mut().flat_map(|route| &mut route.hops).for_each(|hop| hop.stop(context));
         self.tell_peers(now);
+    }
+
+    fn on_stop(&mut self, home: bool) {
+        self.remember_at = None;
+        if home {
+            self.routes.iter_mut().for_each(Route::stop);
+        }
     }
 
     // ----- memory

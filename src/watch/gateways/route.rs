@@ -26,6 +26,7 @@ pub(super) struct Route {
     decided: bool,
     /// Nobody answers: nothing moves until somebody does.
     pub(super) all_silent: bool,
+    stopping: bool,
     /// What carried traffic when that was last looked at.
     serving: Vec<plan::Hop>,
     /// When something changes by itself.
@@ -46,6 +47,7 @@ impl Route {
             hops: Vec::new(),
             decided: false,
             all_silent: false,
+            stopping: false,
             serving: Vec::new(),
             moment: None,
             news: 0,
@@ -152,6 +154,11 @@ impl Route {
     /// The administrator wants traffic home.
     pub(super) fn release(&mut self) {
         self.hops.iter_mut().for_each(Hop::release);
+    }
+
+    /// faild ends: nothing holds traffic back any more from what works.
+    pub(super) fn stop(&mut self) {
+        self.stopping = true;
     }
 
     // ----- verdicts
@@ -268,6 +275,7 @@ impl Route {
 
     fn candidate(&self, context: &Context<'_>, hop: &Hop) -> Candidate {
         let obstacle = hop.obstacle(context.now, context.config, context.time_of_day);
+        let obstacle = obstacle.filter(|_| !self.stopping);
         Candidate {
             rank: hop.rank,
             health: hop.verdict,
@@ -332,6 +340,13 @@ impl Route {
         }
         let serving = self.in_use();
         Some(if serving.is_empty() { Way::Undecided } else { Way::By(serving) })
+    }
+
+    /// Whether it goes by others than its first choice.
+    pub(super) fn is_away(&self) -> bool {
+        let first = self.hops.iter().map(|hop| hop.rank).min();
+        let serves = |hop: &Hop| hop.in_use && Some(hop.rank) != first;
+        self.hops.iter().any(serves)
     }
 
     // ----- what goes by itself

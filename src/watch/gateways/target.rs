@@ -398,6 +398,12 @@ impl Target {
         self.quality.fit(judging);
     }
 
+    /// How long its answers take, if that is longer than they are waited for.
+    pub(super) fn lateness(&self, judging: &Judging) -> Option<Duration> {
+        let patience = judging.interval.saturating_mul(judging.missed.get());
+        self.smooth.map(|(mean, _)| mean).filter(|mean| *mean > patience && self.level != Level::Works)
+    }
+
     /// Rounds that an answer may take: 1, unless the way is longer than the interval; never so many that silence would
     /// be found twice as late as it was asked for.
     fn patience(&self, judging: &Judging) -> u32 {

@@ -68,8 +68,11 @@ impl Groups {
                 self.groups.iter_mut().for_each(|group| group.on_neighbours(*interface, addresses));
             }
             Input::Answer(answer) => self.on_answer(context, answer),
-            Input::FailBack => self.each(context, Group::fail_back),
-            Input::Peer { .. } | Input::TimeOfDay(_) | Input::DeadlinePassed => {}
+            Input::FailBack | Input::Stop { home: true } => self.each(context, Group::fail_back),
+            Input::Stop { home: false }
+            | Input::Peer { .. }
+            | Input::TimeOfDay(_)
+            | Input::DeadlinePassed => {}
         }
         self.each(context, Group::turn);
         self.remember(context.memory);

@@ -6,6 +6,7 @@ use crate::watch::{Input, Memory};
 
 const ONE: &str = "10.0.1.1@up1";
 const TWO: &str = "10.0.2.1@up2";
+const THREE: &str = "10.0.3.1@up3";
 
 /// Two uplinks with a policy, of which the first has failed and works again.
 fn returned(failback: Failback) -> World {
@@ -45,6 +46,36 @@ fn manual_waits_for_the_administrator_over_a_restart() {
     assert_eq!(world.serving(), [ONE]);
     world.run(ms(2000));
     assert!(world.memories.last().unwrap().held.is_empty());
+}
+
+#[test]
+fn what_works_is_gone_home_to_when_faild_ends_whatever_holds_it_back() {
+    for failback in [Failback::Manual, Failback::Delay(ms(600_000)), Failback::Window { from: 0, until: 0 }] {
+        let mut world = returned(failback);
+        world.run(ms(5000));
+        assert_eq!(world.serving(), [TWO], "{failback:?}");
+        world.input(Input::Stop { home: true });
+        assert_eq!(world.serving(), [ONE], "{failback:?}");
+    }
+}
+
+#[test]
+fn what_is_known_at_the_end_is_written_at_once() {
+    let config = Config { routes: vec![listed(3, Judging::default())], ..Config::default() };
+    let mut world = World::with(3, config, &Memory::default(), 1);
+    world.show_interfaces();
+    world.run(ms(3000));
+    world.uplink(1).gateway = false;
+    world.run(ms(300));
+    world.uplink(2).gateway = false;
+    while world.serving() != [THREE] {
+        world.run(ms(10));
+    }
+    // The second failure came too soon after the first to be written.
+    world.memories.clear();
+    world.input(Input::Stop { home: false });
+    assert_eq!(world.serving(), [THREE]);
+    assert_eq!(world.memories.len(), 1);
 }
 
 #[test]
