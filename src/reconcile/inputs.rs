@@ -393,7 +393,14 @@ impl Reconciler {
             match self.view().wanted(group) {
                 Wanted::Overlay(_) if self.was_flushed(now, route) => {}
                 Wanted::Overlay(overlay) => {
-                    self.troubles.removed(now, group);
+                    // Among equal keys of IPv4 a replace hits the first, and so does a delete that names no more.
+                    let equal = self.mirror.routes().at(&route.key);
+                    if route.key.destination.addr().is_ipv4() && equal.iter().any(|r| r.protocol != PROTOCOL)
+                    {
+                        self.troubles.hit(now, group);
+                    } else {
+                        self.troubles.removed(now, group);
+                    }
                     let text = self.text_of(route);
                     let removals = self.troubles.get(&group).map_or(0, |t| t.removals);
                     self.reports.removed(overlay.cause, text, removals);

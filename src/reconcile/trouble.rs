@@ -13,6 +13,9 @@ pub(super) const CONTESTED: u32 = 5;
 /// Longest pause between two attempts.
 const LONGEST: Duration = Duration::from_secs(60);
 
+/// Leases are renewed less often than this.
+const CALM: Duration = Duration::from_secs(10);
+
 /// After this time without trouble all is forgotten.
 pub(super) const PEACE: Duration = Duration::from_secs(600);
 
@@ -67,6 +70,20 @@ impl Troubles {
         let pause = pause(trouble.removals);
         trouble.removals += 1;
         trouble.not_before = now + pause;
+        let at = trouble.not_before;
+        self.retries.insert((at, group));
+    }
+
+    /// The same where others meant their own route, and the kernel took the first of that key for it. That is no fight
+    /// unless it goes on and on: each renewal of a lease may do it.
+    pub(super) fn hit(&mut self, now: Instant, group: Group) {
+        let was_calm = self.groups.get(&group).is_none_or(|t| now.since(t.last) >= CALM);
+        let trouble = self.fresh(now, group);
+        if was_calm {
+            trouble.removals = 0;
+        }
+        trouble.not_before = now + pause(trouble.removals.saturating_sub(CONTESTED));
+        trouble.removals += 1;
         let at = trouble.not_before;
         self.retries.insert((at, group));
     }

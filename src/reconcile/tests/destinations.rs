@@ -87,6 +87,19 @@ fn an_overlay_makes_room_for_a_route_without_a_metric_that_is_about_to_come_back
 }
 
 #[test]
+fn a_lease_without_a_metric_that_hits_the_overlay_at_each_renewal_is_covered_at_once_each_time() {
+    let mut rig = led(0);
+    rig.lead(DEFAULT, &[AWAY]);
+    let renewed = Route { protocol: DHCP, ..route(DEFAULT, HOME.0, ETH0, 0) };
+    for _ in 0..20 {
+        rig.event(|k| k.add_route(&renewed, Insert::Replace).unwrap());
+        assert_eq!(rig.gateway_to("192.0.2.1"), Some(ip(AWAY.0)));
+        rig.delete(&renewed);
+        rig.wait(60 * SECOND);
+    }
+}
+
+#[test]
 fn a_twin_that_differs_in_a_metric_comes_and_goes_and_the_original_is_still_known() {
     let mut rig = led(100);
     rig.lead(DEFAULT, &[AWAY]);

@@ -9,6 +9,7 @@ fn a_section_that_comes_is_led_and_one_that_goes_is_let_go() {
     let lab = Uplinks::new(Routed::Statically);
     let host = lab.host(1);
     let _daemon = lab.start("verbosity = 1\n");
+    host.wait_faildctl("status", &["daemon:"]);
     reload(&lab, &both());
     lab.wait_judged();
     lab.cut_lan('A', Loss::Silent);
