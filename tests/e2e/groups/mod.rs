@@ -1,5 +1,6 @@
 //! Groups of interfaces on one subnet (faild.toml(5), GROUPS).
 
+mod changes;
 mod failover;
 mod moves;
 mod quality;
@@ -15,3 +16,6 @@ const DETECTION: Duration = Duration::from_millis(500);
 
 /// Longest outage that a silent member may show: detection on an idle machine, and what a busy one adds.
 const OUTAGE: Duration = Duration::from_millis(2 * 500);
+
+/// Longest that anything may take that is not measured.
+const PATIENCE: Duration = Duration::from_secs(20);
