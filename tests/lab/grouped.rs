@@ -74,7 +74,7 @@ impl Grouped {
         // Else one interface answers ARP for the others, and probes lie (faild.toml(5), GROUPS).
         grouped.here().sysctl("net.ipv4.conf.all.arp_ignore=1");
         for (number, made) in (0_u8..).zip(members) {
-            grouped.add_member(number, *made);
+            grouped.plug_member(number, *made);
         }
         if members.first() == Some(&Made::Ready) {
             grouped.add_default_routes();
@@ -96,7 +96,8 @@ impl Grouped {
         host.ip(&format!("addr add 2001:db8:a::{number}/64 dev {interface} nodad"));
     }
 
-    fn add_member(&self, number: u8, made: Made) {
+    /// Plugs in a member: when the lab is built, and after its interface was deleted.
+    pub(crate) fn plug_member(&self, number: u8, made: Made) {
         let here = self.here();
         self.plug_in(here, &format!("eth{number}"), &port(number));
         if made == Made::Down {

@@ -4,6 +4,7 @@ mod changes;
 mod failover;
 mod moves;
 mod quality;
+mod routes;
 mod settings;
 mod standby;
 mod targets;
