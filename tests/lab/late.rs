@@ -65,7 +65,7 @@ fn reply_to(packet: &[u8]) -> Option<(SockAddr, Vec<u8>)> {
 fn checksum(message: &[u8]) -> u16 {
     let words =
         message.chunks(2).map(|pair| u32::from(pair[0]) << 8 | pair.get(1).map_or(0, |b| u32::from(*b)));
-    let sum = words.fold(0_u32, |sum, word| sum + word);
+    let sum = words.sum::<u32>();
     let folded = (sum & 0xffff) + (sum >> 16);
     !u16::try_from((folded & 0xffff) + (folded >> 16)).unwrap_or_default()
 }

@@ -6,7 +6,7 @@ use crate::lab::{Transfer, pause_ms, wait_until};
 
 /// Places behind the router, many enough for a hash to choose both legs.
 fn places() -> impl Iterator<Item = String> {
-    (1..40).map(|number| format!("198.51.100.{number}"))
+    (1..40).flat_map(|number| [format!("198.51.100.{number}"), format!("2001:db8:99::{number}")])
 }
 
 #[test]
@@ -14,6 +14,7 @@ fn a_route_by_two_members_leaves_the_dead_one() {
     let lab = Grouped::pair();
     let here = lab.here();
     here.ip("route add 198.51.100.0/24 nexthop via 192.0.2.1 dev eth0 nexthop via 192.0.2.1 dev eth1");
+    here.ip("-6 route add 2001:db8:99::/48 nexthop via fe80::1 dev eth0 nexthop via fe80::1 dev eth1");
     let routes = here.foreign_routes();
     let by = |interface: &str| places().filter(|place| lab.way(place).0 == interface).count();
     assert!(by("eth0") > 0 && by("eth1") > 0, "{} {}", by("eth0"), by("eth1"));
