@@ -104,13 +104,18 @@ impl Grouped {
             here.ip(&format!("link set eth{number} down"));
         }
         if made != Made::Bare {
-            here.ip(&format!("addr add 192.0.2.2{number}/24 dev eth{number}"));
-            here.ip(&format!("addr add 2001:db8:a::2{number}/64 dev eth{number} nodad"));
+            self.address_member(number);
         }
     }
 
+    /// Gives a member its addresses.
+    pub(crate) fn address_member(&self, number: u8) {
+        self.here().ip(&format!("addr add 192.0.2.2{number}/24 dev eth{number}"));
+        self.here().ip(&format!("addr add 2001:db8:a::2{number}/64 dev eth{number} nodad"));
+    }
+
     /// By eth0, as whoever sets up a host makes them.
-    fn add_default_routes(&self) {
+    pub(crate) fn add_default_routes(&self) {
         self.here().ip("route add default via 192.0.2.1 dev eth0");
         self.here().ip("route add default via fe80::1 dev eth0");
     }

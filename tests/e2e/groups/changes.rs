@@ -123,3 +123,46 @@ fn a_dry_run_watches_a_group_and_changes_nothing() {
     assert_eq!(here.foreign_routes(), routes);
     assert_eq!(here.ip("-br addr"), addresses);
 }
+
+#[test]
+fn interfaces_that_get_their_addresses_after_the_start_become_a_group() {
+    let lab = Grouped::new(&[Made::Bare, Made::Bare]);
+    let here = lab.here();
+    let _daemon = here.faild_with(&here.configure(&group(2, DETECTION, "")));
+    // The test address is the first one, and must not become what the kernel takes for a source.
+    crate::lab::wait_until("the test addresses are there", super::PATIENCE, || {
+        here.ip("-4 -o addr show").matches("/32 scope link").count() == 2
+    });
+    lab.address_member(0);
+    lab.address_member(1);
+    lab.add_default_routes();
+    lab.wait_answers();
+    lab.wait_by(0, &EVERYWHERE);
+    lab.silence(0);
+    lab.wait_by(1, &EVERYWHERE);
+    lab.unsilence(0);
+    lab.wait_by(0, &EVERYWHERE);
+    here.wait_home();
+}
+
+#[test]
+fn an_interface_whose_addresses_are_flushed_and_made_again_serves_as_before() {
+    let lab = Grouped::pair();
+    let here = lab.here();
+    let _daemon = lab.start(&group(2, DETECTION, ""));
+    here.ip("-4 addr flush dev eth0");
+    here.ip("-6 addr flush dev eth0 scope global");
+    lab.address_member(0);
+    here.try_ip("route add default via 192.0.2.1 dev eth0");
+    lab.wait_by(0, &[BEYOND, BEYOND_V6]);
+    crate::lab::wait_until("the test address is there", super::PATIENCE, || {
+        here.ip("-4 -o addr show dev eth0").contains("192.0.2.11/32 scope link")
+    });
+    lab.wait_answers();
+    lab.wait_group("ok:eth0 eth1");
+    lab.silence(0);
+    lab.wait_by(1, &EVERYWHERE);
+    lab.unsilence(0);
+    lab.wait_by(0, &[BEYOND, BEYOND_V6]);
+    here.wait_home();
+}
