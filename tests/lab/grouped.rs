@@ -74,7 +74,7 @@ impl Grouped {
         // Else one interface answers ARP for the others, and probes lie (faild.toml(5), GROUPS).
         grouped.here().sysctl("net.ipv4.conf.all.arp_ignore=1");
         for (number, made) in (0_u8..).zip(members) {
-            grouped.add_member(number, *made);
+            grouped.plug_member(number, *made);
         }
         if members.first() == Some(&Made::Ready) {
             grouped.add_default_routes();
@@ -96,20 +96,26 @@ impl Grouped {
         host.ip(&format!("addr add 2001:db8:a::{number}/64 dev {interface} nodad"));
     }
 
-    fn add_member(&self, number: u8, made: Made) {
+    /// Plugs in a member: when the lab is built, and after its interface was deleted.
+    pub(crate) fn plug_member(&self, number: u8, made: Made) {
         let here = self.here();
         self.plug_in(here, &format!("eth{number}"), &port(number));
         if made == Made::Down {
             here.ip(&format!("link set eth{number} down"));
         }
         if made != Made::Bare {
-            here.ip(&format!("addr add 192.0.2.2{number}/24 dev eth{number}"));
-            here.ip(&format!("addr add 2001:db8:a::2{number}/64 dev eth{number} nodad"));
+            self.address_member(number);
         }
     }
 
+    /// Gives a member its addresses.
+    pub(crate) fn address_member(&self, number: u8) {
+        self.here().ip(&format!("addr add 192.0.2.2{number}/24 dev eth{number}"));
+        self.here().ip(&format!("addr add 2001:db8:a::2{number}/64 dev eth{number} nodad"));
+    }
+
     /// By eth0, as whoever sets up a host makes them.
-    fn add_default_routes(&self) {
+    pub(crate) fn add_default_routes(&self) {
         self.here().ip("route add default via 192.0.2.1 dev eth0");
         self.here().ip("route add default via fe80::1 dev eth0");
     }

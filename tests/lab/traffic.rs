@@ -65,6 +65,13 @@ impl Echoes {
         self.rows.iter().filter(|(_, took)| took.is_none_or(|took| took > LATE)).count()
     }
 
+    /// How often traffic stopped: losses without an echo between them are one.
+    pub(crate) fn outages(&self) -> usize {
+        let lost = |row: &(Instant, Option<Duration>)| row.1.is_none_or(|took| took > LATE);
+        let begins = self.rows.windows(2).filter(|pair| !lost(&pair[0]) && lost(&pair[1]));
+        begins.count()
+    }
+
     /// Datagrams sent.
     pub(crate) fn sent(&self) -> usize {
         self.rows.len()

@@ -28,6 +28,8 @@ fn traffic_of_a_silent_member_goes_by_another_within_the_detection_time_and_home
     for (destination, meter) in meters {
         let echoes = meter.finish();
         assert!(echoes.longest_outage() < OUTAGE, "{destination}: {echoes:?}");
+        // Nothing is lost once the overlay stands, though nobody spoke by it before, nor on the way home.
+        assert_eq!(echoes.outages(), 1, "{destination}: {echoes:?}");
     }
     assert_eq!(here.foreign_routes(), routes, "a route of others was touched");
 }

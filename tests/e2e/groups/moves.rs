@@ -55,6 +55,9 @@ fn a_daemon_that_is_killed_while_a_member_is_dead_finds_all_as_it_was() {
     lab.wait_by(0, &EVERYWHERE);
     here.wait_home();
     lab.wait_group("ok:eth0 eth1");
+    assert!(daemon.terminate().success());
+    let addresses = here.ip("-4 -o addr show");
+    assert!(!addresses.contains("/32"), "a test address of the run that was killed is left: {addresses}");
 }
 
 #[test]
