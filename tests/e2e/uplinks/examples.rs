@@ -1,8 +1,9 @@
 //! The examples that are shipped, as they are, where their addresses exist.
 
 use std::fs;
+use std::time::Duration;
 
-use crate::lab::{Lab, Routed, TARGET, TARGET_V6, Uplinks, pause_ms};
+use crate::lab::{Routed, TARGET, TARGET_V6, Uplinks, pause_ms, wait_until};
 
 #[test]
 fn two_uplinks_does_what_its_comments_say() {
@@ -46,12 +47,11 @@ fn lans_and_uplinks_shares_three_to_one_and_keeps_going_by_one() {
         let ways = (0..200_u8).filter_map(|i| host.way_to([100, 64, i, 7].into()));
         ways.filter(|way| way == interface).count()
     };
-    crate::lab::wait_until("both share", std::time::Duration::from_secs(10), || by("wan1") > 20);
+    wait_until("both share", Duration::from_secs(10), || by("wan1") > 20);
     assert!((110..180).contains(&by("wan0")), "three of four: {} of 200", by("wan0"));
     lab.kill_router(1);
-    crate::lab::wait_until("the other takes all", std::time::Duration::from_secs(10), || by("wan1") == 200);
+    wait_until("the other takes all", Duration::from_secs(10), || by("wan1") == 200);
     lab.kill_router(2);
     pause_ms(4000);
     assert!(by("wan0") + by("wan1") == 200, "nobody answers: nothing moves");
-    let _: &Lab = &lab;
 }
