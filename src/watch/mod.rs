@@ -10,7 +10,7 @@
 //! ```
 //!
 //! Both judge members by targets, and settle by the one rule of [`crate::group`] whether a silent member failed or all
-//! of them did. Each keeps to the three verbs; what it wants goes to the [`Context`] that it is given.
+//! of them did. Each keeps to the three verbs; what it wants goes to the `Context` that it is given.
 
 pub mod gateways;
 pub mod groups;

@@ -210,7 +210,7 @@ impl Probers {
         !self.readable.is_empty()
     }
 
-    /// The next answer, the sockets taken in turn; `None` when all are empty, or after [`READINGS`] packets that were
+    /// The next answer, the sockets taken in turn; `None` when all are empty, or after so many packets that were
     /// none.
     pub fn next_answer(&mut self, moment: Moment) -> Option<Answer> {
         for _ in 0..READINGS {

@@ -13,7 +13,7 @@
 //!   detection   round trips, and how long detection takes
 //! ```
 //!
-//! Where the sources of in.mpathd are odd this differs: see [`judge`].
+//! Where the sources of in.mpathd are odd this differs: see `judge`.
 
 mod activation;
 mod detection;
