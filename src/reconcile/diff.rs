@@ -151,7 +151,7 @@ impl Reconciler {
             }
             Wanted::Overlay(overlay) if !self.stopping => self.lay(now, group, &routes, overlay, batch),
             Wanted::Blocked(cause) if !self.stopping => {
-                self.troubles.waits(now, group, Errno::ENODEV as i32);
+                self.troubles.blocked(now, group, Errno::ENODEV as i32);
                 self.reports.touch(cause);
             }
             Wanted::Keep | Wanted::Overlay(_) | Wanted::Blocked(_) => {}

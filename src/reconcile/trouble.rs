@@ -98,7 +98,12 @@ impl Troubles {
         self.retries.insert((at, group));
     }
 
-    /// An interface that the overlay needs is not there; the next look at the interfaces ends the wait.
+    /// No interface that the overlay needs is there. Nothing was tried: whatever way is wanted next may be.
+    pub(super) fn blocked(&mut self, now: Instant, group: Group, errno: i32) {
+        self.fresh(now, group).refused = Some(errno);
+    }
+
+    /// The kernel knows no interface that the overlay needs; the next look at the interfaces ends the wait.
     pub(super) fn waits(&mut self, now: Instant, group: Group, errno: i32) {
         let trouble = self.fresh(now, group);
         trouble.refused = Some(errno);

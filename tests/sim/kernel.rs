@@ -284,6 +284,13 @@ impl Kernel {
         self.tell(told.unwrap_or_default());
     }
 
+    /// `ip route replace` by somebody else: takes over whatever stands first at its key.
+    pub fn replace_route(&mut self, plan: &RoutePlan) {
+        let Some(route) = self.route(plan) else { return };
+        let told = self.mirror.add_route(&route, Insert::Replace);
+        self.tell(told.unwrap_or_default());
+    }
+
     /// `ip route del` by somebody else.
     pub fn delete_route(&mut self, plan: &RoutePlan) {
         let Some(route) = self.route(plan) else { return };

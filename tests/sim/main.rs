@@ -8,6 +8,8 @@
 //!         node        a host: the daemon's loop around engine and reconciler
 //!           kernel      the model kernel      network   the virtual LANs
 //!             queue, random
+//!
+//! uplinks     a second, small world: one host, routers, targets and groups around it, watch and reconciler in it
 //! ```
 
 #![expect(unreachable_pub, reason = "a test binary has no outside")]
@@ -25,4 +27,5 @@ mod simulation;
 mod statistics;
 mod story;
 mod traffic;
+mod uplinks;
 mod world;

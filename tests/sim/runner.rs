@@ -138,7 +138,8 @@ fn draw_setup(random: &mut Random) -> Setup {
     }
 }
 
-fn number(n: usize) -> NonZeroU32 {
+/// Never 0.
+pub fn number(n: usize) -> NonZeroU32 {
     u32::try_from(n).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN)
 }
 

@@ -115,6 +115,15 @@ fn a_twin_that_differs_in_a_metric_comes_and_goes_and_the_original_is_still_know
 }
 
 #[test]
+fn a_way_whose_interface_went_down_is_left_as_soon_as_another_is_chosen() {
+    let mut rig = led(100);
+    rig.event(|kernel| kernel.set_up(ETH0, false));
+    rig.take_operations();
+    rig.lead(DEFAULT, &[AWAY]);
+    assert_eq!(rig.gateway_to("192.0.2.1"), Some(ip(AWAY.0)));
+}
+
+#[test]
 fn a_way_that_moves_on_is_made_before_the_last_one_is_broken() {
     let mut rig = led(100);
     rig.lead(DEFAULT, &[AWAY]);

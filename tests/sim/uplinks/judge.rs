@@ -1,0 +1,248 @@
+//! The promises about gateways, targets and groups, as code.
+
+use std::time::Duration;
+
+use faild::config::GroupConfig;
+use faild::reconcile::{Operation, PROTOCOL, Route};
+use faild::watch::{GroupState, Health};
+
+use super::host::Done;
+use super::world::{Destination, World};
+use crate::kernel::is_same;
+
+/// What the judge remembers.
+#[derive(Debug, Clone, Default)]
+pub struct Judge {
+    /// Routes that somebody else once made.
+    known: Vec<Route>,
+    /// The disturbance that the counts below began with.
+    since: faild::time::Instant,
+    operations: u64,
+    /// All was home when all targets died, and nothing has happened since.
+    is_frozen: bool,
+    /// How often the route of a destination may change.
+    most_moves: u32,
+    was_home: bool,
+    were_targets_dead: bool,
+    /// How often the route of each destination changed, and what it is.
+    moves: Vec<(u32, Option<Route>)>,
+}
+
+/// Which promise was broken, and how.
+pub type Verdict = Result<(), String>;
+
+impl Judge {
+    /// Looks at all that has happened since the last time.
+    pub fn watch(&mut self, world: &mut World) -> Verdict {
+        if self.since != world.undisturbed_since {
+            self.learn_routes(world);
+        }
+        for done in std::mem::take(&mut world.host.done) {
+            self.check_operation(world, &done)?;
+        }
+        if world.host.is_restless {
+            return Err("it does not come to rest".to_owned());
+        }
+        self.check_bounds(world)?;
+        self.check_pace(world)?;
+        self.check_traffic(world)
+    }
+
+    /// Others make and delete routes only when something happens.
+    fn learn_routes(&mut self, world: &World) {
+        for route in world.host.kernel.foreign() {
+            if !self.known.iter().any(|known| is_same(known, &route)) {
+                self.known.push(Route::clone(&route));
+            }
+        }
+    }
+
+    /// The next fault is about to strike.
+    pub fn before_fault(&mut self, world: &World) {
+        self.was_home = is_home(world).is_ok();
+    }
+
+    /// Nothing foreign is touched, and no route of ours is taken from a destination that has no other.
+    fn check_operation(&self, world: &mut World, done: &Done) -> Verdict {
+        world.note(&format!("{:?} {:?}", in_short(&done.applied.operation), done.applied.result));
+        let is_fine = match &done.applied.operation {
+            Operation::DeleteRoute(route) => route.protocol == PROTOCOL,
+            Operation::AddRoute { route, .. } => {
+                route.protocol == PROTOCOL || self.known.iter().any(|known| is_same_route(known, route))
+            }
+            Operation::AddAddress { address, .. } | Operation::DeleteAddress { address, .. } => {
+                world.host.config.groups.iter().any(|group| is_test(group, address.address()))
+            }
+            Operation::SetUp(_) => !world.host.config.groups.is_empty(),
+            Operation::DeleteNeighbour { .. } => true,
+        };
+        if !is_fine || !done.applied.harmed.is_empty() {
+            return Err(format!("something foreign was touched: {done:?}"));
+        }
+        let is_kept = |d: &&Destination| done.gaps.contains(&d.address) && !world.is_deleted(d);
+        if let Some(destination) = world.destinations.iter().find(is_kept) {
+            return Err(format!("{} had a route and has none: {done:?}", destination.address));
+        }
+        Ok(())
+    }
+
+    /// Where something works traffic goes by it, in time.
+    fn check_traffic(&self, world: &World) -> Verdict {
+        // While nobody answers nothing can be known, and nothing moves.
+        if !world.is_fair() || world.are_targets_dead || world.now < world.settled_at {
+            return Ok(());
+        }
+        for destination in world.destinations.iter().filter(|destination| world.has_way(destination)) {
+            match world.route(destination) {
+                Some((_, true)) => {}
+                _ if destination.is_in_group && world.now < world.groups_settled_at + slowness(world) => {}
+                Some((route, false)) => {
+                    let legs = &route.legs;
+                    return Err(format!(
+                        "{} goes by a dead way although one works: {legs:?}",
+                        destination.address
+                    ));
+                }
+                None => return Err(format!("{} has no route although a way works", destination.address)),
+            }
+        }
+        Ok(())
+    }
+
+    /// From home one fault is one move; else what may be in the making is one for each way. And nothing moves when all targets are dead.
+    fn check_pace(&mut self, world: &World) -> Verdict {
+        let most = 1 + u32::try_from(world.ports.len()).unwrap_or(u32::MAX);
+        let routes = world.destinations.iter().map(|d| world.route(d).map(|(route, _)| route.clone()));
+        let routes: Vec<Option<Route>> = routes.collect();
+        if self.since != world.undisturbed_since || !world.is_fair() {
+            let is_struck = world.are_targets_dead && !self.were_targets_dead;
+            self.is_frozen = is_struck && self.was_home && world.is_fair();
+            self.most_moves = if world.is_plain && self.was_home && world.is_fair() { 1 } else { most };
+            self.since = world.undisturbed_since;
+            self.operations = world.host.operations;
+            self.moves = routes.into_iter().map(|route| (0, route)).collect();
+        } else {
+            for (counted, route) in self.moves.iter_mut().zip(routes) {
+                counted.0 += u32::from(counted.1 != route);
+                counted.1 = route;
+            }
+        }
+        self.were_targets_dead = world.are_targets_dead;
+        let operations = world.host.operations - self.operations;
+        if let Some((moves, _)) = self.moves.iter().find(|(moves, _)| *moves > self.most_moves) {
+            return Err(format!("{moves} moves after one event"));
+        }
+        if operations > u64::from(most) * 3 {
+            return Err(format!("{operations} operations after one event"));
+        }
+        if self.is_frozen && operations > 0 {
+            return Err("something moved although all are silent".to_owned());
+        }
+        Ok(())
+    }
+
+    /// Memory is bounded by what there is to know.
+    fn check_bounds(&self, world: &World) -> Verdict {
+        let ports = world.ports.len();
+        let own = world.host.kernel.own_routes().count();
+        let journal = world.host.journal.as_ref().map_or(0, String::len);
+        let memory = &world.host.memory;
+        let remembered =
+            memory.failed.len() + memory.active.len() + memory.penalties.len() + memory.held.len();
+        // A next hop that went is remembered for a while, and each uplink has two.
+        if own > ports * 3 || journal > 16_384 || remembered > ports * 8 {
+            return Err(format!(
+                "unbounded: {own} routes, {journal} bytes of journal, {remembered} remembered"
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// All is home and known to work: the routes of others carry all traffic, and nothing of ours is left but test
+/// addresses; where the settings prefer another way than those routes do, one overlay for that.
+pub fn is_home(world: &World) -> Verdict {
+    let shown = world.host.daemon.as_ref().map(|daemon| daemon.watch.snapshot(world.now)).unwrap_or_default();
+    if let Some(hop) = shown.routes.iter().flat_map(|r| &r.hops).find(|hop| hop.health != Health::Works) {
+        return Err(format!("{} is {:?}", hop.interface, hop.health));
+    }
+    if let Some(group) = shown.groups.iter().find(|group| group.state != GroupState::Ok) {
+        return Err(format!("group {} is {:?}", group.name, group.state));
+    }
+    if let Some(lease) = world.leases.iter().find(|lease| !world.host.kernel.stands(lease)) {
+        return Err(format!("{lease:?} is missing"));
+    }
+    let own: Vec<_> = world.host.kernel.own_routes().collect();
+    if own.len() != world.permanent {
+        return Err(format!("{own:?} are left"));
+    }
+    match world.destinations.iter().find(|d| !matches!(world.route(d), Some((_, true)))) {
+        Some(destination) => Err(format!("{} is not reached", destination.address)),
+        None => check_test_addresses(world),
+    }
+}
+
+/// After an orderly end there is nothing of ours.
+pub fn is_clean(world: &World) -> Verdict {
+    let own: Vec<_> = world.host.kernel.own_routes().collect();
+    let addresses: Vec<_> = world.host.kernel.own_addresses().collect();
+    let is_left = own.len() > world.permanent || !addresses.is_empty();
+    if is_left { Err(format!("left behind: {own:?} {addresses:?}")) } else { Ok(()) }
+}
+
+/// How much later a group finds out than it was told to, because answers were late a while ago.
+fn slowness(world: &World) -> Duration {
+    let shown = world.host.daemon.as_ref().map(|daemon| daemon.watch.snapshot(world.now)).unwrap_or_default();
+    let slow = shown.groups.iter().filter_map(|group| group.detection_time).max().unwrap_or_default();
+    let configured = world.host.config.groups.iter().map(|group| group.detection_time).max();
+    slow.saturating_sub(configured.unwrap_or_default()) * 2
+}
+
+fn check_test_addresses(world: &World) -> Verdict {
+    let members = world.host.config.groups.iter().flat_map(|group| &group.members);
+    for member in members {
+        let interface = world.host.kernel.interface(&member.interface);
+        let wanted = member.test_address;
+        let is_there = interface.is_some_and(|i| i.addresses.iter().any(|a| Some(a.address()) == wanted));
+        if wanted.is_some() && !is_there {
+            return Err(format!("{} has no test address", member.interface));
+        }
+    }
+    Ok(())
+}
+
+fn is_test(group: &GroupConfig, address: std::net::IpAddr) -> bool {
+    group.members.iter().any(|member| member.test_address == Some(address))
+}
+
+fn is_same_route(known: &Route, route: &Route) -> bool {
+    // The interface may have been made again, with another number.
+    let gateways = |route: &Route| route.legs.iter().map(|leg| leg.gateway).collect::<Vec<_>>();
+    known.key == route.key && known.protocol == route.protocol && gateways(known) == gateways(route)
+}
+
+fn in_short(operation: &Operation) -> String {
+    match operation {
+        Operation::AddRoute { route, place } => {
+            format!("add {} metric {} {:?} {place:?}", route.key.destination, route.key.metric, route.legs)
+        }
+        Operation::DeleteRoute(route) => {
+            format!("delete {} metric {} {:?}", route.key.destination, route.key.metric, route.legs)
+        }
+        Operation::AddAddress { interface, address } => format!("add {} to {interface}", address.prefix),
+        Operation::DeleteAddress { interface, address } => {
+            format!("delete {} from {interface}", address.prefix)
+        }
+        Operation::SetUp(interface) => format!("set {interface} up"),
+        Operation::DeleteNeighbour { interface, address } => format!("forget {address} on {interface}"),
+    }
+}
+
+/// How long peace may take until all is home: damping runs out, routes and refusals are looked at by slow timers.
+pub fn longest_peace(world: &World) -> Duration {
+    let config = &world.host.config;
+    let proven = config.routes.iter().map(|route| route.judging.interval * (route.judging.good.get() + 2));
+    let groups = config.groups.iter().map(|group| group.detection_time * 4);
+    let proven = proven.chain(groups).max().unwrap_or_default();
+    config.damping.maximum + proven + super::story::detection(config) + Duration::from_secs(200)
+}

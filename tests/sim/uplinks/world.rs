@@ -1,0 +1,360 @@
+//! What is around the host: LANs with a router and hosts, what is beyond the routers, and other programs of the host.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use faild::config::Config;
+use faild::interface::{Interface, MacAddress};
+use faild::reconcile::{Leg, Route};
+use faild::time::Instant;
+use faild::watch::{Answer, Probe};
+
+use super::host::Host;
+use crate::kernel::{Blueprint, InterfacePlan, Kernel, RoutePlan};
+use crate::random::Random;
+
+/// Answers take so long when nothing delays them.
+const ROUND_TRIP: Duration = Duration::from_millis(3);
+
+/// Lines that are kept for whoever reads of a failure.
+const LINES: usize = 60;
+
+/// A LAN, its router, and its hosts.
+#[derive(Debug, Clone)]
+pub struct Lan {
+    /// The router's address.
+    pub router: IpAddr,
+    /// It answers and forwards.
+    pub is_alive: bool,
+    /// It reaches what is beyond it.
+    pub is_through: bool,
+    /// Hosts beyond the router are probed.
+    pub is_watched: bool,
+    /// The other hosts.
+    pub hosts: Vec<IpAddr>,
+}
+
+/// An interface of the host, and its cable.
+#[derive(Debug, Clone)]
+pub struct Port {
+    /// As the administrator configured it.
+    pub plan: InterfacePlan,
+    /// The LAN that it leads to, by place.
+    pub lan: usize,
+    /// Frames are lost in both directions, with carrier.
+    pub is_silent: bool,
+    /// The cable is pulled, whether the interface is there or not.
+    pub is_unplugged: bool,
+    /// The DHCP client has deleted its route.
+    pub has_lapsed: bool,
+    /// Its route has not come back since it lapsed, or went while no daemon ran.
+    pub is_forgotten: bool,
+    /// Probability that a probe or its answer is lost.
+    pub loss: f64,
+    /// How much longer answers take.
+    pub delay: Duration,
+}
+
+/// Somebody sends packets there.
+#[derive(Debug, Clone, Copy)]
+pub struct Destination {
+    /// One of its addresses.
+    pub address: IpAddr,
+    /// It is reached by these ports: from the first to before the second.
+    pub ports: (usize, usize),
+    /// Only by routes that others put there: next hops are found, not listed.
+    pub is_found: bool,
+    /// The ports are a group.
+    pub is_in_group: bool,
+}
+
+/// What happens later.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// An answer arrives.
+    Answer(Answer),
+    /// The DHCP client sees to the routes over a port.
+    Lease(usize),
+    /// A fault ends.
+    Heal(super::story::Fault),
+}
+
+/// See the module.
+pub struct World {
+    /// The clock.
+    pub now: Instant,
+    /// The host.
+    pub host: Host,
+    /// The LANs.
+    pub lans: Vec<Lan>,
+    /// The host's interfaces.
+    pub ports: Vec<Port>,
+    /// Routes that a DHCP client keeps.
+    pub leases: Vec<RoutePlan>,
+    /// Where traffic goes.
+    pub destinations: Vec<Destination>,
+    /// Overlays that are no detours: the settings prefer other ways than the routes of others do.
+    pub permanent: usize,
+    /// Hosts beyond the routers that are probed do not answer, nor does anybody on a LAN of a group.
+    pub are_targets_dead: bool,
+    /// Since when nothing was done to the world.
+    pub undisturbed_since: Instant,
+    /// By then traffic goes by what works.
+    pub settled_at: Instant,
+    /// The same for groups, which hold nothing against a member by which nothing was ever answered for 40 s.
+    pub groups_settled_at: Instant,
+    /// What was done last is a plain fault: one verdict follows, and one move.
+    pub is_plain: bool,
+    /// What happened lately.
+    pub log: VecDeque<String>,
+    /// The log goes to the error output, too.
+    pub is_traced: bool,
+    /// For losses and delays.
+    pub random: Random,
+    events: BTreeMap<(Instant, u64), Event>,
+    count: u64,
+}
+
+impl World {
+    /// A world in which all works; the daemon does not run yet.
+    pub fn new(
+        config: Config,
+        lans: Vec<Lan>,
+        ports: Vec<Port>,
+        leases: Vec<RoutePlan>,
+        destinations: Vec<Destination>,
+        mut random: Random,
+    ) -> Self {
+        let interfaces = ports.iter().map(|port| port.plan.clone()).collect();
+        let kernel = Kernel::boot(&Blueprint { interfaces, routes: leases.clone() }, random.fork());
+        let addresses = destinations.iter().map(|destination| destination.address).collect();
+        let start = Instant::from_nanos(1_000_000_000_000);
+        Self {
+            now: start,
+            host: Host::new(config, kernel, addresses, random.fork()),
+            lans,
+            ports,
+            leases,
+            destinations,
+            permanent: 0,
+            are_targets_dead: false,
+            undisturbed_since: start,
+            settled_at: start,
+            groups_settled_at: start,
+            is_plain: false,
+            log: VecDeque::new(),
+            is_traced: false,
+            random,
+            events: BTreeMap::new(),
+            count: 0,
+        }
+    }
+
+    /// Something happens later.
+    pub fn at(&mut self, when: Instant, event: Event) {
+        self.count += 1;
+        self.events.insert((when, self.count), event);
+    }
+
+    /// Forgets all that was to happen but for answers.
+    pub fn cancel(&mut self) {
+        self.events.retain(|_, event| matches!(event, Event::Answer(_)));
+    }
+
+    /// The next thing to happen, not after `until`; false if there is none.
+    pub fn step(&mut self, until: Instant) -> bool {
+        let event = self.events.keys().next().map(|(at, _)| *at);
+        let next = event.into_iter().chain(self.host.deadline()).min();
+        let Some(at) = next.filter(|at| *at <= until) else {
+            self.now = self.now.max(until);
+            return false;
+        };
+        self.now = self.now.max(at);
+        while let Some(entry) = self.events.first_entry().filter(|entry| entry.key().0 <= self.now) {
+            match entry.remove() {
+                Event::Answer(answer) => self.host.answer(answer),
+                Event::Lease(port) => self.renew(port),
+                Event::Heal(fault) => fault.heal(self),
+            }
+        }
+        self.settle();
+        true
+    }
+
+    /// The daemon hears of all that happened by now, and does what follows.
+    pub fn settle(&mut self) {
+        self.forget_routes();
+        loop {
+            self.host.hear_kernel();
+            self.host.wake(self.now);
+            for probe in std::mem::take(&mut self.host.probes) {
+                self.carry(&probe);
+            }
+            for notice in std::mem::take(&mut self.host.notices) {
+                self.note(&notice);
+            }
+            if self.host.stalled_until.is_some() || !self.host.hear_kernel() {
+                return;
+            }
+        }
+    }
+
+    /// Writes a line of the story.
+    pub fn note(&mut self, line: &str) {
+        let line = format!("{} {line}", self.now);
+        if self.is_traced {
+            eprintln!("{line}");
+        }
+        if self.log.len() == LINES {
+            self.log.pop_front();
+        }
+        self.log.push_back(line);
+    }
+
+    /// Something was done to the world; what follows from it may take so long.
+    pub fn disturb(&mut self, patience: Duration) {
+        self.is_plain = false;
+        self.undisturbed_since = self.now;
+        self.settled_at = self.settled_at.max(self.now + patience);
+    }
+
+    /// The DHCP client makes the routes of a port as they shall be.
+    fn renew(&mut self, port: usize) {
+        if self.ports[port].has_lapsed {
+            return;
+        }
+        let name = self.ports[port].plan.name.clone();
+        for lease in self.leases.iter().filter(|lease| lease.interface == name) {
+            self.host.kernel.add_route(lease);
+        }
+        self.note(&format!("{name}: lease renewed"));
+        self.disturb(super::story::patience_for_routes(&self.host.config));
+    }
+
+    /// The host behind a probe answers, or nobody does.
+    fn carry(&mut self, probe: &Probe) {
+        let Some(port) = self.port_of(probe.interface) else { return };
+        let (loss, delay) = (self.ports[port].loss, self.ports[port].delay);
+        let source = &probe.source;
+        let has_source = |interface: &Interface| interface.addresses.iter().any(|a| a.address() == *source);
+        let can_leave = self.host.kernel.interface_at(probe.interface).is_some_and(has_source);
+        let is_deaf = self.are_targets_dead
+            && (probe.next_hop.is_some() || !self.lans[self.ports[port].lan].hosts.is_empty());
+        if !can_leave
+            || is_deaf
+            || !self.reaches(port, probe.next_hop, &probe.target)
+            || self.random.chance(loss)
+        {
+            return;
+        }
+        let arrived = self.now + ROUND_TRIP + delay;
+        let answer = Answer { id: probe.id, interface: probe.interface, from: probe.target, arrived };
+        self.at(arrived, Event::Answer(answer));
+    }
+
+    fn port_of(&self, index: faild::interface::InterfaceIndex) -> Option<usize> {
+        let name = &self.host.kernel.interface_at(index)?.name;
+        self.ports.iter().position(|port| port.plan.name == *name)
+    }
+
+    /// Whether a port carries frames.
+    pub fn carries(&self, port: usize) -> bool {
+        let port = &self.ports[port];
+        let interface = self.host.kernel.interface(&port.plan.name);
+        !port.is_silent && interface.is_some_and(Interface::is_running)
+    }
+
+    /// Whether a packet gets from a port, by a next hop or without, to its destination.
+    fn reaches(&self, port: usize, via: Option<IpAddr>, to: &IpAddr) -> bool {
+        let lan = &self.lans[self.ports[port].lan];
+        let is_router = |address: &IpAddr| *address == lan.router && lan.is_alive;
+        self.carries(port)
+            && match via {
+                None => is_router(to) || lan.hosts.contains(to),
+                Some(via) => is_router(&via) && (lan.is_through || lan.hosts.contains(to)),
+            }
+    }
+
+    fn leg_works(&self, leg: &Leg, to: &IpAddr) -> bool {
+        self.port_of(leg.interface).is_some_and(|port| self.reaches(port, leg.gateway, to))
+    }
+
+    /// The route that traffic to a destination takes, and whether it gets there by all legs.
+    pub fn route(&self, destination: &Destination) -> Option<(&Route, bool)> {
+        let route = self.host.kernel.lookup(&destination.address)?;
+        Some((route, route.legs.iter().all(|leg| self.leg_works(leg, &destination.address))))
+    }
+
+    /// Whether there is a way that works. Whose route its owner deleted has none, unless its next hops are listed.
+    pub fn has_way(&self, destination: &Destination) -> bool {
+        !self.is_deleted(destination)
+            && (destination.ports.0..destination.ports.1).any(|port| self.is_way(port, destination))
+    }
+
+    /// Whether the owners of all its routes have deleted them, or they went while no daemon ran: nobody knows of them.
+    pub fn is_deleted(&self, destination: &Destination) -> bool {
+        if !destination.is_found && !destination.is_in_group {
+            return false;
+        }
+        let is_ours = |lease: &&RoutePlan| {
+            let mut ports = self.ports[destination.ports.0..destination.ports.1].iter();
+            ports.any(|port| port.plan.name == lease.interface)
+        };
+        let is_lost = |lease: &RoutePlan| {
+            let port = self.ports.iter().find(|port| port.plan.name == lease.interface);
+            let is_known = port.is_some_and(|port| !port.has_lapsed && !port.is_forgotten);
+            !is_known || (destination.is_found && !self.host.kernel.stands(lease))
+        };
+        self.leases.iter().filter(is_ours).all(is_lost)
+    }
+
+    /// Routes that go while no daemon runs are known to nobody until they are made again.
+    fn forget_routes(&mut self) {
+        for port in &mut self.ports {
+            let mut leases = self.leases.iter().filter(|lease| lease.interface == port.plan.name);
+            let stands = leases.all(|lease| self.host.kernel.stands(lease));
+            let went_unseen = port.has_lapsed || self.host.daemon.is_none();
+            port.is_forgotten = !stands && (port.is_forgotten || went_unseen);
+        }
+    }
+
+    fn is_way(&self, port: usize, destination: &Destination) -> bool {
+        let (plan, to) = (&self.ports[port].plan, &destination.address);
+        let router = self.lans[self.ports[port].lan].router;
+        let mut leases = self.leases.iter().filter(|lease| lease.interface == plan.name);
+        // The router is whom a group asks: while it is dead nobody can know.
+        if destination.is_in_group && !self.lans[self.ports[port].lan].is_alive {
+            return false;
+        }
+        let is_known = !destination.is_found || leases.any(|lease| self.host.kernel.stands(lease));
+        is_known && (self.reaches(port, None, to) || self.reaches(port, Some(router), to))
+    }
+
+    /// Whether nothing is wrong that may make the daemon judge or act late.
+    pub fn is_fair(&self) -> bool {
+        let is_calm = |port: &Port| port.loss == 0.0 && port.delay.is_zero();
+        self.host.daemon.is_some()
+            && self.host.stalled_until.is_none()
+            && self.host.dies_after.is_none()
+            && self.host.kernel.moods.refusal == 0.0
+            && self.host.kernel.moods.lost_result == 0.0
+            && self.ports.iter().all(is_calm)
+    }
+}
+
+/// A port with an address on a LAN.
+pub fn port(name: String, number: u8, lan: usize, address: [u8; 4]) -> Port {
+    let prefix = ipnet::IpNet::new(IpAddr::from(address), 24).expect("24 bits are a prefix");
+    let plan = InterfacePlan { name, mac: MacAddress([2, 0, 0, 0, 9, number]), addresses: vec![prefix] };
+    Port {
+        plan,
+        lan,
+        is_silent: false,
+        is_unplugged: false,
+        has_lapsed: false,
+        is_forgotten: false,
+        loss: 0.0,
+        delay: Duration::ZERO,
+    }
+}
