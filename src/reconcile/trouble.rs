@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use nix::errno::Errno;
+
 use super::table::Group;
 use crate::time::Instant;
 
@@ -142,15 +144,15 @@ impl Troubles {
         }
     }
 
-    /// The interfaces changed: those that wait for that may try again.
-    pub(super) fn links_changed(&mut self) -> Vec<Group> {
-        let waiting: Vec<_> = self.groups.iter().filter(|(_, t)| t.waits).map(|(g, _)| *g).collect();
-        for group in &waiting {
-            if let Some(trouble) = self.groups.get_mut(group) {
-                trouble.waits = false;
+    /// The interfaces or their addresses changed: those that wait for that may try again, and at once those whose
+    /// gateway could not be reached, which an address that returned may have ended.
+    pub(super) fn links_changed(&mut self) {
+        for trouble in self.groups.values_mut() {
+            trouble.waits = false;
+            if trouble.refused == Some(Errno::ENETUNREACH as i32) {
+                trouble.not_before = Instant::default();
             }
         }
-        waiting
     }
 
     /// The groups whose pause is over.

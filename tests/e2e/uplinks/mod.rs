@@ -6,6 +6,7 @@ mod dead_router;
 mod examples;
 mod leases;
 mod link;
+mod networkd;
 mod places;
 mod quality;
 mod reload;
