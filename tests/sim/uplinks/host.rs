@@ -134,6 +134,7 @@ impl Host {
 
     /// SIGTERM.
     pub fn stop(&mut self, now: Instant) {
+        self.tell_watch(now, watch::Input::Stop { home: true });
         if let Some(daemon) = &mut self.daemon {
             daemon.feedback.push_back(Feedback::Reconcile(reconcile::Input::Stop));
         }

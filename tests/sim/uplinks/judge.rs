@@ -166,6 +166,9 @@ pub fn is_home(world: &World) -> Verdict {
     if let Some(hop) = shown.routes.iter().flat_map(|r| &r.hops).find(|hop| hop.health != Health::Works) {
         return Err(format!("{} is {:?}", hop.interface, hop.health));
     }
+    if let Some(route) = shown.routes.iter().find(|route| route.goes_by_first_choice() != Some(true)) {
+        return Err(format!("{} does not go by its first choice", route.destination));
+    }
     if let Some(group) = shown.groups.iter().find(|group| group.state != GroupState::Ok) {
         return Err(format!("group {} is {:?}", group.name, group.state));
     }
