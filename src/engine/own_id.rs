@@ -72,7 +72,10 @@ impl Engine {
         let Kind::Inquiry = packet.kind else { return Err(Dropped::Own) };
         let key = PathKey { lan, family: Family::of(&datagram.source), peer_lan: packet.sender.lan };
         let arrival = Arrival { datagram, packet: packet.clone(), lan, interface: datagram.interface, key };
-        self.answer_stranger(now, &arrival)
+        let answered = self.answer_stranger(now, &arrival);
+        // If he has drawn his id in this run he draws no other: then it is on us, once he has answered us.
+        self.ask_as_responder(now, lan, key.family);
+        answered
     }
 
     /// A known peer addresses another run under our id: another host has it too. A requestor's broadcasts find that one; a
@@ -80,13 +83,17 @@ impl Engine {
     pub(super) fn ask_for_clone(&mut self, now: Instant, arrival: &Arrival<'_>) {
         let to = arrival.packet.directed.as_ref();
         let is_for_other = to.is_some_and(|to| ![self.boot, BootId(0)].contains(&to.boot));
-        if self.config.requestor || !is_for_other {
-            return;
+        if is_for_other {
+            self.ask_as_responder(now, arrival.lan, arrival.key.family);
         }
-        let Some(lan) = self.lans.get_mut(&arrival.lan).filter(|lan| lan.settings.broadcast) else { return };
+    }
+
+    /// A requestor asks all the time anyway.
+    fn ask_as_responder(&mut self, now: Instant, index: LanIndex, family: Family) {
+        let Some(lan) = self.lans.get_mut(&index).filter(|lan| lan.settings.broadcast) else { return };
         let slot = lan.sequence;
-        if lan.asked_for_clone.replace(slot) != Some(slot) {
-            self.broadcast_inquiry(now, arrival.lan, arrival.key.family);
+        if !self.config.requestor && lan.asked_for_clone.replace(slot) != Some(slot) {
+            self.broadcast_inquiry(now, index, family);
         }
     }
 
