@@ -171,12 +171,12 @@ fn an_unproven_address_is_asked_when_its_home_is_up() {
 /// Rule 13: who drew his id in this run does not yield to one that was copied from his disk since; so the other does.
 #[test]
 fn a_copy_of_an_id_that_was_drawn_lately_draws_another() {
-    for _ in 0..8 {
+    for requestor in [true, false].repeat(8) {
         let mut world = World::new(2, 2);
         world.run(ms(1000));
         engine(&mut world).told.redrawn = true;
         let copy = world.remembered(0);
-        world.start(1, &Config { requestor: true, ..Config::default() }, copy);
+        world.start(1, &Config { requestor, ..Config::default() }, copy);
         world.run(ms(20_000));
         let ids = [0, 1].map(|host| world.hosts[host].engine.as_ref().unwrap().node());
         assert_ne!(ids[0], ids[1], "{}{}", world.state(0), world.state(1));
