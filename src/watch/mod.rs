@@ -7,11 +7,13 @@
 //! ```text
 //!   gateways  [[route]]: the next hops of a destination        probes   what is under way, and whose it is
 //!   groups    [[group]]: interfaces that stand in for each other     plan, snapshot   what reconcile and people see
+//!   cut_off   what would be without a way
 //! ```
 //!
 //! Both judge members by targets, and settle by the one rule of [`crate::group`] whether a silent member failed or all
 //! of them did. Each keeps to the three verbs; what it wants goes to the `Context` that it is given.
 
+mod cut_off;
 pub mod gateways;
 pub mod groups;
 mod input;
@@ -23,6 +25,7 @@ mod snapshot;
 
 use std::collections::{BTreeSet, VecDeque};
 
+pub use cut_off::CutOff;
 pub use input::{Answer, Found, Input, Memory, Output, Probe, ProbeId};
 pub use notice::Notice;
 pub use plan::{Destination, Hop, Member, Plan, Way};

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use log::{Level, info};
 
-use crate::config::NextHops;
 use crate::control::{Refusal, RefusalKind, Reply};
 use crate::daemon::agenda::Task;
 use crate::daemon::clock;
@@ -129,11 +128,8 @@ impl Core {
     fn is_lan_alone(&self, interface: &str) -> bool {
         let members = self.config.groups.iter().flat_map(|group| &group.members);
         let is_member = members.map(|member| &member.interface).any(|name| name == interface);
-        let is_hop = self.config.routes.iter().any(|route| match &route.next_hops {
-            NextHops::Listed(hops) => hops.iter().any(|hop| hop.interface == interface),
-            NextHops::Auto => false,
-        });
-        !is_member && !is_hop
+        let mut hops = self.config.routes.iter().flat_map(|route| route.next_hops.listed());
+        !is_member && !hops.any(|hop| hop.interface == interface)
     }
 }
 

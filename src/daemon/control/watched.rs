@@ -13,8 +13,8 @@ use crate::interface::{Interface, InterfaceAddress};
 use crate::reconcile::MAIN_TABLE;
 use crate::time::{Instant, Stamp};
 use crate::watch::{
-    GroupSnapshot, GroupState, Health, HopSnapshot, InstanceSnapshot, Link, MemberSnapshot, MemberState,
-    Mode, ProbeRecord, Probing, RouteSnapshot, Snapshot, TargetSnapshot, Way,
+    CutOff, Destination, GroupSnapshot, GroupState, Health, HopSnapshot, InstanceSnapshot, Link,
+    MemberSnapshot, MemberState, Mode, ProbeRecord, Probing, RouteSnapshot, Snapshot, TargetSnapshot, Way,
 };
 
 /// What a view is made from.
@@ -137,23 +137,17 @@ impl Picture<'_> {
 
     /// What an interface is the last of, in words; empty if it can go.
     pub(super) fn last_of(&self, interface: &str) -> Vec<String> {
-        let groups = self.watch.groups.iter().filter_map(|group| last_of_group(group, interface));
-        let routes = self.watch.routes.iter().filter(|route| self.hangs_on(route, interface));
-        let routes = routes
-            .map(|route| format!("the only next hop of {} that works is there", destination_words(route)));
-        groups.chain(routes).collect()
-    }
-
-    /// Whether only next hops on this interface work of a destination.
-    fn hangs_on(&self, route: &RouteSnapshot, interface: &str) -> bool {
-        let works = |hop: &HopSnapshot| match hop.health {
-            Health::Works | Health::Poor => true,
-            Health::Unknown | Health::Failed => false,
+        let words = |last: &CutOff| match last {
+            CutOff::Group(name) if name.is_empty() => {
+                "nothing stands in for it: it is in no group but the anonymous one".to_owned()
+            }
+            CutOff::Group(name) => format!("no other usable interface is in group {name}"),
+            CutOff::Destination(destination) => {
+                format!("the only next hop of {} that works is there", destination_words(destination))
+            }
         };
-        let serves = |hop: &HopSnapshot| works(hop) && self.offline.get(&hop.interface).is_none();
-        let on_it = |hop: &HopSnapshot| hop.interface == interface;
-        route.hops.iter().any(|hop| on_it(hop) && works(hop))
-            && !route.hops.iter().any(|hop| !on_it(hop) && serves(hop))
+        let is_offline = |name: &str| self.offline.get(name).is_some();
+        self.watch.cut_off(interface, is_offline).iter().map(words).collect()
     }
 
     /// How many groups and destinations there are, and what is wrong with them.
@@ -209,22 +203,6 @@ impl Picture<'_> {
     }
 }
 
-/// Whether an interface is the last of its group: none of the others is usable or, if the group has failed, all of them
-/// are offline (if_mpadm(8)). In the anonymous group nothing stands in for anybody.
-fn last_of_group(group: &GroupSnapshot, interface: &str) -> Option<String> {
-    group.members.iter().find(|member| member.interface == interface)?;
-    if group.name.is_empty() {
-        return Some("nothing stands in for it: it is in no group but the anonymous one".to_owned());
-    }
-    let is_spare = |member: &MemberSnapshot| match (member.state, group.state) {
-        (MemberState::Ok | MemberState::Unknown, _) | (MemberState::Failed, GroupState::Failed) => true,
-        (MemberState::Failed | MemberState::Offline, _) => false,
-    };
-    let mut others = group.members.iter().filter(|member| member.interface != interface);
-    let is_last = !others.any(is_spare);
-    is_last.then(|| format!("no other usable interface is in group {}", group.name))
-}
-
 /// A destination, without what stands for it in the kernel.
 pub(super) fn destination(route: &RouteSnapshot, with_targets: bool) -> control::Destination {
     let hop = |hop: &HopSnapshot| control::DestinationHop {
@@ -256,7 +234,7 @@ fn is_moved(route: &RouteSnapshot) -> bool {
 
 /// What is wrong with a destination: each next hop that does not work, or should serve and does not.
 fn route_reasons(route: &RouteSnapshot) -> Vec<String> {
-    let name = destination_words(route);
+    let name = destination_words(&route.destination);
     let silent = route.all_silent.then(|| format!("{name}: no next hop works, nothing is moved"));
     let first = route.hops.iter().map(|hop| hop.rank).min();
     let is_left = |hop: &HopSnapshot| route.way != Way::Undecided && Some(hop.rank) == first && !hop.in_use;
@@ -282,10 +260,10 @@ fn hop_state(hop: &HopSnapshot) -> &str {
     }
 }
 
-fn destination_words(route: &RouteSnapshot) -> String {
-    match route.destination.table {
-        MAIN_TABLE => route.destination.prefix.to_string(),
-        table => format!("{} table {table}", route.destination.prefix),
+fn destination_words(destination: &Destination) -> String {
+    match destination.table {
+        MAIN_TABLE => destination.prefix.to_string(),
+        table => format!("{} table {table}", destination.prefix),
     }
 }
 

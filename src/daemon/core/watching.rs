@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use log::info;
 
 use super::{Core, Errand, Task};
-use crate::config::{Config, Method, NextHops};
+use crate::config::{Config, Method};
 use crate::engine;
 use crate::interface::{Interface, InterfaceIndex};
 use crate::net::{Moment, ProbeEndpoint};
@@ -229,10 +229,7 @@ fn watches(config: &Config) -> bool {
 
 /// The interfaces that the settings name or next hops were found on.
 pub(in crate::daemon) fn judged(config: &Config, shown: &Snapshot) -> BTreeSet<String> {
-    let listed = config.routes.iter().flat_map(|route| match &route.next_hops {
-        NextHops::Listed(hops) => hops.as_slice(),
-        NextHops::Auto => &[],
-    });
+    let listed = config.routes.iter().flat_map(|route| route.next_hops.listed());
     let members = config.groups.iter().flat_map(|group| &group.members);
     let found = shown.routes.iter().flat_map(|route| &route.hops).map(|hop| &hop.interface);
     let named = listed.map(|hop| &hop.interface).chain(members.map(|member| &member.interface));
