@@ -35,7 +35,7 @@ impl Engine {
 
     fn loners(&self, lan: LanIndex) -> impl Iterator<Item = &Peer> {
         let is_elsewhere = move |key: &PathKey| key.lan != lan && key.peer_lan != UNHEARD;
-        self.peers.values().filter(move |peer| {
+        self.all_peers().filter(move |peer| {
             peer.configured.is_none() && !peer.paths.is_empty() && !peer.paths.keys().any(is_elsewhere)
         })
     }

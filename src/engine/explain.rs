@@ -137,9 +137,9 @@ impl Engine {
     /// Explains where the traffic for a subject goes; none if no peer has that address there.
     pub fn explain(&self, now: Instant, subject: &Subject) -> Option<Explanation> {
         let lan = self.lan_named(&subject.home)?;
-        let owner = self.subject_nodes.get(subject).and_then(|node| self.peers.get(node));
+        let owner = self.subject_nodes.get(subject).and_then(|node| self.peer(*node));
         let has_it = |peer: &&Peer| peer.path_by_address(lan, &subject.address).is_some();
-        let peer = owner.filter(has_it).or_else(|| self.peers.values().find(has_it))?;
+        let peer = owner.filter(has_it).or_else(|| self.all_peers().find(has_it))?;
         let key = peer.path_by_address(lan, &subject.address)?;
         let path = peer.paths.get(&key)?;
         let address = path.addresses.get(&subject.address)?;

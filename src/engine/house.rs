@@ -34,7 +34,7 @@ impl Engine {
             self.watch_neighbours(now, lan);
         }
         let may_withdraw = |p: &&Peer| !p.absent && (p.withdrawal_waits || p.has_overlay());
-        for node in self.peers.values().filter(may_withdraw).map(|p| p.node).collect::<Vec<_>>() {
+        for node in self.all_peers().filter(may_withdraw).map(|p| p.node).collect::<Vec<_>>() {
             self.mark_withdrawn(now, node);
         }
         self.drop_ghosts(now, lan);

@@ -56,7 +56,7 @@ impl Engine {
             }
         }
         if renames {
-            self.peers.values_mut().for_each(|peer| peer.planned.clear());
+            self.peers.values_mut().for_each(|peer| peer.planned = Box::default());
             self.plan.lans = self.lans.values().map(|lan| lan.name().to_owned()).collect();
             self.outputs.push_back(Output::PlanChanged);
         }
@@ -187,7 +187,7 @@ impl Engine {
             let node = peer.node;
             peer.paths.keys().filter(|key| key.lan == lan).map(|key| (node, *key)).collect::<Vec<_>>()
         };
-        self.peers.values().flat_map(of_peer).collect()
+        self.all_peers().flat_map(of_peer).collect()
     }
 
     /// Switches learn one place for a MAC: two interfaces with the same one on joined LANs lose packets.

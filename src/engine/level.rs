@@ -11,6 +11,14 @@ use crate::time::Instant;
 use crate::wire::{LanIndex, Level, NodeId};
 
 impl Engine {
+    pub(super) fn peer(&self, node: NodeId) -> Option<&Peer> {
+        self.peers.get(&node).map(AsRef::as_ref)
+    }
+
+    pub(super) fn all_peers(&self) -> impl Iterator<Item = &Peer> {
+        self.peers.values().map(AsRef::as_ref)
+    }
+
     pub(super) fn path(&self, node: NodeId, key: PathKey) -> Option<&Path> {
         Some(self.peers.get(&node)?.paths.get(&key)?)
     }

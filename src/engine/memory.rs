@@ -1,13 +1,15 @@
 //! What survives a reboot: our id, our LAN indices, and the paths that were proven, with penalty and policy.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
 use std::time::Duration;
 
 use super::path::{Path, PathKey, UNHEARD};
 use super::peer::Peer;
 use super::{Engine, Memory, Output, PeerAddress, Reason, RememberedPath};
+use crate::interface::Family;
 use crate::time::Instant;
-use crate::wire::LanIndex;
+use crate::wire::{LanIndex, NodeId};
 
 /// Changes are gathered for this long before they are written: what was proven is known after a crash, too.
 const GATHER: Duration = Duration::from_millis(100);
@@ -17,6 +19,52 @@ const MAX_REMEMBERED: usize = 8192;
 
 /// A change of penalty below this is not worth a write.
 const PENALTY_STEP: f64 = 100.0;
+
+/// What a memory held, in as little room as tells whether another differs: with a thousand peers the words of it take a
+/// quarter of a megabyte.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Written {
+    /// Of everything but penalties. Two memories of one digest are as likely as not being heard for a year.
+    digest: u64,
+    penalties: Vec<f64>,
+}
+
+impl Written {
+    fn of(memory: &Memory) -> Self {
+        let mut digest = Digest::new(memory.node, &memory.lans);
+        memory.paths.iter().for_each(|path| digest.add_remembered(path));
+        Self { digest: digest.finish(), penalties: memory.paths.iter().map(|path| path.penalty).collect() }
+    }
+}
+
+/// The digest of a [`Memory`], made of its parts without building one.
+struct Digest(DefaultHasher);
+
+impl Digest {
+    fn new(node: Option<NodeId>, lans: &[(String, LanIndex)]) -> Self {
+        let mut hasher = DefaultHasher::new();
+        node.map(|node| node.0).hash(&mut hasher);
+        lans.iter().for_each(|(name, index)| (name, index.0).hash(&mut hasher));
+        Self(hasher)
+    }
+
+    fn add(&mut self, interface: &str, node: NodeId, (lan, family): (LanIndex, Family), held: bool) {
+        (interface, node.0, lan.0, family == Family::V6, held).hash(&mut self.0);
+    }
+
+    fn add_address(&mut self, address: IpAddr) {
+        address.hash(&mut self.0);
+    }
+
+    fn add_remembered(&mut self, path: &RememberedPath) {
+        self.add(&path.interface, path.node, (path.lan, path.family), path.held);
+        path.addresses.iter().for_each(|address| self.add_address(*address));
+    }
+
+    fn finish(self) -> u64 {
+        self.0.finish()
+    }
+}
 
 impl Engine {
     /// Takes in what an earlier run wrote down.
@@ -29,7 +77,7 @@ impl Engine {
                 self.aside.push(known.clone());
             }
         }
-        self.memory_written = Some(memory.clone());
+        self.written = Some(Written::of(memory));
     }
 
     /// Takes in what is known of a LAN that is one again.
@@ -65,7 +113,7 @@ impl Engine {
         for address in &known.addresses {
             Self::note_address(&mut path, *address, true);
         }
-        let peer = self.peers.entry(known.node).or_insert_with(|| Peer::new(known.node));
+        let peer = self.peers.entry(known.node).or_insert_with(|| Peer::new(known.node).into());
         peer.proven = true;
         peer.paths.entry(key).or_insert(Box::new(path));
     }
@@ -79,15 +127,16 @@ impl Engine {
         if self.timers.at(Reason::Remember).is_some() {
             return;
         }
-        if !self.memory_written.as_ref().is_some_and(|written| self.is_as_written(now, written)) {
+        if !self.written.as_ref().is_some_and(|written| self.is_as_written(now, written)) {
             self.remember_soon(now);
         }
     }
 
     pub(super) fn remember(&mut self, now: Instant) {
         let memory = self.memory(now);
-        if self.memory_written.as_ref() != Some(&memory) {
-            self.memory_written = Some(memory.clone());
+        let written = Some(Written::of(&memory));
+        if self.written != written {
+            self.written = written;
             self.outputs.push_back(Output::Remember(memory));
         }
     }
@@ -109,8 +158,7 @@ impl Engine {
 
     fn proven_paths(&self) -> impl Iterator<Item = (&Peer, &PathKey, &Path)> {
         let paths = self
-            .peers
-            .values()
+            .all_peers()
             .flat_map(|peer| peer.paths.iter().map(move |(key, path)| (peer, key, path.as_ref())));
         let is_proven = |(_, key, path): &(&Peer, &PathKey, &Path)| {
             Self::is_reportable(**key) && proven_addresses(path).next().is_some()
@@ -120,20 +168,23 @@ impl Engine {
 
     /// Whether what is written differs from what is by no more than the decay of penalties. Asked once a slot, so
     /// nothing is built for it.
-    fn is_as_written(&self, now: Instant, written: &Memory) -> bool {
-        let mut old = written.paths.iter();
-        let is_same = |(peer, key, path): (&Peer, &PathKey, &Path)| {
-            old.next().is_some_and(|old| {
-                (old.node, old.lan, old.family, old.held) == (peer.node, key.peer_lan, key.family, path.held)
-                    && self.lans.get(&key.lan).map_or("", |lan| lan.name()) == old.interface
-                    && proven_addresses(path).eq(old.addresses.iter().copied())
-                    && self.penalty(now, path) - old.penalty < PENALTY_STEP
-            })
-        };
-        written.node == Some(self.node)
-            && written.lans == self.indices
-            && self.proven_paths().all(is_same)
-            && old.eq(self.aside.iter().take(MAX_REMEMBERED - self.proven_paths().count()))
+    fn is_as_written(&self, now: Instant, written: &Written) -> bool {
+        let mut digest = Digest::new(Some(self.node), &self.indices);
+        let mut penalties = written.penalties.iter();
+        let mut count = 0;
+        for (peer, key, path) in self.proven_paths() {
+            count += 1;
+            let has_grown = |old: &f64| self.penalty(now, path) - old >= PENALTY_STEP;
+            if penalties.next().is_none_or(has_grown) {
+                return false;
+            }
+            let interface = self.lans.get(&key.lan).map_or("", |lan| lan.name());
+            digest.add(interface, peer.node, (key.peer_lan, key.family), path.held);
+            proven_addresses(path).for_each(|address| digest.add_address(address));
+        }
+        let aside = self.aside.iter().take(MAX_REMEMBERED - count);
+        aside.for_each(|path| digest.add_remembered(path));
+        digest.finish() == written.digest
     }
 
     fn penalty(&self, now: Instant, path: &Path) -> f64 {

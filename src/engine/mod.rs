@@ -106,7 +106,8 @@ pub struct Engine {
     aside: Vec<RememberedPath>,
     /// Indices of LANs by interface name, for ever.
     indices: Vec<(String, LanIndex)>,
-    peers: BTreeMap<NodeId, Peer>,
+    /// Boxed: nodes of the tree are a third empty.
+    peers: BTreeMap<NodeId, Box<Peer>>,
     /// Which nodes claim an address: one claimed by two that live is nobody's (rule 4).
     claimants: BTreeSet<(IpAddr, NodeId)>,
     /// Those of them that more than one node claims.
@@ -140,7 +141,8 @@ pub struct Engine {
     /// Things that were left out, with the reason: told once each.
     left_out: BTreeMap<String, LeftOut>,
     time_of_day: Option<u32>,
-    memory_written: Option<Memory>,
+    /// What was written down last.
+    written: Option<memory::Written>,
 }
 
 /// What people were told last.
@@ -198,7 +200,7 @@ impl Engine {
             told: Told::default(),
             left_out: BTreeMap::new(),
             time_of_day: None,
-            memory_written: None,
+            written: None,
         };
         engine.recall(&memory);
         engine

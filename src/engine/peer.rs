@@ -60,7 +60,7 @@ pub(super) struct Peer {
     /// The `[[peer]]` that it was configured as.
     pub(super) configured: Option<usize>,
     /// Where its addresses are in the plan, and as what.
-    pub(super) planned: Vec<(LanIndex, IpAddr, Position)>,
+    pub(super) planned: Box<[(LanIndex, IpAddr, Position)]>,
     /// What it has in the plan.
     pub(super) subjects: Vec<Subject>,
 }
@@ -91,7 +91,7 @@ impl Peer {
             reported: Vec::new(),
             held_generation: 0,
             configured: None,
-            planned: Vec::new(),
+            planned: Box::default(),
             subjects: Vec::new(),
         }
     }

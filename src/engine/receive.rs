@@ -310,7 +310,7 @@ impl Engine {
         if !self.peers.contains_key(&sender.node) {
             let vouched = self.keys.is_keyed() || self.is_configured(&arrival.datagram.source);
             self.admit(now, arrival.lan, vouched)?;
-            self.peers.insert(sender.node, Peer::new(sender.node));
+            self.peers.insert(sender.node, Peer::new(sender.node).into());
         }
         self.meet_boot(now, arrival, sender.boot)?;
         self.meet_path(now, arrival)

@@ -419,7 +419,7 @@ impl Engine {
     /// With too many peers for the packet budget we ask less often, and say so.
     pub(super) fn fit_interval(&mut self) {
         let counts = |peer: &&super::Peer| !peer.absent && peer.proven;
-        let paths: usize = self.peers.values().filter(counts).map(|peer| peer.paths.len()).sum();
+        let paths: usize = self.all_peers().filter(counts).map(|peer| peer.paths.len()).sum();
         let packets = u32::try_from(paths).unwrap_or(u32::MAX).saturating_mul(PACKETS_PER_PATH);
         let least = Duration::from_secs_f64(f64::from(packets) / f64::from(self.config.packet_budget.get()));
         self.interval = self.config.interval.max(least).min(super::pace::MAX_INTERVAL);

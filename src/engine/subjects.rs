@@ -32,7 +32,7 @@ impl Engine {
             let planned: Vec<_> = positions().collect();
             let subjects = planned.iter().map(|planned| self.subject(planned)).collect();
             if let Some(peer) = self.peers.get_mut(&node) {
-                peer.planned = planned;
+                peer.planned = planned.into();
             }
             self.replace_subjects(node, subjects);
         }
