@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! meter echo ADDRESS:PORT                        echoes datagrams, until it is killed
-//! meter measure FROM ADDRESS:PORT SECONDS        a datagram each millisecond; prints what was lost
+//! meter measure FROM ADDRESS:PORT SECONDS        four datagrams a millisecond; prints what was lost
 //! meter receive ADDRESS:PORT                     takes one TCP connection, checks every byte; prints each stall
 //! meter send FROM ADDRESS:PORT SECONDS           a steady TCP stream to `meter receive`
 //! ```
@@ -46,8 +46,11 @@ fn run(words: &[&str]) -> io::Result<()> {
     }
 }
 
+/// An outage is measured this much too long at most.
+const GAP: Duration = Duration::from_micros(250);
+
 fn measure(from: IpAddr, to: SocketAddr, seconds: f64) -> io::Result<()> {
-    let echoes = traffic::measure(from, to, Duration::from_millis(1), &stop_after(seconds))?;
+    let echoes = traffic::measure(from, to, GAP, &stop_after(seconds))?;
     let (sent, lost) = (echoes.sent(), echoes.lost());
     say(&format!("sent={sent} lost={lost} outage_ms={:.1}", milliseconds(echoes.longest_outage())))
 }

@@ -121,14 +121,14 @@ impl Core {
         self.agenda.set(Task::QueryLinks, moment.now + self.query_interval());
     }
 
-    /// Takes in what has arrived, at most `budget` pieces. Whether there was any.
-    pub(super) fn take_packets(&mut self, moment: Moment, budget: usize) -> bool {
+    /// Takes in what has arrived, at most `budget` pieces. How many there were.
+    pub(super) fn take_packets(&mut self, moment: Moment, budget: usize) -> usize {
         for taken in 0..budget {
-            let Some(input) = self.sockets.next_input(moment) else { return taken > 0 };
+            let Some(input) = self.sockets.next_input(moment) else { return taken };
             self.engine.handle(moment.now, input);
             self.drain_engine(moment.now);
         }
-        true
+        budget
     }
 
     /// Takes in what the kernel has told.

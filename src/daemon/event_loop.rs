@@ -19,6 +19,7 @@ use super::control::Control;
 use super::core::{Core, End};
 use super::hooks::Hooks;
 use super::lag::Lag;
+use super::rest::Rests;
 use super::signals::{Request, Signals};
 use super::supervisor::Supervisor;
 use super::timer::Timer;
@@ -40,9 +41,9 @@ pub(super) struct EventLoop {
     is_signalled: bool,
     /// Turns in a row in which the sockets were not emptied.
     backlogged: u32,
-    has_read_packets: bool,
-    /// When the last turn ended that read some.
-    last_read: Instant,
+    /// Packets read in this turn.
+    packets: usize,
+    rests: Rests,
     lag: Lag,
     pub(super) supervisor: Supervisor,
     hooks: Hooks,
@@ -80,8 +81,8 @@ impl EventLoop {
             is_monitor_readable: false,
             is_signalled: false,
             backlogged: 0,
-            has_read_packets: false,
-            last_read: Instant::default(),
+            packets: 0,
+            rests: Rests::default(),
             lag: Lag::default(),
             supervisor: Supervisor::default(),
             hooks,
@@ -111,13 +112,10 @@ impl EventLoop {
     }
 
     fn rest(&mut self, now: Instant) {
-        if !self.has_read_packets {
-            return;
-        }
-        let pause = now.since(std::mem::replace(&mut self.last_read, now));
-        let rest = rest(self.core.config.interval);
+        let fastest = || self.core.engine.fastest_interval();
+        let rest = self.rests.after(now, self.packets, self.core.config.interval, fastest);
         let due = self.core.deadline().map_or(rest, |deadline| deadline.since(now).min(rest));
-        if pause > rest * 2 || due.is_zero() || self.core.has_work() || self.is_monitor_readable {
+        if due.is_zero() || self.core.has_work() || self.is_monitor_readable {
             return;
         }
         let heard = [self.monitor.as_fd(), self.signals.as_fd()];
@@ -162,7 +160,7 @@ impl EventLoop {
     }
 
     fn turn(&mut self, moment: Moment) {
-        self.has_read_packets = self.core.take_packets(moment, PACKETS);
+        self.packets = self.core.take_packets(moment, PACKETS);
         self.core.take_answers(moment, PACKETS);
         self.take_events(moment.now);
         if self.is_evidence_complete() {
@@ -255,12 +253,6 @@ impl EventLoop {
     }
 }
 
-/// How long to rest after a turn that read packets.
-fn rest(interval: Duration) -> Duration {
-    let rest = (interval / REST_OF_INTERVAL).min(LONGEST_REST);
-    if rest < SHORTEST_REST { Duration::ZERO } else { rest }
-}
-
 const TIMER: Token = Token(Sockets::FOREIGN);
 const SIGNALS: Token = Token(Sockets::FOREIGN | 1);
 const MONITOR: Token = Token(Sockets::FOREIGN | 2);
@@ -270,16 +262,6 @@ const PACKETS: usize = 512;
 
 /// Notifications read in a turn.
 const NOTIFICATIONS: usize = 64;
-
-/// A rest is this part of the interval: nothing in what traffic sees of a fault, and at the default interval half of
-/// the millisecond in which a peer's report is to be followed.
-const REST_OF_INTERVAL: u32 = 400;
-
-/// 1,000 peers at 1 s are 7 packets a millisecond.
-const LONGEST_REST: Duration = Duration::from_millis(1);
-
-/// A shorter one would cost more than it saves.
-const SHORTEST_REST: Duration = Duration::from_micros(100);
 
 /// Turns that deadlines wait for the sockets to be emptied: 4,096 datagrams, most of what a receive queue holds.
 const PATIENCE: u32 = 8;

@@ -25,6 +25,7 @@ mod pid_file;
 mod preview;
 mod privileges;
 mod rehearsal;
+mod rest;
 mod signals;
 mod state;
 mod supervisor;

@@ -170,7 +170,8 @@ impl Engine {
             length: payload.len(),
             cookie,
         };
-        self.answer(now, answer, stranger);
+        let interval = arrival.packet.sender.interval.clamp(MIN_INTERVAL, MAX_INTERVAL);
+        self.answer(now, answer, interval, stranger);
     }
 
     // ----- ACK

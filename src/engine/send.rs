@@ -210,14 +210,13 @@ impl Engine {
         Some(nonce)
     }
 
-    /// Answers at once, or a little later if many hosts answer the same INQ. Strangers always wait for a while.
-    pub(super) fn answer(&mut self, now: Instant, answer: HeldAnswer, stranger: bool) {
+    /// Answers at once, or a little later if many hosts answer the same INQ; in time for one who asks again after an
+    /// eighth of `interval`, its own. Strangers always wait for a while.
+    pub(super) fn answer(&mut self, now: Instant, answer: HeldAnswer, interval: Duration, stranger: bool) {
         let spread = match (stranger, self.peers.len()) {
             (true, _) => self.interval / 4,
             (false, peers) if peers <= PEERS_WITHOUT_SPREAD => Duration::ZERO,
-            (false, peers) => {
-                (self.interval / 8).min(SPREAD_PER_PEER * u32::try_from(peers).unwrap_or(u32::MAX))
-            }
+            (false, peers) => (interval / 8).min(SPREAD_PER_PEER * u32::try_from(peers).unwrap_or(u32::MAX)),
         };
         if spread.is_zero() || self.held_answers.len() >= MAX_HELD_ANSWERS {
             return self.send_answer(now, &answer);
@@ -306,5 +305,45 @@ impl Engine {
         };
         let payload = wire::encode(&packet, &Sealing::new(&self.keys, source, destination));
         self.transmit(interface, source, destination, payload);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::engine::{Memory, Peer};
+
+    #[test]
+    fn answers_are_spread_within_an_eighth_of_the_askers_interval() {
+        let now = Instant::from_nanos(1_000_000_000);
+        let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        for (interval, limit) in [(10, 1_250), (50, 6_250), (60_000, 40_000)] {
+            let mut engine = Engine::new(&Config::default(), Memory::default(), [1; 32]);
+            engine.peers.extend((0..2000).map(|n| (NodeId(n), Peer::new(NodeId(n)).into())));
+            for echo in 0..100 {
+                let answer = HeldAnswer {
+                    interface: InterfaceIndex(1),
+                    lan: LanIndex(0),
+                    source: address,
+                    destination: address,
+                    node: NodeId(1),
+                    boot: BootId(1),
+                    key: PathKey { lan: LanIndex(0), family: Family::V4, peer_lan: LanIndex(0) },
+                    echo: Nonce(echo),
+                    arrived: now,
+                    length: 100,
+                    cookie: None,
+                };
+                engine.answer(now, answer, Duration::from_millis(interval), false);
+            }
+            let last = engine.held_answers.last_key_value().map(|((at, _), _)| at.since(now));
+            assert!(
+                last.is_some_and(|last| last <= Duration::from_micros(limit)),
+                "{last:?} at {interval} ms"
+            );
+        }
     }
 }
