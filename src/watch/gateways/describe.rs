@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::super::plan::Way;
 use super::super::snapshot::{Health, HopSnapshot, RouteSnapshot};
-use super::hop::{Condition, Hop, Obstacle};
+use super::condition::Condition;
+use super::hop::{Hop, Obstacle};
 use super::notice::FailureCause;
 use super::route::Route;
 use super::target::{Level, Target};

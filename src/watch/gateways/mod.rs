@@ -1,11 +1,12 @@
 //! The destinations of `[[route]]`, each with its next hops: which of them answer, and which of them serve.
 //!
 //! ```text
-//!   found    routes in the kernel ---> hops        quality  loss and latency of a target
-//!   hop      link + gateway + targets -> condition         source   where probes come from
-//!     target   probes -> unknown, works, silent             past     penalties that survive
-//!   route    conditions of all -> verdicts -> way          describe what status says
-//!     choice   verdicts -> which serve
+//!   found        routes in the kernel ---> hops             quality   loss and latency of a target
+//!   hop          link + gateway + targets                   source    where probes come from
+//!     target       probes -> unknown, works, silent         past      penalties that survive
+//!     condition    what the targets of a hop amount to      describe  what status says
+//!   route        conditions of all -> verdicts -> way
+//!     choice       verdicts -> which serve
 //! ```
 //!
 //! A silent next hop has failed only if another was answered meanwhile ([`crate::group`]); if none was it may be us, or
@@ -13,6 +14,7 @@
 //! goes on, and whatever answers first serves.
 
 mod choice;
+mod condition;
 mod describe;
 mod found;
 mod hop;
