@@ -1,47 +1,21 @@
 //! One next hop of a destination: its link, the gateway, the targets beyond it, and what has become of it.
 
 use std::net::IpAddr;
-use std::time::Duration;
 
 use super::super::Context;
 use super::super::input::Answer;
 use super::super::plan;
 use super::super::snapshot::Health;
+use super::history::{History, Past};
 use super::notice::FailureCause;
 use super::target::{Line, Target, Terms};
 use super::{Numbers, source};
-use crate::config::{Config, Damping, Failback, Judging, Method, NextHopConfig, RouteConfig};
-use crate::damping::Penalty;
+use crate::config::{Config, Judging, Method, NextHopConfig, RouteConfig};
 use crate::interface::{Family, Interface, InterfaceIndex, InterfaceKind};
 use crate::time::Instant;
 
 /// Targets beyond a gateway at most, as the settings allow.
 const TARGETS: usize = 16;
-
-/// What holds traffic back from a next hop that works.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Obstacle {
-    /// It failed too often lately.
-    Damped(Duration),
-    /// The administrator says when.
-    Held,
-    /// It has not worked for long enough.
-    Delay(Duration),
-    /// It is not the time of day.
-    Window { from: u32, until: u32 },
-}
-
-/// What is known of a next hop from before.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Past {
-    pub(super) penalty: f64,
-    /// When the penalty was that; none: when the watch began.
-    pub(super) at: Option<Instant>,
-    /// It has failed, and has not worked since.
-    pub(super) failed: bool,
-    /// Traffic has left it and not gone home: the failback policy holds.
-    pub(super) left: bool,
-}
 
 /// See the module.
 #[derive(Debug, Clone)]
@@ -62,14 +36,7 @@ pub(super) struct Hop {
     pub(super) running_since: Instant,
     pub(super) verdict: Health,
     pub(super) cause: FailureCause,
-    works_since: Option<Instant>,
-    penalty: Penalty,
-    /// It worked once and failed since, in this run or before.
-    has_failed: bool,
-    /// Failback waits for the administrator.
-    held: bool,
-    /// Traffic has left it and not gone home.
-    left: bool,
+    pub(super) history: History,
     pub(super) offline: bool,
     /// Since when no route of others leads by it.
     pub(super) vanished: Option<Instant>,
@@ -106,11 +73,7 @@ impl Hop {
             running_since: context.now,
             verdict: if past.failed { Health::Failed } else { Health::Unknown },
             cause: FailureCause::NoAnswer,
-            works_since: None,
-            penalty: Penalty::new(past.at.unwrap_or(context.now), past.penalty, &context.config.damping),
-            has_failed: past.left || past.failed,
-            held: past.left && context.config.failback == Failback::Manual,
-            left: past.left,
+            history: History::new(context, past),
             offline: false,
             vanished: None,
             in_use: false,
@@ -142,31 +105,14 @@ impl Hop {
 
     /// What is to be known of it when it comes again.
     pub(super) fn past(&self, now: Instant, config: &Config) -> Past {
-        let penalty = self.penalty.value(now, &config.damping);
-        Past { penalty, at: Some(now), failed: self.verdict == Health::Failed, left: self.left }
-    }
-
-    /// Damping penalty by now.
-    pub(super) fn penalty(&self, now: Instant, config: &Config) -> f64 {
-        self.penalty.value(now, &config.damping)
-    }
-
-    /// The settings of damping have changed.
-    pub(super) fn fit_damping(&mut self, now: Instant, old: &Damping, new: &Damping) {
-        self.penalty.fit(now, old, new);
-    }
-
-    /// The administrator wants traffic home.
-    pub(super) fn release(&mut self) {
-        self.held = false;
+        let penalty = self.history.penalty(now, config);
+        Past { penalty, at: Some(now), failed: self.verdict == Health::Failed, left: self.history.is_left() }
     }
 
     /// Traffic goes by hops of this rank. True if that is news for this one.
     pub(super) fn on_choice(&mut self, in_use: bool, rank: u8) -> bool {
         self.in_use = in_use;
-        self.held &= !in_use;
-        let left = self.has_failed && !in_use && self.rank <= rank;
-        std::mem::replace(&mut self.left, left) != left
+        self.history.on_choice(in_use, self.rank > rank)
     }
 
     // ----- link and probes
@@ -279,39 +225,11 @@ impl Hop {
             self.cause = cause;
         }
         let before = std::mem::replace(&mut self.verdict, verdict);
-        if before == verdict {
-            return false;
+        let is_news = before != verdict;
+        if is_news {
+            self.history.on_verdict(now, config, (before, verdict), self.in_use);
         }
-        self.works_since = (verdict == Health::Works).then_some(now);
-        if before == Health::Works {
-            self.penalty.on_failure(now, &config.damping);
-            self.has_failed = true;
-            self.held |= self.in_use && config.failback == Failback::Manual;
-        }
-        true
-    }
-
-    /// What holds traffic back from it although it works.
-    pub(super) fn obstacle(
-        &self,
-        now: Instant,
-        config: &Config,
-        time_of_day: Option<u32>,
-    ) -> Option<Obstacle> {
-        if let Some(left) = self.penalty.free_in(now, &config.damping) {
-            return Some(Obstacle::Damped(left));
-        }
-        match config.failback {
-            Failback::Manual => self.held.then_some(Obstacle::Held),
-            Failback::Delay(delay) if self.has_failed => {
-                let left = self.works_since.map_or(delay, |since| delay.saturating_sub(now.since(since)));
-                (!left.is_zero()).then_some(Obstacle::Delay(left))
-            }
-            Failback::Window { from, until } if self.has_failed && !is_within(time_of_day, from, until) => {
-                Some(Obstacle::Window { from, until })
-            }
-            Failback::Auto | Failback::Delay(_) | Failback::Window { .. } => None,
-        }
+        is_news
     }
 }
 
@@ -331,10 +249,4 @@ fn is_ethernet(kind: InterfaceKind) -> bool {
         InterfaceKind::Ethernet | InterfaceKind::Bridge { .. } => true,
         InterfaceKind::Loopback | InterfaceKind::Tunnel => false,
     }
-}
-
-/// Whether it is that part of the day, which may span midnight.
-fn is_within(time_of_day: Option<u32>, from: u32, until: u32) -> bool {
-    time_of_day
-        .is_some_and(|t| if from <= until { (from..until).contains(&t) } else { t >= from || t < until })
 }

@@ -4,7 +4,8 @@
 //!   found        routes in the kernel ---> hops             quality   loss and latency of a target
 //!   hop          link + gateway + targets                   source    where probes come from
 //!     target       probes -> unknown, works, silent         past      penalties that survive
-//!     condition    what the targets of a hop amount to      describe  what status says
+//!     condition    what its targets amount to               describe  what status says
+//!     history      what its failures hold against it
 //!   route        conditions of all -> verdicts -> way
 //!     choice       verdicts -> which serve
 //! ```
@@ -17,6 +18,7 @@ mod choice;
 mod condition;
 mod describe;
 mod found;
+mod history;
 mod hop;
 mod notice;
 mod past;
@@ -257,7 +259,7 @@ impl Gateways {
         }
         let (now, before) = (context.now, std::mem::replace(&mut self.damping, config.damping));
         if before != config.damping {
-            self.hops_mut().for_each(|hop| hop.fit_damping(now, &before, &config.damping));
+            self.hops_mut().for_each(|hop| hop.history.fit(now, &before, &config.damping));
         }
         let mut old = std::mem::take(&mut self.routes);
         old.iter().flat_map(|route| &route.hops).for_each(|hop| self.pasts.keep(now, config, hop));
