@@ -3,8 +3,10 @@
 //! ```text
 //!   found        routes in the kernel ---> hops             quality   loss and latency of a target
 //!   hop          link + gateway + targets                   source    where probes come from
-//!     target       probes -> unknown, works, silent         past      penalties that survive
-//!     condition    what its targets amount to               describe  what status says
+//!     target       rounds -> unknown, works, silent         past      penalties that survive
+//!       rounds       what was asked and answered            describe  what status says
+//!       round_trip   how long that takes
+//!     condition    what its targets amount to
 //!     history      what its failures hold against it
 //!   route        conditions of all -> verdicts -> way
 //!     choice       verdicts -> which serve
@@ -23,6 +25,8 @@ mod hop;
 mod notice;
 mod past;
 mod quality;
+mod round_trip;
+mod rounds;
 mod route;
 mod source;
 mod target;
