@@ -2,9 +2,15 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::*;
+use crate::config::Method;
 use crate::daemon::offline::Entry;
-use crate::interface::{Family, InterfaceIndex, InterfaceKind};
-use crate::watch::{Destination, Hop};
+use crate::interface::{Family, InterfaceAddress, InterfaceIndex, InterfaceKind};
+use crate::reconcile::MAIN_TABLE;
+use crate::time::Instant;
+use crate::watch::{
+    Destination, GroupSnapshot, Health, Hop, HopSnapshot, InstanceSnapshot, Link, MemberSnapshot,
+    MemberState, Mode, ProbeRecord, Probing, RouteSnapshot, TargetSnapshot, Way,
+};
 
 use GroupState::{Degraded, Failed as AllFailed, Ok as AllOk};
 
