@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use super::cause::Cause;
 use super::lan::SubjectId;
-use super::overlay::{Overlay, View, Wanted, foreign, neighbour, own, put, weighed};
-use super::route::{KERNEL, Leg, ONLINK, PROTOCOL, Route};
+use super::order::{foreign, own};
+use super::overlay::{Overlay, View, Wanted, neighbour};
+use super::route::{KERNEL, Leg, ONLINK, PROTOCOL, Route, put, weighed};
 use super::table::Group;
 use super::wishes::{Hop, Lead};
 

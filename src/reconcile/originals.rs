@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::lan::{Lan, LanId, Lans, SubjectId};
+use super::lan::{Lan, LanId, SubjectId};
+use super::lans::Lans;
 use super::mirror::Mirror;
 use super::route::{Leg, ONLINK, PROTOCOL, Route, RouteKey};
 use super::table::Group;
