@@ -146,6 +146,11 @@ impl Interface {
     }
 }
 
+/// Whether an address is IPv6 link-local, fe80::/10: it means something on one link only.
+pub fn is_link_local(address: &IpAddr) -> bool {
+    matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local())
+}
+
 /// Whether a prefix holds a single address, so that nothing is on-link by it.
 fn is_point(prefix: &IpNet) -> bool {
     prefix.prefix_len() == prefix.max_prefix_len()

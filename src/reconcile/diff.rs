@@ -12,11 +12,11 @@ use super::input::Output;
 use super::lan::{LanId, SubjectId};
 use super::notice::Notice;
 use super::order::{foreign, own};
-use super::overlay::{Overlay, Wanted, is_link_local};
+use super::overlay::{Overlay, Wanted};
 use super::route::{MAIN_TABLE, Operation, PROTOCOL, Place, Route, RouteKey};
 use super::table::{Group, host_of};
 use crate::config::Exit;
-use crate::interface::InterfaceIndex;
+use crate::interface::{InterfaceIndex, is_link_local};
 use crate::time::Instant;
 
 /// Most operations in one go: the loop must get back to the wire in time (64 take less than a millisecond).

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::interface::{Family, Interface, InterfaceAddress, InterfaceIndex};
+use crate::interface::{Family, Interface, InterfaceAddress, InterfaceIndex, is_link_local};
 use crate::time::Instant;
 
 /// How long after an interface fell a loss is still put down to that.
@@ -253,8 +253,10 @@ impl Lan {
 
     /// A link-local address that was usable and now is not shows a bounce that nobody saw.
     fn lost_link_local(&self, seen: Option<&Interface>) -> bool {
-        let had =
-            self.addresses.iter().any(|h| h.present && !h.address.tentative && is_link_local(&h.address));
+        let had = self
+            .addresses
+            .iter()
+            .any(|h| h.present && !h.address.tentative && is_link_local(&h.address.address()));
         had && seen.is_none_or(|i| i.link_local().is_none())
     }
 
@@ -292,11 +294,7 @@ impl Lan {
 
 /// Whether packets to anywhere may bear it.
 pub(super) fn is_global(address: &InterfaceAddress) -> bool {
-    !is_link_local(address) && address.scope < LINK_SCOPE && !address.address().is_loopback()
-}
-
-fn is_link_local(address: &InterfaceAddress) -> bool {
-    matches!(address.address(), IpAddr::V6(v6) if v6.is_unicast_link_local())
+    !is_link_local(&address.address()) && address.scope < LINK_SCOPE && !address.address().is_loopback()
 }
 
 /// RT_SCOPE_LINK.

@@ -23,6 +23,7 @@ use super::originals::{Missing, Originals};
 use super::route::{KERNEL, Leg, ONLINK, PROTOCOL, Route, put, weighed};
 use super::table::{Group, host_of};
 use super::wishes::Wishes;
+use crate::interface::is_link_local;
 
 /// All that the decision on a group depends on.
 #[derive(Clone, Copy)]
@@ -304,9 +305,4 @@ impl Overlay {
 /// The neighbour that a leg leads to.
 pub(super) fn neighbour(leg: &Leg, lan: Option<LanId>) -> Option<SubjectId> {
     Some(SubjectId { lan: lan?, address: leg.gateway? })
-}
-
-/// Whether an address is IPv6 link-local.
-pub(super) fn is_link_local(address: &IpAddr) -> bool {
-    matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local())
 }

@@ -5,8 +5,9 @@ use std::net::IpAddr;
 use super::cause::Cause;
 use super::fate::Instead;
 use super::lan::SubjectId;
-use super::overlay::{View, is_link_local};
+use super::overlay::View;
 use super::route::Route;
+use crate::interface::is_link_local;
 
 impl View<'_> {
     /// See the module. `alive`: some legs of the original live on.

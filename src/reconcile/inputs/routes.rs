@@ -8,7 +8,7 @@ use super::super::lan::Lan;
 use super::super::notice::Notice;
 use super::super::route::{KERNEL, PROTOCOL, Route};
 use super::super::table::{Group, RouteTable};
-use crate::interface::InterfaceIndex;
+use crate::interface::{InterfaceIndex, is_link_local};
 use crate::time::Instant;
 
 /// Most routes of others that are looked at. A full Internet table belongs to a routing daemon, which has its own ways
@@ -208,7 +208,7 @@ impl Reconciler {
 
     /// The kernel deletes fe80::/64 of an interface when it goes down, and on hardly any other occasion.
     fn note_link_local_lost(&mut self, now: Instant, route: &Route) {
-        let link_local = crate::reconcile::overlay::is_link_local(&route.key.destination.addr());
+        let link_local = is_link_local(&route.key.destination.addr());
         if route.protocol == KERNEL && link_local {
             for leg in &route.legs {
                 self.lans.fell(now, leg.interface);

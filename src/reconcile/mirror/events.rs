@@ -20,7 +20,7 @@ use nix::errno::Errno;
 
 use super::super::route::{KERNEL, Leg, MAIN_TABLE, Refusal, Route, RouteKey};
 use super::{Mirror, Notification};
-use crate::interface::{Family, Interface, InterfaceAddress, InterfaceIndex, InterfaceKind};
+use crate::interface::{Family, Interface, InterfaceAddress, InterfaceIndex, InterfaceKind, is_link_local};
 
 /// RT_SCOPE_LINK.
 const LINK_SCOPE: u8 = 253;
@@ -388,10 +388,6 @@ fn place_of(addresses: &[InterfaceAddress], address: &InterfaceAddress) -> usize
 
 fn is_same_v4_subnet(a: &InterfaceAddress, b: &InterfaceAddress) -> bool {
     a.address().is_ipv4() && a.prefix.trunc() == b.prefix.trunc()
-}
-
-fn is_link_local(address: &IpAddr) -> bool {
-    matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local())
 }
 
 fn eui64([a, b, c, d, e, f]: [u8; 6]) -> InterfaceAddress {

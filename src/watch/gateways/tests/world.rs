@@ -5,7 +5,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::config::{Config, Judging, Method, NextHopConfig, NextHops, RouteConfig, TargetConfig};
-use crate::interface::{Interface, InterfaceAddress, InterfaceIndex, InterfaceKind, MacAddress};
+use crate::interface::{
+    Interface, InterfaceAddress, InterfaceIndex, InterfaceKind, MacAddress, is_link_local,
+};
 use crate::random::Random;
 use crate::time::Instant;
 use crate::watch::{
@@ -15,7 +17,6 @@ use crate::watch::{
 /// An address as the kernel shows it.
 pub(in crate::watch::gateways) fn address(prefix: &str) -> InterfaceAddress {
     let prefix: ipnet::IpNet = prefix.parse().unwrap();
-    let is_local = matches!(prefix.addr(), IpAddr::V6(v6) if v6.is_unicast_link_local());
     InterfaceAddress {
         prefix,
         secondary: false,
@@ -23,7 +24,7 @@ pub(in crate::watch::gateways) fn address(prefix: &str) -> InterfaceAddress {
         deprecated: false,
         permanent: true,
         protocol: 0,
-        scope: if is_local { 253 } else { 0 },
+        scope: if is_link_local(&prefix.addr()) { 253 } else { 0 },
         no_prefix_route: false,
         broadcast: None,
     }
