@@ -30,17 +30,7 @@ fn interface(lan: u8) -> Interface {
         carrier: true,
         master: None,
         mac: None,
-        addresses: vec![InterfaceAddress {
-            prefix: ipnet::IpNet::new(address(lan, 1), 16).expect("16 fits"),
-            secondary: false,
-            tentative: false,
-            deprecated: false,
-            permanent: true,
-            protocol: 0,
-            scope: 0,
-            no_prefix_route: false,
-            broadcast: None,
-        }],
+        addresses: vec![InterfaceAddress::new(ipnet::IpNet::new(address(lan, 1), 16).expect("16 fits"))],
     }
 }
 

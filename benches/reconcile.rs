@@ -164,17 +164,7 @@ fn route(destination: IpNet) -> Route {
 }
 
 fn interface(lan: u8) -> Interface {
-    let address = InterfaceAddress {
-        prefix: Ipv4Net::new_assert(Ipv4Addr::new(10, lan, 0, 1), 16).into(),
-        secondary: false,
-        tentative: false,
-        deprecated: false,
-        permanent: true,
-        protocol: 0,
-        scope: 0,
-        no_prefix_route: false,
-        broadcast: None,
-    };
+    let address = InterfaceAddress::new(Ipv4Net::new_assert(Ipv4Addr::new(10, lan, 0, 1), 16).into());
     Interface {
         index: InterfaceIndex(u32::from(lan) + 2),
         name: format!("eth{lan}"),

@@ -71,6 +71,9 @@ pub enum InterfaceKind {
     Tunnel,
 }
 
+/// RT_SCOPE_LINK: of an address or route that means something on one link only.
+pub const LINK_SCOPE: u8 = 253;
+
 /// One address of an interface.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InterfaceAddress {
@@ -95,6 +98,22 @@ pub struct InterfaceAddress {
 }
 
 impl InterfaceAddress {
+    /// An address as `ip address add` makes it: it has no lifetime, serves at once, and means something beyond the link
+    /// unless it is link-local.
+    pub fn new(prefix: IpNet) -> Self {
+        Self {
+            prefix,
+            secondary: false,
+            tentative: false,
+            deprecated: false,
+            permanent: true,
+            protocol: 0,
+            scope: if is_link_local(&prefix.addr()) { LINK_SCOPE } else { 0 },
+            no_prefix_route: false,
+            broadcast: None,
+        }
+    }
+
     /// The address without its prefix length.
     pub fn address(&self) -> IpAddr {
         self.prefix.addr()

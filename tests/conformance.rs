@@ -555,17 +555,7 @@ fn interface(namespace: &Namespace, name: &str) -> Interface {
 }
 
 fn address(prefix: &str) -> InterfaceAddress {
-    InterfaceAddress {
-        prefix: prefix.parse().expect("a literal prefix"),
-        secondary: false,
-        tentative: false,
-        deprecated: false,
-        permanent: true,
-        protocol: 0,
-        scope: 0,
-        no_prefix_route: false,
-        broadcast: None,
-    }
+    InterfaceAddress::new(prefix.parse().expect("a literal prefix"))
 }
 
 fn peer_of(name: &str) -> String {

@@ -362,17 +362,7 @@ mod tests {
     }
 
     fn interface(index: u32, name: &str, prefix: &str) -> Interface {
-        let address = InterfaceAddress {
-            prefix: prefix.parse().unwrap(),
-            secondary: false,
-            tentative: false,
-            deprecated: false,
-            permanent: true,
-            protocol: 0,
-            scope: 0,
-            no_prefix_route: false,
-            broadcast: None,
-        };
+        let address = InterfaceAddress::new(prefix.parse().unwrap());
         Interface {
             index: InterfaceIndex(index),
             name: name.to_owned(),

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::interface::{Family, Interface, InterfaceAddress, InterfaceIndex, is_link_local};
+use crate::interface::{Family, Interface, InterfaceAddress, InterfaceIndex, LINK_SCOPE, is_link_local};
 use crate::time::Instant;
 
 /// How long after an interface fell a loss is still put down to that.
@@ -296,6 +296,3 @@ impl Lan {
 pub(super) fn is_global(address: &InterfaceAddress) -> bool {
     !is_link_local(&address.address()) && address.scope < LINK_SCOPE && !address.address().is_loopback()
 }
-
-/// RT_SCOPE_LINK.
-const LINK_SCOPE: u8 = 253;

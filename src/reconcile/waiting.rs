@@ -265,15 +265,10 @@ impl Reconciler {
 /// An address as it waits.
 fn on_lo(address: IpAddr) -> InterfaceAddress {
     InterfaceAddress {
-        prefix: IpNet::from(address),
-        secondary: false,
-        tentative: false,
-        deprecated: false,
-        permanent: true,
         protocol: PROTOCOL,
-        scope: 0,
         no_prefix_route: true,
-        broadcast: None,
+        scope: 0,
+        ..InterfaceAddress::new(IpNet::from(address))
     }
 }
 

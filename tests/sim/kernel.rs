@@ -358,18 +358,7 @@ fn loopback() -> Interface {
 }
 
 fn plain_address(prefix: IpNet) -> InterfaceAddress {
-    let is_link_local = matches!(prefix.addr(), IpAddr::V6(v6) if v6.is_unicast_link_local());
-    InterfaceAddress {
-        prefix,
-        secondary: false,
-        tentative: false,
-        deprecated: false,
-        permanent: true,
-        protocol: 0,
-        scope: if is_link_local { 253 } else { 0 },
-        no_prefix_route: false,
-        broadcast: None,
-    }
+    InterfaceAddress::new(prefix)
 }
 
 /// RTPROT_KERNEL of rtnetlink(7): connected routes.

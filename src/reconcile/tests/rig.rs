@@ -388,17 +388,7 @@ pub(super) fn subject(home: &str, address: &str) -> Subject {
 }
 
 pub(super) fn address(prefix: &str) -> InterfaceAddress {
-    InterfaceAddress {
-        prefix: prefix.parse().expect("a literal prefix"),
-        secondary: false,
-        tentative: false,
-        deprecated: false,
-        permanent: true,
-        protocol: 0,
-        scope: 0,
-        no_prefix_route: false,
-        broadcast: None,
-    }
+    InterfaceAddress::new(prefix.parse().expect("a literal prefix"))
 }
 
 pub(super) fn interface(index: InterfaceIndex, name: &str, addresses: &[&str]) -> Interface {

@@ -281,15 +281,8 @@ fn targets_are_those_of_an_interface_or_all() {
 #[test]
 fn data_addresses_are_neither_test_addresses_nor_of_the_link_alone() {
     let address = |prefix: &str, tentative| InterfaceAddress {
-        prefix: prefix.parse().unwrap(),
-        secondary: false,
         tentative,
-        deprecated: false,
-        permanent: true,
-        protocol: 0,
-        scope: 0,
-        no_prefix_route: false,
-        broadcast: None,
+        ..InterfaceAddress::new(prefix.parse().unwrap())
     };
     let addresses = ["192.0.2.11/32", "192.0.2.20/24", "fe80::1/64", "2001:db8::1/64"];
     let mut scene = Scene::new(vec![group("lan0", AllOk, vec![member("eth0", MemberState::Ok)])], Vec::new());

@@ -5,9 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::config::{Config, Judging, Method, NextHopConfig, NextHops, RouteConfig, TargetConfig};
-use crate::interface::{
-    Interface, InterfaceAddress, InterfaceIndex, InterfaceKind, MacAddress, is_link_local,
-};
+use crate::interface::{Interface, InterfaceAddress, InterfaceIndex, InterfaceKind, MacAddress};
 use crate::random::Random;
 use crate::time::Instant;
 use crate::watch::{
@@ -16,18 +14,7 @@ use crate::watch::{
 
 /// An address as the kernel shows it.
 pub(in crate::watch::gateways) fn address(prefix: &str) -> InterfaceAddress {
-    let prefix: ipnet::IpNet = prefix.parse().unwrap();
-    InterfaceAddress {
-        prefix,
-        secondary: false,
-        tentative: false,
-        deprecated: false,
-        permanent: true,
-        protocol: 0,
-        scope: if is_link_local(&prefix.addr()) { 253 } else { 0 },
-        no_prefix_route: false,
-        broadcast: None,
-    }
+    InterfaceAddress::new(prefix.parse().unwrap())
 }
 
 /// An Ethernet interface that runs.
