@@ -142,6 +142,20 @@ pub struct Interface {
 }
 
 impl Interface {
+    /// An Ethernet interface that is up and has carrier, and so far no address.
+    pub fn new(index: InterfaceIndex, name: &str) -> Self {
+        Self {
+            index,
+            name: name.to_owned(),
+            kind: InterfaceKind::Ethernet,
+            up: true,
+            carrier: true,
+            master: None,
+            mac: None,
+            addresses: Vec::new(),
+        }
+    }
+
     /// Whether packets can pass: administratively up and with carrier.
     pub fn is_running(&self) -> bool {
         self.up && self.carrier

@@ -263,7 +263,7 @@ fn share_a_subnet(one: &Interface, other: &Interface) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::interface::{InterfaceAddress, InterfaceIndex, InterfaceKind};
+    use crate::interface::{InterfaceAddress, InterfaceIndex};
 
     #[test]
     fn strict_rp_filter_of_all_counts_for_each_interface() {
@@ -363,15 +363,6 @@ mod tests {
 
     fn interface(index: u32, name: &str, prefix: &str) -> Interface {
         let address = InterfaceAddress::new(prefix.parse().unwrap());
-        Interface {
-            index: InterfaceIndex(index),
-            name: name.to_owned(),
-            kind: InterfaceKind::Ethernet,
-            up: true,
-            carrier: true,
-            master: None,
-            mac: None,
-            addresses: vec![address],
-        }
+        Interface { addresses: vec![address], ..Interface::new(InterfaceIndex(index), name) }
     }
 }

@@ -134,14 +134,9 @@ pub(crate) fn interface(namespace: &Namespace, name: &str) -> Interface {
     let index = line.split(':').next().and_then(|i| i.trim().parse().ok()).expect("an index");
     let loopback = name == "lo";
     Interface {
-        index: InterfaceIndex(index),
-        name: name.to_owned(),
         kind: if loopback { InterfaceKind::Loopback } else { InterfaceKind::Ethernet },
-        up: true,
-        carrier: true,
-        master: None,
         mac: (!loopback).then(|| mac_of(name)),
-        addresses: Vec::new(),
+        ..Interface::new(InterfaceIndex(index), name)
     }
 }
 

@@ -257,13 +257,7 @@ fn config(names: &[&str]) -> Config {
 fn interface(index: u32, name: &str, prefixes: &[&str]) -> Interface {
     let address = |prefix: &&str| InterfaceAddress::new(prefix.parse().unwrap());
     Interface {
-        index: InterfaceIndex(index),
-        name: name.to_owned(),
-        kind: InterfaceKind::Ethernet,
-        up: true,
-        carrier: true,
-        master: None,
-        mac: None,
         addresses: prefixes.iter().map(address).collect(),
+        ..Interface::new(InterfaceIndex(index), name)
     }
 }

@@ -250,16 +250,7 @@ impl Bench {
 }
 
 fn lan() -> Interface {
-    Interface {
-        index: InterfaceIndex(1),
-        name: "lan-a".to_owned(),
-        kind: InterfaceKind::Ethernet,
-        up: true,
-        carrier: true,
-        master: None,
-        mac: None,
-        addresses: Vec::new(),
-    }
+    Interface::new(InterfaceIndex(1), "lan-a")
 }
 
 fn neighbour() -> Operation {

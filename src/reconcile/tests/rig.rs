@@ -393,14 +393,10 @@ pub(super) fn address(prefix: &str) -> InterfaceAddress {
 
 pub(super) fn interface(index: InterfaceIndex, name: &str, addresses: &[&str]) -> Interface {
     Interface {
-        index,
-        name: name.to_owned(),
         kind: if name == "lo" { InterfaceKind::Loopback } else { InterfaceKind::Ethernet },
-        up: true,
-        carrier: true,
-        master: None,
         mac: (name != "lo").then(|| MacAddress([2, 0, 0, 0, 0, name.as_bytes()[3]])),
         addresses: addresses.iter().map(|a| address(a)).collect(),
+        ..Interface::new(index, name)
     }
 }
 

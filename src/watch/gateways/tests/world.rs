@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::config::{Config, Judging, Method, NextHopConfig, NextHops, RouteConfig, TargetConfig};
-use crate::interface::{Interface, InterfaceAddress, InterfaceIndex, InterfaceKind, MacAddress};
+use crate::interface::{Interface, InterfaceAddress, InterfaceIndex, MacAddress};
 use crate::random::Random;
 use crate::time::Instant;
 use crate::watch::{
@@ -20,14 +20,9 @@ pub(in crate::watch::gateways) fn address(prefix: &str) -> InterfaceAddress {
 /// An Ethernet interface that runs.
 pub(in crate::watch::gateways) fn ethernet(index: u32, name: &str, addresses: &[&str]) -> Interface {
     Interface {
-        index: InterfaceIndex(index),
-        name: name.to_owned(),
-        kind: InterfaceKind::Ethernet,
-        up: true,
-        carrier: true,
-        master: None,
         mac: Some(MacAddress([2, 0, 0, 0, 0, 1])),
         addresses: addresses.iter().map(|prefix| address(prefix)).collect(),
+        ..Interface::new(InterfaceIndex(index), name)
     }
 }
 
