@@ -18,7 +18,7 @@ use std::time::Duration;
 use faild::interface::InterfaceIndex;
 use faild::reconcile::{MAIN_TABLE, Mirror, Refusal, Route};
 
-use crate::namespace::{Namespace, interface};
+use crate::namespace::{Namespace, interface, sort_by_key};
 use crate::script::script;
 
 /// Links settle within this; carrier events are held back for up to a second.
@@ -92,15 +92,6 @@ fn of_model(model: &Mirror) -> Vec<String> {
     let mut routes: Vec<String> = model.routes().iter().map(|r| text(r)).collect();
     sort_by_key(&mut routes);
     routes
-}
-
-/// Orders by prefix, table and metric, and leaves equals in their order: that is the kernel's.
-fn sort_by_key(routes: &mut [String]) {
-    routes.sort_by_key(|line| {
-        let mut words = line.split(' ').skip_while(|w| *w != "metric").skip(1);
-        let metric: Option<u32> = words.next().and_then(|m| m.parse().ok());
-        (line.split(' ').next().map(str::to_owned), line.contains(" table "), metric)
-    });
 }
 
 #[expect(clippy::disallowed_methods, reason = "the kernel needs time, and this is a test")]

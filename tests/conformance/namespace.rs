@@ -4,8 +4,6 @@ use std::process::Command;
 
 use faild::interface::{Interface, InterfaceIndex, InterfaceKind, MacAddress};
 
-use crate::sort_by_key;
-
 /// Of the names of our namespaces; the process id follows.
 const PREFIX: &str = "faild-conformance-";
 
@@ -150,4 +148,13 @@ fn mac_of(name: &str) -> MacAddress {
 
 fn mac_text(name: &str) -> String {
     mac_of(name).0.map(|byte| format!("{byte:02x}")).join(":")
+}
+
+/// Orders by prefix, table and metric, and leaves equals in their order: that is the kernel's.
+pub(crate) fn sort_by_key(routes: &mut [String]) {
+    routes.sort_by_key(|line| {
+        let mut words = line.split(' ').skip_while(|w| *w != "metric").skip(1);
+        let metric: Option<u32> = words.next().and_then(|m| m.parse().ok());
+        (line.split(' ').next().map(str::to_owned), line.contains(" table "), metric)
+    });
 }

@@ -6,7 +6,7 @@ use super::super::Reconciler;
 use super::super::input::Dump;
 use super::super::lan::Lan;
 use super::super::notice::Notice;
-use super::super::route::{KERNEL, PROTOCOL, Route};
+use super::super::route::{KERNEL, Leg, PROTOCOL, Route};
 use super::super::table::{Group, RouteTable};
 use crate::interface::{InterfaceIndex, is_link_local};
 use crate::time::Instant;
@@ -142,9 +142,8 @@ impl Reconciler {
 
     /// A subnet is remembered for as long as its interface is a member that another stands in for.
     fn is_members_prefix(&self, route: &Route) -> bool {
-        let is_member = |leg: &crate::reconcile::Leg| {
-            self.lans.of(leg.interface).and_then(|id| self.wishes.stand(id)).is_some()
-        };
+        let is_member =
+            |leg: &Leg| self.lans.of(leg.interface).and_then(|id| self.wishes.stand(id)).is_some();
         self.wishes.members().next().is_some()
             && self.view().is_connected_prefix(route)
             && route.legs.iter().any(is_member)
