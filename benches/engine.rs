@@ -6,7 +6,7 @@ use std::time::Duration;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use faild::config::Config;
 use faild::engine::{Datagram, Engine, Input, Memory, Output};
-use faild::interface::{Interface, InterfaceAddress, InterfaceIndex, InterfaceKind};
+use faild::interface::{Interface, InterfaceAddress, InterfaceIndex};
 use faild::time::Instant;
 use faild::wire::{
     BootId, Directed, Keys, Kind, LanIndex, Level, NodeId, Nonce, Packet, PathReport, Sealing, Sender, Token,
@@ -23,24 +23,8 @@ fn address(lan: u8, host: u16) -> IpAddr {
 
 fn interface(lan: u8) -> Interface {
     Interface {
-        index: InterfaceIndex(u32::from(lan) + 2),
-        name: format!("lan{lan}"),
-        kind: InterfaceKind::Ethernet,
-        up: true,
-        carrier: true,
-        master: None,
-        mac: None,
-        addresses: vec![InterfaceAddress {
-            prefix: ipnet::IpNet::new(address(lan, 1), 16).expect("16 fits"),
-            secondary: false,
-            tentative: false,
-            deprecated: false,
-            permanent: true,
-            protocol: 0,
-            scope: 0,
-            no_prefix_route: false,
-            broadcast: None,
-        }],
+        addresses: vec![InterfaceAddress::new(ipnet::IpNet::new(address(lan, 1), 16).expect("16 fits"))],
+        ..Interface::new(InterfaceIndex(u32::from(lan) + 2), &format!("lan{lan}"))
     }
 }
 

@@ -10,7 +10,7 @@ use ipnet::{IpNet, Ipv4Net};
 
 use faild::config::Config;
 use faild::engine::{NextHop, Plan, Subject, Verdict};
-use faild::interface::{Interface, InterfaceAddress, InterfaceIndex, InterfaceKind};
+use faild::interface::{Interface, InterfaceAddress, InterfaceIndex};
 use faild::reconcile::{
     Dump, Input, Leg, MAIN_TABLE, Mirror, Operation, Output, PROTOCOL, Reconciler, Route, RouteKey, Settings,
 };
@@ -164,26 +164,10 @@ fn route(destination: IpNet) -> Route {
 }
 
 fn interface(lan: u8) -> Interface {
-    let address = InterfaceAddress {
-        prefix: Ipv4Net::new_assert(Ipv4Addr::new(10, lan, 0, 1), 16).into(),
-        secondary: false,
-        tentative: false,
-        deprecated: false,
-        permanent: true,
-        protocol: 0,
-        scope: 0,
-        no_prefix_route: false,
-        broadcast: None,
-    };
+    let address = InterfaceAddress::new(Ipv4Net::new_assert(Ipv4Addr::new(10, lan, 0, 1), 16).into());
     Interface {
-        index: InterfaceIndex(u32::from(lan) + 2),
-        name: format!("eth{lan}"),
-        kind: InterfaceKind::Ethernet,
-        up: true,
-        carrier: true,
-        master: None,
-        mac: None,
         addresses: vec![address],
+        ..Interface::new(InterfaceIndex(u32::from(lan) + 2), &format!("eth{lan}"))
     }
 }
 

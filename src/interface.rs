@@ -71,6 +71,9 @@ pub enum InterfaceKind {
     Tunnel,
 }
 
+/// RT_SCOPE_LINK: of an address or route that means something on one link only.
+pub const LINK_SCOPE: u8 = 253;
+
 /// One address of an interface.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InterfaceAddress {
@@ -95,6 +98,22 @@ pub struct InterfaceAddress {
 }
 
 impl InterfaceAddress {
+    /// An address as `ip address add` makes it: it has no lifetime, serves at once, and means something beyond the link
+    /// unless it is link-local.
+    pub fn new(prefix: IpNet) -> Self {
+        Self {
+            prefix,
+            secondary: false,
+            tentative: false,
+            deprecated: false,
+            permanent: true,
+            protocol: 0,
+            scope: if is_link_local(&prefix.addr()) { LINK_SCOPE } else { 0 },
+            no_prefix_route: false,
+            broadcast: None,
+        }
+    }
+
     /// The address without its prefix length.
     pub fn address(&self) -> IpAddr {
         self.prefix.addr()
@@ -123,6 +142,20 @@ pub struct Interface {
 }
 
 impl Interface {
+    /// An Ethernet interface that is up and has carrier, and so far no address.
+    pub fn new(index: InterfaceIndex, name: &str) -> Self {
+        Self {
+            index,
+            name: name.to_owned(),
+            kind: InterfaceKind::Ethernet,
+            up: true,
+            carrier: true,
+            master: None,
+            mac: None,
+            addresses: Vec::new(),
+        }
+    }
+
     /// Whether packets can pass: administratively up and with carrier.
     pub fn is_running(&self) -> bool {
         self.up && self.carrier
@@ -144,6 +177,11 @@ impl Interface {
             IpAddr::V4(_) | IpAddr::V6(_) => None,
         })
     }
+}
+
+/// Whether an address is IPv6 link-local, fe80::/10: it means something on one link only.
+pub fn is_link_local(address: &IpAddr) -> bool {
+    matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local())
 }
 
 /// Whether a prefix holds a single address, so that nothing is on-link by it.

@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use super::fault::{Fault, Origin};
 use super::{Config, GroupConfig, LanConfig, MemberConfig, NextHopConfig, document};
-use crate::interface::{Family, Interface, InterfaceAddress, InterfaceKind};
+use crate::interface::{Family, Interface, InterfaceAddress, InterfaceKind, is_link_local};
 
 /// Faults that show only on the host: an interface that cannot be what it is named for, two whose prefixes overlap.
 ///
@@ -194,7 +194,7 @@ fn mute(group: &GroupConfig, interfaces: &[Interface]) -> Vec<String> {
     let has_address = |member: &MemberConfig, family: Family| {
         let own = find(interfaces, &member.interface).into_iter().flat_map(|i| &i.addresses);
         let counts =
-            |a: &InterfaceAddress| Some(a.address()) != member.test_address && !is_link_local(&a.prefix);
+            |a: &InterfaceAddress| Some(a.address()) != member.test_address && !is_link_local(&a.address());
         own.filter(|a| counts(a)).any(|a| Family::of(&a.address()) == family)
     };
     let there = || group.members.iter().filter(|member| find(interfaces, &member.interface).is_some());
@@ -218,8 +218,9 @@ fn far_targets(group: &GroupConfig, interfaces: &[Interface]) -> Vec<String> {
     let is_far = |address: &IpAddr| {
         let family = Family::of(address);
         let subnets = || members().flat_map(prefixes).filter(|p| Family::of(&p.addr()) == family);
-        let is_link_local = matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local());
-        !is_link_local && subnets().next().is_some() && !subnets().any(|subnet| subnet.contains(address))
+        !is_link_local(address)
+            && subnets().next().is_some()
+            && !subnets().any(|subnet| subnet.contains(address))
     };
     let far = group.targets.iter().filter(|target| is_far(&target.address));
     far.map(|target| {
@@ -234,7 +235,7 @@ fn far_targets(group: &GroupConfig, interfaces: &[Interface]) -> Vec<String> {
 
 /// A next hop that is on no subnet of its interface. Where the interface has no subnets yet nothing can be said.
 fn unreached(hop: &NextHopConfig, interfaces: &[Interface]) -> Option<String> {
-    let via = hop.via.filter(|via| !matches!(via, IpAddr::V6(v6) if v6.is_unicast_link_local()))?;
+    let via = hop.via.filter(|via| !is_link_local(via))?;
     let interface = find(interfaces, &hop.interface).filter(|i| i.kind != InterfaceKind::Tunnel)?;
     let mut subnets = prefixes(interface).filter(|p| Family::of(&p.addr()) == Family::of(&via)).peekable();
     let first = *subnets.peek()?;
@@ -248,15 +249,9 @@ fn unreached(hop: &NextHopConfig, interfaces: &[Interface]) -> Option<String> {
 
 /// The subnets of an interface.
 fn prefixes(interface: &Interface) -> impl Iterator<Item = IpNet> {
-    let is_subnet = |prefix: &IpNet| prefix.prefix_len() < prefix.max_prefix_len() && !is_link_local(prefix);
+    let is_subnet =
+        |prefix: &IpNet| prefix.prefix_len() < prefix.max_prefix_len() && !is_link_local(&prefix.addr());
     interface.addresses.iter().map(|address| address.prefix).filter(is_subnet)
-}
-
-fn is_link_local(prefix: &IpNet) -> bool {
-    match prefix {
-        IpNet::V4(_) => false,
-        IpNet::V6(v6) => v6.addr().is_unicast_link_local(),
-    }
 }
 
 #[cfg(test)]

@@ -8,18 +8,24 @@
 //! key file -----------------------------> key_file ---------+            or Faults, all of them
 //! ```
 //!
+//! A section of the file has its keys in a module of its own.
+//!
 //! What only the host's interfaces can show is [`check_against_interfaces`].
 
 pub mod account;
+mod damping;
 mod document;
 mod draft;
+mod failback;
 mod fault;
 mod file;
 mod group;
 mod hook;
 mod interfaces;
 pub mod key_file;
+mod lan;
 mod live;
+mod peer;
 mod route;
 mod target;
 pub(crate) mod value;

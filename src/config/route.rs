@@ -16,7 +16,7 @@ use super::target::{self, Names, family_text};
 use super::{
     GroupConfig, Judging, LanConfig, Method, Need, NextHopConfig, NextHops, RouteConfig, TargetConfig, value,
 };
-use crate::interface::Family;
+use crate::interface::{Family, is_link_local};
 
 /// A section before it is held against itself and the others.
 #[derive(Debug)]
@@ -216,7 +216,6 @@ fn check_targets(
 ) {
     for Placed { origin, value: TargetConfig { name, address } } in targets {
         let hop = hops.iter().find(|hop| hop.value.via == Some(*address));
-        let is_link_local = matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local());
         let text = if let Some(text) = check_family("target", *address, destination) {
             text
         } else if let Some(hop) = hop {
@@ -224,7 +223,7 @@ fn check_targets(
                 "target {name} is next hop {}, which probe is for; name a host beyond it, or remove it",
                 hop_text(&hop.value)
             )
-        } else if is_link_local {
+        } else if is_link_local(address) {
             format!("target {name} is a link-local address, which no router passes on; name a global one")
         } else {
             continue;

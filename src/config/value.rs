@@ -7,6 +7,7 @@ use std::time::Duration;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::Complaint;
+use crate::interface::is_link_local;
 
 /// `-t`: below 10 ms the host's own scheduling looks like loss; above 60 s it is no failover.
 pub(crate) const INTERVAL: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(60);
@@ -187,11 +188,10 @@ pub(crate) fn destination(text: &str) -> Result<IpNet, Complaint> {
         })?,
     };
     let address = prefix.addr();
-    let is_link_local = matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local());
     if prefix != prefix.trunc() {
         return Err(Complaint::HostBits { prefix: prefix.trunc().to_string() });
     }
-    if address.is_loopback() || address.is_multicast() || is_link_local {
+    if address.is_loopback() || address.is_multicast() || is_link_local(&address) {
         return Err(Complaint::Other("is nothing that a router passes on; name another"));
     }
     Ok(prefix)

@@ -10,21 +10,22 @@
 //! One request, one answer, a line each. What can be long comes in pages, so that no answer grows with the number of
 //! peers or routes; only `events` with `follow` goes on for as long as the client listens.
 
+mod destination;
 mod event;
+mod group;
+mod target;
 mod view;
-mod watched;
 mod why;
 
+pub use destination::{Destination, DestinationCounts, DestinationHop};
 pub use event::Event;
+pub use group::{
+    DataAddress, Group, GroupAccount, GroupCounts, GroupState, Link, Member, MemberState, Probing,
+};
+pub use target::{HopState, MemberTargets, Method, Mode, NextHopTargets, Probe, Probes, Target, Targets};
 pub use view::{
     Address, Health, Lan, LanState, NextHop, Offline, Page, Path, PathState, Peer, PeerCounts, Route,
     RouteKind, Routes, Status,
-};
-
-pub use watched::{
-    DataAddress, Destination, DestinationCounts, DestinationHop, Group, GroupAccount, GroupCounts,
-    GroupState, HopState, Link, Member, MemberState, MemberTargets, Method, Mode, NextHopTargets, Probe,
-    Probes, Probing, Target, Targets,
 };
 pub use why::{Decision, KernelWay, PathAccount, Reason, Rehearsal, ServingRoute, Step, Why};
 
@@ -274,59 +275,4 @@ fn line(content: &impl Serialize) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_request_is_the_line_that_the_manual_shows() {
-        let request = Request::Events { after: Some(7), follow: true };
-        let line = request.to_line();
-        assert_eq!(line, r#"{"version":1,"command":"events","after":7,"follow":true}"#);
-        assert_eq!(Request::from_line(line.as_bytes()), Ok(request));
-        let short = br#"{"version":1,"command":"events"}"#;
-        assert_eq!(Request::from_line(short), Ok(Request::Events { after: None, follow: false }));
-    }
-
-    #[test]
-    fn what_changes_something_is_known_as_that() {
-        let offline =
-            r#"{"version":1,"command":"offline","interface":"eth1","reason":"new switch","for_s":3600}"#;
-        let request = Request::from_line(offline.as_bytes()).unwrap();
-        assert!(request.is_change() && !Request::Why { destination: "x".to_owned() }.is_change());
-        let Request::Offline { for_s, force, .. } = request else { panic!("{request:?}") };
-        assert_eq!((for_s, force), (Some(3600), false));
-        for line in
-            [r#"{"version":1,"command":"failback"}"#, r#"{"version":1,"command":"online","interface":"e"}"#]
-        {
-            assert!(Request::from_line(line.as_bytes()).unwrap().is_change(), "{line}");
-        }
-    }
-
-    #[test]
-    fn what_is_wrong_with_a_request_is_said() {
-        for (line, kind, words) in [
-            ("", RefusalKind::BadRequest, "not a line of JSON"),
-            ("[1]", RefusalKind::BadRequest, "names no version"),
-            (r#"{"command":"status"}"#, RefusalKind::BadRequest, "names no version"),
-            (r#"{"version":2,"command":"status"}"#, RefusalKind::WrongVersion, "version 2 was asked for"),
-            (r#"{"version":1,"command":"reboot"}"#, RefusalKind::BadRequest, "unknown variant `reboot`"),
-            (r#"{"version":1,"command":"lans","x":1}"#, RefusalKind::BadRequest, "unknown field `x`"),
-            (r#"{"version":1,"command":"routes","after":-1}"#, RefusalKind::BadRequest, "invalid value"),
-        ] {
-            let refusal = Request::from_line(line.as_bytes()).unwrap_err();
-            assert_eq!(refusal.kind, kind, "{line}");
-            assert!(refusal.message.contains(words), "{line}: {refusal}");
-        }
-    }
-
-    #[test]
-    fn an_answer_survives_the_wire_and_new_fields() {
-        let refusal = Refusal { kind: RefusalKind::NotFound, message: "no LAN eth9".to_owned() };
-        let reply = Reply::Error(refusal);
-        let line = reply.to_line();
-        assert_eq!(line, r#"{"version":1,"error":{"kind":"not-found","message":"no LAN eth9"}}"#);
-        assert_eq!(Reply::from_line(&line).unwrap(), reply);
-        let newer = line.replace("}}", r#","advice":"look again"}}"#);
-        assert_eq!(Reply::from_line(&newer).unwrap(), reply);
-    }
-}
+mod tests;

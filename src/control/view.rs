@@ -5,7 +5,8 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::watched::{Destination, DestinationCounts, GroupCounts};
+use super::destination::{Destination, DestinationCounts};
+use super::group::GroupCounts;
 
 /// How things are, in short.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -4,8 +4,9 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::destination::Destination;
+use super::group::GroupAccount;
 use super::view::{NextHop, PathState};
-use super::watched::{Destination, GroupAccount};
 
 /// Why traffic goes where it goes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

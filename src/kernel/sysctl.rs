@@ -263,7 +263,7 @@ fn share_a_subnet(one: &Interface, other: &Interface) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::interface::{InterfaceAddress, InterfaceIndex, InterfaceKind};
+    use crate::interface::{InterfaceAddress, InterfaceIndex};
 
     #[test]
     fn strict_rp_filter_of_all_counts_for_each_interface() {
@@ -362,26 +362,7 @@ mod tests {
     }
 
     fn interface(index: u32, name: &str, prefix: &str) -> Interface {
-        let address = InterfaceAddress {
-            prefix: prefix.parse().unwrap(),
-            secondary: false,
-            tentative: false,
-            deprecated: false,
-            permanent: true,
-            protocol: 0,
-            scope: 0,
-            no_prefix_route: false,
-            broadcast: None,
-        };
-        Interface {
-            index: InterfaceIndex(index),
-            name: name.to_owned(),
-            kind: InterfaceKind::Ethernet,
-            up: true,
-            carrier: true,
-            master: None,
-            mac: None,
-            addresses: vec![address],
-        }
+        let address = InterfaceAddress::new(prefix.parse().unwrap());
+        Interface { addresses: vec![address], ..Interface::new(InterfaceIndex(index), name) }
     }
 }

@@ -170,17 +170,8 @@ mod tests {
 
     #[test]
     fn addresses_and_neighbours() {
-        let address = InterfaceAddress {
-            prefix: "fd00::1/128".parse().unwrap(),
-            secondary: false,
-            tentative: false,
-            deprecated: false,
-            permanent: true,
-            protocol: 250,
-            scope: 0,
-            no_prefix_route: false,
-            broadcast: None,
-        };
+        let address =
+            InterfaceAddress { protocol: 250, ..InterfaceAddress::new("fd00::1/128".parse().unwrap()) };
         let interface = InterfaceIndex(1);
         let add = Operation::AddAddress { interface, address: address.clone() };
         assert_eq!(text_of(&add), "ip -6 addr add fd00::1/128 dev if1 proto 250 nodad");
@@ -193,15 +184,10 @@ mod tests {
     #[test]
     fn test_addresses_and_links() {
         let address = InterfaceAddress {
-            prefix: "10.0.0.77/32".parse().unwrap(),
-            secondary: false,
-            tentative: false,
-            deprecated: false,
-            permanent: true,
             protocol: 250,
             scope: 253,
             no_prefix_route: true,
-            broadcast: None,
+            ..InterfaceAddress::new("10.0.0.77/32".parse().unwrap())
         };
         let interface = InterfaceIndex(1);
         let add = Operation::AddAddress { interface, address };

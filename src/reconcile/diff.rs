@@ -11,11 +11,12 @@ use super::cause::Cause;
 use super::input::Output;
 use super::lan::{LanId, SubjectId};
 use super::notice::Notice;
-use super::overlay::{Overlay, Wanted, foreign, host_of, is_link_local, own};
+use super::order::{foreign, own};
+use super::overlay::{Overlay, Wanted};
 use super::route::{MAIN_TABLE, Operation, PROTOCOL, Place, Route, RouteKey};
-use super::table::Group;
+use super::table::{Group, host_of};
 use crate::config::Exit;
-use crate::interface::InterfaceIndex;
+use crate::interface::{InterfaceIndex, is_link_local};
 use crate::time::Instant;
 
 /// Most operations in one go: the loop must get back to the wire in time (64 take less than a millisecond).

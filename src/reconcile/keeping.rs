@@ -72,7 +72,7 @@ impl Reconciler {
             let lans: Vec<Option<LanId>> = interfaces.iter().map(|name| self.lans.intern(name)).collect();
             let stands = self.mirror.routes().at(&route.key).iter().any(|r| r.protocol != PROTOCOL);
             let overlaid = self.mirror.routes().group(group).any(|r| r.protocol == PROTOCOL);
-            if overlaid && super::overlay::host_of(group).is_none() {
+            if overlaid && super::table::host_of(group).is_none() {
                 self.known.insert(group);
             }
             if !stands && (overlaid || missing) {

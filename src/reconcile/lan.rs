@@ -1,25 +1,17 @@
-//! The LANs' interfaces over time: which names there are, what state each is in, and which addresses stood on it when
-//! it last was up. A bounce takes addresses away that nobody wanted gone; they are remembered here as absent.
+//! One LAN's interface over time: what state it is in, and which addresses stood on it when it last was up. A bounce takes addresses away that nobody wanted gone; they are remembered here as absent.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::interface::{Family, Interface, InterfaceAddress, InterfaceIndex};
+use crate::interface::{Family, Interface, InterfaceAddress, InterfaceIndex, LINK_SCOPE, is_link_local};
 use crate::time::Instant;
 
 /// How long after an interface fell a loss is still put down to that.
 const AFTERMATH: Duration = Duration::from_secs(3);
 
-/// Most names in the life of a process: LAN numbers on the wire are a byte.
-const NAMES: usize = 256;
-
-/// So many names, and those of interfaces that are gone and that nothing refers to are forgotten.
-const CROWDED: usize = 192;
-
 /// An interface name, as a number: comparing names for each of ten thousand routes would cost more than moving them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct LanId(u8);
+pub(super) struct LanId(pub(super) u8);
 
 /// A subject of the plan: an address on its home LAN.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,10 +64,10 @@ pub(super) struct Lan {
     /// An interface of the watch's plan.
     pub(super) watched: bool,
     /// The watch's test address, which is none to be served.
-    test_address: Option<IpAddr>,
+    pub(super) test_address: Option<IpAddr>,
     pub(super) index: Option<InterfaceIndex>,
     /// The number before that: routes that went with it are found gone later.
-    former: Option<InterfaceIndex>,
+    pub(super) former: Option<InterfaceIndex>,
     pub(super) up: bool,
     pub(super) carrier: bool,
     pub(super) addresses: Vec<HomeAddress>,
@@ -86,7 +78,7 @@ pub(super) struct Lan {
     stances: [Stance; 2],
     fell_at: Option<Instant>,
     bounced: bool,
-    observed: bool,
+    pub(super) observed: bool,
 }
 
 /// What changed at an interface from one look to the next.
@@ -101,7 +93,7 @@ pub(super) struct Change {
 }
 
 impl Lan {
-    fn new(name: &str) -> Self {
+    pub(super) fn new(name: &str) -> Self {
         Self {
             name: name.to_owned(),
             in_plan: false,
@@ -224,13 +216,13 @@ impl Lan {
         }
     }
 
-    fn fell(&mut self, now: Instant) {
+    pub(super) fn fell(&mut self, now: Instant) {
         self.fell_at = Some(now);
         self.bounced = true;
     }
 
     /// Compares with a fresh look.
-    fn observe(&mut self, now: Instant, seen: Option<&Interface>) -> Change {
+    pub(super) fn observe(&mut self, now: Instant, seen: Option<&Interface>) -> Change {
         let first = !std::mem::replace(&mut self.observed, true);
         let up = seen.is_some_and(|i| i.up);
         let index = seen.map(|i| i.index);
@@ -261,8 +253,10 @@ impl Lan {
 
     /// A link-local address that was usable and now is not shows a bounce that nobody saw.
     fn lost_link_local(&self, seen: Option<&Interface>) -> bool {
-        let had =
-            self.addresses.iter().any(|h| h.present && !h.address.tentative && is_link_local(&h.address));
+        let had = self
+            .addresses
+            .iter()
+            .any(|h| h.present && !h.address.tentative && is_link_local(&h.address.address()));
         had && seen.is_none_or(|i| i.link_local().is_none())
     }
 
@@ -298,145 +292,7 @@ impl Lan {
     }
 }
 
-/// All LANs that ever were named.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Lans {
-    lans: Vec<Lan>,
-}
-
-impl Lans {
-    pub(super) fn iter(&self) -> impl Iterator<Item = (LanId, &Lan)> {
-        self.lans.iter().enumerate().filter_map(|(i, lan)| Some((LanId(u8::try_from(i).ok()?), lan)))
-    }
-
-    pub(super) fn get(&self, id: LanId) -> Option<&Lan> {
-        self.lans.get(usize::from(id.0))
-    }
-
-    pub(super) fn get_mut(&mut self, id: LanId) -> Option<&mut Lan> {
-        self.lans.get_mut(usize::from(id.0))
-    }
-
-    /// The number of a name; `None` when there have been too many names.
-    pub(super) fn intern(&mut self, name: &str) -> Option<LanId> {
-        if let Some((id, _)) = self.iter().find(|(_, lan)| lan.name == name) {
-            return Some(id);
-        }
-        if let Some(free) = self.lans.iter().position(|lan| lan.name.is_empty()) {
-            self.lans[free] = Lan::new(name);
-            return u8::try_from(free).ok().map(LanId);
-        }
-        if self.lans.len() == NAMES {
-            return None;
-        }
-        self.lans.push(Lan::new(name));
-        u8::try_from(self.lans.len() - 1).ok().map(LanId)
-    }
-
-    /// The LAN that an interface is, or was before it was deleted.
-    pub(super) fn of(&self, index: InterfaceIndex) -> Option<LanId> {
-        let is = self.iter().find(|(_, lan)| lan.index == Some(index));
-        let was = || self.iter().find(|(_, lan)| lan.former == Some(index));
-        is.or_else(was).map(|(id, _)| id)
-    }
-
-    pub(super) fn name(&self, id: LanId) -> &str {
-        self.get(id).map_or("?", |lan| &lan.name)
-    }
-
-    pub(super) fn index(&self, id: LanId) -> Option<InterfaceIndex> {
-        self.get(id)?.index
-    }
-
-    /// Whether there is a name that no listing of interfaces was searched for.
-    pub(super) fn has_strangers(&self) -> bool {
-        self.lans.iter().any(|lan| !lan.observed && !lan.name.is_empty())
-    }
-
-    /// Whether numbers get scarce: containers come and go, each with names of its own.
-    pub(super) const fn is_crowded(&self) -> bool {
-        self.lans.len() >= CROWDED
-    }
-
-    /// Forgets the names of interfaces that are gone, if nothing refers to their numbers. Returns those numbers.
-    pub(super) fn recycle(&mut self, used: &BTreeSet<LanId>) -> Vec<LanId> {
-        let is_idle = |lan: &Lan| !lan.is_seen() && lan.index.is_none() && !lan.absent().any(is_global);
-        let idle: Vec<LanId> =
-            self.iter().filter(|(id, lan)| is_idle(lan) && !used.contains(id)).map(|(id, _)| id).collect();
-        for id in &idle {
-            if let Some(lan) = self.get_mut(*id) {
-                *lan = Lan::new("");
-            }
-        }
-        idle
-    }
-
-    /// Which interfaces the watch looks at.
-    pub(super) fn set_watched(&mut self, names: &[String]) {
-        for lan in &mut self.lans {
-            lan.watched = false;
-        }
-        for name in names {
-            if let Some(lan) = self.intern(name).and_then(|id| self.get_mut(id)) {
-                lan.watched = true;
-            }
-        }
-    }
-
-    /// The watch's test addresses.
-    pub(super) fn set_test_addresses(&mut self, tests: &BTreeMap<LanId, Ipv4Addr>) {
-        for (at, lan) in self.lans.iter_mut().enumerate() {
-            let id = u8::try_from(at).ok().map(LanId);
-            lan.test_address = id.and_then(|id| tests.get(&id)).map(|address| IpAddr::V4(*address));
-        }
-    }
-
-    /// Which LANs the plan has.
-    pub(super) fn set_plan(&mut self, names: &[String]) {
-        for lan in &mut self.lans {
-            lan.in_plan = false;
-        }
-        for name in names {
-            if let Some(lan) = self.intern(name).and_then(|id| self.get_mut(id)) {
-                lan.in_plan = true;
-            }
-        }
-    }
-
-    /// A notification said that an interface fell; the next look may find it standing again.
-    pub(super) fn fell(&mut self, now: Instant, index: InterfaceIndex) {
-        for lan in self.lans.iter_mut().filter(|lan| lan.index == Some(index)) {
-            lan.fell(now);
-        }
-    }
-
-    /// Compares all with a fresh look; returns those that changed.
-    pub(super) fn observe(&mut self, now: Instant, interfaces: &[Interface]) -> Vec<(LanId, Change)> {
-        let look = |(i, lan): (usize, &mut Lan)| {
-            let change = lan.observe(now, interfaces.iter().find(|i| i.name == lan.name));
-            let id = LanId(u8::try_from(i).ok()?);
-            change.any.then_some((id, change))
-        };
-        self.lans.iter_mut().enumerate().filter_map(look).collect()
-    }
-
-    /// What the journal knows of an interface, before the first look.
-    pub(super) fn remember(&mut self, name: &str, home: HomeAddress) {
-        if let Some(lan) = self.intern(name).and_then(|id| self.get_mut(id)) {
-            lan.up = true;
-            lan.addresses.push(home);
-        }
-    }
-}
-
 /// Whether packets to anywhere may bear it.
 pub(super) fn is_global(address: &InterfaceAddress) -> bool {
-    !is_link_local(address) && address.scope < LINK_SCOPE && !address.address().is_loopback()
+    !is_link_local(&address.address()) && address.scope < LINK_SCOPE && !address.address().is_loopback()
 }
-
-fn is_link_local(address: &InterfaceAddress) -> bool {
-    matches!(address.address(), IpAddr::V6(v6) if v6.is_unicast_link_local())
-}
-
-/// RT_SCOPE_LINK.
-const LINK_SCOPE: u8 = 253;

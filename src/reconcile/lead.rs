@@ -6,13 +6,12 @@ use std::sync::Arc;
 
 use super::cause::Cause;
 use super::lan::SubjectId;
-use super::overlay::{Overlay, View, Wanted, foreign, neighbour, own, put, weighed};
-use super::route::{KERNEL, Leg, ONLINK, PROTOCOL, Route};
+use super::order::{foreign, own};
+use super::overlay::{Overlay, View, Wanted, neighbour};
+use super::route::{KERNEL, Leg, ONLINK, PROTOCOL, Route, put, weighed};
 use super::table::Group;
 use super::wishes::{Hop, Lead};
-
-/// RT_SCOPE_LINK: an IPv4 route without gateway, by which gateways can be reached.
-const LINK_SCOPE: u8 = 253;
+use crate::interface::LINK_SCOPE;
 
 impl View<'_> {
     /// What a group needs that the watch leads.
@@ -48,6 +47,7 @@ impl View<'_> {
 
     fn way(&self, group: Group, routes: &[Arc<Route>], legs: Vec<Leg>) -> Route {
         let on_link = legs.iter().all(|leg| leg.gateway.is_none());
+        // An IPv4 route without gateway, by which gateways can be reached.
         let scope = if on_link && group.destination.addr().is_ipv4() { LINK_SCOPE } else { 0 };
         // Who reaches this hop without a subnet of it has said so.
         let is_same =

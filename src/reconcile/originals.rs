@@ -9,10 +9,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::lan::{Lan, LanId, Lans, SubjectId};
+use super::lan::{Lan, LanId, SubjectId};
+use super::lans::Lans;
 use super::mirror::Mirror;
 use super::route::{Leg, ONLINK, PROTOCOL, Route, RouteKey};
 use super::table::Group;
+use crate::interface::is_link_local;
 use crate::time::Instant;
 
 /// How long after its interface settled a route is put back, if nobody else did.
@@ -297,9 +299,8 @@ fn is_ready(missing: &Missing, now: Instant, lans: &Lans, mirror: &Mirror) -> bo
 /// Whether the kernel will accept the leg's gateway.
 fn is_reachable(route: &Route, leg: &Leg, lan: Option<&Lan>) -> bool {
     let (Some(gateway), Some(lan)) = (leg.gateway, lan) else { return true };
-    let link_local = matches!(gateway, std::net::IpAddr::V6(v6) if v6.is_unicast_link_local());
     let on_link = |h: &super::lan::HomeAddress| h.present && h.address.prefix.contains(&gateway);
-    link_local || route.flags & ONLINK != 0 || lan.addresses.iter().any(on_link)
+    is_link_local(&gateway) || route.flags & ONLINK != 0 || lan.addresses.iter().any(on_link)
 }
 
 /// RTPROT_BOOT: `ip route` without `proto`.

@@ -14,12 +14,16 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::cause::Cause;
-use super::lan::{Choice, LanId, Lans, SubjectId, Way};
+use super::fate::{Fate, Instead};
+use super::lan::{Choice, LanId, SubjectId, Way};
+use super::lans::Lans;
 use super::mirror::Mirror;
+use super::order::{foreign, has_own, is_stand_in, own_in_front, replaced, stands_before};
 use super::originals::{Missing, Originals};
-use super::route::{KERNEL, Leg, MAIN_TABLE, ONLINK, PROTOCOL, Route};
-use super::table::Group;
-use super::wishes::{Stand, Wishes};
+use super::route::{KERNEL, Leg, ONLINK, PROTOCOL, Route, put, weighed};
+use super::table::{Group, host_of};
+use super::wishes::Wishes;
+use crate::interface::is_link_local;
 
 /// All that the decision on a group depends on.
 #[derive(Clone, Copy)]
@@ -70,23 +74,6 @@ enum Finding {
     Passes,
     /// The rest is for another time.
     Decided(Wanted),
-}
-
-/// How a leg fares.
-enum Fate {
-    Lives,
-    Unclear,
-    /// The engine does not know its gateway, and it leaves by a member of a group that serves: an overlay of a member
-    /// is not needed, one of a subject may be.
-    Unknown,
-    Dead(Cause, Instead),
-}
-
-/// What takes the place of a dead leg.
-#[derive(Clone, Copy)]
-struct Instead {
-    lan: LanId,
-    via: Option<IpAddr>,
 }
 
 impl View<'_> {
@@ -280,71 +267,6 @@ impl View<'_> {
         Wanted::Overlay(Overlay { route, cause, others, front: Some(Arc::clone(original)) })
     }
 
-    /// The source that packets by the overlay bear.
-    fn source(&self, original: &Route, cause: Cause, instead: Instead, alive: bool) -> Option<IpAddr> {
-        match cause {
-            Cause::Subject(subject) => {
-                self.home_source(original, subject, alive).filter(|s| self.is_local(subject, s))
-            }
-            Cause::Destination(_) | Cause::Member(_) => self.stand_in_source(original, instead, alive),
-        }
-    }
-
-    /// The source that packets by the original have borne: its own, else what the kernel chose for its gateway. If
-    /// some legs live on, the kernel goes on choosing.
-    fn home_source(&self, original: &Route, subject: SubjectId, alive: bool) -> Option<IpAddr> {
-        if original.source.is_some() || alive {
-            return original.source;
-        }
-        let v4 = original.key.destination.addr().is_ipv4();
-        let lan = self.lans.get(subject.lan)?;
-        let of_subnet = lan.source_for(&subject.address).filter(|s| s.is_ipv4() == v4 && !is_link_local(s));
-        of_subnet.or_else(|| lan.global_source(v4))
-    }
-
-    /// The address of the interface that stands in, so that answers come back to where they can.
-    fn stand_in_source(&self, original: &Route, instead: Instead, alive: bool) -> Option<IpAddr> {
-        let destination = original.key.destination;
-        let near = instead.via.unwrap_or_else(|| destination.network());
-        let own = self.lans.get(instead.lan).filter(|_| !alive);
-        let own = own.and_then(|lan| lan.own_source(Some(&near), destination.addr().is_ipv4()));
-        own.or(original.source).filter(|source| self.mirror.is_local(source))
-    }
-
-    /// Whether the kernel accepts an address as a source; most often it is one of the subject's home LAN.
-    fn is_local(&self, subject: SubjectId, source: &IpAddr) -> bool {
-        self.lans.get(subject.lan).is_some_and(|lan| lan.holds(source)) || self.mirror.is_local(source)
-    }
-
-    fn fate(&self, group: Group, leg: &Leg, lan: Option<LanId>) -> Fate {
-        let Some(lan) = lan else { return Fate::Lives };
-        let subject = leg.gateway.filter(|_| group.table == MAIN_TABLE);
-        let choice = subject.map(|address| {
-            let id = SubjectId { lan, address };
-            (id, self.subjects.get(&id))
-        });
-        let by_subject = match choice {
-            None | Some((_, Some(Choice::Home))) => Fate::Lives,
-            Some((id, Some(Choice::Detour(way)))) => {
-                return Fate::Dead(Cause::Subject(id), Instead { lan: way.lan, via: Some(way.via) });
-            }
-            Some((_, Some(Choice::Undecided) | None)) => Fate::Unclear,
-        };
-        if self.wishes.is_quiet() {
-            return by_subject;
-        }
-        let is_unknown = matches!(choice, Some((_, None)));
-        match self.wishes.stand(lan) {
-            Some(Stand::In(other)) => {
-                Fate::Dead(Cause::Member(lan), Instead { lan: other, via: leg.gateway })
-            }
-            Some(Stand::Undecided) => Fate::Unclear,
-            _ if is_unknown && self.wishes.cause(&group).is_some() => Fate::Lives,
-            Some(Stand::Home) if is_unknown => Fate::Unknown,
-            Some(Stand::Home) | None => by_subject,
-        }
-    }
-
     /// Whether overlays are laid in front of such a route, if its leg is dead. Connected routes die with a member only.
     fn is_overlaid(&self, route: &Route) -> bool {
         self.is_managed(route) || (!self.wishes.is_quiet() && self.is_connected_prefix(route))
@@ -380,81 +302,7 @@ impl Overlay {
     }
 }
 
-/// Whether what is ours in a group looks like a stand-in's route: by a gateway that a route of others has, too.
-pub(super) fn is_stand_in(routes: &[Arc<Route>]) -> bool {
-    let is_known =
-        |leg: &Leg| foreign(routes).any(|r| r.legs.iter().any(|other| other.gateway == leg.gateway));
-    has_own(routes) && own(routes).all(|r| r.legs.iter().all(is_known))
-}
-
 /// The neighbour that a leg leads to.
 pub(super) fn neighbour(leg: &Leg, lan: Option<LanId>) -> Option<SubjectId> {
     Some(SubjectId { lan: lan?, address: leg.gateway? })
 }
-
-/// Two legs by one hop are one, that bears what both bore.
-pub(super) fn put(legs: &mut Vec<Leg>, leg: Leg) {
-    match legs.iter_mut().find(|other| other.is_same_hop(&leg)) {
-        Some(other) => other.weight = (other.weight + leg.weight).min(HEAVIEST),
-        None => legs.push(leg),
-    }
-}
-
-/// A weight is a share among several: the kernel shows none of a single leg.
-pub(super) fn weighed(mut legs: Vec<Leg>) -> Vec<Leg> {
-    if let [only] = legs.as_mut_slice() {
-        only.weight = 1;
-    }
-    legs
-}
-
-pub(super) fn own(routes: &[Arc<Route>]) -> impl Iterator<Item = &Arc<Route>> {
-    routes.iter().filter(|r| r.protocol == PROTOCOL)
-}
-
-pub(super) fn foreign(routes: &[Arc<Route>]) -> impl Iterator<Item = &Arc<Route>> {
-    routes.iter().filter(|r| r.protocol != PROTOCOL)
-}
-
-fn has_own(routes: &[Arc<Route>]) -> bool {
-    routes.iter().any(|r| r.protocol == PROTOCOL)
-}
-
-/// Whether an overlay of ours stands in front of the route and has something else in the place of this leg: then it
-/// was laid when that leg was dead, and stays until the leg's subject is home.
-fn replaced(routes: &[Arc<Route>], route: &Arc<Route>, leg: &Leg) -> bool {
-    let mut in_front = own_in_front(routes, route).peekable();
-    in_front.peek().is_some() && in_front.all(|o| !o.legs.iter().any(|own| own.is_same_hop(leg)))
-}
-
-fn own_in_front<'r>(routes: &'r [Arc<Route>], route: &'r Arc<Route>) -> impl Iterator<Item = &'r Arc<Route>> {
-    routes.iter().filter(move |o| o.protocol == PROTOCOL && stands_before(routes, o, route))
-}
-
-/// Whether the kernel prefers `own` to `other`, both of one group. A route that is gone is behind its equals.
-fn stands_before(routes: &[Arc<Route>], own: &Arc<Route>, other: &Arc<Route>) -> bool {
-    if own.key.metric != other.key.metric {
-        return own.key.metric < other.key.metric;
-    }
-    let place = |route: &Arc<Route>| routes.iter().position(|r| r.is_same(route));
-    match (place(own), place(other)) {
-        (Some(own), Some(other)) => own < other,
-        (Some(_), None) => true,
-        (None, _) => false,
-    }
-}
-
-/// The address that a group of host routes leads to, unless it is link-local.
-pub(super) fn host_of(group: Group) -> Option<IpAddr> {
-    let prefix = group.destination;
-    let whole = prefix.prefix_len() == prefix.max_prefix_len() && group.table == MAIN_TABLE;
-    Some(prefix.addr()).filter(|a| whole && group.tos == 0 && !is_link_local(a))
-}
-
-/// Whether an address is IPv6 link-local.
-pub(super) fn is_link_local(address: &IpAddr) -> bool {
-    matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local())
-}
-
-/// The heaviest leg that rtnh_hops, a byte, can tell.
-const HEAVIEST: u16 = 256;

@@ -6,13 +6,13 @@ use super::cause::{Cause, Owner};
 use super::input::Output;
 use super::lan::{Choice, SubjectId};
 use super::notice::Notice;
-use super::overlay::is_link_local;
 use super::route::{Leg, PROTOCOL, Refusal, Route};
 use super::table::Group;
 use super::trouble::CONTESTED;
 use super::wishes::Stand;
 use super::{Reconciler, waiting};
 use crate::engine::{NextHop, Outcome, Subject};
+use crate::interface::is_link_local;
 use crate::time::Instant;
 use crate::watch::Destination;
 

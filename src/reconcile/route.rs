@@ -170,3 +170,22 @@ impl Refusal {
         [ENOBUFS, ETIMEDOUT].into_iter().any(|errno| errno as i32 == self.errno)
     }
 }
+
+/// Two legs by one hop are one, that bears what both bore.
+pub(super) fn put(legs: &mut Vec<Leg>, leg: Leg) {
+    match legs.iter_mut().find(|other| other.is_same_hop(&leg)) {
+        Some(other) => other.weight = (other.weight + leg.weight).min(HEAVIEST),
+        None => legs.push(leg),
+    }
+}
+
+/// A weight is a share among several: the kernel shows none of a single leg.
+pub(super) fn weighed(mut legs: Vec<Leg>) -> Vec<Leg> {
+    if let [only] = legs.as_mut_slice() {
+        only.weight = 1;
+    }
+    legs
+}
+
+/// The heaviest leg that rtnh_hops, a byte, can tell.
+const HEAVIEST: u16 = 256;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use super::route::{MAIN_TABLE, PROTOCOL, Route, RouteKey};
-use crate::interface::InterfaceIndex;
+use crate::interface::{InterfaceIndex, is_link_local};
 
 /// All routes to one destination with one type of service: the kernel uses the first of them that it can, by metric
 /// and, among equal metrics, by order.
@@ -170,4 +170,11 @@ impl FromIterator<Route> for RouteTable {
         }
         table
     }
+}
+
+/// The address that a group of host routes leads to, unless it is link-local.
+pub(super) fn host_of(group: Group) -> Option<IpAddr> {
+    let prefix = group.destination;
+    let whole = prefix.prefix_len() == prefix.max_prefix_len() && group.table == MAIN_TABLE;
+    Some(prefix.addr()).filter(|a| whole && group.tos == 0 && !is_link_local(a))
 }

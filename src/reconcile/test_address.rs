@@ -14,11 +14,8 @@ use super::lan::LanId;
 use super::notice::Notice;
 use super::route::{Operation, PROTOCOL, Refusal};
 use super::trouble::{PEACE, pause};
-use crate::interface::{Interface, InterfaceAddress, InterfaceIndex, InterfaceKind};
+use crate::interface::{Interface, InterfaceAddress, InterfaceIndex, InterfaceKind, LINK_SCOPE};
 use crate::time::Instant;
-
-/// RT_SCOPE_LINK.
-const LINK_SCOPE: u8 = 253;
 
 /// What was done about test addresses and interfaces that shall be up. Bounded by the plan, and by what stands.
 #[derive(Debug, Clone, Default)]
@@ -241,14 +238,9 @@ impl Reconciler {
 
 fn test_address(address: Ipv4Addr) -> InterfaceAddress {
     InterfaceAddress {
-        prefix: IpNet::V4(Ipv4Net::from(address)),
-        secondary: false,
-        tentative: false,
-        deprecated: false,
-        permanent: true,
         protocol: PROTOCOL,
         scope: LINK_SCOPE,
         no_prefix_route: true,
-        broadcast: None,
+        ..InterfaceAddress::new(IpNet::V4(Ipv4Net::from(address)))
     }
 }

@@ -12,7 +12,8 @@ use nix::errno::Errno;
 use super::Reconciler;
 use super::diff::{Batch, Task, is_routable};
 use super::input::Dump;
-use super::lan::{LanId, Lans, Stance, is_global};
+use super::lan::{LanId, Stance, is_global};
+use super::lans::Lans;
 use super::mirror::Mirror;
 use super::notice::Notice;
 use super::originals::PUT_BACK_PAUSE;
@@ -264,15 +265,10 @@ impl Reconciler {
 /// An address as it waits.
 fn on_lo(address: IpAddr) -> InterfaceAddress {
     InterfaceAddress {
-        prefix: IpNet::from(address),
-        secondary: false,
-        tentative: false,
-        deprecated: false,
-        permanent: true,
         protocol: PROTOCOL,
-        scope: 0,
         no_prefix_route: true,
-        broadcast: None,
+        scope: 0,
+        ..InterfaceAddress::new(IpNet::from(address))
     }
 }
 

@@ -6,7 +6,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use super::Reconciler;
 use super::cause::Cause;
 use super::input::Dump;
-use super::lan::{Choice, LanId, Lans};
+use super::lan::{Choice, LanId};
+use super::lans::Lans;
 use super::originals::PUT_BACK_PAUSE;
 use super::route::{MAIN_TABLE, PROTOCOL};
 use super::table::Group;
@@ -300,7 +301,7 @@ impl Reconciler {
             for group in groups.into_iter().filter(|_| left) {
                 // As above; what does not look like a stand-in's route is a subject's.
                 let routes: Vec<_> = self.mirror.routes().group(group).cloned().collect();
-                if self.wishes.lead(&group).is_none() && super::overlay::is_stand_in(&routes) {
+                if self.wishes.lead(&group).is_none() && super::order::is_stand_in(&routes) {
                     self.wishes.stands_for(group, Cause::Member(lan));
                 }
             }

@@ -90,17 +90,7 @@ pub(crate) fn add(route: &Route) -> Operation {
 
 /// An address as faild would lay it.
 pub(crate) fn address(prefix: &str) -> InterfaceAddress {
-    InterfaceAddress {
-        prefix: prefix.parse().unwrap(),
-        secondary: false,
-        tentative: false,
-        deprecated: false,
-        permanent: true,
-        protocol: PROTOCOL,
-        scope: 0,
-        no_prefix_route: false,
-        broadcast: None,
-    }
+    InterfaceAddress { protocol: PROTOCOL, ..InterfaceAddress::new(prefix.parse().unwrap()) }
 }
 
 /// Runs `ip` in the namespace of the calling thread and returns what it printed.

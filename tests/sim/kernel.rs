@@ -239,14 +239,9 @@ impl Kernel {
         let index = InterfaceIndex(self.next_index);
         self.next_index += 1;
         let told = self.mirror.add_interface(Interface {
-            index,
-            name: plan.name.clone(),
-            kind: InterfaceKind::Ethernet,
-            up: true,
-            carrier: true,
-            master: None,
             mac: Some(plan.mac),
-            addresses: plan.addresses.iter().map(|prefix| plain_address(*prefix)).collect(),
+            addresses: plan.addresses.iter().copied().map(InterfaceAddress::new).collect(),
+            ..Interface::new(index, &plan.name)
         });
         self.tell(told);
     }
@@ -265,7 +260,7 @@ impl Kernel {
             return;
         };
         // What an administrator asks for and is refused is his affair; so below.
-        let told = self.mirror.add_address(index, plain_address(prefix));
+        let told = self.mirror.add_address(index, InterfaceAddress::new(prefix));
         self.tell(told.unwrap_or_default());
     }
 
@@ -345,31 +340,7 @@ fn refusal(errno: Errno) -> Refusal {
 }
 
 fn loopback() -> Interface {
-    Interface {
-        index: LOOPBACK,
-        name: "lo".to_owned(),
-        kind: InterfaceKind::Loopback,
-        up: true,
-        carrier: true,
-        master: None,
-        mac: None,
-        addresses: Vec::new(),
-    }
-}
-
-fn plain_address(prefix: IpNet) -> InterfaceAddress {
-    let is_link_local = matches!(prefix.addr(), IpAddr::V6(v6) if v6.is_unicast_link_local());
-    InterfaceAddress {
-        prefix,
-        secondary: false,
-        tentative: false,
-        deprecated: false,
-        permanent: true,
-        protocol: 0,
-        scope: if is_link_local { 253 } else { 0 },
-        no_prefix_route: false,
-        broadcast: None,
-    }
+    Interface { kind: InterfaceKind::Loopback, ..Interface::new(LOOPBACK, "lo") }
 }
 
 /// RTPROT_KERNEL of rtnetlink(7): connected routes.

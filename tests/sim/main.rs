@@ -5,15 +5,17 @@
 //!   faults      what can go wrong                                            statistics  long and large worlds
 //!     judge       the promises, as code                  traffic   where packets really go
 //!       world       hosts, LANs, one clock
-//!         node        a host: the daemon's loop around engine and reconciler
-//!           kernel      the model kernel      network   the virtual LANs
-//!             queue, random
+//!         node        a host: its kernel, its disk, and the daemon's loop
+//!           daemon      engine and reconciler, and what one has for the other
+//!             kernel      the model kernel    network   the virtual LANs
+//!               queue, random
 //!
 //! uplinks     a second, small world: one host, routers, targets and groups around it, watch and reconciler in it
 //! ```
 
 #![expect(unreachable_pub, reason = "a test binary has no outside")]
 
+mod daemon;
 mod faults;
 mod judge;
 mod kernel;

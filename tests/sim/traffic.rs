@@ -5,11 +5,11 @@
 
 use std::net::IpAddr;
 
-use faild::interface::{Interface, InterfaceAddress, InterfaceIndex};
+use faild::interface::{Interface, InterfaceAddress, InterfaceIndex, is_link_local};
 
 use crate::kernel::{Kernel, has};
 use crate::network::{NodeNumber, Port};
-use crate::world::{World, is_link_local};
+use crate::world::World;
 
 /// What becomes of a request and its reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

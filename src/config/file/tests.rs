@@ -1,10 +1,12 @@
+use std::time::Duration;
+
 use proptest::prelude::*;
 
 use super::*;
 use crate::config::target::Names;
 use crate::config::{
-    ChangeKind, Config, GroupConfig, HookConfig, Judging, Limits, Loaded, MemberConfig, Method, Need,
-    NextHopConfig, NextHops, RouteConfig, TargetConfig,
+    ChangeKind, Config, Damping, Failback, GroupConfig, HookConfig, Judging, LanConfig, Limits, Loaded,
+    MemberConfig, Method, Need, NextHopConfig, NextHops, PeerConfig, RouteConfig, TargetConfig,
 };
 
 #[test]

@@ -255,25 +255,9 @@ fn config(names: &[&str]) -> Config {
 }
 
 fn interface(index: u32, name: &str, prefixes: &[&str]) -> Interface {
-    let address = |prefix: &&str| InterfaceAddress {
-        prefix: prefix.parse().unwrap(),
-        secondary: false,
-        tentative: false,
-        deprecated: false,
-        permanent: true,
-        protocol: 0,
-        scope: 0,
-        no_prefix_route: false,
-        broadcast: None,
-    };
+    let address = |prefix: &&str| InterfaceAddress::new(prefix.parse().unwrap());
     Interface {
-        index: InterfaceIndex(index),
-        name: name.to_owned(),
-        kind: InterfaceKind::Ethernet,
-        up: true,
-        carrier: true,
-        master: None,
-        mac: None,
         addresses: prefixes.iter().map(address).collect(),
+        ..Interface::new(InterfaceIndex(index), name)
     }
 }

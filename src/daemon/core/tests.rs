@@ -10,10 +10,11 @@ use std::rc::Rc;
 use mio::Poll;
 use nix::sched::{CloneFlags, unshare};
 
+use super::reading::{RETRY, SECOND_LOOK};
 use super::*;
-use crate::config::{Faults, Loaded};
-use crate::interface::InterfaceKind;
-use crate::kernel::{Error, Hop};
+use crate::config::{Faults, LanConfig, Loaded};
+use crate::interface::{InterfaceKind, MacAddress};
+use crate::kernel::{Error, Event, Hop, LinkState};
 use crate::reconcile::{Refusal, Route};
 
 mod reload;
@@ -249,16 +250,7 @@ impl Bench {
 }
 
 fn lan() -> Interface {
-    Interface {
-        index: InterfaceIndex(1),
-        name: "lan-a".to_owned(),
-        kind: InterfaceKind::Ethernet,
-        up: true,
-        carrier: true,
-        master: None,
-        mac: None,
-        addresses: Vec::new(),
-    }
+    Interface::new(InterfaceIndex(1), "lan-a")
 }
 
 fn neighbour() -> Operation {

@@ -7,7 +7,7 @@ use std::os::fd::{AsRawFd, RawFd};
 
 use socket2::SockFilter;
 
-use super::{Heard, Prober, Reading, arrival};
+use super::prober::{Heard, Prober, Reading, arrival};
 use crate::interface::{Family, InterfaceIndex, MacAddress};
 use crate::net::Moment;
 use crate::net::packet::bpf::{LOAD_BYTE, LOAD_HALF_WORD, LOAD_HALF_WORD_BEHIND, LOAD_HEADER_LENGTH};

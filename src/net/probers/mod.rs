@@ -16,31 +16,32 @@
 //!
 //! A probe that cannot be sent is a lost one. Everything is bounded: see the constants of each part.
 
+mod counters;
 mod echo;
 mod hops;
 mod neighbour;
+mod prober;
+mod send;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr};
-use std::os::fd::RawFd;
-use std::time::Duration;
 
-use log::{debug, info, trace, warn};
+use log::{debug, info, trace};
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 
-use self::hops::{Hops, Step};
+pub use self::counters::ProbeCounters;
+use self::hops::Hops;
+use self::prober::{Prober, RESOLVING, Reading};
 use super::Moment;
 use super::key::{Key, Kind, Room};
 use super::trouble::Troubles;
-use crate::config::Method;
-use crate::interface::{Family, InterfaceIndex, MacAddress};
+use crate::interface::{InterfaceIndex, MacAddress};
 use crate::time::Instant;
-use crate::watch::{Answer, Probe, ProbeId};
+use crate::watch::Answer;
 
 /// An interface that may be probed by.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,81 +55,6 @@ pub struct ProbeEndpoint {
     /// Its link-local address, which IPv6 next hops are asked from.
     pub link_local: Option<Ipv6Addr>,
 }
-
-/// What the probers have done so far.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct ProbeCounters {
-    /// Probes sent.
-    pub sent: u64,
-    /// Answers to them.
-    pub answered: u64,
-    /// Probes that could not be sent.
-    pub refused: u64,
-    /// Probes given up because nobody told where their next hop is.
-    pub unresolved: u64,
-    /// Packets that were no answer to anything that was asked.
-    pub strange: u64,
-    /// Packets lost because our receive queue was full.
-    pub overflowed: u64,
-}
-
-impl fmt::Display for ProbeCounters {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { sent, answered, refused, unresolved, strange, overflowed } = self;
-        write!(
-            f,
-            "sent={sent} answered={answered} refused={refused} unresolved={unresolved} strange={strange} \
-             overflowed={overflowed}"
-        )
-    }
-}
-
-/// One way of asking, by one interface and in one family.
-trait Prober: fmt::Debug {
-    /// Sends a probe, to this hardware address where that is not its own affair.
-    ///
-    /// # Errors
-    ///
-    /// What the kernel says; ENETDOWN if the interface is down.
-    fn send(&mut self, now: Instant, probe: &Probe, to: Option<MacAddress>) -> io::Result<()>;
-
-    /// Reads one packet.
-    ///
-    /// # Errors
-    ///
-    /// `WouldBlock` if there is none.
-    fn next_answer(&mut self, moment: Moment, buffer: &mut [u8]) -> io::Result<Reading>;
-
-    /// What to poll.
-    fn descriptor(&self) -> RawFd;
-}
-
-/// What one attempt to read gave.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Reading {
-    /// An answer to something that was asked.
-    heard: Option<Heard>,
-    /// When it came.
-    arrived: Instant,
-    /// How many packets the socket has lost before it.
-    overflowed: u32,
-}
-
-/// An answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Heard {
-    /// To which probe; [`RESOLVING`] if we asked for ourselves.
-    id: ProbeId,
-    /// Whose it is.
-    from: IpAddr,
-    /// By which next hop it was asked for.
-    hop: IpAddr,
-    /// Where that is, if it was said.
-    mac: Option<MacAddress>,
-}
-
-/// Who asks for a next hop's hardware address is not the watch; no probe of the watch's has this id.
-const RESOLVING: ProbeId = ProbeId(0);
 
 /// See the module.
 #[derive(Debug)]
@@ -182,20 +108,6 @@ impl Probers {
         self.own = if wanted.is_empty() { BTreeSet::new() } else { own.collect() };
     }
 
-    /// Sends a probe, at once or as soon as its next hop has told where it is. A failure is counted, told once and
-    /// otherwise a loss like any other.
-    pub fn send(&mut self, now: Instant, probe: &Probe) {
-        let key = match probe.method {
-            Method::Echo => Key::echo(probe.interface, Family::of(&probe.target)),
-            // INQ is the engine's.
-            Method::Neighbour | Method::Peer => Key::neighbour(probe.interface, Family::of(&probe.target)),
-        };
-        match self.try_send(now, key, probe) {
-            Ok(()) => {}
-            Err(error) => self.on_send_failed(key, &probe.target, &error),
-        }
-    }
-
     /// The poll said that there is something to read behind this token. Returns whether the token is one of ours.
     pub fn handle_readable(&mut self, token: Token) -> bool {
         let Some(key) = Key::of(token, Room::Probers) else { return false };
@@ -233,62 +145,6 @@ impl Probers {
     /// Sockets that are open.
     pub fn sockets(&self) -> usize {
         self.open.len()
-    }
-
-    fn try_send(&mut self, now: Instant, key: Key, probe: &Probe) -> io::Result<()> {
-        let endpoint = self.endpoints.get(&probe.interface).ok_or(io::ErrorKind::NotConnected)?;
-        if self.own.contains(&probe.target) || !self.own.contains(&probe.source) {
-            return Err(io::ErrorKind::AddrNotAvailable.into());
-        }
-        match (probe.method, endpoint.mac) {
-            (Method::Peer, _) => Err(io::ErrorKind::InvalidInput.into()),
-            (Method::Neighbour, _) | (Method::Echo, None) => self.transmit(now, key, probe, None),
-            (Method::Echo, Some(_)) => self.send_to_hop(now, key, probe),
-        }
-    }
-
-    fn send_to_hop(&mut self, now: Instant, key: Key, probe: &Probe) -> io::Result<()> {
-        if let Some(mac) = group_mac(probe) {
-            return self.transmit(now, key, probe, Some(mac));
-        }
-        let Step { to, solicit, dropped } = self.hops.prepare(now, probe);
-        self.counters.unresolved += u64::from(dropped);
-        if solicit {
-            self.solicit(now, probe);
-        }
-        to.map_or(Ok(()), |mac| self.transmit(now, key, probe, Some(mac)))
-    }
-
-    /// Asks where the next hop of an echo is.
-    fn solicit(&mut self, now: Instant, probe: &Probe) {
-        let hop = probe.next_hop.unwrap_or(probe.target);
-        let key = Key::neighbour(probe.interface, Family::of(&hop));
-        let link_local = self.endpoints.get(&probe.interface).and_then(|endpoint| endpoint.link_local);
-        let source = link_local.map(IpAddr::V6).filter(|_| hop.is_ipv6()).unwrap_or(probe.source);
-        let question = Probe {
-            id: RESOLVING,
-            method: Method::Neighbour,
-            source,
-            target: hop,
-            next_hop: None,
-            ..probe.clone()
-        };
-        if let Err(error) = self.transmit(now, key, &question, None) {
-            self.on_send_failed(key, &hop, &error);
-        }
-    }
-
-    fn transmit(&mut self, now: Instant, key: Key, probe: &Probe, to: Option<MacAddress>) -> io::Result<()> {
-        if !self.open.contains_key(&key) {
-            self.open_socket(key)?;
-        }
-        let prober = self.open.get_mut(&key).ok_or(io::ErrorKind::NotConnected)?;
-        prober.send(now, probe, to)?;
-        if probe.id != RESOLVING {
-            self.counters.sent += 1;
-        }
-        trace!("probe-sent {} target={} sequence={}", self.words(key), probe.target, probe.sequence);
-        Ok(())
     }
 
     fn open_socket(&mut self, key: Key) -> io::Result<()> {
@@ -360,46 +216,10 @@ impl Probers {
         Some(Answer { id: heard.id, interface: key.interface, from: heard.from, arrived: reading.arrived })
     }
 
-    /// Told at debug, but that no socket can be had at all: the watch tells what follows from silence.
-    fn on_send_failed(&mut self, key: Key, target: &IpAddr, error: &io::Error) {
-        self.counters.refused += 1;
-        if !self.troubles.is_new(key, &format!("send: {error}")) {
-            return;
-        }
-        let words = self.words(key);
-        if error.kind() == io::ErrorKind::PermissionDenied {
-            warn!("probe-failed {words} target={target} error=\"{error}\" retried=yes");
-        } else {
-            debug!("probe-failed {words} target={target} error=\"{error}\" retried=yes");
-        }
-    }
-
     fn words(&self, key: Key) -> String {
         let name = self.endpoints.get(&key.interface).map_or("?", |endpoint| endpoint.name.as_str());
         format!("interface={name} {}", key.kind)
     }
-}
-
-/// When the kernel received what bears this stamp.
-fn arrival(moment: Moment, stamp: Option<Duration>) -> Instant {
-    stamp.map_or(moment.now, |stamp| moment.arrival(stamp))
-}
-
-/// The hardware address of the group that a probe goes to (RFC 1112 section 6.4, RFC 2464 section 7).
-fn group_mac(probe: &Probe) -> Option<MacAddress> {
-    if !probe.target.is_multicast() || probe.next_hop.is_some() {
-        return None;
-    }
-    Some(MacAddress(match probe.target {
-        IpAddr::V4(group) => {
-            let [_, b, c, d] = group.octets();
-            [0x01, 0x00, 0x5e, b & 0x7f, c, d]
-        }
-        IpAddr::V6(group) => {
-            let [.., a, b, c, d] = group.octets();
-            [0x33, 0x33, a, b, c, d]
-        }
-    }))
 }
 
 /// Space for one packet: an echo of ours has 64 bytes at most with options 104, an advertisement is not much longer.

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::os::fd::{AsRawFd, RawFd};
 use std::time::Duration;
 
-use super::{Heard, Prober, Reading, arrival};
+use super::prober::{Heard, Prober, Reading, arrival};
 use crate::interface::{Family, InterfaceIndex, MacAddress};
 use crate::net::{Answerer, Moment, arp, neighbour};
 use crate::time::Instant;

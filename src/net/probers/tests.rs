@@ -9,13 +9,17 @@
 //!
 //! The default route of near leads by lan-a, rp_filter is 1, and by lan-b there is no route at all.
 
+use std::time::Duration;
+
 use mio::{Events, Poll};
 
 use super::*;
+use crate::config::Method;
 use crate::daemon::clock;
 use crate::net::lab::Namespace;
 use crate::net::packet::bpf::all;
 use crate::net::packet::{ARP, IPV4, PacketSocket};
+use crate::watch::{Probe, ProbeId};
 use crate::wire::echo;
 
 const IDENTIFIER: u16 = 0xfa1d;

@@ -20,10 +20,9 @@ use nix::errno::Errno;
 
 use super::super::route::{KERNEL, Leg, MAIN_TABLE, Refusal, Route, RouteKey};
 use super::{Mirror, Notification};
-use crate::interface::{Family, Interface, InterfaceAddress, InterfaceIndex, InterfaceKind};
-
-/// RT_SCOPE_LINK.
-const LINK_SCOPE: u8 = 253;
+use crate::interface::{
+    Family, Interface, InterfaceAddress, InterfaceIndex, InterfaceKind, LINK_SCOPE, is_link_local,
+};
 
 /// IP6_RT_PRIO_ADDRCONF.
 const CONNECTED_IPV6_METRIC: u32 = 256;
@@ -390,23 +389,9 @@ fn is_same_v4_subnet(a: &InterfaceAddress, b: &InterfaceAddress) -> bool {
     a.address().is_ipv4() && a.prefix.trunc() == b.prefix.trunc()
 }
 
-fn is_link_local(address: &IpAddr) -> bool {
-    matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local())
-}
-
 fn eui64([a, b, c, d, e, f]: [u8; 6]) -> InterfaceAddress {
     let address = Ipv6Addr::from([0xfe, 0x80, 0, 0, 0, 0, 0, 0, a ^ 2, b, c, 0xff, 0xfe, d, e, f]);
-    InterfaceAddress {
-        prefix: Ipv6Net::new_assert(address, 64).into(),
-        secondary: false,
-        tentative: false,
-        deprecated: false,
-        permanent: true,
-        protocol: 3,
-        scope: LINK_SCOPE,
-        no_prefix_route: false,
-        broadcast: None,
-    }
+    InterfaceAddress { protocol: 3, ..InterfaceAddress::new(Ipv6Net::new_assert(address, 64).into()) }
 }
 
 fn no_device() -> Refusal {

@@ -388,29 +388,15 @@ pub(super) fn subject(home: &str, address: &str) -> Subject {
 }
 
 pub(super) fn address(prefix: &str) -> InterfaceAddress {
-    InterfaceAddress {
-        prefix: prefix.parse().expect("a literal prefix"),
-        secondary: false,
-        tentative: false,
-        deprecated: false,
-        permanent: true,
-        protocol: 0,
-        scope: 0,
-        no_prefix_route: false,
-        broadcast: None,
-    }
+    InterfaceAddress::new(prefix.parse().expect("a literal prefix"))
 }
 
 pub(super) fn interface(index: InterfaceIndex, name: &str, addresses: &[&str]) -> Interface {
     Interface {
-        index,
-        name: name.to_owned(),
         kind: if name == "lo" { InterfaceKind::Loopback } else { InterfaceKind::Ethernet },
-        up: true,
-        carrier: true,
-        master: None,
         mac: (name != "lo").then(|| MacAddress([2, 0, 0, 0, 0, name.as_bytes()[3]])),
         addresses: addresses.iter().map(|a| address(a)).collect(),
+        ..Interface::new(index, name)
     }
 }
 

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use super::super::plan::Way;
 use super::super::snapshot::{Health, HopSnapshot, RouteSnapshot};
-use super::hop::{Condition, Hop, Obstacle};
+use super::condition::Condition;
+use super::history::Obstacle;
+use super::hop::Hop;
 use super::notice::FailureCause;
 use super::route::Route;
 use super::target::{Level, Target};
@@ -41,7 +43,7 @@ impl Route {
             health: hop.verdict,
             in_use: hop.in_use,
             reason: self.reason(view, hop),
-            penalty: hop.penalty(view.now, view.config),
+            penalty: hop.history.penalty(view.now, view.config),
             targets: all.map(|target| target.snapshot(view.now)).collect(),
         }
     }
@@ -86,7 +88,7 @@ impl Route {
     }
 
     fn why_not_used(&self, view: View<'_>, hop: &Hop) -> String {
-        match hop.obstacle(view.now, view.config, view.time_of_day) {
+        match hop.history.obstacle(view.now, view.config, view.time_of_day) {
             Some(Obstacle::Damped(left)) => {
                 format!("; failed too often, waits for {} more", seconds(left))
             }

@@ -1,64 +1,21 @@
-//! One next hop of a destination: its link, the gateway, the targets beyond it, and what follows from them.
+//! One next hop of a destination: its link, the gateway, the targets beyond it, and what has become of it.
 
 use std::net::IpAddr;
-use std::time::Duration;
 
 use super::super::Context;
 use super::super::input::Answer;
 use super::super::plan;
 use super::super::snapshot::Health;
+use super::history::{History, Past};
 use super::notice::FailureCause;
-use super::target::{Level, Line, Target, Terms};
+use super::target::{Line, Target, Terms};
 use super::{Numbers, source};
-use crate::config::{Config, Damping, Failback, Judging, Method, Need, NextHopConfig, RouteConfig};
-use crate::damping::Penalty;
-use crate::group::Witness;
+use crate::config::{Config, Judging, Method, NextHopConfig, RouteConfig};
 use crate::interface::{Family, Interface, InterfaceIndex, InterfaceKind};
 use crate::time::Instant;
 
 /// Targets beyond a gateway at most, as the settings allow.
 const TARGETS: usize = 16;
-
-/// What its probes and its link say of a next hop, before the others are asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Condition {
-    Unknown,
-    Works,
-    Poor(FailureCause),
-    /// Its link is down: no question.
-    Link,
-    /// Not answered since then; the last round that was missed began at `until`.
-    Silent {
-        cause: FailureCause,
-        since: Instant,
-        until: Instant,
-    },
-}
-
-/// What holds traffic back from a next hop that works.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Obstacle {
-    /// It failed too often lately.
-    Damped(Duration),
-    /// The administrator says when.
-    Held,
-    /// It has not worked for long enough.
-    Delay(Duration),
-    /// It is not the time of day.
-    Window { from: u32, until: u32 },
-}
-
-/// What is known of a next hop from before.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Past {
-    pub(super) penalty: f64,
-    /// When the penalty was that; none: when the watch began.
-    pub(super) at: Option<Instant>,
-    /// It has failed, and has not worked since.
-    pub(super) failed: bool,
-    /// Traffic has left it and not gone home: the failback policy holds.
-    pub(super) left: bool,
-}
 
 /// See the module.
 #[derive(Debug, Clone)]
@@ -75,18 +32,11 @@ pub(super) struct Hop {
     /// The interface, while packets can pass.
     pub(super) link: Option<InterfaceIndex>,
     /// It has broadcasts, so that ARP and ND mean something.
-    is_ethernet: bool,
-    running_since: Instant,
+    pub(super) is_ethernet: bool,
+    pub(super) running_since: Instant,
     pub(super) verdict: Health,
     pub(super) cause: FailureCause,
-    works_since: Option<Instant>,
-    penalty: Penalty,
-    /// It worked once and failed since, in this run or before.
-    has_failed: bool,
-    /// Failback waits for the administrator.
-    held: bool,
-    /// Traffic has left it and not gone home.
-    left: bool,
+    pub(super) history: History,
     pub(super) offline: bool,
     /// Since when no route of others leads by it.
     pub(super) vanished: Option<Instant>,
@@ -123,11 +73,7 @@ impl Hop {
             running_since: context.now,
             verdict: if past.failed { Health::Failed } else { Health::Unknown },
             cause: FailureCause::NoAnswer,
-            works_since: None,
-            penalty: Penalty::new(past.at.unwrap_or(context.now), past.penalty, &context.config.damping),
-            has_failed: past.left || past.failed,
-            held: past.left && context.config.failback == Failback::Manual,
-            left: past.left,
+            history: History::new(context, past),
             offline: false,
             vanished: None,
             in_use: false,
@@ -159,31 +105,14 @@ impl Hop {
 
     /// What is to be known of it when it comes again.
     pub(super) fn past(&self, now: Instant, config: &Config) -> Past {
-        let penalty = self.penalty.value(now, &config.damping);
-        Past { penalty, at: Some(now), failed: self.verdict == Health::Failed, left: self.left }
-    }
-
-    /// Damping penalty by now.
-    pub(super) fn penalty(&self, now: Instant, config: &Config) -> f64 {
-        self.penalty.value(now, &config.damping)
-    }
-
-    /// The settings of damping have changed.
-    pub(super) fn fit_damping(&mut self, now: Instant, old: &Damping, new: &Damping) {
-        self.penalty.fit(now, old, new);
-    }
-
-    /// The administrator wants traffic home.
-    pub(super) fn release(&mut self) {
-        self.held = false;
+        let penalty = self.history.penalty(now, config);
+        Past { penalty, at: Some(now), failed: self.verdict == Health::Failed, left: self.history.is_left() }
     }
 
     /// Traffic goes by hops of this rank. True if that is news for this one.
     pub(super) fn on_choice(&mut self, in_use: bool, rank: u8) -> bool {
         self.in_use = in_use;
-        self.held &= !in_use;
-        let left = self.has_failed && !in_use && self.rank <= rank;
-        std::mem::replace(&mut self.left, left) != left
+        self.history.on_choice(in_use, self.rank > rank)
     }
 
     // ----- link and probes
@@ -284,120 +213,6 @@ impl Hop {
             && target.is_none_or(|t| source::beyond(interfaces, interface, via, &t.address).is_some())
     }
 
-    // ----- what follows
-
-    /// The ways of asking the gateway that mean something on its interface.
-    fn methods(&self) -> impl Iterator<Item = &Target> {
-        self.gateway.iter().filter(|target| self.is_ethernet || target.method != Method::Neighbour)
-    }
-
-    /// Whether anything is asked; else its link is all that speaks for it.
-    pub(super) fn is_probed(&self) -> bool {
-        !self.targets.is_empty() || self.methods().next().is_some()
-    }
-
-    /// What its link and its probes say.
-    pub(super) fn condition(&self, now: Instant, judging: &Judging, alone: bool) -> Condition {
-        if self.link.is_none() {
-            return Condition::Link;
-        }
-        if !self.is_probed() {
-            let proven = self.verdict != Health::Failed || alone || now >= self.proven_at(judging);
-            return if proven { Condition::Works } else { Condition::Unknown };
-        }
-        match (self.gateway_condition(now), self.targets_condition(now, judging)) {
-            (Condition::Works, beyond) => self.with_quality(beyond, judging),
-            (Condition::Unknown, beyond @ Condition::Silent { .. }) => beyond,
-            (gateway, _) => gateway,
-        }
-    }
-
-    /// When a link that is not probed has been up for as long as probes would have to be answered.
-    pub(super) fn proven_at(&self, judging: &Judging) -> Instant {
-        self.running_since + judging.interval.saturating_mul(judging.good.get())
-    }
-
-    fn gateway_condition(&self, now: Instant) -> Condition {
-        if self.methods().next().is_none() || self.methods().any(|method| method.level == Level::Works) {
-            return Condition::Works;
-        }
-        // One that is silent no more and has to prove itself is as good as unknown.
-        let silences: Option<Vec<_>> = self.methods().map(|method| method.silence(now)).collect();
-        match silences.and_then(|silences| silences.into_iter().max()) {
-            Some((since, until)) => Condition::Silent { cause: FailureCause::NoAnswer, since, until },
-            None => Condition::Unknown,
-        }
-    }
-
-    fn targets_condition(&self, now: Instant, judging: &Judging) -> Condition {
-        let needed = self.needed(judging);
-        let count = |level| self.targets.iter().filter(|target| target.level == level).count();
-        if count(Level::Works) >= needed {
-            return Condition::Works;
-        }
-        let spare = self.targets.len() - needed;
-        let mut silences: Vec<_> = self.targets.iter().filter_map(|target| target.silence(now)).collect();
-        silences.sort_unstable();
-        match silences.get(spare) {
-            Some((since, until)) => {
-                Condition::Silent { cause: FailureCause::TargetsDead, since: *since, until: *until }
-            }
-            None => Condition::Unknown,
-        }
-    }
-
-    /// How many of its targets must answer.
-    pub(super) fn needed(&self, judging: &Judging) -> usize {
-        let all = self.targets.len();
-        match judging.need {
-            Need::Any => all.min(1),
-            Need::All => all,
-            Need::AtLeast(count) => usize::from(count).min(all),
-        }
-    }
-
-    /// The targets tell loss and latency; without any the gateway does, which may be too busy to answer all.
-    fn with_quality(&self, condition: Condition, judging: &Judging) -> Condition {
-        if condition != Condition::Works {
-            return condition;
-        }
-        let measured = |targets: &[&Target], needed: usize| {
-            let works = targets.iter().filter(|target| target.level == Level::Works);
-            let faults: Vec<_> = works.map(|target| target.quality.fault()).collect();
-            let good = faults.iter().filter(|fault| fault.is_none()).count();
-            faults.into_iter().flatten().min().filter(|_| good < needed)
-        };
-        let fault = if self.targets.is_empty() {
-            measured(&self.methods().collect::<Vec<_>>(), 1)
-        } else {
-            measured(&self.targets.iter().collect::<Vec<_>>(), self.needed(judging))
-        };
-        fault.map_or(Condition::Works, Condition::Poor)
-    }
-
-    /// What it says of another that seems to have failed of `cause`, missed last at `until`.
-    pub(super) fn witness(
-        &self,
-        now: Instant,
-        judging: &Judging,
-        cause: FailureCause,
-        until: Instant,
-    ) -> Witness {
-        let mut beyond: Vec<_> = self.targets.iter().filter_map(|t| t.proof(now, until)).collect();
-        beyond.sort_unstable();
-        let answered = if cause == FailureCause::TargetsDead {
-            beyond.len().checked_sub(self.needed(judging)).and_then(|place| beyond.get(place).copied())
-        } else {
-            beyond.into_iter().chain(self.methods().filter_map(|t| t.proof(now, until))).max()
-        };
-        Witness {
-            has_link: self.link.is_some(),
-            serves: self.verdict != Health::Failed,
-            is_probed: self.is_probed(),
-            answered,
-        }
-    }
-
     /// Takes a verdict. True if it differs from the one before.
     pub(super) fn set_verdict(
         &mut self,
@@ -410,39 +225,11 @@ impl Hop {
             self.cause = cause;
         }
         let before = std::mem::replace(&mut self.verdict, verdict);
-        if before == verdict {
-            return false;
+        let is_news = before != verdict;
+        if is_news {
+            self.history.on_verdict(now, config, (before, verdict), self.in_use);
         }
-        self.works_since = (verdict == Health::Works).then_some(now);
-        if before == Health::Works {
-            self.penalty.on_failure(now, &config.damping);
-            self.has_failed = true;
-            self.held |= self.in_use && config.failback == Failback::Manual;
-        }
-        true
-    }
-
-    /// What holds traffic back from it although it works.
-    pub(super) fn obstacle(
-        &self,
-        now: Instant,
-        config: &Config,
-        time_of_day: Option<u32>,
-    ) -> Option<Obstacle> {
-        if let Some(left) = self.penalty.free_in(now, &config.damping) {
-            return Some(Obstacle::Damped(left));
-        }
-        match config.failback {
-            Failback::Manual => self.held.then_some(Obstacle::Held),
-            Failback::Delay(delay) if self.has_failed => {
-                let left = self.works_since.map_or(delay, |since| delay.saturating_sub(now.since(since)));
-                (!left.is_zero()).then_some(Obstacle::Delay(left))
-            }
-            Failback::Window { from, until } if self.has_failed && !is_within(time_of_day, from, until) => {
-                Some(Obstacle::Window { from, until })
-            }
-            Failback::Auto | Failback::Delay(_) | Failback::Window { .. } => None,
-        }
+        is_news
     }
 }
 
@@ -462,10 +249,4 @@ fn is_ethernet(kind: InterfaceKind) -> bool {
         InterfaceKind::Ethernet | InterfaceKind::Bridge { .. } => true,
         InterfaceKind::Loopback | InterfaceKind::Tunnel => false,
     }
-}
-
-/// Whether it is that part of the day, which may span midnight.
-fn is_within(time_of_day: Option<u32>, from: u32, until: u32) -> bool {
-    time_of_day
-        .is_some_and(|t| if from <= until { (from..until).contains(&t) } else { t >= from || t < until })
 }

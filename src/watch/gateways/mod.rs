@@ -1,11 +1,15 @@
 //! The destinations of `[[route]]`, each with its next hops: which of them answer, and which of them serve.
 //!
 //! ```text
-//!   found    routes in the kernel ---> hops        quality  loss and latency of a target
-//!   hop      link + gateway + targets -> condition         source   where probes come from
-//!     target   probes -> unknown, works, silent             past     penalties that survive
-//!   route    conditions of all -> verdicts -> way          describe what status says
-//!     choice   verdicts -> which serve
+//!   found        routes in the kernel ---> hops             quality   loss and latency of a target
+//!   hop          link + gateway + targets                   source    where probes come from
+//!     target       rounds -> unknown, works, silent         past      penalties that survive
+//!       rounds       what was asked and answered            describe  what status says
+//!       round_trip   how long that takes
+//!     condition    what its targets amount to
+//!     history      what its failures hold against it
+//!   route        conditions of all -> verdicts -> way
+//!     choice       verdicts -> which serve
 //! ```
 //!
 //! A silent next hop has failed only if another was answered meanwhile ([`crate::group`]); if none was it may be us, or
@@ -13,12 +17,16 @@
 //! goes on, and whatever answers first serves.
 
 mod choice;
+mod condition;
 mod describe;
 mod found;
+mod history;
 mod hop;
 mod notice;
 mod past;
 mod quality;
+mod round_trip;
+mod rounds;
 mod route;
 mod source;
 mod target;
@@ -255,7 +263,7 @@ impl Gateways {
         }
         let (now, before) = (context.now, std::mem::replace(&mut self.damping, config.damping));
         if before != config.damping {
-            self.hops_mut().for_each(|hop| hop.fit_damping(now, &before, &config.damping));
+            self.hops_mut().for_each(|hop| hop.history.fit(now, &before, &config.damping));
         }
         let mut old = std::mem::take(&mut self.routes);
         old.iter().flat_map(|route| &route.hops).for_each(|hop| self.pasts.keep(now, config, hop));

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::super::input::Memory;
-use super::hop::{Hop, Past};
+use super::history::Past;
+use super::hop::Hop;
 use crate::config::Config;
 use crate::time::Instant;
 

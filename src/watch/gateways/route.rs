@@ -6,7 +6,9 @@ use super::super::plan::{self, Destination, Way};
 use super::super::snapshot::Health;
 use super::super::{Context, input::Answer};
 use super::choice::{Candidate, Choice, choose};
-use super::hop::{Condition, Hop, Obstacle};
+use super::condition::Condition;
+use super::history::Obstacle;
+use super::hop::Hop;
 use super::notice::{FailureCause, MoveCause, Notice};
 use super::past::Pasts;
 use super::{HOPS, Numbers};
@@ -153,7 +155,7 @@ impl Route {
 
     /// The administrator wants traffic home.
     pub(super) fn release(&mut self) {
-        self.hops.iter_mut().for_each(Hop::release);
+        self.hops.iter_mut().for_each(|hop| hop.history.release());
     }
 
     /// faild ends: nothing holds traffic back any more from what works.
@@ -274,7 +276,7 @@ impl Route {
     }
 
     fn candidate(&self, context: &Context<'_>, hop: &Hop) -> Candidate {
-        let obstacle = hop.obstacle(context.now, context.config, context.time_of_day);
+        let obstacle = hop.history.obstacle(context.now, context.config, context.time_of_day);
         let obstacle = obstacle.filter(|_| !self.stopping);
         Candidate {
             rank: hop.rank,
@@ -368,7 +370,7 @@ impl Route {
     fn next_moment(&self, context: &Context<'_>) -> Option<Instant> {
         let now = context.now;
         let moments = self.hops.iter().flat_map(|hop| {
-            let wait = match hop.obstacle(now, context.config, context.time_of_day) {
+            let wait = match hop.history.obstacle(now, context.config, context.time_of_day) {
                 Some(Obstacle::Damped(left) | Obstacle::Delay(left)) if hop.verdict == Health::Works => {
                     Some(now + left.max(SOON))
                 }

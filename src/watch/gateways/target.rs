@@ -16,10 +16,12 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::super::Context;
-use super::super::input::{Answer, Output, Probe, ProbeId};
+use super::super::input::{Answer, Output, Probe};
 use super::super::probes::Owner;
 use super::super::snapshot::{Health, ProbeRecord, TargetSnapshot};
 use super::quality::Quality;
+use super::round_trip::RoundTrip;
+use super::rounds::{Answered, Judged, Reply, Rounds};
 use crate::config::{Judging, Method};
 use crate::interface::InterfaceIndex;
 use crate::time::Instant;
@@ -59,25 +61,6 @@ pub(super) struct Terms<'a> {
     pub(super) failed: bool,
 }
 
-/// What was answered of a round in time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Answered {
-    No,
-    /// Only a retry.
-    Retry,
-    First,
-}
-
-#[derive(Debug, Clone)]
-struct Round {
-    sequence: u16,
-    began: Instant,
-    /// The first try and the others; none if there was no address to ask from.
-    tries: Vec<(ProbeId, Instant)>,
-    answered: Answered,
-    judged: bool,
-}
-
 /// See the module.
 #[derive(Debug, Clone)]
 pub(super) struct Target {
@@ -94,12 +77,10 @@ pub(super) struct Target {
     excused: u32,
     /// Rounds in a row in which there was no address to ask from.
     blocked: u32,
-    sequence: u16,
-    rounds: Vec<Round>,
+    rounds: Rounds,
     due: Option<Instant>,
     retry: Option<Instant>,
-    /// Smoothed round trip, and its deviation.
-    smooth: Option<(Duration, Duration)>,
+    round_trip: RoundTrip,
     answered: Option<Instant>,
     /// When the newest probe was sent that has been answered.
     proof: Option<Instant>,
@@ -123,11 +104,10 @@ impl Target {
             good: 0,
             excused: 0,
             blocked: 0,
-            sequence: 0,
-            rounds: Vec::new(),
+            rounds: Rounds::default(),
             due: None,
             retry: None,
-            smooth: None,
+            round_trip: RoundTrip::default(),
             answered: None,
             proof: None,
             unanswered_since: None,
@@ -163,7 +143,7 @@ impl Target {
         (self.missed, self.good, self.excused, self.blocked) = (0, 0, 0, 0);
         (self.unanswered_since, self.sound_since, self.last_missed) = (None, None, None);
         self.retry = None;
-        self.give_up(context, |_| true);
+        self.rounds.clear(context.probes);
     }
 
     /// When to come back.
@@ -197,15 +177,7 @@ impl Target {
             return;
         }
         self.due = Some(due + context.random.between(interval - interval / JITTER, interval));
-        self.sequence = self.sequence.wrapping_add(1);
-        let round = Round {
-            sequence: self.sequence,
-            began: now,
-            tries: Vec::new(),
-            answered: Answered::No,
-            judged: false,
-        };
-        self.rounds.push(round);
+        self.rounds.begin(now);
         self.unanswered_since.get_or_insert(now);
         self.ask(context, line);
         let retries = self.level != Level::Silent && line.source.is_some();
@@ -213,22 +185,20 @@ impl Target {
     }
 
     fn on_retry(&mut self, context: &mut Context<'_>, line: Line<'_>, interval: Duration) {
-        let Some(round) = self.rounds.last() else { return self.retry = None };
-        let elapsed = context.now.since(round.began);
-        let is_open = round.answered == Answered::No && !round.judged;
+        let Some(began) = self.rounds.open_since() else { return self.retry = None };
+        let elapsed = context.now.since(began);
         let quarters = (1..4).map(|quarter| interval * quarter / 4);
-        let next = quarters.filter(|at| is_open && *at > elapsed).min();
-        self.retry = next.map(|after| round.began + after);
+        self.retry = quarters.filter(|at| *at > elapsed).min().map(|after| began + after);
         // An answer that takes longer is not missing yet, unless one has been missed already.
-        if is_open && (self.missed > 0 || elapsed >= self.wait()) {
+        if self.missed > 0 || elapsed >= self.round_trip.limit() {
             self.ask(context, line);
         }
     }
 
     fn ask(&mut self, context: &mut Context<'_>, line: Line<'_>) {
-        let (Some(source), Some(round)) = (line.source, self.rounds.last_mut()) else { return };
+        let Some(source) = line.source else { return };
         let id = context.probes.begin(context.random, Owner::Gateways(self.number));
-        round.tries.push((id, context.now));
+        self.rounds.on_try(id, context.now);
         context.outputs.push_back(Output::Probe(Probe {
             id,
             interface: line.index,
@@ -237,37 +207,26 @@ impl Target {
             target: self.address,
             next_hop: line.next_hop,
             hop_limit: line.hop_limit,
-            sequence: self.sequence,
+            sequence: self.rounds.sequence(),
         }));
     }
 
     /// Judges the rounds whose time is over. `late`: we were, and a missed round may be our own fault.
     fn judge(&mut self, context: &mut Context<'_>, line: Line<'_>, terms: Terms<'_>, late: bool) {
-        let (patience, next) = (self.patience(terms.judging), self.sequence.wrapping_add(1));
-        let is_over = |round: &Round| u32::from(next.wrapping_sub(round.sequence)) >= patience;
-        while let Some(round) = self.rounds.iter_mut().find(|round| !round.judged && is_over(round)) {
-            round.judged = true;
-            let (sequence, answered, first) = (round.sequence, round.answered, round.tries.first().copied());
-            let began = round.began;
-            if answered != Answered::First
-                && let Some((_, sent)) = first
+        let patience = self.patience(terms.judging);
+        while let Some(round) = self.rounds.judge(patience) {
+            if round.answered != Answered::First
+                && let Some(sent) = round.first
             {
-                self.record(context, line, sequence, sent, None);
+                self.record(context, line, round.sequence, sent, None);
             }
-            self.count(context, terms, (sequence, began, answered, first.is_some()), late);
+            self.count(context, terms, round, late);
         }
-        let keep = terms.judging.missed.get().saturating_add(patience);
-        self.give_up(context, |round| round.judged && u32::from(next.wrapping_sub(round.sequence)) > keep);
+        self.rounds.drop_old(context.probes, terms.judging.missed.get().saturating_add(patience));
     }
 
-    fn count(
-        &mut self,
-        context: &mut Context<'_>,
-        terms: Terms<'_>,
-        round: (u16, Instant, Answered, bool),
-        late: bool,
-    ) {
-        let (sequence, began, answered, asked) = round;
+    fn count(&mut self, context: &mut Context<'_>, terms: Terms<'_>, round: Judged, late: bool) {
+        let Judged { sequence, began, answered, first } = round;
         if answered == Answered::First {
             return;
         }
@@ -277,11 +236,11 @@ impl Target {
             self.excused += 1;
             return;
         }
-        if asked {
+        if first.is_some() {
             self.blocked = 0;
             self.quality.note(sequence, None, terms.judging);
         }
-        if answered == Answered::Retry || (!asked && self.is_young(terms.judging.interval)) {
+        if answered == Answered::Retry || (first.is_none() && self.is_young(terms.judging.interval)) {
             return;
         }
         self.missed = self.missed.saturating_add(1);
@@ -308,24 +267,19 @@ impl Target {
         terms: Terms<'_>,
         answer: &Answer,
     ) {
-        let is_it = |(id, _): &(ProbeId, Instant)| *id == answer.id;
-        let Some(round) = self.rounds.iter_mut().find(|round| round.tries.iter().any(is_it)) else { return };
-        let Some(place) = round.tries.iter().position(is_it) else { return };
         if answer.interface != line.index || answer.from != self.address {
             return;
         }
+        let Some(Reply { sequence, sent, is_first, is_late }) = self.rounds.on_answer(answer.id) else {
+            return;
+        };
         context.probes.end(answer.id);
-        let (sent, sequence, judged) = (round.tries[place].1, round.sequence, round.judged);
-        let first = place == 0;
-        if !judged {
-            round.answered = round.answered.max(if first { Answered::First } else { Answered::Retry });
-        }
         let round_trip = answer.arrived.since(sent);
         self.on_proof(answer.arrived, sent, round_trip);
-        if first {
+        if is_first {
             self.quality.note(sequence, Some(round_trip), terms.judging);
         }
-        if first && !judged {
+        if is_first && !is_late {
             self.record(context, line, sequence, sent, Some(round_trip));
             self.on_good(terms);
         }
@@ -338,13 +292,7 @@ impl Target {
         self.sound_since.get_or_insert(sent);
         (self.missed, self.excused, self.blocked) = (0, 0, 0);
         self.retry = None;
-        self.smooth = Some(match self.smooth {
-            None => (round_trip, round_trip / 4),
-            Some((mean, deviation)) => {
-                let off = round_trip.abs_diff(mean);
-                ((mean * 7 + round_trip) / 8, (deviation * 3 + off) / 4)
-            }
-        });
+        self.round_trip.add(round_trip);
     }
 
     fn on_good(&mut self, terms: Terms<'_>) {
@@ -401,27 +349,16 @@ impl Target {
     /// How long its answers take, if that is longer than they are waited for.
     pub(super) fn lateness(&self, judging: &Judging) -> Option<Duration> {
         let patience = judging.interval.saturating_mul(judging.missed.get());
-        self.smooth.map(|(mean, _)| mean).filter(|mean| *mean > patience && self.level != Level::Works)
+        let (mean, _) = self.round_trip.average()?;
+        (mean > patience && self.level != Level::Works).then_some(mean)
     }
 
     /// Rounds that an answer may take: 1, unless the way is longer than the interval; never so many that silence would
     /// be found twice as late as it was asked for.
     fn patience(&self, judging: &Judging) -> u32 {
         let interval = judging.interval.as_nanos().max(1);
-        let rounds = self.wait().as_nanos().div_ceil(interval);
+        let rounds = self.round_trip.limit().as_nanos().div_ceil(interval);
         u32::try_from(rounds).unwrap_or(u32::MAX).clamp(1, judging.missed.get())
-    }
-
-    /// An answer that takes longer is lost in all likelihood (RFC 6298 section 2.3).
-    fn wait(&self) -> Duration {
-        self.smooth.map_or(Duration::ZERO, |(mean, deviation)| mean + deviation * 4)
-    }
-
-    /// Nothing more is expected of these rounds.
-    fn give_up(&mut self, context: &mut Context<'_>, is_old: impl Fn(&Round) -> bool) {
-        for round in self.rounds.extract_if(.., |round| is_old(round)) {
-            round.tries.iter().for_each(|(id, _)| context.probes.end(*id));
-        }
     }
 
     fn record(
@@ -440,7 +377,7 @@ impl Target {
             method: self.method,
             sent,
             round_trip,
-            average: self.smooth,
+            average: self.round_trip.average(),
         });
     }
 

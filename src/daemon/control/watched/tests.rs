@@ -2,9 +2,15 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::*;
+use crate::config::Method;
 use crate::daemon::offline::Entry;
-use crate::interface::{Family, InterfaceIndex, InterfaceKind};
-use crate::watch::{Destination, Hop};
+use crate::interface::{Family, InterfaceAddress, InterfaceIndex};
+use crate::reconcile::MAIN_TABLE;
+use crate::time::Instant;
+use crate::watch::{
+    Destination, GroupSnapshot, Health, Hop, HopSnapshot, InstanceSnapshot, Link, MemberSnapshot,
+    MemberState, Mode, ProbeRecord, Probing, RouteSnapshot, TargetSnapshot, Way,
+};
 
 use GroupState::{Degraded, Failed as AllFailed, Ok as AllOk};
 
@@ -275,27 +281,14 @@ fn targets_are_those_of_an_interface_or_all() {
 #[test]
 fn data_addresses_are_neither_test_addresses_nor_of_the_link_alone() {
     let address = |prefix: &str, tentative| InterfaceAddress {
-        prefix: prefix.parse().unwrap(),
-        secondary: false,
         tentative,
-        deprecated: false,
-        permanent: true,
-        protocol: 0,
-        scope: 0,
-        no_prefix_route: false,
-        broadcast: None,
+        ..InterfaceAddress::new(prefix.parse().unwrap())
     };
     let addresses = ["192.0.2.11/32", "192.0.2.20/24", "fe80::1/64", "2001:db8::1/64"];
     let mut scene = Scene::new(vec![group("lan0", AllOk, vec![member("eth0", MemberState::Ok)])], Vec::new());
     scene.interfaces.push(Interface {
-        index: InterfaceIndex(2),
-        name: "eth0".to_owned(),
-        kind: InterfaceKind::Ethernet,
-        up: true,
-        carrier: true,
-        master: None,
-        mac: None,
         addresses: addresses.iter().map(|a| address(a, a.starts_with("2001"))).collect(),
+        ..Interface::new(InterfaceIndex(2), "eth0")
     });
     let shown = scene.picture().groups()[0].members[0].addresses.clone();
     let shown: Vec<_> = shown.iter().map(|a| (a.address.to_string(), a.up)).collect();

@@ -136,15 +136,5 @@ fn route(interfaces: &[&str]) -> RouteConfig {
 }
 
 fn address() -> InterfaceAddress {
-    InterfaceAddress {
-        prefix: "10.88.0.1/24".parse().unwrap(),
-        secondary: false,
-        tentative: false,
-        deprecated: false,
-        permanent: true,
-        protocol: 0,
-        scope: 0,
-        no_prefix_route: false,
-        broadcast: None,
-    }
+    InterfaceAddress::new("10.88.0.1/24".parse().unwrap())
 }

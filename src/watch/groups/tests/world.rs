@@ -424,15 +424,10 @@ pub(super) fn route(interface: InterfaceIndex, gateway: IpAddr) -> Found {
 pub(super) fn address(prefix: IpNet) -> InterfaceAddress {
     let is_point = prefix.prefix_len() == prefix.max_prefix_len();
     InterfaceAddress {
-        prefix,
-        secondary: false,
-        tentative: false,
-        deprecated: false,
-        permanent: true,
         protocol: if is_point { 250 } else { 0 },
         scope: if is_point { 253 } else { 0 },
         no_prefix_route: is_point,
-        broadcast: None,
+        ..InterfaceAddress::new(prefix)
     }
 }
 

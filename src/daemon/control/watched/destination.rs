@@ -1,0 +1,106 @@
+//! The destinations with their next hops.
+
+use ipnet::IpNet;
+
+use super::Picture;
+use super::target::{health, target};
+use crate::control::{self, Reason};
+use crate::reconcile::MAIN_TABLE;
+use crate::watch::{Destination, Health, HopSnapshot, RouteSnapshot, Way};
+
+impl Picture<'_> {
+    /// The destination that governs an address or prefix in the main table: the longest that holds it.
+    pub(in crate::daemon::control) fn rule(&self, wanted: &IpNet) -> Option<&RouteSnapshot> {
+        let main = self.watch.routes.iter().filter(|route| route.destination.table == MAIN_TABLE);
+        let holds = main.filter(|route| route.destination.prefix.contains(wanted));
+        holds.max_by_key(|route| route.destination.prefix.prefix_len())
+    }
+}
+
+/// A destination, without what stands for it in the kernel.
+pub(in crate::daemon::control) fn destination(
+    route: &RouteSnapshot,
+    with_targets: bool,
+) -> control::Destination {
+    let hop = |hop: &HopSnapshot| control::DestinationHop {
+        interface: hop.interface.clone(),
+        via: hop.via,
+        rank: hop.rank,
+        weight: hop.weight,
+        state: health(hop.health),
+        in_use: hop.in_use,
+        reason: hop.reason.clone(),
+        penalty: hop.penalty.round(),
+        targets: if with_targets { hop.targets.iter().map(target).collect() } else { Vec::new() },
+    };
+    control::Destination {
+        destination: route.destination.prefix.to_string(),
+        table: route.destination.table,
+        reason: route_words(route),
+        overlay: None,
+        original: None,
+        trouble: None,
+        next_hops: route.hops.iter().map(hop).collect(),
+    }
+}
+
+/// Whether traffic goes elsewhere than by all of the first rank.
+pub(super) fn is_moved(route: &RouteSnapshot) -> bool {
+    route.goes_by_first_choice() == Some(false)
+}
+
+/// What is wrong with a destination: each next hop that does not work, or should serve and does not.
+pub(super) fn route_reasons(route: &RouteSnapshot) -> Vec<String> {
+    let name = destination_words(&route.destination);
+    let silent = route.all_silent.then(|| format!("{name}: no next hop works, nothing is moved"));
+    let first = route.hops.iter().map(|hop| hop.rank).min();
+    let is_left = |hop: &HopSnapshot| route.way != Way::Undecided && Some(hop.rank) == first && !hop.in_use;
+    let wrong = route.hops.iter().filter(|hop| is_broken(hop) || is_left(hop));
+    let wrong = wrong.map(|hop| format!("{name}: {}: {}", hop_words(hop), hop_state(hop)));
+    silent.into_iter().chain(wrong).collect()
+}
+
+pub(super) const fn is_broken(hop: &HopSnapshot) -> bool {
+    match hop.health {
+        Health::Failed | Health::Poor => true,
+        Health::Works | Health::Unknown => false,
+    }
+}
+
+/// What is wrong with a next hop that does not work, or does not serve.
+fn hop_state(hop: &HopSnapshot) -> &str {
+    match hop.health {
+        _ if !hop.reason.is_empty() => &hop.reason,
+        Health::Failed => "does not work",
+        Health::Poor => "works poorly",
+        Health::Works | Health::Unknown => "is not used",
+    }
+}
+
+pub(super) fn destination_words(destination: &Destination) -> String {
+    match destination.table {
+        MAIN_TABLE => destination.prefix.to_string(),
+        table => format!("{} table {table}", destination.prefix),
+    }
+}
+
+/// Why a destination goes where it goes.
+fn route_words(route: &RouteSnapshot) -> Reason {
+    let used: Vec<String> = route.hops.iter().filter(|hop| hop.in_use).map(hop_words).collect();
+    let used = used.join(", ");
+    let (word, text) = match &route.way {
+        _ if route.hops.is_empty() => ("no-next-hop", "no next hop is known: nothing is moved".to_owned()),
+        _ if route.all_silent => ("all-silent", "no next hop works: nothing is moved".to_owned()),
+        Way::Undecided => ("undecided", "nothing is decided yet: what is there stays".to_owned()),
+        Way::By(_) if is_moved(route) => ("moved", format!("the first choice does not serve: by {used}")),
+        Way::By(_) => ("first-choice", format!("the first choice works: by {used}")),
+    };
+    Reason { word: word.to_owned(), text }
+}
+
+fn hop_words(hop: &HopSnapshot) -> String {
+    match hop.via {
+        Some(via) => format!("{} via {via}", hop.interface),
+        None => hop.interface.clone(),
+    }
+}

@@ -1,0 +1,217 @@
+//! What dumps and notifications tell of routes.
+
+use std::sync::Arc;
+
+use super::super::Reconciler;
+use super::super::input::Dump;
+use super::super::lan::Lan;
+use super::super::notice::Notice;
+use super::super::route::{KERNEL, Leg, PROTOCOL, Route};
+use super::super::table::{Group, RouteTable};
+use crate::interface::{InterfaceIndex, is_link_local};
+use crate::time::Instant;
+
+/// Most routes of others that are looked at. A full Internet table belongs to a routing daemon, which has its own ways
+/// around a dead gateway.
+const ROUTES: usize = 65_536;
+
+impl Reconciler {
+    pub(in crate::reconcile) fn on_own_routes(&mut self, now: Instant, routes: Vec<Route>) {
+        if !self.dumps.answered(Dump::OwnRoutes) {
+            return;
+        }
+        let dump: RouteTable = routes.into_iter().filter(|r| r.protocol == PROTOCOL).collect();
+        let has = |table: &RouteTable, route: &Route| table.at(&route.key).iter().any(|r| r.is_same(route));
+        let gone: Vec<Arc<Route>> = self.own_routes().filter(|r| !has(&dump, r)).cloned().collect();
+        let new: Vec<Arc<Route>> = dump.iter().filter(|r| !has(self.mirror.routes(), r)).cloned().collect();
+        for route in &gone {
+            self.mirror.routes_mut().remove(route);
+            self.mark(Group::of(&route.key));
+        }
+        for route in &new {
+            // Only a dump of all routes tells where it stands among its equals.
+            if !self.mirror.routes().at(&route.key).is_empty() {
+                self.dumps.want(Dump::LanRoutes);
+            }
+            self.mirror.routes_mut().prepend(Arc::clone(route));
+            self.mark(Group::of(&route.key));
+        }
+        self.blame(now, &gone, &dump);
+        self.adopt();
+    }
+
+    pub(in crate::reconcile) fn on_lan_routes(&mut self, now: Instant, mut routes: Vec<Route>) {
+        if !self.dumps.answered(Dump::LanRoutes) {
+            return;
+        }
+        self.limit(&mut routes);
+        let mut table: RouteTable =
+            routes.into_iter().filter(|r| self.wishes.sees_table(r.key.table)).collect();
+        self.found.touch();
+        let has = |table: &RouteTable, route: &Route| table.at(&route.key).iter().any(|r| r.is_same(route));
+        let gone: Vec<Arc<Route>> =
+            self.mirror.routes().iter().filter(|r| !has(&table, r)).cloned().collect();
+        let new: Vec<Arc<Route>> = table.iter().filter(|r| !has(self.mirror.routes(), r)).cloned().collect();
+        let mut own_gone = Vec::new();
+        for route in gone {
+            if route.protocol != PROTOCOL {
+                self.on_foreign_gone(now, &route, &table);
+            } else if self.is_seen(&route) {
+                own_gone.push(Arc::clone(&route));
+            } else {
+                table.prepend(Arc::clone(&route));
+            }
+            self.mark(Group::of(&route.key));
+        }
+        let reordered = self.reordered(&table);
+        *self.mirror.routes_mut() = table;
+        for group in new.iter().map(|r| Group::of(&r.key)).chain(reordered).collect::<Vec<_>>() {
+            self.mark(group);
+        }
+        for route in new.iter().filter(|r| r.protocol != PROTOCOL) {
+            self.originals.forget(&route.key);
+        }
+        let dump = self.mirror.routes().clone();
+        self.blame(now, &own_gone, &dump);
+    }
+
+    /// Groups in which equal keys stand in another order than was thought.
+    fn reordered(&self, table: &RouteTable) -> Vec<Group> {
+        let own = self.own_routes().filter(|r| table.at(&r.key).len() > 1);
+        let same = |a: &[Arc<Route>], b: &[Arc<Route>]| {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.is_same(b))
+        };
+        own.filter(|r| !same(table.at(&r.key), self.mirror.routes().at(&r.key)))
+            .map(|r| Group::of(&r.key))
+            .collect()
+    }
+
+    fn limit(&mut self, routes: &mut Vec<Route>) {
+        let total = routes.len();
+        if total > ROUTES {
+            let mut left = ROUTES;
+            routes.retain(|r| {
+                left = left.saturating_sub(1);
+                left > 0 || r.protocol == PROTOCOL
+            });
+            self.notice(Notice::TooManyRoutes { routes: total, limit: ROUTES });
+        }
+    }
+
+    /// Whether the routes over an interface are looked at.
+    fn looks_at(&self, index: InterfaceIndex) -> bool {
+        self.lans.of(index).and_then(|id| self.lans.get(id)).is_some_and(Lan::is_seen)
+    }
+
+    /// Whether a dump shows such a route, if it stands.
+    fn is_seen(&self, route: &Route) -> bool {
+        self.wishes.sees_table(route.key.table) && route.legs.iter().all(|leg| self.looks_at(leg.interface))
+    }
+
+    /// A route of others is not there any more, and nothing of others has its key.
+    fn on_foreign_gone(&mut self, now: Instant, route: &Arc<Route>, table: &RouteTable) {
+        let replaced = table.at(&route.key).iter().any(|r| r.protocol != PROTOCOL);
+        // Of a LAN that left the plan the dump shows nothing: that does not mean that its routes are gone.
+        let unseen = route.legs.iter().all(|leg| {
+            let lan = self.lans.of(leg.interface).and_then(|id| self.lans.get(id));
+            lan.is_some_and(|lan| !lan.is_seen() && lan.index.is_some())
+        });
+        let unseen = unseen || !self.wishes.sees_table(route.key.table);
+        if self.is_remembered(route) {
+            self.on_original_gone(Group::of(&route.key));
+        }
+        if self.is_remembered(route) && !replaced && !unseen {
+            self.originals.suspect(now, &self.lans, Arc::clone(route), false);
+            self.dumps.want(Dump::Interfaces);
+            self.keeping.touch(now);
+        }
+    }
+
+    /// An original is gone, for a while or for good: what of ours stands there is known to have stood in for it.
+    pub(super) fn on_original_gone(&mut self, group: Group) {
+        if self.mirror.routes().group(group).any(|r| r.protocol == PROTOCOL) {
+            self.known.insert(group);
+        }
+        self.mark(group);
+    }
+
+    fn is_remembered(&self, route: &Route) -> bool {
+        let follows = self.settings.protocols.contains(&route.protocol) && !route.encapsulated;
+        follows || self.is_members_prefix(route)
+    }
+
+    /// A subnet is remembered for as long as its interface is a member that another stands in for.
+    fn is_members_prefix(&self, route: &Route) -> bool {
+        let is_member =
+            |leg: &Leg| self.lans.of(leg.interface).and_then(|id| self.wishes.stand(id)).is_some();
+        self.wishes.members().next().is_some()
+            && self.view().is_connected_prefix(route)
+            && route.legs.iter().any(is_member)
+    }
+
+    pub(in crate::reconcile) fn on_route_added(&mut self, route: Route) {
+        if !self.wishes.sees_table(route.key.table)
+            || !route.legs.iter().any(|leg| self.looks_at(leg.interface))
+        {
+            return;
+        }
+        let equal = self.mirror.routes().at(&route.key);
+        let is_told = |r: &&Arc<Route>| r.is_same(&route);
+        if let Some(told) = equal.iter().find(is_told) {
+            // IPv4 keeps apart what differs in a metric of TCP or such; its deletion must not hit the other here.
+            if route.key.destination.addr().is_ipv4() && told.attributes != route.attributes {
+                self.mirror.routes_mut().append(Arc::new(route));
+                self.dumps.want(Dump::LanRoutes);
+            }
+            return;
+        }
+        // Whether it was added, and before or behind which, or took the place of one, only dumps can tell.
+        if route.protocol == PROTOCOL || !equal.is_empty() {
+            self.dumps.want(Dump::OwnRoutes);
+            self.dumps.want(Dump::LanRoutes);
+            return;
+        }
+        let route = Arc::new(route);
+        self.found.touch();
+        self.mirror.routes_mut().append(Arc::clone(&route));
+        self.mark(Group::of(&route.key));
+        self.originals.forget(&route.key);
+    }
+
+    pub(in crate::reconcile) fn on_route_deleted(&mut self, now: Instant, route: &Route) {
+        let known = self.mirror.routes().at(&route.key).iter().any(|r| r.is_same(route));
+        if route.protocol == PROTOCOL {
+            if known && self.in_flight.is_none() {
+                self.dumps.want(Dump::OwnRoutes);
+            }
+            return;
+        }
+        if !self.wishes.sees_table(route.key.table) {
+            return;
+        }
+        self.note_link_local_lost(now, route);
+        if !known {
+            if self.originals.announced(now, route) {
+                self.dumps.want(Dump::Interfaces);
+            }
+            return;
+        }
+        if let Some(route) = self.mirror.routes_mut().remove(route) {
+            self.found.touch();
+            let table = RouteTable::default();
+            self.on_foreign_gone(now, &route, &table);
+            self.originals.announced(now, &route);
+            self.mark(Group::of(&route.key));
+        }
+    }
+
+    /// The kernel deletes fe80::/64 of an interface when it goes down, and on hardly any other occasion.
+    fn note_link_local_lost(&mut self, now: Instant, route: &Route) {
+        let link_local = is_link_local(&route.key.destination.addr());
+        if route.protocol == KERNEL && link_local {
+            for leg in &route.legs {
+                self.lans.fell(now, leg.interface);
+            }
+        }
+    }
+}
