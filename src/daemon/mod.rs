@@ -94,7 +94,7 @@ fn serve(loaded: Loaded, source: Source, readiness: Readiness) -> anyhow::Result
     let Loaded { config, warnings, .. } = loaded;
     let signals = Signals::open().context("cannot block signals")?;
     privileges::check(&config)?;
-    let _instance = Instance::take()?;
+    let instance = Instance::take()?;
     let log = Log::start(config.log.as_deref(), config.verbosity)?;
     heap::begin();
     info!(
@@ -116,7 +116,7 @@ fn serve(loaded: Loaded, source: Source, readiness: Readiness) -> anyhow::Result
     let registry = poll.registry().try_clone().context("cannot poll")?;
     let hooks = Hooks::new(&config, registry).context("cannot make ready for hooks")?;
     let core = core(config, kernel, &poll, log.clone(), source)?;
-    let mut event_loop = EventLoop::new(core, control, poll, signals, monitor, hooks)?;
+    let mut event_loop = EventLoop::new(core, control, poll, signals, monitor, hooks, instance)?;
     event_loop.supervisor = Supervisor::from_env();
     event_loop.core.start(clock::read());
     pid_file.as_mut().map(PidFile::fill).transpose()?;
