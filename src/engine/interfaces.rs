@@ -1,7 +1,7 @@
 //! Interfaces come, go, change and lose carrier: what follows for LANs and paths.
 
 use super::lan::Lan;
-use super::notice::{Evidence, Notice};
+use super::notice::{Evidence, InterfaceFault, Notice};
 use super::path::PathKey;
 use super::selection::{self, MAX_LANS};
 use super::{Engine, Output, Reason};
@@ -140,19 +140,20 @@ impl Engine {
     fn update_lan(&mut self, now: Instant, index: LanIndex, interfaces: &[Interface]) -> bool {
         let Some(lan) = self.lans.get_mut(&index) else { return false };
         let interface = interfaces.iter().find(|i| i.name == lan.settings.interface).cloned();
-        let was_running = lan.running().is_some();
+        let before = lan.running();
         let changed = lan.set_interface(interface, now);
         let name = lan.name().to_owned();
-        match (was_running, lan.running()) {
-            (true, None) => {
-                self.notice(Notice::InterfaceDown { interface: name });
+        match (before, lan.running()) {
+            (Some(number), None) => {
+                let reason = fault(lan.interface.as_ref(), number, interfaces);
+                self.notice(Notice::InterfaceDown { interface: name, reason });
                 self.on_own_carrier_lost(now, index);
             }
-            (false, Some(number)) => {
+            (None, Some(number)) => {
                 self.notice(Notice::InterfaceUp { interface: name, index: number });
                 self.on_own_carrier_back(now, index);
             }
-            (true, Some(_)) | (false, None) => {}
+            (Some(_), Some(_)) | (None, None) => {}
         }
         changed
     }
@@ -209,5 +210,17 @@ impl Engine {
                 self.notice(Notice::SameMac { interface, other, mac });
             }
         }
+    }
+}
+
+/// Why a LAN's interface, which had this number, does not run.
+fn fault(interface: Option<&Interface>, number: InterfaceIndex, interfaces: &[Interface]) -> InterfaceFault {
+    match interface {
+        Some(interface) if interface.up => InterfaceFault::NoCarrier,
+        Some(_) => InterfaceFault::SetDown,
+        None => interfaces
+            .iter()
+            .find(|i| i.index == number)
+            .map_or(InterfaceFault::Gone, |i| InterfaceFault::Renamed(i.name.clone())),
     }
 }

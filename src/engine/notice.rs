@@ -41,6 +41,30 @@ impl fmt::Display for Evidence {
     }
 }
 
+/// Why an interface cannot pass packets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InterfaceFault {
+    /// No carrier: cable, switch, the other end.
+    NoCarrier,
+    /// Somebody set it down.
+    SetDown,
+    /// There is no interface of that name.
+    Gone,
+    /// It has another name by now, and the settings want the old one.
+    Renamed(String),
+}
+
+impl fmt::Display for InterfaceFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            InterfaceFault::NoCarrier => f.write_str("reason=no-carrier"),
+            InterfaceFault::SetDown => f.write_str("reason=set-down"),
+            InterfaceFault::Gone => f.write_str("reason=gone"),
+            InterfaceFault::Renamed(name) => write!(f, "reason=renamed now={name}"),
+        }
+    }
+}
+
 /// One event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are what the line says; each variant says what happened")]
@@ -58,7 +82,7 @@ pub enum Notice {
     /// A LAN's interface can pass packets.
     InterfaceUp { interface: String, index: InterfaceIndex },
     /// It can not.
-    InterfaceDown { interface: String },
+    InterfaceDown { interface: String, reason: InterfaceFault },
     /// Two of our interfaces have the same hardware address.
     SameMac { interface: String, other: String, mac: MacAddress },
     /// Two of our interfaces are on one LAN.
@@ -208,7 +232,9 @@ impl fmt::Display for Notice {
             Notice::InterfaceUp { interface, index } => {
                 write!(f, "interface-up interface={interface} index={index}")
             }
-            Notice::InterfaceDown { interface } => write!(f, "interface-down interface={interface}"),
+            Notice::InterfaceDown { interface, reason } => {
+                write!(f, "interface-down interface={interface} {reason}")
+            }
             Notice::SameMac { interface, other, mac } => write!(
                 f,
                 "same-mac interface={interface} other={other} mac={mac} mend=\"ip link set dev {interface} address \
