@@ -151,10 +151,13 @@ fn core(
     let (state, memory) = State::open(&config.state_dir, config.dry_run)?;
     let (journal, journalled) = Journal::open(&config.runtime_dir, config.dry_run)?;
     let registry = poll.registry().try_clone().context("cannot poll")?;
+    let reconciler = Reconciler::new(Settings::from(&config), journalled.as_deref());
+    let mut engine = Engine::new(&config, memory, state::random()?);
+    engine.expect_lans(reconciler.journalled_addresses());
     Ok(Core {
-        engine: Engine::new(&config, memory, state::random()?),
+        engine,
         watch: Watch::new(&config, state.watch(), state::random()?),
-        reconciler: Reconciler::new(Settings::from(&config), journalled.as_deref()),
+        reconciler,
         kernel,
         probers: Probers::new(
             registry.try_clone().context("cannot poll")?,

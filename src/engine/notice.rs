@@ -71,6 +71,8 @@ impl fmt::Display for InterfaceFault {
 pub enum Notice {
     /// An interface was chosen as a LAN.
     LanChosen { interface: String },
+    /// An interface that is gone or bare stays the LAN that it was before a restart.
+    LanKept { interface: String },
     /// An interface was not chosen.
     InterfaceLeftOut { interface: String, reason: LeftOut },
     /// A named interface does not exist; it is waited for.
@@ -161,6 +163,7 @@ impl Notice {
             Notice::PathChanged { evidence: Evidence::Offline, .. } => Loudness::Info,
             Notice::PathChanged { level: Level::Down, .. }
             | Notice::InterfaceAbsent { .. }
+            | Notice::LanKept { .. }
             | Notice::InterfaceDown { .. }
             | Notice::SameMac { .. }
             | Notice::LansJoined { .. }
@@ -219,6 +222,11 @@ impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Notice::LanChosen { interface } => write!(f, "lan-chosen interface={interface} reason=fits"),
+            Notice::LanKept { interface } => write!(
+                f,
+                "lan-kept interface={interface} why=\"it was a LAN before the restart, and is gone or has no address\" \
+                 action=\"wait for it\""
+            ),
             Notice::InterfaceLeftOut { interface, reason } => {
                 write!(f, "interface-left-out interface={interface} {reason}")
             }
