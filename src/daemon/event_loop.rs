@@ -18,6 +18,7 @@ use super::clock;
 use super::control::Control;
 use super::core::{Core, End};
 use super::hooks::Hooks;
+use super::instance::Instance as Lock;
 use super::lag::Lag;
 use super::rest::Rests;
 use super::signals::{Request, Signals};
@@ -47,6 +48,7 @@ pub(super) struct EventLoop {
     lag: Lag,
     pub(super) supervisor: Supervisor,
     hooks: Hooks,
+    lock: Lock,
 }
 
 impl EventLoop {
@@ -62,6 +64,7 @@ impl EventLoop {
         signals: Signals,
         monitor: Monitor,
         hooks: Hooks,
+        lock: Lock,
     ) -> anyhow::Result<Self> {
         let timer = Timer::new().context("cannot make a timer")?;
         for (token, descriptor) in
@@ -86,6 +89,7 @@ impl EventLoop {
             lag: Lag::default(),
             supervisor: Supervisor::default(),
             hooks,
+            lock,
         })
     }
 
@@ -107,6 +111,7 @@ impl EventLoop {
             let done = clock::read().now;
             self.lag.on_done(moment.now, done);
             self.supervisor.handle_turn(done);
+            self.lock.attend(done);
             self.rest(done);
         }
     }

@@ -5,6 +5,8 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::net::UnixListener;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::socket::sockopt::PeerCredentials;
@@ -12,10 +14,13 @@ use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, getsockopt, listen, socket,
 };
 
+use crate::time::Instant;
+
 /// The lock; free again when this is dropped.
 #[derive(Debug)]
 pub(super) struct Instance {
-    _listener: OwnedFd,
+    listener: UnixListener,
+    attended: Instant,
 }
 
 /// Why there is no lock.
@@ -48,9 +53,25 @@ impl Instance {
             Err(Errno::EADDRINUSE) => return Err(InstanceError::Taken { holder: holder(&address) }),
             Err(errno) => return Err(InstanceError::failed(errno)),
         }
-        // Listening is what makes the kernel note our pid for those who connect. Nobody is ever accepted.
-        listen(&listener, Backlog::new(1).map_err(InstanceError::failed)?).map_err(InstanceError::failed)?;
-        Ok(Self { _listener: listener })
+        // Listening is what makes the kernel note our pid for those who connect.
+        listen(&listener, Backlog::new(BACKLOG).map_err(InstanceError::failed)?)
+            .map_err(InstanceError::failed)?;
+        Ok(Self { listener: listener.into(), attended: Instant::default() })
+    }
+
+    /// Makes room for others who ask: who has been told our pid stays in the backlog until he is accepted. Nobody can
+    /// wake us by asking.
+    pub(super) fn attend(&mut self, now: Instant) {
+        if now.since(self.attended) < PAUSE {
+            return;
+        }
+        self.attended = now;
+        // Whoever is accepted is let go at once.
+        for _ in 0..BACKLOG {
+            if self.listener.accept().is_err() {
+                return;
+            }
+        }
     }
 }
 
@@ -84,6 +105,12 @@ fn stream() -> Result<OwnedFd, Errno> {
 
 const NAME: &str = "faild";
 
+/// So many may ask at once and be told.
+const BACKLOG: i32 = 16;
+
+/// How often the backlog is emptied at most.
+const PAUSE: Duration = Duration::from_secs(1);
+
 #[cfg(test)]
 mod tests {
     use nix::sched::{CloneFlags, unshare};
@@ -102,6 +129,17 @@ mod tests {
     }
 
     #[test]
+    fn whoever_asks_is_told_the_pid_however_many_asked_before() {
+        unshare(CloneFlags::CLONE_NEWNET).unwrap();
+        let mut first = Instance::take().unwrap();
+        for second in 1..=100 {
+            let refusal = Instance::take().unwrap_err().to_string();
+            assert!(refusal.contains(&format!("pid {}", std::process::id())), "{refusal}");
+            first.attend(Instant::from_nanos(second * 1_000_000_000));
+        }
+    }
+
+    #[test]
     fn another_network_namespace_is_another_matter() {
         unshare(CloneFlags::CLONE_NEWNET).unwrap();
         let _first = Instance::take().unwrap();
@@ -114,7 +152,7 @@ mod tests {
         unshare(CloneFlags::CLONE_NEWNET).unwrap();
         let _first = Instance::take().unwrap();
         let address = UnixAddr::new_abstract(NAME.as_bytes()).unwrap();
-        let clients: Vec<OwnedFd> = (0..8).map(|_| stream().unwrap()).collect();
+        let clients: Vec<OwnedFd> = (0..2 * BACKLOG).map(|_| stream().unwrap()).collect();
         let full = clients.iter().any(|client| connect(client.as_raw_fd(), &address).is_err());
         assert!(full && Instance::take().unwrap_err().to_string().contains("pid unknown"));
     }

@@ -95,7 +95,7 @@ fn serve(loaded: Loaded, source: Source, readiness: Readiness) -> anyhow::Result
     let Loaded { config, warnings, .. } = loaded;
     let signals = Signals::open().context("cannot block signals")?;
     privileges::check(&config)?;
-    let _instance = Instance::take()?;
+    let instance = Instance::take()?;
     let log = Log::start(config.log.as_deref(), config.verbosity)?;
     heap::begin();
     info!(
@@ -117,7 +117,7 @@ fn serve(loaded: Loaded, source: Source, readiness: Readiness) -> anyhow::Result
     let registry = poll.registry().try_clone().context("cannot poll")?;
     let hooks = Hooks::new(&config, registry).context("cannot make ready for hooks")?;
     let core = core(config, kernel, &poll, log.clone(), source)?;
-    let mut event_loop = EventLoop::new(core, control, poll, signals, monitor, hooks)?;
+    let mut event_loop = EventLoop::new(core, control, poll, signals, monitor, hooks, instance)?;
     event_loop.supervisor = Supervisor::from_env();
     event_loop.core.start(clock::read());
     pid_file.as_mut().map(PidFile::fill).transpose()?;
@@ -152,10 +152,13 @@ fn core(
     let (state, memory) = State::open(&config.state_dir, config.dry_run)?;
     let (journal, journalled) = Journal::open(&config.runtime_dir, config.dry_run)?;
     let registry = poll.registry().try_clone().context("cannot poll")?;
+    let reconciler = Reconciler::new(Settings::from(&config), journalled.as_deref());
+    let mut engine = Engine::new(&config, memory, state::random()?);
+    engine.expect_lans(reconciler.journalled_addresses());
     Ok(Core {
-        engine: Engine::new(&config, memory, state::random()?),
+        engine,
         watch: Watch::new(&config, state.watch(), state::random()?),
-        reconciler: Reconciler::new(Settings::from(&config), journalled.as_deref()),
+        reconciler,
         kernel,
         probers: Probers::new(
             registry.try_clone().context("cannot poll")?,

@@ -25,7 +25,10 @@ impl PidFile {
     ///
     /// The file cannot be written.
     pub(super) fn open(path: &Path) -> anyhow::Result<Self> {
-        let file = open(path).with_context(|| format!("cannot write the pid file {}", path.display()))?;
+        let refusal = || {
+            format!("cannot write the pid file {} (make its directory, or name another file)", path.display())
+        };
+        let file = open(path).with_context(refusal)?;
         Ok(Self { path: path.to_owned(), file })
     }
 

@@ -1,10 +1,10 @@
 //! Interfaces come, go, change and lose carrier: what follows for LANs and paths.
 
 use super::lan::Lan;
-use super::notice::{Evidence, Notice};
+use super::notice::{Evidence, InterfaceFault, Notice};
 use super::path::PathKey;
 use super::selection::{self, MAX_LANS};
-use super::{Engine, Output, Reason};
+use super::{Engine, LeftOut, Output, Reason};
 use crate::config::LanConfig;
 use crate::interface::{Interface, InterfaceIndex};
 use crate::time::Instant;
@@ -15,6 +15,7 @@ impl Engine {
     pub(super) fn on_interfaces(&mut self, now: Instant, interfaces: &[Interface]) {
         self.follow_renames(interfaces);
         self.choose_lans(now, interfaces);
+        self.expected.clear();
         let mut list_changed = false;
         for index in self.lans.keys().copied().collect::<Vec<_>>() {
             list_changed |= self.update_lan(now, index, interfaces);
@@ -75,19 +76,46 @@ impl Engine {
             }
             return;
         }
+        self.keep_lans(now, interfaces);
+        self.leave_passers_by(now, interfaces);
         let known: Vec<&Interface> = self.lans.values().filter_map(|lan| lan.interface.as_ref()).collect();
         let absent: Vec<&str> =
             self.lans.values().filter(|lan| lan.interface.is_none()).map(Lan::name).collect();
         let candidates: Vec<Interface> =
             interfaces.iter().filter(|i| !absent.contains(&i.name.as_str())).cloned().collect();
-        let (chosen, notices) = selection::select(&self.config, &candidates, &known);
+        let room = MAX_LANS.saturating_sub(self.lans.len());
+        let (chosen, notices) = selection::select(&self.config, &candidates, &known, room);
         for notice in notices {
             self.tell_selection(notice);
         }
         for name in chosen {
-            if self.lans.len() < MAX_LANS {
+            self.add_lan(now, LanConfig::new(&name));
+        }
+    }
+
+    /// What was a LAN before a restart is one after it, though its interface may be gone or bare by then.
+    fn keep_lans(&mut self, now: Instant, interfaces: &[Interface]) {
+        for name in self.expected.keys().cloned().collect::<Vec<_>>() {
+            let interface = interfaces.iter().find(|i| i.name == name);
+            let fits = match interface.map(|i| selection::refusal(&self.config, i, std::iter::empty())) {
+                None => selection::other_use(&self.config, &name).is_none(),
+                // One that fits is chosen anyway.
+                Some(reason) => reason == Some(LeftOut::NoAddress),
+            };
+            if fits && self.lans.len() < MAX_LANS {
+                self.notice(Notice::LanKept { interface: name.clone() });
                 self.add_lan(now, LanConfig::new(&name));
             }
+        }
+    }
+
+    /// An interface that is gone, and on which nobody was ever met, was a container's or the like. It takes no LAN's
+    /// place, and is not waited for.
+    fn leave_passers_by(&mut self, now: Instant, interfaces: &[Interface]) {
+        let is_gone = |lan: &Lan| lan.interface.is_some() && !interfaces.iter().any(|i| i.name == lan.name());
+        let gone = self.lans.iter().filter(|(index, lan)| is_gone(lan) && !self.has_met(**index));
+        for index in gone.map(|(index, _)| *index).collect::<Vec<_>>() {
+            self.leave_lan(now, index);
         }
     }
 
@@ -108,6 +136,7 @@ impl Engine {
         self.outputs.push_back(Output::PlanChanged);
         let mut lan = Lan::new(settings, now);
         lan.sequence = self.left_at.get(&index).copied().unwrap_or_default();
+        lan.expect(&self.expected.remove(lan.name()).unwrap_or_default(), now);
         self.lans.insert(index, lan);
         self.recall_lan(now, index);
         // The first phase is random, so that hosts that start together do not ask together.
@@ -140,19 +169,20 @@ impl Engine {
     fn update_lan(&mut self, now: Instant, index: LanIndex, interfaces: &[Interface]) -> bool {
         let Some(lan) = self.lans.get_mut(&index) else { return false };
         let interface = interfaces.iter().find(|i| i.name == lan.settings.interface).cloned();
-        let was_running = lan.running().is_some();
+        let before = lan.running();
         let changed = lan.set_interface(interface, now);
         let name = lan.name().to_owned();
-        match (was_running, lan.running()) {
-            (true, None) => {
-                self.notice(Notice::InterfaceDown { interface: name });
+        match (before, lan.running()) {
+            (Some(number), None) => {
+                let reason = fault(lan.interface.as_ref(), number, interfaces);
+                self.notice(Notice::InterfaceDown { interface: name, reason });
                 self.on_own_carrier_lost(now, index);
             }
-            (false, Some(number)) => {
+            (None, Some(number)) => {
                 self.notice(Notice::InterfaceUp { interface: name, index: number });
                 self.on_own_carrier_back(now, index);
             }
-            (true, Some(_)) | (false, None) => {}
+            (Some(_), Some(_)) | (None, None) => {}
         }
         changed
     }
@@ -209,5 +239,17 @@ impl Engine {
                 self.notice(Notice::SameMac { interface, other, mac });
             }
         }
+    }
+}
+
+/// Why a LAN's interface, which had this number, does not run.
+fn fault(interface: Option<&Interface>, number: InterfaceIndex, interfaces: &[Interface]) -> InterfaceFault {
+    match interface {
+        Some(interface) if interface.up => InterfaceFault::NoCarrier,
+        Some(_) => InterfaceFault::SetDown,
+        None => interfaces
+            .iter()
+            .find(|i| i.index == number)
+            .map_or(InterfaceFault::Gone, |i| InterfaceFault::Renamed(i.name.clone())),
     }
 }

@@ -153,6 +153,14 @@ impl Lan {
         !self.addresses().eq(before)
     }
 
+    /// These addresses are its own, although the interface may be gone, or have lost them. Peers would leave the detour
+    /// to an address that is not told, and there may be no other way to it.
+    pub(super) fn expect(&mut self, addresses: &[InterfaceAddress], now: Instant) {
+        self.addresses.extend(addresses.iter().filter(|a| is_published(a)).map(|a| (a.address(), now)));
+        // Then it may be back from a bounce when it is first seen.
+        self.seen |= !self.addresses.is_empty();
+    }
+
     /// Forgets addresses that have been missing for long. While the interface is down or gone, none are: peers still
     /// reach them by the other LANs. True if the list changed.
     pub(super) fn drop_withdrawn(&mut self, now: Instant) -> bool {

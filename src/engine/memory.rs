@@ -67,16 +67,9 @@ impl Digest {
 }
 
 impl Engine {
-    /// Takes in what an earlier run wrote down.
+    /// Takes in what an earlier run wrote down. What it knew of a LAN is asked for when that is one.
     pub(super) fn recall(&mut self, memory: &Memory) {
-        let start = Instant::default();
-        for known in memory.paths.iter().take(MAX_REMEMBERED) {
-            if self.may_be_lan(&known.interface) {
-                self.recall_path(start, known);
-            } else {
-                self.aside.push(known.clone());
-            }
-        }
+        self.aside.extend(memory.paths.iter().take(MAX_REMEMBERED).cloned());
         self.written = Some(Written::of(memory));
     }
 
@@ -93,12 +86,6 @@ impl Engine {
         let known = self.memory(now).paths.into_iter().filter(|path| path.interface == name);
         self.aside.extend(known);
         self.aside.truncate(MAX_REMEMBERED);
-    }
-
-    fn may_be_lan(&self, interface: &String) -> bool {
-        let named = &self.config.lans;
-        (named.is_empty() && !self.config.exclude.contains(interface))
-            || named.iter().any(|lan| lan.interface == *interface)
     }
 
     fn recall_path(&mut self, now: Instant, known: &RememberedPath) {
@@ -154,6 +141,11 @@ impl Engine {
         });
         let paths = proven.chain(self.aside.iter().cloned()).take(MAX_REMEMBERED).collect();
         Memory { node: Some(self.node), lans: self.indices.clone(), paths }
+    }
+
+    /// Whether anybody has proven to be there.
+    pub(super) fn has_met(&self, lan: LanIndex) -> bool {
+        self.proven_paths().any(|(_, key, _)| key.lan == lan)
     }
 
     fn proven_paths(&self) -> impl Iterator<Item = (&Peer, &PathKey, &Path)> {

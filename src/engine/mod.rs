@@ -58,6 +58,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::config::Config;
+use crate::interface::InterfaceAddress;
 use crate::random::Random;
 use crate::time::Instant;
 use crate::wire::{BootId, CookieSecret, Keys, LanIndex, NodeId};
@@ -114,6 +115,8 @@ pub struct Engine {
     claimants_differ: BTreeSet<IpAddr>,
     /// Unicast INQs to configured addresses that nobody has answered from yet.
     unmet: BTreeMap<(LanIndex, IpAddr), slot::Unmet>,
+    /// Interfaces that were LANs when the last run ended, and in trouble, with their addresses.
+    expected: BTreeMap<String, Vec<InterfaceAddress>>,
     /// Interfaces whose LANs are drained.
     offline: BTreeSet<String>,
     /// Host overlays that were found at the start.
@@ -182,6 +185,7 @@ impl Engine {
             claimants: BTreeSet::new(),
             claimants_differ: BTreeSet::new(),
             unmet: BTreeMap::new(),
+            expected: BTreeMap::new(),
             offline: BTreeSet::new(),
             adopted: BTreeMap::new(),
             own_clone: None,
@@ -204,6 +208,13 @@ impl Engine {
         };
         engine.recall(&memory);
         engine
+    }
+
+    /// Interfaces that were LANs when the last run ended, with the addresses that they had or are to have again. To be
+    /// said before the first [`Input::Interfaces`]. If nobody names the LANs these are such even if they are gone or
+    /// have no address; and in any case their addresses are not withdrawn before they have had time to return.
+    pub fn expect_lans(&mut self, interfaces: BTreeMap<String, Vec<InterfaceAddress>>) {
+        self.expected = interfaces;
     }
 
     /// One thing happened, or the deadline passed.

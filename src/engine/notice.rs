@@ -41,12 +41,38 @@ impl fmt::Display for Evidence {
     }
 }
 
+/// Why an interface cannot pass packets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InterfaceFault {
+    /// No carrier: cable, switch, the other end.
+    NoCarrier,
+    /// Somebody set it down.
+    SetDown,
+    /// There is no interface of that name.
+    Gone,
+    /// It has another name by now, and the settings want the old one.
+    Renamed(String),
+}
+
+impl fmt::Display for InterfaceFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            InterfaceFault::NoCarrier => f.write_str("reason=no-carrier"),
+            InterfaceFault::SetDown => f.write_str("reason=set-down"),
+            InterfaceFault::Gone => f.write_str("reason=gone"),
+            InterfaceFault::Renamed(name) => write!(f, "reason=renamed now={name}"),
+        }
+    }
+}
+
 /// One event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are what the line says; each variant says what happened")]
 pub enum Notice {
     /// An interface was chosen as a LAN.
     LanChosen { interface: String },
+    /// An interface that is gone or bare stays the LAN that it was before a restart.
+    LanKept { interface: String },
     /// An interface was not chosen.
     InterfaceLeftOut { interface: String, reason: LeftOut },
     /// A named interface does not exist; it is waited for.
@@ -58,7 +84,7 @@ pub enum Notice {
     /// A LAN's interface can pass packets.
     InterfaceUp { interface: String, index: InterfaceIndex },
     /// It can not.
-    InterfaceDown { interface: String },
+    InterfaceDown { interface: String, reason: InterfaceFault },
     /// Two of our interfaces have the same hardware address.
     SameMac { interface: String, other: String, mac: MacAddress },
     /// Two of our interfaces are on one LAN.
@@ -137,6 +163,7 @@ impl Notice {
             Notice::PathChanged { evidence: Evidence::Offline, .. } => Loudness::Info,
             Notice::PathChanged { level: Level::Down, .. }
             | Notice::InterfaceAbsent { .. }
+            | Notice::LanKept { .. }
             | Notice::InterfaceDown { .. }
             | Notice::SameMac { .. }
             | Notice::LansJoined { .. }
@@ -195,6 +222,11 @@ impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Notice::LanChosen { interface } => write!(f, "lan-chosen interface={interface} reason=fits"),
+            Notice::LanKept { interface } => write!(
+                f,
+                "lan-kept interface={interface} why=\"it was a LAN before the restart, and is gone or has no address\" \
+                 action=\"wait for it\""
+            ),
             Notice::InterfaceLeftOut { interface, reason } => {
                 write!(f, "interface-left-out interface={interface} {reason}")
             }
@@ -208,7 +240,9 @@ impl fmt::Display for Notice {
             Notice::InterfaceUp { interface, index } => {
                 write!(f, "interface-up interface={interface} index={index}")
             }
-            Notice::InterfaceDown { interface } => write!(f, "interface-down interface={interface}"),
+            Notice::InterfaceDown { interface, reason } => {
+                write!(f, "interface-down interface={interface} {reason}")
+            }
             Notice::SameMac { interface, other, mac } => write!(
                 f,
                 "same-mac interface={interface} other={other} mac={mac} mend=\"ip link set dev {interface} address \

@@ -7,11 +7,12 @@ use crate::interface::{Interface, InterfaceAddress, InterfaceKind};
 /// More LANs than this nobody has, and packets, reports and ACK sizes are bounded by it.
 pub(super) const MAX_LANS: usize = 4;
 
-/// Chooses among the interfaces, given the names of those that are LANs already; says each choice with its reason.
+/// Chooses `room` of the interfaces at most, given those that are LANs already; says each choice with its reason.
 pub(super) fn select(
     config: &Config,
     interfaces: &[Interface],
     lans: &[&Interface],
+    room: usize,
 ) -> (Vec<String>, Vec<Notice>) {
     let mut chosen: Vec<&Interface> = Vec::new();
     let mut notices = Vec::new();
@@ -20,7 +21,7 @@ pub(super) fn select(
             continue;
         }
         match refusal(config, interface, lans.iter().copied().chain(chosen.iter().copied())) {
-            None if lans.len() + chosen.len() < MAX_LANS => {
+            None if chosen.len() < room => {
                 notices.push(Notice::LanChosen { interface: interface.name.clone() });
                 chosen.push(interface);
             }

@@ -1,5 +1,6 @@
 //! When the journal is written and what is made of an old one.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use super::notice::Notice;
 use super::originals::Missing;
 use super::route::{PROTOCOL, Route};
 use super::table::Group;
+use crate::interface::InterfaceAddress;
 use crate::time::Instant;
 
 /// Changes are collected for so long: ten thousand overlays are laid first and written about then. The overlays
@@ -63,6 +65,15 @@ impl Reconciler {
         for Address { interface, present, address } in std::mem::take(&mut self.keeping.read.addresses) {
             self.lans.remember(&interface, HomeAddress { address, present });
         }
+    }
+
+    /// The interfaces that the last run wrote down, and their addresses: what was laid for them may be there still. To
+    /// be asked before the first input.
+    pub fn journalled_addresses(&self) -> BTreeMap<String, Vec<InterfaceAddress>> {
+        let told = self.lans.iter().filter(|(_, lan)| !lan.addresses.is_empty());
+        let addresses =
+            |lan: &super::lan::Lan| lan.addresses.iter().map(|home| home.address.clone()).collect();
+        told.map(|(_, lan)| (lan.name.clone(), addresses(lan))).collect()
     }
 
     /// What the last run knew of routes, once it can be compared with what there is.

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::overlay::Wanted;
 use super::route::Route;
 use super::table::Group;
 use super::{Mirror, Reconciler, waiting};
@@ -54,15 +55,19 @@ impl Reconciler {
         waiting.map(|a| Waiting { interface: owner(&a.address()), address: a.address() }).collect()
     }
 
-    /// What does not go smoothly.
+    /// What does not go smoothly. That others removed what is not wanted by now concerns nobody.
     pub fn troubles(&self) -> Vec<Trouble> {
+        let view = self.view();
+        let matters = |group: &Group, t: &super::trouble::Trouble| {
+            t.refused.is_some() || t.impossible || matches!(view.wanted(*group), Wanted::Overlay(_))
+        };
         let trouble = |(group, t): (&Group, &super::trouble::Trouble)| Trouble {
             group: *group,
             removals: t.removals,
             refused: t.refused,
             impossible: t.impossible,
         };
-        self.troubles.iter().map(trouble).collect()
+        self.troubles.iter().filter(|(group, t)| matters(group, t)).map(trouble).collect()
     }
 
     /// Whether operations are being carried out, or wait to be. After [`super::Input::Stop`]: whether to wait still.

@@ -18,6 +18,10 @@ const LONGEST: Duration = Duration::from_secs(60);
 /// Leases are renewed less often than this.
 const CALM: Duration = Duration::from_secs(10);
 
+/// Who removes it more seldom than this is not fought, but does not keep traffic on a dead way either: it comes back at
+/// once, at most once a minute.
+const QUIET: Duration = LONGEST;
+
 /// After this time without trouble all is forgotten.
 pub(super) const PEACE: Duration = Duration::from_secs(600);
 
@@ -179,8 +183,11 @@ impl Troubles {
 
     fn fresh(&mut self, now: Instant, group: Group) -> &mut Trouble {
         let trouble = self.groups.entry(group).or_default();
-        if now.since(trouble.last) >= PEACE {
+        let quiet = now.since(trouble.last);
+        if quiet >= QUIET {
             trouble.removals = 0;
+        }
+        if quiet >= PEACE {
             trouble.refusals = 0;
         }
         trouble.last = now;

@@ -24,6 +24,28 @@ fn an_interface_that_was_made_again_is_probed_again() {
 }
 
 #[test]
+fn a_restart_while_an_interface_is_gone_cuts_nobody_off() {
+    for flags in ["-r -t 50ms -f 2 -s 5", "-r -t 50ms -f 2 -s 5 -i lanA -i lanB"] {
+        let lab = Lab::alone(2, "AB");
+        let (h1, h2) = (lab.host(1), lab.host(2));
+        let mut daemons = [1, 2].map(|number| lab.host(number).faild_with(flags));
+        lab.settle(&daemons);
+        h2.ip("link del lanA");
+        h1.wait_way('B', h2.v4('A'));
+        pause_ms(500);
+        let meter = Meter::on_lan('A', h1, h2);
+        daemons[1].kill();
+        pause_ms(200);
+        daemons[1].restart();
+        daemons[1].wait_log(&["path-up", "interface=lanB"]);
+        pause_ms(2000);
+        meter.finish_unharmed();
+        h2.attach('A', lab.switch());
+        lab.wait_home();
+    }
+}
+
+#[test]
 fn an_interface_that_is_absent_at_the_start_is_taken_when_it_comes() {
     let lab = Lab::new(2, "AB");
     let (h1, h2) = (lab.host(1), lab.host(2));

@@ -189,6 +189,7 @@ impl Node {
         let mut engine = Engine::new(&self.config, self.memory.clone(), self.random.bytes());
         engine.handle(now, engine::Input::Offline(&self.offline));
         let reconciler = Reconciler::new(Settings::from(&self.config), self.journal.as_deref());
+        engine.expect_lans(reconciler.journalled_addresses());
         let feedback = VecDeque::from([Feedback::Interfaces]);
         let interfaces = Vec::new();
         self.daemon =

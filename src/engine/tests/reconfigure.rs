@@ -7,6 +7,7 @@ use crate::config::{
     Failback, GroupConfig, Judging, Key, KeyRing, LanConfig, MemberConfig, NextHopConfig, NextHops,
     PeerConfig, RouteConfig,
 };
+use crate::interface::Interface;
 
 fn lans(numbers: &[usize]) -> Vec<LanConfig> {
     numbers.iter().map(|lan| LanConfig::new(&format!("lan{lan}"))).collect()
@@ -14,6 +15,10 @@ fn lans(numbers: &[usize]) -> Vec<LanConfig> {
 
 fn named() -> Config {
     Config { requestor: true, lans: lans(&[0, 1]), ..Config::default() }
+}
+
+fn found() -> Config {
+    Config { requestor: true, ..Config::default() }
 }
 
 fn ring(ids: &[u32]) -> KeyRing {
@@ -339,4 +344,62 @@ fn what_an_earlier_run_knew_of_a_lan_that_is_none_by_now_lays_nothing() {
     world.run(ms(3000));
     assert!(world.plan(0).subjects.keys().all(|subject| *subject.home == *"lan1"), "{}", world.state(0));
     assert_eq!(world.memory(0).paths.len(), 2, "it is remembered on");
+}
+
+#[test]
+fn a_restart_while_an_interface_is_gone_or_bare_keeps_the_detour_to_its_addresses() {
+    fn bare(interface: &mut Interface) {
+        interface.addresses.clear();
+        interface.up = false;
+    }
+    fn gone(interface: &mut Interface) {
+        bare(interface);
+        "another".clone_into(&mut interface.name);
+    }
+    let changes: [fn(&mut Interface); 2] = [gone, bare];
+    for (change, config) in changes.into_iter().flat_map(|change| [(change, found()), (change, named())]) {
+        let mut world = moved(&config);
+        let memory = world.memory(0);
+        world.kill(0);
+        change(&mut world.hosts[0].interfaces[0]);
+        world.start_expecting(0, &config, memory, &[0]);
+        world.run(ms(5000));
+        assert_eq!(world.verdict(1, 0, 0), Some(by_lan1(0)), "{}", world.state(1));
+        assert_eq!(world.verdict(0, 0, 1), Some(by_lan1(1)), "{}", world.state(0));
+    }
+}
+
+#[test]
+fn what_was_a_lan_before_a_restart_is_none_if_the_settings_say_so() {
+    let mut world = moved(&found());
+    let memory = world.memory(0);
+    world.kill(0);
+    world.start_expecting(0, &Config { exclude: vec!["lan0".to_owned()], ..found() }, memory, &[0]);
+    world.run(ms(100));
+    assert_eq!(world.plan(0).lans, ["lan1"]);
+    assert_eq!(world.memory(0).paths.len(), 2, "it is remembered on");
+}
+
+#[test]
+fn interfaces_that_come_and_go_without_a_peer_take_no_lans_place() {
+    let mut world = met(&found());
+    for number in 2..8 {
+        world.plug(0, number);
+        world.run(ms(500));
+        assert_eq!(world.plan(0).lans.len(), 3, "{}", world.state(0));
+        world.unplug(0, number);
+        assert_eq!(world.plan(0).lans, ["lan0", "lan1"], "{}", world.state(0));
+    }
+    world.unplug(0, 1);
+    assert_eq!(world.plan(0).lans, ["lan0", "lan1"], "where somebody was met it is waited for");
+}
+
+#[test]
+fn who_has_no_room_for_another_lan_says_so_once() {
+    let mut world = met(&found());
+    (2..5).for_each(|number| world.plug(0, number));
+    world.set_carrier(0, 0, true);
+    let said = |words: &str| world.hosts[0].notices.iter().filter(|(_, n)| n.starts_with(words)).count();
+    assert_eq!(said("lan-chosen interface=lan4"), 0, "{}", world.state(0));
+    assert_eq!(said("interface-left-out interface=lan4 reason=four-lans"), 1, "{}", world.state(0));
 }

@@ -87,10 +87,18 @@ impl World {
     }
 
     pub(super) fn start(&mut self, host: usize, config: &Config, memory: Memory) {
+        self.start_expecting(host, config, memory, &[]);
+    }
+
+    /// A start after a run that left these LANs in its journal.
+    pub(super) fn start_expecting(&mut self, host: usize, config: &Config, memory: Memory, lans: &[usize]) {
         self.count += 1;
         let mut seed = [u8::try_from(host).unwrap(); 32];
         seed[0] = u8::try_from(self.count % 251).unwrap();
-        self.hosts[host].engine = Some(Engine::new(config, memory, seed));
+        let mut engine = Engine::new(config, memory, seed);
+        let expected = lans.iter().map(|lan| interface(*lan, host)).map(|i| (i.name, i.addresses));
+        engine.expect_lans(expected.collect());
+        self.hosts[host].engine = Some(engine);
         self.show_interfaces(host);
     }
 
@@ -183,6 +191,20 @@ impl World {
             engine.handle(now, input);
         }
         self.drain(host);
+    }
+
+    /// An interface appears where no other host is.
+    pub(super) fn plug(&mut self, host: usize, lan: usize) {
+        self.cuts.resize(self.cuts.len().max(lan + 1), |_, _| true);
+        self.hosts[host].interfaces.push(interface(lan, host));
+        self.show_interfaces(host);
+    }
+
+    /// An interface is deleted.
+    pub(super) fn unplug(&mut self, host: usize, lan: usize) {
+        let name = format!("lan{lan}");
+        self.hosts[host].interfaces.retain(|i| i.name != name);
+        self.show_interfaces(host);
     }
 
     pub(super) fn set_prefix(&mut self, host: usize, lan: usize, length: u8) {

@@ -67,9 +67,21 @@ fn a_removed_overlay_comes_back_with_longer_and_longer_pauses() {
     }
     assert!(rig.outcomes.iter().any(|(_, o)| *o == Outcome::Contested));
     assert!(matches!(rig.last_outcome("eth0", "10.0.0.2"), Some(Outcome::Applied(_))));
-    rig.wait(700 * SECOND);
+    rig.wait(60 * SECOND);
     flush(&mut rig);
-    assert_eq!(rig.own().len(), 1, "after a time of peace all is forgiven");
+    assert_eq!(rig.own().len(), 1, "once a minute is no fight");
+}
+
+#[test]
+fn what_others_removed_is_no_trouble_any_more_when_traffic_is_home() {
+    let mut rig = Rig::new();
+    rig.detour("eth0", "10.0.0.2", "eth1", "10.1.0.2");
+    rig.wait(10 * SECOND);
+    flush(&mut rig);
+    assert_eq!(rig.core.troubles().len(), 1);
+    rig.home("eth0", "10.0.0.2");
+    rig.wait(SECOND);
+    assert_eq!(rig.core.troubles(), []);
 }
 
 #[test]
