@@ -6,12 +6,13 @@
 //!                          failures are counted, told once  <--+
 //! ```
 //!
-//! A hook that hangs, fails, or reads nothing costs its own runs and nobody else's. Hooks run as the user that faild
+//! A hook that hangs, fails, reads nothing or writes without end costs its own runs and nobody else's. Hooks run as the user that faild
 //! runs as; where that is root, as `faild` or `nobody`, unless the settings say who.
 
 mod message;
 mod queue;
 mod run;
+mod stderr;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -25,6 +26,7 @@ use nix::unistd::geteuid;
 use self::message::Message;
 use self::queue::{Queue, Topic};
 use self::run::{End, Program, Run};
+use self::stderr::LINES;
 use crate::change::Change;
 use crate::config::account::Account;
 use crate::config::{Config, DEFAULT_USER, HookConfig};
@@ -58,6 +60,9 @@ struct Hook {
     is_failing: bool,
     /// When a failure was told last.
     told: Option<Instant>,
+    /// Since when the lines of its standard error are counted.
+    counted_from: Option<Instant>,
+    lines: usize,
 }
 
 impl Hooks {
@@ -126,6 +131,10 @@ impl Hooks {
         for (topic, (run, event)) in &mut self.running {
             if let Some(end) = run.attend(now, &self.registry, ENDED) {
                 ended.push((topic.clone(), end, *event));
+            }
+            let lines = run.take_lines();
+            if let Some(hook) = self.hooks.iter_mut().find(|hook| hook.number == topic.hook) {
+                hook.on_lines(now, &lines, event);
             }
         }
         for (topic, end, event) in ended {
@@ -206,7 +215,30 @@ impl Hook {
             failures: 0,
             is_failing: false,
             told: None,
+            counted_from: None,
+            lines: 0,
         })
+    }
+
+    /// What it has written on standard error, as far as the log can bear it.
+    fn on_lines(&mut self, now: Instant, lines: &[String], event: &'static str) {
+        if lines.is_empty() {
+            return;
+        }
+        if self.counted_from.is_none_or(|from| now.since(from) >= QUIET) {
+            (self.counted_from, self.lines) = (Some(now), 0);
+        }
+        let command = self.settings.command.join(" ");
+        for line in lines {
+            match self.lines {
+                0..LINES => info!("hook-says command=\"{command}\" event={event} text=\"{line}\""),
+                LINES => warn!(
+                    "hook-cut-short command=\"{command}\" event={event} why=\"more than {LINES} lines in a minute on standard error\""
+                ),
+                _ => return,
+            }
+            self.lines += 1;
+        }
     }
 
     /// The first failure is told, then at most one a minute, and that it works again.

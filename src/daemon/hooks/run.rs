@@ -16,6 +16,7 @@ use nix::unistd::Pid;
 use rustix::process::{PidfdFlags, pidfd_open};
 
 use super::message::Message;
+use super::stderr::Stderr;
 use crate::config::account::Account;
 use crate::time::Instant;
 
@@ -56,6 +57,7 @@ struct Started {
     child: Child,
     /// Readable when it has ended.
     pidfd: OwnedFd,
+    stderr: Stderr,
 }
 
 impl Run {
@@ -95,9 +97,11 @@ impl Run {
         if now >= self.limit && !std::mem::replace(&mut self.is_killed, true) {
             kill(&started.child);
         }
+        started.stderr.look(now);
         let status = started.child.try_wait().transpose()?;
         // What fails here is the wait, and who cannot be waited for is gone.
         let _ = registry.deregister(&mut SourceFd(&started.pidfd.as_raw_fd()));
+        started.stderr.finish();
         Some(match status {
             _ if self.is_killed => End::TimedOut,
             Ok(status) => End::Exited(status),
@@ -105,10 +109,22 @@ impl Run {
         })
     }
 
+    /// What it has written on standard error since the last time.
+    pub(super) fn take_lines(&mut self) -> Vec<String> {
+        match &mut self.state {
+            State::Running(started) => started.stderr.take(),
+            State::Starting(_) => Vec::new(),
+        }
+    }
+
     /// When to look again, if nothing wakes us before. A program that is still being started is not waited for.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let is_running = matches!(self.state, State::Running(_));
-        (is_running && !self.is_killed).then_some(self.limit)
+        match &self.state {
+            State::Running(started) if !self.is_killed => {
+                Some(started.stderr.deadline().map_or(self.limit, |look| look.min(self.limit)))
+            }
+            State::Running(_) | State::Starting(_) => None,
+        }
     }
 }
 
@@ -129,13 +145,16 @@ fn start(program: &Program, message: &Message) -> io::Result<Started> {
     let (path, arguments) = program.command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
     let mut command = Command::new(path);
     command.args(arguments).env_clear().envs(message.environment.iter().map(|(name, value)| (name, value)));
-    command.current_dir("/").process_group(0).stdin(Stdio::piped()).stdout(Stdio::null());
+    let (stderr, theirs) = Stderr::pipe()?;
+    command.current_dir("/").process_group(0).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(theirs);
     if let Some(account) = &program.account {
         command.uid(account.uid).gid(account.gid);
     }
     // SAFETY: between fork and exec only a system call is made, which needs no lock and no memory.
     unsafe { command.pre_exec(unblock_signals) };
     let mut child = command.spawn()?;
+    // With it our copy of the other end of the pipe.
+    drop(command);
     // Who need not be kept alive before all others is not: the daemon may be.
     let _ = std::fs::write(format!("/proc/{}/oom_score_adj", child.id()), "0");
     if let Some(mut stdin) = child.stdin.take() {
@@ -144,7 +163,7 @@ fn start(program: &Program, message: &Message) -> io::Result<Started> {
     }
     let pid = rustix::process::Pid::from_child(&child);
     match pidfd_open(pid, PidfdFlags::NONBLOCK) {
-        Ok(pidfd) => Ok(Started { child, pidfd }),
+        Ok(pidfd) => Ok(Started { child, pidfd, stderr }),
         Err(errno) => {
             kill(&child);
             child.wait()?;
@@ -178,3 +197,44 @@ fn kill(child: &Child) {
 
 /// Starting a program takes little.
 const STACK: usize = 128 << 10;
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use mio::{Events, Poll};
+
+    use super::*;
+    use crate::daemon::clock;
+    use crate::daemon::hooks::stderr::LINES;
+
+    /// Runs a shell script as the loop would: its end, what it wrote, and the turns that this took.
+    fn run(script: &str, limit: Duration) -> (End, Vec<String>, usize) {
+        let mut poll = Poll::new().unwrap();
+        let waker = Arc::new(Waker::new(poll.registry(), Token(1)).unwrap());
+        let command = ["/bin/sh", "-c", script].map(str::to_owned).to_vec();
+        let environment = vec![("PATH", "/usr/bin:/bin".to_owned())];
+        let message = Message { environment, json: String::new() };
+        let limit = clock::read().now + limit;
+        let program = Program { command, account: None };
+        let mut run = Run::start(program, message, limit, Arc::clone(&waker)).unwrap();
+        let (mut events, mut lines) = (Events::with_capacity(8), Vec::new());
+        for turns in 1.. {
+            let now = clock::read().now;
+            let end = run.attend(now, poll.registry(), Token(2));
+            lines.append(&mut run.take_lines());
+            if let Some(end) = end {
+                return (end, lines, turns);
+            }
+            poll.poll(&mut events, run.deadline().map(|at| at.since(now))).unwrap();
+        }
+        unreachable!("it ends");
+    }
+
+    #[test]
+    fn one_that_writes_without_end_costs_few_turns_and_is_ended_in_time() {
+        let (end, lines, turns) = run("yes >&2", Duration::from_millis(400));
+        assert!(matches!(end, End::TimedOut), "{end:?}");
+        assert!(turns <= 20 && lines.len() <= turns * (LINES + 1), "{turns} turns, {} lines", lines.len());
+    }
+}
