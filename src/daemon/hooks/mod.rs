@@ -6,7 +6,8 @@
 //!                          failures are counted, told once  <--+
 //! ```
 //!
-//! A hook that hangs, fails, reads nothing or writes without end costs its own runs and nobody else's. Hooks run as the user that faild
+//! A hook that hangs, fails, reads nothing or writes without end costs its own runs and nobody else's; what it has
+//! started in its process group ends with it. Hooks run as the user that faild
 //! runs as; where that is root, as `faild` or `nobody`, unless the settings say who.
 
 mod message;
@@ -60,6 +61,8 @@ struct Hook {
     is_failing: bool,
     /// When a failure was told last.
     told: Option<Instant>,
+    /// Whether it was told that it leaves programs behind.
+    is_leaving_told: bool,
     /// Since when the lines of its standard error are counted.
     counted_from: Option<Instant>,
     lines: usize,
@@ -215,6 +218,7 @@ impl Hook {
             failures: 0,
             is_failing: false,
             told: None,
+            is_leaving_told: false,
             counted_from: None,
             lines: 0,
         })
@@ -245,7 +249,14 @@ impl Hook {
     fn on_ended(&mut self, now: Instant, end: &End, event: &'static str) {
         self.runs += 1;
         let command = self.settings.command.join(" ");
-        if matches!(end, End::Exited(status) if status.success()) {
+        if matches!(end, End::Exited { left_others: true, .. })
+            && !std::mem::replace(&mut self.is_leaving_told, true)
+        {
+            warn!(
+                "hook-left-programs command=\"{command}\" event={event} action=\"what still ran was killed\" mend=\"let the hook wait for them, or start what is to stay by setsid\""
+            );
+        }
+        if matches!(end, End::Exited { status, .. } if status.success()) {
             if std::mem::take(&mut self.is_failing) {
                 info!("hook-works command=\"{command}\" event={event} failures={}", self.failures);
             }

@@ -31,7 +31,11 @@ pub(super) struct Program {
 /// How a run ended.
 #[derive(Debug)]
 pub(super) enum End {
-    Exited(ExitStatus),
+    /// `left_others`: it had started programs that it did not wait for.
+    Exited {
+        status: ExitStatus,
+        left_others: bool,
+    },
     /// It never ran.
     NotStarted(io::Error),
     TimedOut,
@@ -101,10 +105,15 @@ impl Run {
         let status = started.child.try_wait().transpose()?;
         // What fails here is the wait, and who cannot be waited for is gone.
         let _ = registry.deregister(&mut SourceFd(&started.pidfd.as_raw_fd()));
+        // While anybody is left of the group nobody else gets its number; numbers go round far too slowly for more.
+        let left_others = killpg(group(&started.child), None).is_ok();
+        if left_others {
+            kill(&started.child);
+        }
         started.stderr.finish();
         Some(match status {
             _ if self.is_killed => End::TimedOut,
-            Ok(status) => End::Exited(status),
+            Ok(status) => End::Exited { status, left_others },
             Err(error) => End::NotStarted(error),
         })
     }
@@ -131,7 +140,7 @@ impl Run {
 impl std::fmt::Display for End {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            End::Exited(status) => match (status.code(), status.signal()) {
+            End::Exited { status, .. } => match (status.code(), status.signal()) {
                 (Some(code), _) => write!(f, "exit status {code}"),
                 (_, signal) => write!(f, "signal {}", signal.unwrap_or_default()),
             },
@@ -190,9 +199,13 @@ fn give_up(mut started: Started, error: io::Error) -> End {
 
 /// The program and all that it has started.
 fn kill(child: &Child) {
-    // Pids fit: the kernel's type is i32. Who is gone already needs no signal.
-    let group = Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX));
-    let _ = killpg(group, Signal::SIGKILL);
+    // Who is gone already needs no signal.
+    let _ = killpg(group(child), Signal::SIGKILL);
+}
+
+fn group(child: &Child) -> Pid {
+    // Pids fit: the kernel's type is i32.
+    Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX))
 }
 
 /// Starting a program takes little.
@@ -203,6 +216,7 @@ mod tests {
     use std::time::Duration;
 
     use mio::{Events, Poll};
+    use nix::sys::signal::kill;
 
     use super::*;
     use crate::daemon::clock;
@@ -229,6 +243,32 @@ mod tests {
             poll.poll(&mut events, run.deadline().map(|at| at.since(now))).unwrap();
         }
         unreachable!("it ends");
+    }
+
+    fn is_alive(pid: &str) -> bool {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+    }
+
+    #[test]
+    fn what_is_left_in_the_group_ends_with_the_run_and_what_has_its_own_session_stays() {
+        let script = "sleep 300 & echo $! >&2; \
+                      setsid -f sh -c 'echo $$; exec sleep 300 >&- 2>&-' | cat >&2";
+        let (end, lines, _) = run(script, Duration::from_secs(20));
+        assert!(matches!(end, End::Exited { status, left_others: true } if status.success()), "{end:?}");
+        let [child, daemon] = lines.as_slice() else { panic!("{lines:?}") };
+        while is_alive(child) {
+            nix::poll::poll(&mut [], 1_u8).unwrap();
+        }
+        assert!(is_alive(daemon));
+        kill(Pid::from_raw(daemon.parse().unwrap()), Signal::SIGKILL).unwrap();
+    }
+
+    #[test]
+    fn a_run_that_leaves_nobody_is_not_accused() {
+        let (end, lines, _) = run("(echo child >&2) & wait", Duration::from_secs(20));
+        assert!(matches!(end, End::Exited { left_others: false, .. }), "{end:?}");
+        assert_eq!(lines, ["child"]);
     }
 
     #[test]
