@@ -7,7 +7,7 @@
 //!
 //! Requests come last in a turn, after packets, deadlines and the kernel, one a turn: however many ask, and however
 //! slowly they read, no probe waits for them. Who may connect may read (root, and the socket's group); only root may
-//! change anything.
+//! change anything. Some connections are kept for root.
 
 mod answer;
 mod client;
@@ -140,7 +140,10 @@ impl Control {
     }
 
     fn accept(&mut self, now: Instant) {
-        while self.is_acceptable {
+        for _ in 0..ACCEPTED {
+            if !self.is_acceptable {
+                return;
+            }
             match self.listener.accept() {
                 Ok((stream, _)) => {
                     if let Ok(caller) = getsockopt(&stream, PeerCredentials) {
@@ -155,7 +158,8 @@ impl Control {
     }
 
     fn admit_client(&mut self, now: Instant, mut stream: mio::net::UnixStream, caller: UnixCredentials) {
-        if self.clients.len() >= CLIENTS {
+        let others = self.clients.values().filter(|client| client.uid() != 0).count();
+        if self.clients.len() >= CLIENTS || (caller.uid() != 0 && others >= CLIENTS - KEPT_FOR_ROOT) {
             self.make_room(now);
         }
         let free = (0..=CLIENTS).find(|slot| !self.clients.contains_key(slot)).unwrap_or_default();
@@ -165,9 +169,9 @@ impl Control {
         }
     }
 
-    /// The idlest goes.
+    /// The idlest goes; root's stay while there is another.
     fn make_room(&mut self, now: Instant) {
-        let idlest = self.clients.iter_mut().min_by_key(|(_, client)| client.active);
+        let idlest = self.clients.iter_mut().min_by_key(|(_, client)| (client.uid() == 0, client.active));
         let Some((slot, client)) = idlest else { return };
         client.dismiss(now);
         let slot = *slot;
@@ -279,6 +283,12 @@ const CLIENT: usize = Sockets::FOREIGN | 0x1000;
 
 /// Clients at once: a hundred, and room for those that are just leaving. One more sends the idlest away.
 const CLIENTS: usize = 128;
+
+/// Of these for root alone: whoever else may connect, the administrator gets in, and his follower of events stays.
+const KEPT_FOR_ROOT: usize = 8;
+
+/// Accepted in a turn, at some microseconds each: who connects without end must not keep the loop.
+const ACCEPTED: usize = 64;
 
 /// Between two plans for those who are not root: at a thousand peers a plan takes a tenth of that.
 const PLAN_PAUSE: Duration = Duration::from_secs(1);

@@ -32,12 +32,17 @@ fn what_stands_in_the_place_of_the_socket_gives_way_and_is_not_followed() {
 }
 
 #[test]
-fn the_idlest_makes_room_for_one_more_and_is_told_so() {
+fn others_cannot_take_the_connections_that_are_kept_for_root() {
     let mut bench = Bench::new("crowd");
-    let mut crowd: Vec<BufReader<UnixStream>> = (0..=CLIENTS).map(|_| bench.connect(1000)).collect();
-    assert_eq!(bench.control.clients.len(), CLIENTS);
+    let mut crowd: Vec<BufReader<UnixStream>> = (0..CLIENTS).map(|_| bench.connect(1000)).collect();
+    assert_eq!(bench.control.clients.len(), CLIENTS - KEPT_FOR_ROOT);
     let said = line(&mut crowd[0]);
     assert!(said.contains("made room for another"), "{said}");
+    let roots: Vec<_> = (0..=KEPT_FOR_ROOT).map(|_| bench.connect(0)).collect();
+    assert_eq!(bench.control.clients.len(), CLIENTS, "one more of root's takes the place of another's");
+    crowd.extend((0..CLIENTS).map(|_| bench.connect(1000)));
+    let of_root = bench.control.clients.values().filter(|client| client.uid() == 0).count();
+    assert_eq!((of_root, bench.control.clients.len()), (roots.len(), CLIENTS));
 }
 
 #[test]
