@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::config::{Fault, FaultKind, Faults, Loaded, Origin};
-use crate::control::{RefusalKind, Reply, Request};
+use crate::control::RefusalKind;
 
 const TRIAL: Duration = Duration::from_secs(60);
 
