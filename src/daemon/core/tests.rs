@@ -20,6 +20,8 @@ use crate::reconcile::{Refusal, Route};
 mod reload;
 mod watching;
 
+const FOR_GOOD: By = By::Command { within: None };
+
 #[test]
 fn a_lost_carrier_is_seen_by_the_query_and_needs_no_listing() {
     let mut bench = Bench::new();
@@ -238,13 +240,13 @@ impl Bench {
         };
         let script = Rc::new(RefCell::new(Script { interfaces: vec![lan()], ..Script::default() }));
         let poll = Poll::new().unwrap();
-        let loaded = Loaded { config: config.clone(), warnings: Vec::new(), file: None };
+        let loaded = Loaded { config: config.clone(), warnings: Vec::new(), file: None, text: String::new() };
         let offer = Rc::new(RefCell::new(Ok(loaded)));
         let offered = Rc::clone(&offer);
         let source = Source::new(move |_| offered.borrow().clone());
         let kernel = Box::new(Played(script.clone()));
         let core =
-            super::super::core(config, kernel, &poll, Log::aside(), source).unwrap();
+            super::super::core(config, kernel, &poll, Log::aside(), source, Confirmation::default()).unwrap();
         let moment = Moment { now: Instant::from_nanos(1_000_000_000), realtime: Duration::ZERO };
         let mut bench = Self { core, script, offer, moment, _poll: poll };
         bench.core.start(moment);
