@@ -13,8 +13,8 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, Parser};
 
 use crate::config::{
-    Complaint, Config, Draft, FaultKind, Faults, Loaded, Origin, check_against_interfaces, host_warnings,
-    value,
+    Complaint, Config, DEFAULT_FILE, Draft, FaultKind, Faults, Loaded, Origin, check_against_interfaces,
+    host_warnings, value,
 };
 use crate::interface::Interface;
 
@@ -157,6 +157,17 @@ impl Arguments {
         let mut draft = Draft::from_file(self.config.as_deref());
         self.apply(&mut draft);
         draft.keep_names(running);
+        draft.finish()
+    }
+
+    /// The same with this text in place of the file's.
+    ///
+    /// # Errors
+    /// As [`Arguments::load`].
+    pub fn load_text(&self, text: &str) -> Result<Loaded, Faults> {
+        let path = self.config.as_deref().unwrap_or(Path::new(DEFAULT_FILE));
+        let mut draft = Draft::from_text(path, text);
+        self.apply(&mut draft);
         draft.finish()
     }
 

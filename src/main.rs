@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use faild::cli::{Arguments, ExitStatus, refuse};
 use faild::config::Faults;
-use faild::daemon;
+use faild::daemon::{self, Reading};
 
 fn main() -> ExitCode {
     match Arguments::parse_from_env() {
@@ -22,7 +22,10 @@ fn run(arguments: &Arguments) -> ExitCode {
         Err(faults) => return refuse(&faults, ExitStatus::from(&faults)).into(),
     };
     let again = arguments.rooted();
-    match daemon::run(loaded, move |running| again.load_again(running)) {
+    match daemon::run(loaded, move |reading| match reading {
+        Reading::File { running } => again.load_again(running),
+        Reading::Text(text) => again.load_text(text),
+    }) {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
             let status = error.downcast_ref::<Faults>().map_or(ExitStatus::Failed, ExitStatus::from);

@@ -50,6 +50,7 @@ pub struct Draft {
     pub(super) names: Names,
     pub(super) faults: Vec<Fault>,
     file: Option<PathBuf>,
+    text: String,
 }
 
 /// A configuration that faild can run with.
@@ -61,6 +62,8 @@ pub struct Loaded {
     pub warnings: Vec<String>,
     /// The file that was read, if there was one.
     pub file: Option<PathBuf>,
+    /// Its text, empty if there was none.
+    pub text: String,
 }
 
 impl Draft {
@@ -80,7 +83,7 @@ impl Draft {
 
     /// The defaults, overlaid with a file's text.
     pub fn from_text(path: &Path, text: &str) -> Self {
-        let mut draft = Self::empty();
+        let mut draft = Self { text: text.to_owned(), ..Self::empty() };
         file::read(&mut draft, &Source::new(path, text));
         check_lans(&draft.lans, &mut draft.faults);
         check_peers(&draft.peers, &mut draft.faults);
@@ -103,6 +106,7 @@ impl Draft {
             names: Names::of_resolver(target::ask_system),
             faults: Vec::new(),
             file: None,
+            text: String::new(),
         }
     }
 
@@ -174,7 +178,7 @@ impl Draft {
             groups,
             ..self.settings
         };
-        Ok(Loaded { warnings: warnings(&config), config, file: self.file })
+        Ok(Loaded { warnings: warnings(&config), config, file: self.file, text: self.text })
     }
 }
 

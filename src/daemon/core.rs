@@ -24,6 +24,7 @@ use log::{Level, info, log, log_enabled};
 
 use super::agenda::{Agenda, Task};
 use super::clock;
+use super::confirmation::Confirmation;
 use super::control::Events;
 use super::local_time::time_of_day;
 use super::log::Log;
@@ -46,7 +47,8 @@ mod reload;
 mod stop;
 mod watching;
 
-pub(super) use reload::{Source, Trial};
+pub use reload::Reading;
+pub(super) use reload::{By, Source, Trial};
 pub(super) use stop::End;
 pub(super) use watching::{Watching, judged};
 
@@ -90,6 +92,8 @@ pub(super) struct Core {
     pub(super) source: Source,
     /// Settings that are not confirmed yet.
     pub(super) trial: Option<Trial>,
+    /// Which text of the settings file is confirmed.
+    pub(super) confirmation: Confirmation,
     /// Somebody wants the daemon to end.
     pub(super) end: Option<End>,
     pub(super) tracker: Tracker,

@@ -16,7 +16,7 @@ use nix::sys::time::TimeSpec;
 
 use super::clock;
 use super::control::Control;
-use super::core::{Core, End};
+use super::core::{By, Core, End};
 use super::hooks::Hooks;
 use super::instance::Instance as Lock;
 use super::lag::Lag;
@@ -244,7 +244,7 @@ impl EventLoop {
         self.supervisor.tell_reloading(now);
         self.core.log.reopen();
         // How it went is in the log; nobody else asked.
-        let _ = self.core.reload(now, None);
+        let _ = self.core.reload(now, By::Signal);
         self.supervisor.tell_ready(now);
     }
 

@@ -22,11 +22,26 @@ pub(super) enum Durability {
 ///
 /// What the file system says; then the old text is still there.
 pub(super) fn replace(path: &Path, text: &str, durability: Durability) -> io::Result<()> {
+    replace_with(path, text, durability, 0o644)
+}
+
+/// The same for what others may not read.
+///
+/// # Errors
+///
+/// As [`replace`].
+pub(super) fn replace_private(path: &Path, text: &str, durability: Durability) -> io::Result<()> {
+    replace_with(path, text, durability, 0o600)
+}
+
+fn replace_with(path: &Path, text: &str, durability: Durability, mode: u32) -> io::Result<()> {
     let temporary = temporary(path);
-    write(&temporary, text, durability).and_then(|()| fs::rename(&temporary, path)).inspect_err(|_| {
-        // What could not be written or moved is of no use; that it cannot be removed either changes nothing.
-        let _ = fs::remove_file(&temporary);
-    })?;
+    write(&temporary, text, durability, mode).and_then(|()| fs::rename(&temporary, path)).inspect_err(
+        |_| {
+            // What could not be written or moved is of no use; that it cannot be removed either changes nothing.
+            let _ = fs::remove_file(&temporary);
+        },
+    )?;
     if durability == Durability::Power {
         let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
         File::open(directory.unwrap_or(Path::new(".")))?.sync_all()?;
@@ -68,8 +83,8 @@ pub(super) fn make_directory(path: &Path, mode: u32) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(mode).create(path)
 }
 
-fn write(path: &Path, text: &str, durability: Durability) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o644).open(path)?;
+fn write(path: &Path, text: &str, durability: Durability, mode: u32) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(path)?;
     file.write_all(text.as_bytes())?;
     if durability == Durability::Power { file.sync_all() } else { Ok(()) }
 }

@@ -8,6 +8,7 @@
 mod agenda;
 pub mod clock;
 mod comparing;
+mod confirmation;
 mod control;
 mod core;
 mod detach;
@@ -32,13 +33,16 @@ mod supervisor;
 mod timer;
 
 use std::collections::{BTreeSet, VecDeque};
+use std::path::Path;
 
 use ::log::{info, warn};
 use anyhow::Context;
 use mio::Poll;
 
 use self::agenda::Agenda;
+use self::confirmation::Confirmation;
 use self::control::{Control, Events};
+pub use self::core::Reading;
 use self::core::{Core, Source, Watching};
 use self::detach::{Readiness, Side};
 use self::event_loop::EventLoop;
@@ -52,7 +56,7 @@ use self::signals::Signals;
 use self::state::{Journal, State};
 use self::supervisor::Supervisor;
 use crate::change::Tracker;
-use crate::config::{Config, Faults, Loaded, check_against_interfaces, host_warnings};
+use crate::config::{Config, Faults, Loaded, check_against_interfaces, host_warnings, keep_fixed};
 use crate::engine::Engine;
 use crate::interface::Interface;
 use crate::kernel::{DryRun, Kernel, Monitor, Netlink, RECEIVE_BUFFER};
@@ -61,13 +65,16 @@ use crate::reconcile::{Reconciler, Settings};
 use crate::watch::Watch;
 
 /// Runs the daemon with these settings until a signal ends it; their warnings go to the log first. `load` reads the
-/// settings again, given those that run; from `/` if the daemon detaches. The status to end with is that of this process, which is the one that
+/// settings again; from `/` if the daemon detaches. The status to end with is that of this process, which is the one that
 /// was started if the daemon detaches.
 ///
 /// # Errors
 ///
 /// Why it cannot start, as one line with all causes.
-pub fn run(loaded: Loaded, load: impl Fn(&Config) -> Result<Loaded, Faults> + 'static) -> anyhow::Result<u8> {
+pub fn run(
+    loaded: Loaded,
+    load: impl Fn(Reading<'_>) -> Result<Loaded, Faults> + 'static,
+) -> anyhow::Result<u8> {
     let readiness = match loaded.config.daemon {
         true => match detach::detach()? {
             Side::Parent(status) => return Ok(status),
@@ -92,7 +99,7 @@ pub fn preview(config: &Config) -> Vec<String> {
 }
 
 fn serve(loaded: Loaded, source: Source, readiness: Readiness) -> anyhow::Result<()> {
-    let Loaded { config, warnings, .. } = loaded;
+    let Loaded { config, warnings, file, text } = loaded;
     let signals = Signals::open().context("cannot block signals")?;
     privileges::check(&config)?;
     let instance = Instance::take()?;
@@ -111,12 +118,14 @@ fn serve(loaded: Loaded, source: Source, readiness: Readiness) -> anyhow::Result
     // As root still, which may give the socket to any group.
     let control = Control::open(&config.runtime_dir, &config.control_group, registry)?;
     privileges::drop_rights(&config)?;
+    let mut confirmation = Confirmation::open(&config.state_dir, config.dry_run, text);
+    let config = confirmed(config, file.as_deref(), &mut confirmation, &source, &log);
     let netlink = Netlink::open(RECEIVE_BUFFER).context("cannot talk to the kernel")?;
     let monitor = Monitor::open(netlink.port(), RECEIVE_BUFFER).context("cannot listen to the kernel")?;
     let kernel = open_kernel(netlink, &config)?;
     let registry = poll.registry().try_clone().context("cannot poll")?;
     let hooks = Hooks::new(&config, registry).context("cannot make ready for hooks")?;
-    let core = core(config, kernel, &poll, log.clone(), source)?;
+    let core = core(config, kernel, &poll, log.clone(), source, confirmation)?;
     let mut event_loop = EventLoop::new(core, control, poll, signals, monitor, hooks, instance)?;
     event_loop.supervisor = Supervisor::from_env();
     event_loop.core.start(clock::read());
@@ -129,6 +138,43 @@ fn serve(loaded: Loaded, source: Source, readiness: Readiness) -> anyhow::Result
     readiness.tell()?;
     event_loop.supervisor.tell_ready(clock::read().now);
     event_loop.run()
+}
+
+/// The settings from before those of the file, if those were on trial and nobody has confirmed them.
+fn confirmed(
+    config: Config,
+    file: Option<&Path>,
+    confirmation: &mut Confirmation,
+    source: &Source,
+    log: &Log,
+) -> Config {
+    let Some(text) = confirmation.confirmed() else { return config };
+    let file = file.map_or("none".into(), Path::to_string_lossy);
+    let loaded = source.read(Reading::Text(text)).map_err(anyhow::Error::from).and_then(|mut loaded| {
+        keep_fixed(&config, &mut loaded.config);
+        let list = check_against_interfaces(&loaded.config, &interfaces().unwrap_or_default());
+        if !list.is_empty() {
+            return Err(Faults { list }.into());
+        }
+        log.follow(loaded.config.log.as_deref(), loaded.config.verbosity).map(|()| loaded)
+    });
+    match loaded {
+        Ok(Loaded { config, warnings, .. }) => {
+            warnings.iter().for_each(|warning| warn!("configuration {warning}"));
+            warn!(
+                "settings-unconfirmed file={file} consequence=\"nobody confirmed it: the settings from before are in force\" mend=\"faildctl reload takes it; or change it, and start again\""
+            );
+            confirmation.go_back();
+            config
+        }
+        Err(error) => {
+            warn!(
+                "settings-unconfirmed file={file} error=\"{}\" consequence=\"the settings from before cannot be used: it is in force\"",
+                format!("{error:#}").replace('"', "'")
+            );
+            config
+        }
+    }
 }
 
 /// The kernel, or in a dry run one that is only looked at; refused if the settings do not go with what the host has.
@@ -148,6 +194,7 @@ fn core(
     poll: &Poll,
     log: Log,
     source: Source,
+    confirmation: Confirmation,
 ) -> anyhow::Result<Core> {
     let (state, memory) = State::open(&config.state_dir, config.dry_run)?;
     let (journal, journalled) = Journal::open(&config.runtime_dir, config.dry_run)?;
@@ -184,6 +231,7 @@ fn core(
         log,
         source,
         trial: None,
+        confirmation,
         end: None,
         tracker: Tracker::default(),
         changes: Vec::new(),

@@ -89,7 +89,8 @@ impl Client {
     fn read(&mut self) -> Result<Option<Reply>, ClientError> {
         let mut line = String::new();
         match self.stream.read_line(&mut line) {
-            Ok(0) => Ok(None),
+            // A daemon that closes in the middle of a line has ended as well.
+            Ok(_) if !line.ends_with('\n') => Ok(None),
             Ok(_) => Ok(Some(Reply::from_line(&line)?)),
             Err(error) => Err(self.broken(error)),
         }

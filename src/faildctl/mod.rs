@@ -51,6 +51,12 @@ enum Error {
     Refused(#[from] Refusal),
     #[error("cannot write: {0}")]
     Output(#[from] io::Error),
+    #[error("faild has ended")]
+    Ended,
+    #[error(
+        "faild has closed the connection, to make room for others, or was started anew; go on with: faildctl events --follow --after {last}"
+    )]
+    SentAway { last: u64 },
 }
 
 /// The program.
@@ -88,8 +94,8 @@ fn run(arguments: &Arguments) -> ExitStatus {
             }
             match error {
                 Error::Client(ClientError::StillRunning { .. }) => ExitStatus::Degraded,
-                Error::Client(_) => ExitStatus::NotRunning,
-                Error::Refused(_) | Error::Output(_) => ExitStatus::Degraded,
+                Error::Client(_) | Error::Ended => ExitStatus::NotRunning,
+                Error::Refused(_) | Error::Output(_) | Error::SentAway { .. } => ExitStatus::Degraded,
             }
         }
     }
@@ -122,8 +128,13 @@ fn answer(arguments: &Arguments, client: &mut Client, screen: Screen) -> Result<
                 let last = probes.items.last().map_or(after.unwrap_or(0), |probe| probe.number);
                 return follow_probes(arguments, client, screen, last);
             }
-            (Reply::Events(_), Request::Events { follow: true, .. }) => {
-                return follow(arguments, client, screen);
+            (reply @ Reply::Events(_), Request::Events { follow, after }) => {
+                let last = tell_lost(*after, reply);
+                return if *follow {
+                    follow_events(arguments, client, screen, last)
+                } else {
+                    Ok(ExitStatus::Ok)
+                };
             }
             (Reply::Done(_), Request::Stop { .. }) => {
                 client.wait_until_ended()?;
@@ -135,11 +146,36 @@ fn answer(arguments: &Arguments, client: &mut Client, screen: Screen) -> Result<
 }
 
 /// Shows what comes until the daemon ends.
-fn follow(arguments: &Arguments, client: &mut Client, screen: Screen) -> Result<ExitStatus, Error> {
+fn follow_events(
+    arguments: &Arguments,
+    client: &mut Client,
+    screen: Screen,
+    mut last: u64,
+) -> Result<ExitStatus, Error> {
     while let Some(reply) = client.next()? {
         print(arguments, &reply, screen, false)?;
+        if let Reply::Error(refusal) = reply {
+            return Err(refusal.into());
+        }
+        last = tell_lost(Some(last), &reply);
     }
-    Ok(ExitStatus::NotRunning)
+    // Who was sent away without a word, because there was no room for one, finds the daemon at work.
+    Err(if Client::connect(&arguments.socket()).is_ok() { Error::SentAway { last } } else { Error::Ended })
+}
+
+/// Says how many events are missing after number `last`; the number of the last one that there is.
+fn tell_lost(last: Option<u64>, reply: &Reply) -> u64 {
+    let lost = lost(last, reply);
+    if lost > 0 {
+        let _ = writeln!(io::stderr(), "faildctl: {lost} events are lost: faild keeps the last 512");
+    }
+    let Reply::Events(events) = reply else { return last.unwrap_or(0) };
+    events.last().map_or(last.unwrap_or(0), |event| event.sequence)
+}
+
+fn lost(last: Option<u64>, reply: &Reply) -> u64 {
+    let (Some(last), Reply::Events(events)) = (last, reply) else { return 0 };
+    events.first().map_or(0, |first| first.sequence.saturating_sub(last + 1))
 }
 
 /// Asks again and again: probes are too many, and wanted by too few, for the daemon to send them out by itself.
@@ -202,4 +238,21 @@ const PAUSE_MS: u8 = 200;
 /// See <https://no-color.org>.
 fn is_colour_unwanted() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::Event;
+
+    #[test]
+    fn a_gap_in_the_numbers_is_noticed_once() {
+        let event = |sequence| Event::from_line(sequence, 0, "info", "x");
+        let reply = |from| Reply::Events(vec![event(from), event(from + 1)]);
+        assert_eq!(lost(None, &reply(7)), 0, "nobody asked for those before");
+        assert_eq!((tell_lost(None, &reply(7)), lost(Some(8), &reply(9))), (8, 0));
+        assert_eq!((lost(Some(8), &reply(19)), tell_lost(Some(8), &reply(19))), (10, 20));
+        assert_eq!(lost(Some(20), &reply(1)), 0, "faild was started anew");
+        assert_eq!(tell_lost(Some(20), &Reply::Events(Vec::new())), 20);
+    }
 }

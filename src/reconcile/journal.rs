@@ -9,7 +9,14 @@
 //! `-` stands for what is absent. The prefix of a route is followed by `@table` unless that is main. Legs are
 //! `interface/gateway` or `interface/gateway*weight`, joined by `//`, which no interface name holds; attributes are
 //! hexadecimal. The journal tells which subject an overlay belongs to (by the gateway of the original that it stands in front of), and
-//! what must be put back. One that cannot be read is ignored: overlays are still found by their protocol number.
+//! what must be put back.
+//!
+//! Routes that stand and have no overlay are not in it, on purpose: whether the kernel flushed one with its interface,
+//! or somebody deleted it, while nobody listened, a start cannot know. A route that was deleted and comes back is worse
+//! than one that is lost as it would be without faild. Where an overlay stands it is the other way round: to lift it in
+//! front of nothing would lose traffic that goes well.
+//!
+//! One that cannot be read is ignored: overlays are still found by their protocol number.
 
 use std::fmt::Write;
 use std::net::IpAddr;

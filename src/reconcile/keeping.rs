@@ -96,18 +96,18 @@ impl Reconciler {
     }
 
     /// Writes the journal if it would say something new.
-    pub(super) fn write_journal(&mut self, _now: Instant) {
+    pub(super) fn write_journal(&mut self, now: Instant) {
         self.keeping.due = None;
         self.keeping.changed = false;
-        let text = self.journal().render();
+        let text = self.journal(now).render();
         if text != self.keeping.written && !(self.keeping.written.is_empty() && text.lines().count() <= 1) {
             self.keeping.written.clone_from(&text);
             self.outputs.push_back(Output::Journal(text));
         }
     }
 
-    fn journal(&self) -> Journal {
-        let missing = self.originals.iter().filter(|m| !m.is_suspect()).map(|m| self.missing_original(m));
+    fn journal(&self, now: Instant) -> Journal {
+        let missing = self.originals.flushed(now, &self.lans).map(|m| self.missing_original(m));
         let overlaid = self.own_routes().filter_map(|own| self.overlaid_original(Group::of(&own.key)));
         Journal { addresses: self.home_addresses(), originals: missing.chain(overlaid).collect() }
     }

@@ -120,6 +120,11 @@ impl Originals {
         self.missing.values().flatten()
     }
 
+    /// Those that were flushed: no fresh look is needed where an interface is seen to fall.
+    pub(super) fn flushed(&self, now: Instant, lans: &Lans) -> impl Iterator<Item = &Missing> {
+        self.iter().filter(move |m| !m.is_suspect() || went_with_interface(now, lans, &m.route, &m.lans))
+    }
+
     /// A route is gone, by the kernel's or somebody's doing. `announced`: there was a message.
     pub(super) fn suspect(&mut self, now: Instant, lans: &Lans, route: Arc<Route>, announced: bool) {
         let suspect = Missing::new(Arc::clone(&route), lans_of(lans, &route), Some(now));

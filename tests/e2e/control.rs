@@ -45,7 +45,8 @@ fn what_happens_is_told_while_it_happens() {
     lab.settle(&daemons);
     let mut command = h1.command(FAILDCTL);
     command.arg("--state-dir").arg(h1.state_dir()).args(["events", "-f", "--json"]);
-    let mut follower = command.stdout(Stdio::piped()).spawn().expect("cannot start faildctl");
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut follower = command.spawn().expect("cannot start faildctl");
     let lines = BufReader::new(follower.stdout.take().expect("its output is a pipe")).lines();
     lab.cut_lan('A', Loss::Silent);
     let mut told = lines.map_while(Result::ok).filter(|line| line.contains(r#""event":"failover""#));
@@ -54,7 +55,9 @@ fn what_happens_is_told_while_it_happens() {
     wait_until("faildctl ends with the daemon", std::time::Duration::from_secs(20), || {
         matches!(follower.try_wait(), Ok(Some(_)))
     });
-    assert_eq!(follower.wait().expect("it has ended").code(), Some(3));
+    let ended = follower.wait_with_output().expect("it has ended");
+    let errors = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!((ended.status.code(), errors.as_ref()), (Some(3), "faildctl: faild has ended\n"));
 }
 
 #[test]

@@ -114,6 +114,28 @@ fn a_hook_that_hangs_and_reads_nothing_is_ended_with_its_children_and_holds_up_n
 }
 
 #[test]
+fn what_a_hook_says_is_in_the_log_as_far_as_that_can_bear_it() {
+    let lab = Lab::new(2, "AB");
+    let (h1, h2) = (lab.host(1), lab.host(2));
+    let told = Told::at(h1);
+    let hook =
+        told.script("echo begins >/dev/stderr; yes '\"no\"' | head -n 100000 >&2; echo $FAILD_EVENT >>TOLD");
+    let settings =
+        format!("[[hook]]\ncommand = [\"{}\"]\nevents = [\"failover\", \"failback\"]\n", hook.display());
+    let daemons = [h1.faild(&format!("-r {}", h1.configure(&settings))), h2.faild("-r")];
+    lab.settle(&daemons);
+    lab.cut_lan('A', Loss::Silent);
+    told.wait("failover");
+    lab.heal_lan('A');
+    told.wait("failback");
+    let line = daemons[0].wait_log(&["hook-says"]);
+    assert!(line.ends_with("text=\"begins\""), "{line}");
+    let log = daemons[0].log();
+    let count = |words: &str| log.lines().filter(|line| line.contains(words)).count();
+    assert_eq!((count("hook-says"), count("text=\"'no'\""), count("hook-cut-short")), (32, 31, 1), "{log}");
+}
+
+#[test]
 fn a_later_change_of_a_thing_waits_for_the_earlier() {
     let lab = Lab::new(2, "AB");
     let (h1, h2) = (lab.host(1), lab.host(2));

@@ -150,6 +150,27 @@ fn settings_on_trial_go_back_unless_they_are_confirmed() {
 }
 
 #[test]
+fn what_was_on_trial_when_faild_was_killed_is_in_force_only_when_somebody_takes_it() {
+    let lab = Lab::new(2, "AB");
+    let h1 = lab.host(1);
+    let mut daemons = start(&lab, &settings("AB", ""));
+    h1.configure(&settings("AB", "missed = 4\n"));
+    assert_eq!(h1.faildctl("reload --confirm 1h").code, Some(0));
+    h1.wait_faildctl("status", &["down after 4 missed"]);
+    daemons[0].kill();
+    daemons[0].restart();
+    daemons[0].wait_log(&["settings-unconfirmed", "faildctl reload"]);
+    h1.wait_faildctl("status", &["down after 2 missed"]);
+    daemons[0].signal(Signal::SIGHUP);
+    daemons[0].wait_log(&["reload-fault", "faildctl reload takes it"]);
+    assert_eq!(h1.faildctl("reload").code, Some(0));
+    daemons[0].kill();
+    daemons[0].restart();
+    h1.wait_faildctl("status", &["down after 4 missed"]);
+    assert!(!daemons[0].log().contains("unconfirmed"), "{}", daemons[0].log());
+}
+
+#[test]
 fn another_port_is_taken_by_one_host_after_the_other_and_nothing_moves() {
     let lab = Lab::new(2, "AB");
     let (h1, h2) = (lab.host(1), lab.host(2));

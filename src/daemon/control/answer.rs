@@ -8,7 +8,7 @@ use crate::control::{
     Refusal, RefusalKind, Reply, Request, Route, RouteKind, Routes, Status, TRIAL,
 };
 use crate::daemon::clock;
-use crate::daemon::core::{Core, End};
+use crate::daemon::core::{By, Core, End};
 use crate::daemon::offline::Entry;
 use crate::engine::{self, LanSnapshot, Levels, PathSnapshot, PeerSnapshot, Tally};
 use crate::reconcile::{self, Trouble, WatchedRoute};
@@ -43,7 +43,7 @@ impl Core {
             }),
             Request::Reload { within_ms } => {
                 let within = within_ms.map(Duration::from_millis);
-                done(check_trial(within).and_then(|()| self.reload(now, within)))
+                done(check_trial(within).and_then(|()| self.reload(now, By::Command { within })))
             }
             Request::Confirm {} => done(self.confirm()),
             Request::Stop { keep } => {

@@ -102,11 +102,20 @@ impl Client {
         self.follows = Some(told.map_or(events.last(), |event| event.sequence) + 1);
     }
 
-    /// Whether it has left, or has let an answer lie for too long.
+    /// Says that it has to go, if it has read what it was told before.
+    pub(super) fn dismiss(&mut self, now: Instant) {
+        if self.output.is_empty() {
+            let message = "this connection, the idlest, made room for another; connect again".to_owned();
+            self.answer(now, &Reply::Error(Refusal { kind: RefusalKind::Refused, message }));
+        }
+    }
+
+    /// Whether it has left, or has let an answer lie for too long. Who follows may: a page is all that he costs, and by
+    /// the numbers of the events he sees later how many he has missed.
     pub(super) fn is_over(&self, now: Instant) -> bool {
         match self.output.is_empty() {
             true => self.is_dismissed || (self.has_ended && !self.input.contains(&b'\n')),
-            false => now.since(self.active) > PATIENCE,
+            false => self.follows.is_none() && now.since(self.active) > PATIENCE,
         }
     }
 

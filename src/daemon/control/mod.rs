@@ -7,7 +7,7 @@
 //!
 //! Requests come last in a turn, after packets, deadlines and the kernel, one a turn: however many ask, and however
 //! slowly they read, no probe waits for them. Who may connect may read (root, and the socket's group); only root may
-//! change anything.
+//! change anything. Some connections are kept for root.
 
 mod answer;
 mod client;
@@ -32,7 +32,7 @@ use mio::event::Event;
 use mio::net::UnixListener;
 use mio::{Interest, Registry, Token};
 use nix::libc::{O_NOFOLLOW, O_PATH};
-use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+use nix::sys::socket::{UnixCredentials, getsockopt, sockopt::PeerCredentials};
 
 use crate::config::account;
 use crate::control::{Refusal, RefusalKind, Reply, Request, SOCKET};
@@ -140,9 +140,16 @@ impl Control {
     }
 
     fn accept(&mut self, now: Instant) {
-        while self.is_acceptable {
+        for _ in 0..ACCEPTED {
+            if !self.is_acceptable {
+                return;
+            }
             match self.listener.accept() {
-                Ok((stream, _)) => self.admit_client(now, stream),
+                Ok((stream, _)) => {
+                    if let Ok(caller) = getsockopt(&stream, PeerCredentials) {
+                        self.admit_client(now, stream, caller);
+                    }
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 // Out of descriptors: those who wait are accepted when another connects.
                 Err(_) => self.is_acceptable = false,
@@ -150,17 +157,25 @@ impl Control {
         }
     }
 
-    fn admit_client(&mut self, now: Instant, mut stream: mio::net::UnixStream) {
-        let Ok(caller) = getsockopt(&stream, PeerCredentials) else { return };
-        if self.clients.len() >= CLIENTS {
-            let idle = self.clients.iter().min_by_key(|(_, client)| client.active).map(|(slot, _)| *slot);
-            self.remove_slots(idle.as_slice());
+    fn admit_client(&mut self, now: Instant, mut stream: mio::net::UnixStream, caller: UnixCredentials) {
+        let others = self.clients.values().filter(|client| client.uid() != 0).count();
+        if self.clients.len() >= CLIENTS || (caller.uid() != 0 && others >= CLIENTS - KEPT_FOR_ROOT) {
+            self.make_room(now);
         }
         let free = (0..=CLIENTS).find(|slot| !self.clients.contains_key(slot)).unwrap_or_default();
         let interest = Interest::READABLE | Interest::WRITABLE;
         if self.registry.register(&mut stream, Token(CLIENT | free), interest).is_ok() {
             self.clients.insert(free, Client::new(now, stream, caller));
         }
+    }
+
+    /// The idlest goes; root's stay while there is another.
+    fn make_room(&mut self, now: Instant) {
+        let idlest = self.clients.iter_mut().min_by_key(|(_, client)| (client.uid() == 0, client.active));
+        let Some((slot, client)) = idlest else { return };
+        client.dismiss(now);
+        let slot = *slot;
+        self.remove_slots(&[slot]);
     }
 
     fn remove(&mut self, is_over: impl Fn(&Client) -> bool) {
@@ -269,6 +284,12 @@ const CLIENT: usize = Sockets::FOREIGN | 0x1000;
 /// Clients at once: a hundred, and room for those that are just leaving. One more sends the idlest away.
 const CLIENTS: usize = 128;
 
+/// Of these for root alone: whoever else may connect, the administrator gets in, and his follower of events stays.
+const KEPT_FOR_ROOT: usize = 8;
+
+/// Accepted in a turn, at some microseconds each: who connects without end must not keep the loop.
+const ACCEPTED: usize = 64;
+
 /// Between two plans for those who are not root: at a thousand peers a plan takes a tenth of that.
 const PLAN_PAUSE: Duration = Duration::from_secs(1);
 
@@ -276,30 +297,4 @@ const PLAN_PAUSE: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_stands_in_the_place_of_the_socket_gives_way_and_is_not_followed() {
-        let directory = std::env::temp_dir().join(format!("faild-socket-{}", std::process::id()));
-        fs::create_dir_all(&directory).unwrap();
-        let (socket, other) = (directory.join(SOCKET), directory.join("other"));
-        let poll = mio::Poll::new().unwrap();
-        for target in [Some("nowhere"), Some("other"), None] {
-            fs::write(&other, "kept").unwrap();
-            match target {
-                Some(target) => std::os::unix::fs::symlink(target, &socket).unwrap(),
-                None => fs::write(&socket, "x").unwrap(),
-            }
-            let control = Control::open(&directory, "", poll.registry().try_clone().unwrap()).unwrap();
-            let made = fs::symlink_metadata(&socket).unwrap();
-            assert!(made.file_type().is_socket() && made.mode() & 0o777 == 0o600, "{made:?}");
-            assert_eq!(fs::read_to_string(&other).unwrap(), "kept");
-            drop(control);
-        }
-        fs::remove_file(&socket).unwrap_or_default();
-        std::os::unix::fs::symlink("other", &socket).unwrap();
-        assert!(admit(&socket, "").is_err(), "a link that came in between");
-        fs::remove_dir_all(&directory).unwrap();
-    }
-}
+mod tests;

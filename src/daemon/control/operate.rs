@@ -54,8 +54,9 @@ impl Core {
             return Err(refusal(RefusalKind::Refused, message));
         }
         if self.offline.get(interface).is_none() {
-            self.find_interface(now, interface)?;
-            return Err(refusal(RefusalKind::Refused, format!("{interface} is not offline")));
+            self.find_interface(now, interface).map_err(|error| self.naming_offline(error))?;
+            let message = format!("{interface} is not offline");
+            return Err(self.naming_offline(refusal(RefusalKind::Refused, message)));
         }
         self.offline.remove(interface).map_err(|error| unkept(interface, &error))?;
         let event = if self.is_lan_alone(interface) { "lan-online" } else { "online-requested" };
@@ -98,6 +99,18 @@ impl Core {
             let left = end.saturating_sub(clock::wall()).clamp(SOONEST, LATEST);
             self.agenda.set(Task::ExpireOffline, now + left);
         }
+    }
+
+    /// Who looks for an interface that was renamed since it went offline is told the name that counts.
+    fn naming_offline(&self, refused: Refusal) -> Refusal {
+        let names: Vec<String> = self.offline.names().into_iter().collect();
+        let Some(first) = names.first() else { return refused };
+        let message = format!(
+            "{}; by the name that it went offline with, an interface is put back: faildctl online {first} (offline: {})",
+            refused.message,
+            names.join(", ")
+        );
+        Refusal { message, ..refused }
     }
 
     fn find_interface(&self, now: Instant, interface: &str) -> Result<(), Refusal> {

@@ -8,6 +8,8 @@
 //!
 //!  on trial:  confirmed ----> stays          in time: neither ----> as before
 //! ```
+//!
+//! What went back is not taken again by itself, neither by a start nor by the SIGHUP of whoever rotates the log.
 
 use std::fmt;
 use std::time::Duration;
@@ -26,15 +28,40 @@ use crate::net::Moment;
 use crate::reconcile::{self, Settings};
 use crate::time::Instant;
 
-/// Where the settings come from: the file and the flags of the start, and the addresses of names in those that run.
+/// Settings that are to be read; the flags of the start are put over them.
+#[derive(Debug, Clone, Copy)]
+pub enum Reading<'a> {
+    /// Those of the file, while the daemon runs with these, which have the addresses of names.
+    File {
+        /// Those that run.
+        running: &'a Config,
+    },
+    /// This text in place of the file's.
+    Text(&'a str),
+}
+
+/// Where the settings come from.
 pub(in crate::daemon) struct Source(Box<Load>);
 
-type Load = dyn Fn(&Config) -> Result<Loaded, Faults>;
+type Load = dyn Fn(Reading<'_>) -> Result<Loaded, Faults>;
 
 impl Source {
-    pub(in crate::daemon) fn new(load: impl Fn(&Config) -> Result<Loaded, Faults> + 'static) -> Self {
+    pub(in crate::daemon) fn new(load: impl Fn(Reading<'_>) -> Result<Loaded, Faults> + 'static) -> Self {
         Self(Box::new(load))
     }
+
+    pub(in crate::daemon) fn read(&self, reading: Reading<'_>) -> Result<Loaded, Faults> {
+        (self.0)(reading)
+    }
+}
+
+/// Who wants the settings read again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::daemon) enum By {
+    /// SIGHUP, which whoever rotates the log sends, too.
+    Signal,
+    /// faildctl; `within`: only for so long, unless they are confirmed.
+    Command { within: Option<Duration> },
 }
 
 /// Settings that go back unless they are confirmed.
@@ -45,14 +72,9 @@ pub(in crate::daemon) struct Trial {
 }
 
 impl Core {
-    /// Reads the settings again and takes them over; `within`: only for so long, unless they are confirmed. What was
-    /// changed, in words.
-    pub(in crate::daemon) fn reload(
-        &mut self,
-        now: Instant,
-        within: Option<Duration>,
-    ) -> Result<String, Refusal> {
-        let result = self.try_reload(now, within);
+    /// Reads the settings again and takes them over. What was changed, in words.
+    pub(in crate::daemon) fn reload(&mut self, now: Instant, by: By) -> Result<String, Refusal> {
+        let result = self.try_reload(now, by);
         match &result {
             Ok(_) => {}
             Err(refusal) => {
@@ -65,15 +87,20 @@ impl Core {
         result
     }
 
-    fn try_reload(&mut self, now: Instant, within: Option<Duration>) -> Result<String, Refusal> {
+    fn try_reload(&mut self, now: Instant, by: By) -> Result<String, Refusal> {
         if let Some(left) = self.unconfirmed(now) {
             return Err(refused(format!(
                 "the last reload waits to be confirmed, and goes back in {:.0}s; confirm it first (faildctl confirm), or wait",
                 left.as_secs_f64().ceil()
             )));
         }
-        let Loaded { mut config, mut warnings, .. } =
-            (self.source.0)(&self.config).map_err(|faults| faulty(&faults))?;
+        let reading = Reading::File { running: &self.config };
+        let Loaded { mut config, mut warnings, text, .. } =
+            self.source.read(reading).map_err(|faults| faulty(&faults))?;
+        if by == By::Signal && self.confirmation.is_unconfirmed(&text) {
+            let message = "nobody has confirmed the settings file as it is; faildctl reload takes it";
+            return Err(refused(message.to_owned()));
+        }
         let interfaces = self.kernel.interfaces().map_err(|error| failed(&error))?;
         let list = check_against_interfaces(&config, &interfaces);
         if !list.is_empty() {
@@ -86,24 +113,38 @@ impl Core {
             warnings.push(format!("{} takes effect at the next start", fixed.join(", ")));
         }
         self.log.follow(config.log.as_deref(), config.verbosity).map_err(|error| failed(&error))?;
-        let before = self.config.clone();
-        let mut words = self.take_over(now, config, interfaces, "reloaded");
-        if let Some(within) = within.filter(|_| before != self.config) {
-            words.push_str(&self.begin_trial(now, within, before));
-        }
-        for warning in &warnings {
+        let words = match by {
+            By::Command { within: Some(within) } if config != self.config => {
+                warnings.extend(self.begin_trial(now, within, text));
+                let words = self.take_over(now, config, interfaces, "reloaded");
+                let seconds = within.as_secs_f64();
+                format!("{words}\nit goes back in {seconds}s unless it is confirmed: faildctl confirm")
+            }
+            By::Command { .. } | By::Signal => {
+                self.confirmation.accept(text);
+                self.take_over(now, config, interfaces, "reloaded")
+            }
+        };
+        Ok(self.warn_of(words, &warnings))
+    }
+
+    fn warn_of(&mut self, mut words: String, warnings: &[String]) -> String {
+        for warning in warnings {
             self.say(Level::Warn, &format_args!("configuration {warning}"));
             words.push_str(&format!("\nwarning: {warning}"));
         }
-        Ok(words)
+        words
     }
 
-    fn begin_trial(&mut self, now: Instant, within: Duration, before: Config) -> String {
-        self.trial = Some(Trial { before, until: now + within });
+    /// Notes the settings from before, for the next start as well, before others are in force. A warning, if that
+    /// could not be.
+    fn begin_trial(&mut self, now: Instant, within: Duration, text: String) -> Option<String> {
+        self.trial = Some(Trial { before: self.config.clone(), until: now + within });
         self.agenda.set(Task::RollBack, now + within);
         let seconds = within.as_secs_f64();
         self.say(Level::Info, &format_args!("reload-on-trial within={seconds}s mend=\"faildctl confirm\""));
-        format!("\nit goes back in {seconds}s unless it is confirmed: faildctl confirm")
+        let kept = self.confirmation.try_out(text);
+        kept.err().map(|error| format!("unconfirmed.toml in the state directory cannot be written ({error}): should faild end before it is confirmed, the file counts"))
     }
 
     /// How long the settings on trial have left.
@@ -115,6 +156,7 @@ impl Core {
     pub(in crate::daemon) fn confirm(&mut self) -> Result<String, Refusal> {
         match self.trial.take() {
             Some(_) => {
+                self.confirmation.confirm();
                 self.say(Level::Info, &"reload-confirmed");
                 Ok("confirmed: the settings stay".to_owned())
             }
@@ -127,6 +169,7 @@ impl Core {
     /// Nobody has confirmed in time.
     pub(super) fn roll_back(&mut self, now: Instant) {
         let Some(Trial { before, .. }) = self.trial.take() else { return };
+        self.confirmation.go_back();
         if let Err(error) = self.log.follow(before.log.as_deref(), before.verbosity) {
             self.say(
                 Level::Error,
@@ -137,7 +180,7 @@ impl Core {
         self.take_over(now, before, interfaces, "reload-rolled-back");
         self.say(
             Level::Warn,
-            &"reload-unconfirmed consequence=\"the settings from before are in force; the file counts again at the next reload or start\"",
+            &"reload-unconfirmed consequence=\"the settings from before are in force\" mend=\"faildctl reload takes the file; or change it\"",
         );
     }
 

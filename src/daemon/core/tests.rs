@@ -13,12 +13,15 @@ use nix::sched::{CloneFlags, unshare};
 use super::reading::{RETRY, SECOND_LOOK};
 use super::*;
 use crate::config::{Faults, LanConfig, Loaded};
+use crate::control::{Reply, Request};
 use crate::interface::{InterfaceKind, MacAddress};
 use crate::kernel::{Error, Event, Hop, LinkState};
 use crate::reconcile::{Refusal, Route};
 
 mod reload;
 mod watching;
+
+const FOR_GOOD: By = By::Command { within: None };
 
 #[test]
 fn a_lost_carrier_is_seen_by_the_query_and_needs_no_listing() {
@@ -141,6 +144,20 @@ fn clones_are_told_with_what_the_kernel_knows_of_their_hardware() {
     assert_eq!(bench.core.hardware_of(&engine::Notice::PeerRestarted { peer: node }), "");
 }
 
+#[test]
+fn an_interface_that_was_renamed_is_put_back_by_the_name_that_it_went_offline_with() {
+    let mut bench = Bench::new();
+    let now = bench.moment.now;
+    let (interface, reason) = ("lan-a".to_owned(), None);
+    bench.core.answer(now, &Request::Offline { interface, reason, for_s: None, force: true });
+    bench.script.borrow_mut().interfaces[0].name = "lan-z".to_owned();
+    bench.core.take_events(now, vec![Event::Links]);
+    let online = |name: &str| Request::Online { interface: name.to_owned() };
+    let Reply::Error(refusal) = bench.core.answer(now, &online("lan-z")) else { panic!("no refusal") };
+    assert!(refusal.message.contains("faildctl online lan-a"), "{refusal}");
+    assert!(matches!(bench.core.answer(now, &online("lan-a")), Reply::Done(_)));
+}
+
 /// What the played kernel says, and what it was asked.
 #[derive(Default)]
 struct Script {
@@ -224,12 +241,13 @@ impl Bench {
         };
         let script = Rc::new(RefCell::new(Script { interfaces: vec![lan()], ..Script::default() }));
         let poll = Poll::new().unwrap();
-        let loaded = Loaded { config: config.clone(), warnings: Vec::new(), file: None };
+        let loaded = Loaded { config: config.clone(), warnings: Vec::new(), file: None, text: String::new() };
         let offer = Rc::new(RefCell::new(Ok(loaded)));
         let offered = Rc::clone(&offer);
         let source = Source::new(move |_| offered.borrow().clone());
         let kernel = Box::new(Played(script.clone()));
-        let core = super::super::core(config, kernel, &poll, Log::aside(), source).unwrap();
+        let core =
+            super::super::core(config, kernel, &poll, Log::aside(), source, Confirmation::default()).unwrap();
         let moment = Moment { now: Instant::from_nanos(1_000_000_000), realtime: Duration::ZERO };
         let mut bench = Self { core, script, offer, moment, _poll: poll };
         bench.core.start(moment);

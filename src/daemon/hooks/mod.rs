@@ -6,12 +6,14 @@
 //!                          failures are counted, told once  <--+
 //! ```
 //!
-//! A hook that hangs, fails, or reads nothing costs its own runs and nobody else's. Hooks run as the user that faild
+//! A hook that hangs, fails, reads nothing or writes without end costs its own runs and nobody else's; what it has
+//! started in its process group ends with it. Hooks run as the user that faild
 //! runs as; where that is root, as `faild` or `nobody`, unless the settings say who.
 
 mod message;
 mod queue;
 mod run;
+mod stderr;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -25,6 +27,7 @@ use nix::unistd::geteuid;
 use self::message::Message;
 use self::queue::{Queue, Topic};
 use self::run::{End, Program, Run};
+use self::stderr::LINES;
 use crate::change::Change;
 use crate::config::account::Account;
 use crate::config::{Config, DEFAULT_USER, HookConfig};
@@ -58,6 +61,11 @@ struct Hook {
     is_failing: bool,
     /// When a failure was told last.
     told: Option<Instant>,
+    /// Whether it was told that it leaves programs behind.
+    is_leaving_told: bool,
+    /// Since when the lines of its standard error are counted.
+    counted_from: Option<Instant>,
+    lines: usize,
 }
 
 impl Hooks {
@@ -126,6 +134,10 @@ impl Hooks {
         for (topic, (run, event)) in &mut self.running {
             if let Some(end) = run.attend(now, &self.registry, ENDED) {
                 ended.push((topic.clone(), end, *event));
+            }
+            let lines = run.take_lines();
+            if let Some(hook) = self.hooks.iter_mut().find(|hook| hook.number == topic.hook) {
+                hook.on_lines(now, &lines, event);
             }
         }
         for (topic, end, event) in ended {
@@ -206,14 +218,45 @@ impl Hook {
             failures: 0,
             is_failing: false,
             told: None,
+            is_leaving_told: false,
+            counted_from: None,
+            lines: 0,
         })
+    }
+
+    /// What it has written on standard error, as far as the log can bear it.
+    fn on_lines(&mut self, now: Instant, lines: &[String], event: &'static str) {
+        if lines.is_empty() {
+            return;
+        }
+        if self.counted_from.is_none_or(|from| now.since(from) >= QUIET) {
+            (self.counted_from, self.lines) = (Some(now), 0);
+        }
+        let command = self.settings.command.join(" ");
+        for line in lines {
+            match self.lines {
+                0..LINES => info!("hook-says command=\"{command}\" event={event} text=\"{line}\""),
+                LINES => warn!(
+                    "hook-cut-short command=\"{command}\" event={event} why=\"more than {LINES} lines in a minute on standard error\""
+                ),
+                _ => return,
+            }
+            self.lines += 1;
+        }
     }
 
     /// The first failure is told, then at most one a minute, and that it works again.
     fn on_ended(&mut self, now: Instant, end: &End, event: &'static str) {
         self.runs += 1;
         let command = self.settings.command.join(" ");
-        if matches!(end, End::Exited(status) if status.success()) {
+        if matches!(end, End::Exited { left_others: true, .. })
+            && !std::mem::replace(&mut self.is_leaving_told, true)
+        {
+            warn!(
+                "hook-left-programs command=\"{command}\" event={event} action=\"what still ran was killed\" mend=\"let the hook wait for them, or start what is to stay by setsid\""
+            );
+        }
+        if matches!(end, End::Exited { status, .. } if status.success()) {
             if std::mem::take(&mut self.is_failing) {
                 info!("hook-works command=\"{command}\" event={event} failures={}", self.failures);
             }

@@ -16,6 +16,7 @@ use nix::unistd::Pid;
 use rustix::process::{PidfdFlags, pidfd_open};
 
 use super::message::Message;
+use super::stderr::Stderr;
 use crate::config::account::Account;
 use crate::time::Instant;
 
@@ -30,7 +31,11 @@ pub(super) struct Program {
 /// How a run ended.
 #[derive(Debug)]
 pub(super) enum End {
-    Exited(ExitStatus),
+    /// `left_others`: it had started programs that it did not wait for.
+    Exited {
+        status: ExitStatus,
+        left_others: bool,
+    },
     /// It never ran.
     NotStarted(io::Error),
     TimedOut,
@@ -56,6 +61,7 @@ struct Started {
     child: Child,
     /// Readable when it has ended.
     pidfd: OwnedFd,
+    stderr: Stderr,
 }
 
 impl Run {
@@ -95,27 +101,46 @@ impl Run {
         if now >= self.limit && !std::mem::replace(&mut self.is_killed, true) {
             kill(&started.child);
         }
+        started.stderr.look(now);
         let status = started.child.try_wait().transpose()?;
         // What fails here is the wait, and who cannot be waited for is gone.
         let _ = registry.deregister(&mut SourceFd(&started.pidfd.as_raw_fd()));
+        // While anybody is left of the group nobody else gets its number; numbers go round far too slowly for more.
+        let left_others = killpg(group(&started.child), None).is_ok();
+        if left_others {
+            kill(&started.child);
+        }
+        started.stderr.finish();
         Some(match status {
             _ if self.is_killed => End::TimedOut,
-            Ok(status) => End::Exited(status),
+            Ok(status) => End::Exited { status, left_others },
             Err(error) => End::NotStarted(error),
         })
     }
 
+    /// What it has written on standard error since the last time.
+    pub(super) fn take_lines(&mut self) -> Vec<String> {
+        match &mut self.state {
+            State::Running(started) => started.stderr.take(),
+            State::Starting(_) => Vec::new(),
+        }
+    }
+
     /// When to look again, if nothing wakes us before. A program that is still being started is not waited for.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let is_running = matches!(self.state, State::Running(_));
-        (is_running && !self.is_killed).then_some(self.limit)
+        match &self.state {
+            State::Running(started) if !self.is_killed => {
+                Some(started.stderr.deadline().map_or(self.limit, |look| look.min(self.limit)))
+            }
+            State::Running(_) | State::Starting(_) => None,
+        }
     }
 }
 
 impl std::fmt::Display for End {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            End::Exited(status) => match (status.code(), status.signal()) {
+            End::Exited { status, .. } => match (status.code(), status.signal()) {
                 (Some(code), _) => write!(f, "exit status {code}"),
                 (_, signal) => write!(f, "signal {}", signal.unwrap_or_default()),
             },
@@ -129,13 +154,16 @@ fn start(program: &Program, message: &Message) -> io::Result<Started> {
     let (path, arguments) = program.command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
     let mut command = Command::new(path);
     command.args(arguments).env_clear().envs(message.environment.iter().map(|(name, value)| (name, value)));
-    command.current_dir("/").process_group(0).stdin(Stdio::piped()).stdout(Stdio::null());
+    let (stderr, theirs) = Stderr::pipe()?;
+    command.current_dir("/").process_group(0).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(theirs);
     if let Some(account) = &program.account {
         command.uid(account.uid).gid(account.gid);
     }
     // SAFETY: between fork and exec only a system call is made, which needs no lock and no memory.
     unsafe { command.pre_exec(unblock_signals) };
     let mut child = command.spawn()?;
+    // With it our copy of the other end of the pipe.
+    drop(command);
     // Who need not be kept alive before all others is not: the daemon may be.
     let _ = std::fs::write(format!("/proc/{}/oom_score_adj", child.id()), "0");
     if let Some(mut stdin) = child.stdin.take() {
@@ -144,7 +172,7 @@ fn start(program: &Program, message: &Message) -> io::Result<Started> {
     }
     let pid = rustix::process::Pid::from_child(&child);
     match pidfd_open(pid, PidfdFlags::NONBLOCK) {
-        Ok(pidfd) => Ok(Started { child, pidfd }),
+        Ok(pidfd) => Ok(Started { child, pidfd, stderr }),
         Err(errno) => {
             kill(&child);
             child.wait()?;
@@ -171,10 +199,82 @@ fn give_up(mut started: Started, error: io::Error) -> End {
 
 /// The program and all that it has started.
 fn kill(child: &Child) {
-    // Pids fit: the kernel's type is i32. Who is gone already needs no signal.
-    let group = Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX));
-    let _ = killpg(group, Signal::SIGKILL);
+    // Who is gone already needs no signal.
+    let _ = killpg(group(child), Signal::SIGKILL);
+}
+
+fn group(child: &Child) -> Pid {
+    // Pids fit: the kernel's type is i32.
+    Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX))
 }
 
 /// Starting a program takes little.
 const STACK: usize = 128 << 10;
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use mio::{Events, Poll};
+    use nix::sys::signal::kill;
+
+    use super::*;
+    use crate::daemon::clock;
+    use crate::daemon::hooks::stderr::LINES;
+
+    /// Runs a shell script as the loop would: its end, what it wrote, and the turns that this took.
+    fn run(script: &str, limit: Duration) -> (End, Vec<String>, usize) {
+        let mut poll = Poll::new().unwrap();
+        let waker = Arc::new(Waker::new(poll.registry(), Token(1)).unwrap());
+        let command = ["/bin/sh", "-c", script].map(str::to_owned).to_vec();
+        let environment = vec![("PATH", "/usr/bin:/bin".to_owned())];
+        let message = Message { environment, json: String::new() };
+        let limit = clock::read().now + limit;
+        let program = Program { command, account: None };
+        let mut run = Run::start(program, message, limit, Arc::clone(&waker)).unwrap();
+        let (mut events, mut lines) = (Events::with_capacity(8), Vec::new());
+        for turns in 1.. {
+            let now = clock::read().now;
+            let end = run.attend(now, poll.registry(), Token(2));
+            lines.append(&mut run.take_lines());
+            if let Some(end) = end {
+                return (end, lines, turns);
+            }
+            poll.poll(&mut events, run.deadline().map(|at| at.since(now))).unwrap();
+        }
+        unreachable!("it ends");
+    }
+
+    fn is_alive(pid: &str) -> bool {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+    }
+
+    #[test]
+    fn what_is_left_in_the_group_ends_with_the_run_and_what_has_its_own_session_stays() {
+        let script = "sleep 300 & echo $! >&2; \
+                      setsid -f sh -c 'echo $$; exec sleep 300 >&- 2>&-' | cat >&2";
+        let (end, lines, _) = run(script, Duration::from_secs(20));
+        assert!(matches!(end, End::Exited { status, left_others: true } if status.success()), "{end:?}");
+        let [child, daemon] = lines.as_slice() else { panic!("{lines:?}") };
+        while is_alive(child) {
+            nix::poll::poll(&mut [], 1_u8).unwrap();
+        }
+        assert!(is_alive(daemon));
+        kill(Pid::from_raw(daemon.parse().unwrap()), Signal::SIGKILL).unwrap();
+    }
+
+    #[test]
+    fn a_run_that_leaves_nobody_is_not_accused() {
+        let (end, lines, _) = run("(echo child >&2) & wait", Duration::from_secs(20));
+        assert!(matches!(end, End::Exited { left_others: false, .. }), "{end:?}");
+        assert_eq!(lines, ["child"]);
+    }
+
+    #[test]
+    fn one_that_writes_without_end_costs_few_turns_and_is_ended_in_time() {
+        let (end, lines, turns) = run("yes >&2", Duration::from_millis(400));
+        assert!(matches!(end, End::TimedOut), "{end:?}");
+        assert!(turns <= 20 && lines.len() <= turns * (LINES + 1), "{turns} turns, {} lines", lines.len());
+    }
+}

@@ -25,6 +25,18 @@ fn a_route_that_was_flushed_before_the_crash_is_put_back_after_it() {
 }
 
 #[test]
+fn a_route_is_in_the_journal_as_soon_as_its_interface_is_seen_to_fall() {
+    let mut rig = Rig::new();
+    rig.add(&route("198.51.100.0/24", "10.0.0.9", ETH0, 0));
+    rig.event(|k| k.set_up(ETH0, false));
+    assert!(rig.journal.contains("original missing 198.51.100.0/24"), "{}", rig.journal);
+    rig.restart(true);
+    rig.event(|k| k.set_up(ETH0, true));
+    rig.wait(5 * SECOND);
+    assert_eq!(rig.foreign(), ["198.51.100.0/24 via 10.0.0.9 dev 2 metric 0"]);
+}
+
+#[test]
 fn an_original_that_is_flushed_while_nobody_watches_is_put_back_before_its_overlay_is_lifted() {
     let mut rig = Rig::new();
     rig.add(&route("198.51.100.0/24", "10.0.0.9", ETH0, 0));

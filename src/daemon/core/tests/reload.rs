@@ -2,14 +2,16 @@
 
 use super::*;
 use crate::config::{Fault, FaultKind, Faults, Loaded, Origin};
-use crate::control::{RefusalKind, Reply, Request};
+use crate::control::RefusalKind;
 
 const TRIAL: Duration = Duration::from_secs(60);
+const ON_TRIAL: By = By::Command { within: Some(TRIAL) };
 
 fn offer(bench: &Bench, change: impl FnOnce(&mut Config)) {
     let mut config = bench.core.config.clone();
     change(&mut config);
-    *bench.offer.borrow_mut() = Ok(Loaded { config, warnings: Vec::new(), file: None });
+    let text = format!("{config:?}");
+    *bench.offer.borrow_mut() = Ok(Loaded { config, warnings: Vec::new(), file: None, text });
 }
 
 fn ask(bench: &mut Bench, request: &Request) -> Reply {
@@ -31,7 +33,7 @@ fn settings_that_are_the_same_ask_the_kernel_for_nothing_but_its_interfaces() {
     let mut bench = Bench::new();
     bench.done();
     offer(&bench, |_| {});
-    let reply = bench.core.reload(bench.moment.now, Some(TRIAL)).unwrap();
+    let reply = bench.core.reload(bench.moment.now, ON_TRIAL).unwrap();
     assert_eq!(reply, "reloaded: nothing has changed");
     assert_eq!(bench.done(), ["interfaces"]);
     assert!(bench.core.errands.is_empty() && bench.core.trial.is_none());
@@ -80,7 +82,7 @@ fn what_only_a_start_can_change_is_named_in_one_warning() {
     offer(&bench, |config| {
         (config.dry_run, config.daemon, config.port) = (false, true, 7777);
     });
-    let words = bench.core.reload(bench.moment.now, None).unwrap();
+    let words = bench.core.reload(bench.moment.now, FOR_GOOD).unwrap();
     assert!(words.ends_with("warning: daemon, dry-run takes effect at the next start"), "{words}");
     assert!(bench.core.config.dry_run && !bench.core.config.daemon && bench.core.config.port == 7777);
 }
@@ -89,7 +91,7 @@ fn what_only_a_start_can_change_is_named_in_one_warning() {
 fn a_lan_that_leaves_and_one_that_comes_are_taken_at_once() {
     let mut bench = Bench::new();
     offer(&bench, |config| config.lans = vec![LanConfig::new("lan-b")]);
-    bench.core.reload(bench.moment.now, None).unwrap();
+    bench.core.reload(bench.moment.now, FOR_GOOD).unwrap();
     assert_eq!(bench.core.engine.plan().lans, ["lan-b"]);
     assert!(is_told(&bench, "lan-left") && is_told(&bench, "interface-absent"));
     assert!(is_told(&bench, "reloaded changes=lan"));
@@ -126,7 +128,7 @@ fn settings_on_trial_go_back_unless_they_are_confirmed() {
 fn while_one_reload_is_on_trial_another_is_refused() {
     let mut bench = Bench::new();
     offer(&bench, |config| config.missed = NonZeroU32::new(7).unwrap());
-    bench.core.reload(bench.moment.now, Some(TRIAL)).unwrap();
+    bench.core.reload(bench.moment.now, ON_TRIAL).unwrap();
     offer(&bench, |config| config.missed = NonZeroU32::new(8).unwrap());
     for within_ms in [None, Some(5000)] {
         let (_, message) = refusal(ask(&mut bench, &Request::Reload { within_ms }));
@@ -134,8 +136,28 @@ fn while_one_reload_is_on_trial_another_is_refused() {
     }
     assert_eq!(bench.core.config.missed.get(), 7);
     ask(&mut bench, &Request::Confirm {});
-    bench.core.reload(bench.moment.now, None).unwrap();
+    bench.core.reload(bench.moment.now, FOR_GOOD).unwrap();
     assert_eq!(bench.core.config.missed.get(), 8);
+}
+
+#[test]
+fn what_nobody_has_confirmed_is_taken_again_by_a_command_and_not_by_a_signal() {
+    let mut bench = Bench::new();
+    offer(&bench, |config| config.missed = NonZeroU32::new(7).unwrap());
+    bench.core.reload(bench.moment.now, ON_TRIAL).unwrap();
+    bench.pass(TRIAL);
+    let refusal = bench.core.reload(bench.moment.now, By::Signal).unwrap_err();
+    assert!(refusal.message.ends_with("faildctl reload takes it"), "{refusal:?}");
+    assert_eq!(bench.core.config.missed.get(), 2);
+    bench.core.reload(bench.moment.now, FOR_GOOD).unwrap();
+    assert_eq!(bench.core.config.missed.get(), 7);
+    bench.core.reload(bench.moment.now, By::Signal).unwrap();
+    offer(&bench, |config| config.missed = NonZeroU32::new(8).unwrap());
+    bench.core.reload(bench.moment.now, ON_TRIAL).unwrap();
+    bench.pass(TRIAL);
+    offer(&bench, |config| config.missed = NonZeroU32::new(9).unwrap());
+    bench.core.reload(bench.moment.now, By::Signal).unwrap();
+    assert_eq!(bench.core.config.missed.get(), 9, "the file has been changed since");
 }
 
 #[test]

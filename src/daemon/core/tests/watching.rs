@@ -67,13 +67,13 @@ fn settings_without_destinations_end_it() {
     let mut bench = watching(&["lan-a"]);
     let now = bench.moment.now;
     offer(&bench, |config| config.routes.clear());
-    bench.core.reload(now, None).unwrap();
+    bench.core.reload(now, FOR_GOOD).unwrap();
     bench.core.hand_over_plan(now);
     assert!(!bench.core.watching.is_on && !bench.core.watching.judges("lan-a"));
     assert!(bench.core.reconciler.scope().interfaces.iter().all(|name| name == "lan-a"));
     assert_eq!((bench.core.watch.deadline(), bench.core.probers.sockets()), (None, 0));
     offer(&bench, |config| config.routes = vec![route(&["lan-a"])]);
-    bench.core.reload(now, None).unwrap();
+    bench.core.reload(now, FOR_GOOD).unwrap();
     bench.core.hand_over_plan(now);
     assert!(bench.core.watching.is_on && bench.core.watch.deadline().is_some());
 }
@@ -110,7 +110,7 @@ fn bench(routes: Vec<RouteConfig>) -> Bench {
     // The bench names its LAN; here nobody does.
     offer(&bench, |config| config.lans.clear());
     bench.script.borrow_mut().interfaces[0].addresses.push(address());
-    bench.core.reload(bench.moment.now, None).unwrap();
+    bench.core.reload(bench.moment.now, FOR_GOOD).unwrap();
     bench
 }
 
