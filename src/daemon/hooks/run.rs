@@ -257,10 +257,11 @@ mod tests {
         let (end, lines, _) = run(script, Duration::from_secs(20));
         assert!(matches!(end, End::Exited { status, left_others: true } if status.success()), "{end:?}");
         let [child, daemon] = lines.as_slice() else { panic!("{lines:?}") };
-        while is_alive(child) {
-            nix::poll::poll(&mut [], 1_u8).unwrap();
-        }
-        assert!(is_alive(daemon));
+        let is_gone = (0..5000).any(|_| {
+            nix::poll::poll(&mut [], 2_u8).unwrap();
+            !is_alive(child)
+        });
+        assert!(is_gone && is_alive(daemon), "{lines:?}");
         kill(Pid::from_raw(daemon.parse().unwrap()), Signal::SIGKILL).unwrap();
     }
 
