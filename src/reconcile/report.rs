@@ -21,7 +21,8 @@ use crate::watch::Destination;
 pub(super) struct Reports {
     /// Subjects whose outcome may have changed.
     touched: BTreeSet<SubjectId>,
-    told: BTreeMap<SubjectId, Outcome>,
+    /// What the engine was told last; `None`: that no overlay stands, as for most.
+    told: BTreeMap<SubjectId, Option<Box<Outcome>>>,
     laid: BTreeMap<Cause, usize>,
     lifted: BTreeMap<Option<Cause>, Counted>,
     removed: BTreeMap<Cause, Removed>,
@@ -138,8 +139,9 @@ impl Reconciler {
             return;
         };
         self.report_laid(id, &outcome);
-        if self.reports.told.get(&id) != Some(&outcome) {
-            self.reports.told.insert(id, outcome.clone());
+        let told = (outcome != Outcome::Lifted).then(|| outcome.clone().into());
+        if self.reports.told.get(&id) != Some(&told) {
+            self.reports.told.insert(id, told);
             let subject = self.subject_named(id);
             self.outputs.push_back(Output::Outcome(subject, outcome));
         }
