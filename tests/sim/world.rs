@@ -204,8 +204,10 @@ impl World {
         match event {
             Event::Deliver(frame, to) => self.deliver(frame, to),
             Event::Wake(number) => {
-                self.nodes[number.index()].waking = false;
-                self.wake(number);
+                if self.nodes[number.index()].waking == Some(at) {
+                    self.nodes[number.index()].waking = None;
+                    self.wake(number);
+                }
             }
             Event::Timer(number) => {
                 if self.nodes[number.index()].timer == Some(at) {
@@ -215,11 +217,12 @@ impl World {
             }
             Event::News(number, item) => {
                 self.nodes[number.index()].notify(item);
-                self.plan_wake(number);
+                self.plan_wake(number, at);
             }
             Event::Answer(number, interface, address) => {
                 self.nodes[number.index()].answer(interface, address);
-                self.plan_wake(number);
+                let rests_until = self.node(number).rests_until;
+                self.plan_wake(number, rests_until);
             }
             Event::Do(deed) => deed(self),
         }
@@ -247,7 +250,8 @@ impl World {
             return;
         }
         node.receive(Arrival { frame, lan: to.lan, at: self.now });
-        self.plan_wake(to.node);
+        let rests_until = node.rests_until;
+        self.plan_wake(to.node, rests_until);
     }
 
     fn transmit(&mut self, from: NodeNumber, transmit: faild::engine::Transmit) {
@@ -328,12 +332,14 @@ impl World {
 
     // Hosts
 
-    fn plan_wake(&mut self, number: NodeNumber) {
+    /// Something arrived that the daemon wakes up for, not before `rested`.
+    fn plan_wake(&mut self, number: NodeNumber, rested: Instant) {
         let node = &mut self.nodes[number.index()];
-        if node.daemon.is_some() && !node.waking {
-            node.waking = true;
-            let delay = node.random.between(WAKE_DELAY.0, WAKE_DELAY.1);
-            self.queue.push(self.now + delay, Event::Wake(number));
+        let earliest = rested.max(self.now);
+        if node.daemon.is_some() && node.waking.is_none_or(|at| at > earliest + WAKE_DELAY.1) {
+            let at = earliest + node.random.between(WAKE_DELAY.0, WAKE_DELAY.1);
+            node.waking = Some(at);
+            self.queue.push(at, Event::Wake(number));
         }
     }
 
