@@ -41,7 +41,13 @@ pub enum Feedback {
 
 impl Daemon {
     /// Does what the engine wants.
-    pub fn on_engine(&mut self, output: engine::Output, memory: &mut Memory, effects: &mut Vec<Effect>) {
+    pub fn drain_engine(&mut self, memory: &mut Memory, effects: &mut Vec<Effect>) {
+        while let Some(output) = self.engine.next_output() {
+            self.on_engine(output, memory, effects);
+        }
+    }
+
+    fn on_engine(&mut self, output: engine::Output, memory: &mut Memory, effects: &mut Vec<Effect>) {
         match output {
             engine::Output::Send(transmit) => effects.push(Effect::Send(transmit)),
             engine::Output::Solicit { interface, target, .. } => {

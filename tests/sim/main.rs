@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! runner      seeds: a random world, a random story of faults, then peace    scenarios   stories with an end
-//!   faults      what can go wrong                                            statistics  long and large worlds
+//!   faults      what can go wrong                                            statistics  long worlds
+//!                                                                              scale       large worlds
 //!     judge       the promises, as code                  traffic   where packets really go
 //!       world       hosts, LANs, one clock
 //!         node        a host: its kernel, its disk, and the daemon's loop
@@ -24,6 +25,7 @@ mod node;
 mod queue;
 mod random;
 mod runner;
+mod scale;
 mod scenarios;
 mod simulation;
 mod statistics;

@@ -1,7 +1,8 @@
 //! One host: its kernel, its disk, and the daemon's loop around the two halves of the core.
 //!
 //! The loop does what the real one does: one bounded drain of the sockets, then the news of the kernel, then the
-//! deadlines; after each input both halves are drained to rest. What must leave the host comes out as [`Effect`]s.
+//! deadlines; after the drain, and after each other input, both halves are drained to rest. What must leave the host comes
+//! out as [`Effect`]s.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::net::IpAddr;
@@ -25,6 +26,12 @@ const RECEIVE_BUFFER: usize = 2048;
 
 /// The links are looked at once an interval, but not more often than so.
 const LOOK_PAUSE: Duration = Duration::from_millis(100);
+
+/// After it has read packets, and had read others not long before, the daemon rests for this part of its interval, but not
+/// longer and not shorter than so: it wakes up once for several of them.
+const REST_OF_INTERVAL: u32 = 400;
+const LONGEST_REST: Duration = Duration::from_millis(1);
+const SHORTEST_REST: Duration = Duration::from_micros(100);
 
 /// Inputs that may follow from one wake-up; more means that the core feeds itself for ever.
 const RESTLESS: u32 = 100_000;
@@ -59,11 +66,15 @@ pub struct Node {
     pub timer: Option<Instant>,
     /// When the latest news of the kernel reach the daemon.
     pub told: Instant,
-    /// A wake-up is planned.
-    pub waking: bool,
+    /// When the wake-up that is planned because of something that arrived comes.
+    pub waking: Option<Instant>,
     /// What a dry run would have laid.
     shadow: Vec<Route>,
     inbox: VecDeque<Arrival>,
+    /// When the daemon last read packets.
+    last_read: Instant,
+    /// Until then it rests; news of the kernel and deadlines end that.
+    pub rests_until: Instant,
     overflown: BTreeSet<LanNumber>,
     news: VecDeque<News>,
     answers: VecDeque<(InterfaceIndex, IpAddr)>,
@@ -154,9 +165,11 @@ impl Node {
             counters: Counters::default(),
             timer: None,
             told: Instant::default(),
-            waking: false,
+            waking: None,
             shadow: Vec::new(),
             inbox: VecDeque::new(),
+            last_read: Instant::default(),
+            rests_until: Instant::default(),
             overflown: BTreeSet::new(),
             news: VecDeque::new(),
             answers: VecDeque::new(),
@@ -212,6 +225,7 @@ impl Node {
         self.daemon = None;
         self.stalled_until = None;
         self.timer = None;
+        self.rests_until = Instant::default();
         self.inbox.clear();
         self.overflown.clear();
         self.news.clear();
@@ -308,9 +322,20 @@ impl Node {
             return;
         }
         self.counters.wakes += 1;
+        self.rest(now);
         self.read_sockets(now, effects);
         self.read_news(now, effects);
         self.pass_deadlines(now, effects);
+    }
+
+    fn rest(&mut self, now: Instant) {
+        if self.inbox.is_empty() {
+            return;
+        }
+        let pause = now.since(std::mem::replace(&mut self.last_read, now));
+        let rest = (self.config.interval / REST_OF_INTERVAL).min(LONGEST_REST);
+        let is_rested = rest < SHORTEST_REST || pause > rest * 2;
+        self.rests_until = if is_rested { now } else { now + rest };
     }
 
     fn read_sockets(&mut self, now: Instant, effects: &mut Vec<Effect>) {
@@ -331,8 +356,9 @@ impl Node {
                 arrived: arrival.at,
                 payload: &frame.payload,
             };
-            self.feed(now, effects, Some(engine::Input::Datagram(datagram)));
+            self.hand_in(effects, now, engine::Input::Datagram(datagram));
         }
+        self.settle(now, effects);
         while let Some((interface, address)) = self.answers.pop_front() {
             self.feed(now, effects, Some(engine::Input::NeighbourAnswered { interface, address }));
         }
@@ -377,6 +403,13 @@ impl Node {
         effects.push(Effect::Restless);
     }
 
+    /// What the engine wants of the other half waits until all that has arrived is taken in.
+    fn hand_in(&mut self, effects: &mut Vec<Effect>, now: Instant, input: engine::Input<'_>) {
+        let Some(daemon) = &mut self.daemon else { return };
+        daemon.engine.handle(now, input);
+        daemon.drain_engine(&mut self.memory, effects);
+    }
+
     fn feed(&mut self, now: Instant, effects: &mut Vec<Effect>, input: Option<engine::Input<'_>>) {
         if let (Some(daemon), Some(input)) = (&mut self.daemon, input) {
             daemon.engine.handle(now, input);
@@ -388,9 +421,7 @@ impl Node {
     fn settle(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         for _ in 0..RESTLESS {
             let Some(daemon) = &mut self.daemon else { return };
-            while let Some(output) = daemon.engine.next_output() {
-                daemon.on_engine(output, &mut self.memory, effects);
-            }
+            daemon.drain_engine(&mut self.memory, effects);
             let mut operations = Vec::new();
             while let Some(output) = daemon.reconciler.next_output() {
                 operations.extend(daemon.on_reconciler(

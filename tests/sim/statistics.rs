@@ -1,7 +1,7 @@
-//! Long and large worlds: how rarely faild moves for nothing, how fast it moves for something, what it costs.
+//! Long worlds and many: how rarely faild moves for nothing, how fast it moves for something.
 //!
 //! By hand: `FAILD_SIM_HOURS=24 FAILD_SIM_MISSED=1` for `needless_moves`, `FAILD_SIM_FAULTS=300` for
-//! `outage_distribution`, `FAILD_SIM_NODES=1000` for `scale`; best with `--release --nocapture`.
+//! `outage_distribution`; best with `--release --nocapture`.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -111,67 +111,6 @@ fn outage(seed: u64, missed: u32, loss: f64, is_one_way: bool) -> f64 {
     slots
 }
 
-/// Many nodes at rest and through a LAN's death: packets, processor and memory a node.
-#[test]
-fn scale() {
-    let nodes = setting("FAILD_SIM_NODES").and_then(|n| usize::try_from(n).ok()).unwrap_or(60);
-    let interval = Duration::from_secs(1);
-    let config = Config { interval, ..requestor() };
-    let budget = f64::from(config.packet_budget.get());
-    let before = resident_kib();
-    let mut simulation =
-        Simulation::new(Setup { nodes, config, routes: false, watched: false, ..Setup::default() });
-    simulation.run(interval * 15).expect("nobody judges");
-    let memory = resident_kib().saturating_sub(before) / nodes as u64;
-    let rest = measure(&mut simulation, interval, 5);
-    eprintln!("{nodes} nodes at rest: {rest}, {memory} KiB a node (with its packets on the wire)");
-    assert!(rest.packets <= budget, "{:.0} packets a node and second", rest.packets);
-    Fault::Silence(A).begin(&mut simulation.world, Duration::ZERO);
-    let death = measure(&mut simulation, interval, 5);
-    eprintln!("{nodes} nodes through the death of a LAN: {death}");
-    assert!(death.packets <= budget, "{:.0} packets a node and second", death.packets);
-    let numbers = simulation.world.numbers();
-    let is_moved = |x: &NodeNumber, y: &NodeNumber| x == y || has_moved(&simulation.world, *x, *y);
-    let missing =
-        numbers.iter().flat_map(|x| numbers.iter().map(move |y| (x, y))).filter(|(x, y)| !is_moved(x, y));
-    assert_eq!(missing.count(), 0, "pairs that have not moved after five intervals");
-}
-
-/// What a node costs.
-struct Cost {
-    /// Sent and read by a node in a second.
-    packets: f64,
-    /// Of a second.
-    processor: Duration,
-}
-
-impl std::fmt::Display for Cost {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let permille = self.processor.as_secs_f64() * 1000.0;
-        write!(
-            f,
-            "a node sends and reads {:.0} packets a second, costs {permille:.2} ms a second",
-            self.packets
-        )
-    }
-}
-
-/// The mean over so many intervals.
-fn measure(simulation: &mut Simulation, interval: Duration, intervals: u32) -> Cost {
-    let packets =
-        |world: &World| world.nodes.iter().map(|n| n.counters.sent + n.counters.received).sum::<u64>();
-    let before = packets(&simulation.world);
-    let started = Stopwatch::start();
-    simulation.run(interval * intervals).expect("nobody judges");
-    let nodes = simulation.world.nodes.len() as u64;
-    let seconds = (interval * intervals).as_secs_f64();
-    let sum = packets(&simulation.world) - before;
-    Cost {
-        packets: sum as f64 / nodes as f64 / seconds,
-        processor: started.elapsed().div_f64(seconds) / u32::try_from(nodes).unwrap_or(u32::MAX),
-    }
-}
-
 fn requestor() -> Config {
     Config { requestor: true, ..Config::default() }
 }
@@ -183,13 +122,6 @@ fn laid(world: &World) -> u64 {
 fn has_moved(world: &World, from: NodeNumber, to: NodeNumber) -> bool {
     let address = world.address(Port { node: to, lan: A }, faild::interface::Family::V4);
     address.is_some_and(|address| is_overlaid(world, from, &address))
-}
-
-/// Resident memory of this process.
-fn resident_kib() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:"));
-    line.and_then(|l| l.split_whitespace().next()).and_then(|n| n.parse().ok()).unwrap_or(0)
 }
 
 /// The only real clock in the simulator.

@@ -163,8 +163,10 @@ impl World {
         match event {
             Event::Deliver(frame, to) => self.deliver(frame, to),
             Event::Wake(number) => {
-                self.nodes[number.index()].waking = false;
-                self.wake(number);
+                if self.nodes[number.index()].waking == Some(at) {
+                    self.nodes[number.index()].waking = None;
+                    self.wake(number);
+                }
             }
             Event::Timer(number) => {
                 if self.nodes[number.index()].timer == Some(at) {
@@ -174,11 +176,12 @@ impl World {
             }
             Event::News(number, item) => {
                 self.nodes[number.index()].notify(item);
-                self.plan_wake(number);
+                self.plan_wake(number, at);
             }
             Event::Answer(number, interface, address) => {
                 self.nodes[number.index()].answer(interface, address);
-                self.plan_wake(number);
+                let rests_until = self.node(number).rests_until;
+                self.plan_wake(number, rests_until);
             }
             Event::Do(deed) => deed(self),
         }
@@ -204,12 +207,14 @@ impl World {
 
     // Hosts
 
-    fn plan_wake(&mut self, number: NodeNumber) {
+    /// Something arrived that the daemon wakes up for, not before `rested`.
+    fn plan_wake(&mut self, number: NodeNumber, rested: Instant) {
         let node = &mut self.nodes[number.index()];
-        if node.daemon.is_some() && !node.waking {
-            node.waking = true;
-            let delay = node.random.between(WAKE_DELAY.0, WAKE_DELAY.1);
-            self.queue.push(self.now + delay, Event::Wake(number));
+        let earliest = rested.max(self.now);
+        if node.daemon.is_some() && node.waking.is_none_or(|at| at > earliest + WAKE_DELAY.1) {
+            let at = earliest + node.random.between(WAKE_DELAY.0, WAKE_DELAY.1);
+            node.waking = Some(at);
+            self.queue.push(at, Event::Wake(number));
         }
     }
 

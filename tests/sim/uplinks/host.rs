@@ -1,10 +1,10 @@
 //! The host: its kernel, its disk, and the daemon's loop around watch and reconciler.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use faild::config::Config;
+use faild::config::{Config, Failback};
 use faild::engine;
 use faild::interface::{Interface, InterfaceIndex};
 use faild::reconcile::{self, Dump, Operation, Reconciler, Route, Settings};
@@ -16,6 +16,12 @@ use crate::random::Random;
 
 /// Links are looked at once more so long after an event: what is seen right after it may not be all of it.
 const SECOND_LOOK: Duration = Duration::from_millis(100);
+
+/// The watch is told the time of day so often.
+pub const MINUTE: Duration = Duration::from_secs(60);
+
+/// Days are short here, so that a story has several.
+pub const DAY: Duration = Duration::from_secs(1200);
 
 /// Inputs that may follow from one wake-up; more means that the core feeds itself for ever.
 const RESTLESS: u32 = 10_000;
@@ -32,6 +38,8 @@ pub struct Host {
     pub journal: Option<String>,
     /// What survives everything.
     pub memory: Memory,
+    /// Interfaces that the administrator has taken out of service; on the disk as well.
+    pub offline: BTreeSet<String>,
     /// The daemon is killed right after so many more kernel operations.
     pub dies_after: Option<u32>,
     /// Until then the daemon is stopped (SIGSTOP).
@@ -71,6 +79,8 @@ pub struct Daemon {
     feedback: VecDeque<Feedback>,
     interfaces: Vec<Interface>,
     next_look: Option<Instant>,
+    /// When the watch is told the time of day next, if it is to know it.
+    next_minute: Option<Instant>,
     is_plan_new: bool,
     is_watch_new: bool,
 }
@@ -92,6 +102,7 @@ impl Host {
             daemon: None,
             journal: None,
             memory: Memory::default(),
+            offline: BTreeSet::new(),
             dies_after: None,
             stalled_until: None,
             destinations,
@@ -117,10 +128,25 @@ impl Host {
             feedback: VecDeque::from([Feedback::Interfaces]),
             interfaces: Vec::new(),
             next_look: None,
+            next_minute: matches!(self.config.failback, Failback::Window { .. }).then_some(now),
             is_plan_new: true,
             is_watch_new: true,
         });
-        self.settle(now);
+        self.set_offline(now, |_| {});
+    }
+
+    /// The administrator takes interfaces out of service, or puts them back. A daemon that is stopped hears of it later.
+    pub fn set_offline(&mut self, now: Instant, change: impl FnOnce(&mut BTreeSet<String>)) {
+        change(&mut self.offline);
+        if self.stalled_until.is_none() {
+            let offline = self.offline.clone();
+            self.tell_watch(now, watch::Input::Offline(&offline));
+        }
+    }
+
+    /// The administrator wants traffic home.
+    pub fn fail_back(&mut self, now: Instant) {
+        self.tell_watch(now, watch::Input::FailBack);
     }
 
     /// kill -9: what is in the kernel and on the disk stays.
@@ -163,7 +189,7 @@ impl Host {
     pub fn deadline(&self) -> Option<Instant> {
         let daemon = self.daemon.as_ref()?;
         let compares = daemon.reconciler.deadline().map(|(at, _)| at);
-        let all = [daemon.watch.deadline(), compares, daemon.next_look];
+        let all = [daemon.watch.deadline(), compares, daemon.next_look, daemon.next_minute];
         let first = all.into_iter().flatten().min();
         self.stalled_until.map_or(first, |until| Some(first.map_or(until, |at| at.max(until))))
     }
@@ -173,7 +199,9 @@ impl Host {
         if self.stalled_until.is_some_and(|until| until > now) {
             return;
         }
-        self.stalled_until = None;
+        if self.stalled_until.take().is_some() {
+            self.set_offline(now, |_| {});
+        }
         while let Some(answer) = self.answers.pop_front() {
             self.tell_watch(now, watch::Input::Answer(answer));
         }
@@ -186,6 +214,9 @@ impl Host {
             if daemon.next_look.is_some_and(|at| at <= now) {
                 daemon.next_look = None;
                 daemon.feedback.push_back(Feedback::Interfaces);
+            } else if daemon.next_minute.is_some_and(|at| at <= now) {
+                daemon.next_minute = Some(now + MINUTE);
+                daemon.watch.handle(now, watch::Input::TimeOfDay(time_of_day(now)));
             } else if daemon.watch.deadline().is_some_and(|at| at <= now) {
                 daemon.watch.handle(now, watch::Input::DeadlinePassed);
             } else {
@@ -336,4 +367,9 @@ impl Daemon {
         }
         true
     }
+}
+
+/// Local time in seconds since midnight.
+pub fn time_of_day(now: Instant) -> u32 {
+    u32::try_from(now.as_nanos() / 1_000_000_000 % DAY.as_secs()).unwrap_or(0)
 }

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use faild::config::GroupConfig;
+use faild::config::{Config, Failback, GroupConfig};
 use faild::reconcile::{Operation, PROTOCOL, Route};
+use faild::time::Instant;
 use faild::watch::{GroupState, Health};
 
-use super::host::Done;
+use super::host::{DAY, Done, MINUTE, time_of_day};
 use super::world::{Destination, World};
 use crate::kernel::is_same;
 
@@ -16,13 +17,16 @@ pub struct Judge {
     /// Routes that somebody else once made.
     known: Vec<Route>,
     /// The disturbance that the counts below began with.
-    since: faild::time::Instant,
+    since: Instant,
     operations: u64,
     /// All was home when all targets died, and nothing has happened since.
     is_frozen: bool,
     /// How often the route of a destination may change.
     most_moves: u32,
     was_home: bool,
+    /// When the first fault struck after all was home, if nothing has happened since that the policy of failback does not
+    /// outlast, or that its administrator did.
+    left_home: Option<Instant>,
     were_targets_dead: bool,
     /// How often the route of each destination changed, and what it is.
     moves: Vec<(u32, Option<Route>)>,
@@ -58,8 +62,17 @@ impl Judge {
     }
 
     /// The next fault is about to strike.
-    pub fn before_fault(&mut self, world: &World) {
+    pub fn before_fault(&mut self, world: &mut World) {
         self.was_home = is_home(world).is_ok();
+        if self.was_home && world.is_fair() {
+            self.left_home = Some(world.now);
+            world.is_gentle = true;
+        }
+    }
+
+    /// The administrator is about to ask for traffic to go home.
+    pub fn before_failback(&mut self) {
+        self.left_home = None;
     }
 
     /// Nothing foreign is touched, and no route of ours is taken from a destination that has no other.
@@ -92,10 +105,17 @@ impl Judge {
         if !world.is_fair() || world.are_targets_dead || world.now < world.settled_at {
             return Ok(());
         }
+        // What works again proves itself before traffic leaves for it.
+        let proven_at = world.settled_at + proving(&world.host.config);
         for destination in world.destinations.iter().filter(|destination| world.has_way(destination)) {
             match world.route(destination) {
-                Some((_, true)) => {}
+                Some((route, true))
+                    if world.now < proven_at || !world.goes_by_offline(destination, route) => {}
                 _ if destination.is_in_group && world.now < world.groups_settled_at + slowness(world) => {}
+                Some((route, true)) => {
+                    let legs = &route.legs;
+                    return Err(format!("{} goes by what is out of service: {legs:?}", destination.address));
+                }
                 Some((route, false)) => {
                     let legs = &route.legs;
                     return Err(format!(
@@ -114,6 +134,9 @@ impl Judge {
         let most = 1 + u32::try_from(world.ports.len()).unwrap_or(u32::MAX);
         let routes = world.destinations.iter().map(|d| world.route(d).map(|(route, _)| route.clone()));
         let routes: Vec<Option<Route>> = routes.collect();
+        if !world.is_fair() || !world.is_gentle {
+            self.left_home = None;
+        }
         if self.since != world.undisturbed_since || !world.is_fair() {
             let is_struck = world.are_targets_dead && !self.were_targets_dead;
             self.is_frozen = is_struck && self.was_home && world.is_fair();
@@ -122,6 +145,7 @@ impl Judge {
             self.operations = world.host.operations;
             self.moves = routes.into_iter().map(|route| (0, route)).collect();
         } else {
+            self.check_policy(world, &routes)?;
             for (counted, route) in self.moves.iter_mut().zip(routes) {
                 counted.0 += u32::from(counted.1 != route);
                 counted.1 = route;
@@ -139,6 +163,36 @@ impl Judge {
             return Err("something moved although all are silent".to_owned());
         }
         Ok(())
+    }
+
+    /// Traffic does not leave a way that works before the policy of failback lets it.
+    fn check_policy(&self, world: &World, routes: &[Option<Route>]) -> Verdict {
+        // What was just mended may still be taken for dead.
+        let intervals = world.host.config.routes.iter().map(|route| route.judging.interval * 2);
+        let answered_at = world.undisturbed_since + intervals.max().unwrap_or_default() + A_TRIP;
+        let is_known = world.now > answered_at && !world.are_targets_dead;
+        let Some(left) = self.left_home.filter(|_| is_known) else { return Ok(()) };
+        let may_go_home = match world.host.config.failback {
+            Failback::Auto => true,
+            Failback::Manual => false,
+            Failback::Delay(delay) => world.now.since(left) >= delay,
+            // The time of day is told once a minute.
+            Failback::Window { from, until } => (0..=MINUTE.as_secs()).any(|ago| {
+                let t = time_of_day(world.now - Duration::from_secs(ago));
+                if from <= until { (from..until).contains(&t) } else { t >= from || t < until }
+            }),
+        };
+        let moved = world.destinations.iter().zip(&self.moves).zip(routes);
+        let gone =
+            moved.filter(|((d, _), _)| !d.is_in_group && !d.is_found).find(|((d, (_, before)), now)| {
+                before != *now && before.as_ref().is_some_and(|route| world.works(route, d))
+            });
+        match gone {
+            Some(((destination, (_, before)), now)) if !may_go_home => {
+                Err(format!("{} left {before:?} for {now:?} against the policy", destination.address))
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// Memory is bounded by what there is to know.
@@ -169,6 +223,12 @@ pub fn is_home(world: &World) -> Verdict {
     if let Some(route) = shown.routes.iter().find(|route| route.goes_by_first_choice() != Some(true)) {
         return Err(format!("{} does not go by its first choice", route.destination));
     }
+    for route in &shown.routes {
+        let first = route.hops.iter().map(|hop| hop.rank).min();
+        if let Some(hop) = route.hops.iter().find(|hop| Some(hop.rank) == first && !hop.in_use) {
+            return Err(format!("{} is held back", hop.interface));
+        }
+    }
     if let Some(group) = shown.groups.iter().find(|group| group.state != GroupState::Ok) {
         return Err(format!("group {} is {:?}", group.name, group.state));
     }
@@ -178,6 +238,11 @@ pub fn is_home(world: &World) -> Verdict {
     let own: Vec<_> = world.host.kernel.own_routes().collect();
     if own.len() != world.permanent {
         return Err(format!("{own:?} are left"));
+    }
+    // One that was refused may be waiting, and an older one with fewer legs stand in its place.
+    let serving = shown.routes.iter().flat_map(|route| &route.hops).filter(|hop| hop.in_use).count();
+    if world.permanent > 0 && own.iter().map(|route| route.legs.len()).sum::<usize>() != serving {
+        return Err(format!("{own:?} instead of {serving} legs"));
     }
     match world.destinations.iter().find(|d| !matches!(world.route(d), Some((_, true)))) {
         Some(destination) => Err(format!("{} is not reached", destination.address)),
@@ -244,8 +309,24 @@ fn in_short(operation: &Operation) -> String {
 /// How long peace may take until all is home: damping runs out, routes and refusals are looked at by slow timers.
 pub fn longest_peace(world: &World) -> Duration {
     let config = &world.host.config;
-    let proven = config.routes.iter().map(|route| route.judging.interval * (route.judging.good.get() + 2));
-    let groups = config.groups.iter().map(|group| group.detection_time * 4);
-    let proven = proven.chain(groups).max().unwrap_or_default();
-    config.damping.maximum + proven + super::story::detection(config) + Duration::from_secs(200)
+    let policy = match config.failback {
+        Failback::Auto | Failback::Manual => Duration::ZERO,
+        Failback::Delay(delay) => delay,
+        Failback::Window { .. } => DAY + MINUTE,
+    };
+    policy
+        + config.damping.maximum
+        + proving(config)
+        + super::story::detection(config)
+        + Duration::from_secs(200)
 }
+
+/// How long what works again takes to prove itself.
+fn proving(config: &Config) -> Duration {
+    let routes = config.routes.iter().map(|route| route.judging.interval * (route.judging.good.get() + 2));
+    let groups = config.groups.iter().map(|group| group.detection_time * 4);
+    routes.chain(groups).max().unwrap_or_default()
+}
+
+/// More than a probe and its answer take.
+const A_TRIP: Duration = Duration::from_millis(50);

@@ -18,8 +18,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use faild::config::{
-    Config, Damping, GroupConfig, Judging, MemberConfig, Method, Need, NextHopConfig, NextHops, RouteConfig,
-    TargetConfig,
+    Config, Damping, Failback, GroupConfig, Judging, MemberConfig, Method, Need, NextHopConfig, NextHops,
+    RouteConfig, TargetConfig,
 };
 
 use crate::kernel::RoutePlan;
@@ -59,6 +59,7 @@ impl Draft {
         let interval = Duration::from_millis(*random.pick(&[100, 500, 500, 1000]));
         self.config.damping =
             Damping { half_life: interval * 20, maximum: interval * 100, ..Damping::default() };
+        self.config.failback = failback(interval, random);
         let judging = judging(interval, random);
         let is_watched = !judging.targets.is_empty();
         let count = 2 + u8::try_from(random.below(2)).unwrap_or(0);
@@ -156,6 +157,18 @@ fn draw(random: &mut Random) -> World {
     draft.boot(random.fork())
 }
 
+fn failback(interval: Duration, random: &mut Random) -> Failback {
+    let (quarter, part) = (host::DAY / 4, random.fraction());
+    let second = |time: Duration| u32::try_from(time.as_secs() % host::DAY.as_secs()).unwrap_or(0);
+    let from = host::DAY.mul_f64(part);
+    match random.below(6) {
+        0 => Failback::Manual,
+        1 => Failback::Delay(random.between(Duration::ZERO, interval * 100)),
+        2 => Failback::Window { from: second(from), until: second(from + quarter) },
+        _ => Failback::Auto,
+    }
+}
+
 fn judging(interval: Duration, random: &mut Random) -> Judging {
     let targets: Vec<TargetConfig> = ["192.0.2.1", "192.0.2.2"]
         .iter()
@@ -238,6 +251,10 @@ fn come_home(world: &mut World, judge: &mut Judge) -> Verdict {
     let until = world.now + longest_peace(world);
     loop {
         play(world, judge, Duration::from_secs(1))?;
+        if world.host.config.failback == Failback::Manual && world.now > until - Duration::from_secs(100) {
+            judge.before_failback();
+            world.host.fail_back(world.now);
+        }
         match is_home(world) {
             Ok(()) => break,
             Err(fault) if world.now >= until => return Err(format!("not home: {fault}")),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use faild::config::Config;
+use faild::config::{Config, Failback};
 
 use super::world::{Event, World};
 use crate::kernel::Moods;
@@ -45,6 +45,10 @@ pub enum Fault {
     Crash(u32),
     /// The daemon is stopped until the end.
     Stall,
+    /// The administrator takes the interface out of service.
+    Offline(usize),
+    /// Nothing: the administrator wants traffic home.
+    FailBack,
 }
 
 impl Fault {
@@ -52,7 +56,7 @@ impl Fault {
     pub fn draw(world: &World, random: &mut Random) -> Self {
         let port = random.below(world.ports.len());
         let lan = world.ports[port].lan;
-        match random.below(20) {
+        match random.below(26) {
             0 | 1 => Fault::Router(lan),
             // Without targets nobody can know.
             2 | 3 if world.lans[lan].is_watched => Fault::Uplink(lan),
@@ -73,7 +77,10 @@ impl Fault {
             16 => Fault::Refusals,
             17 => Fault::LostResults,
             18 => Fault::Crash(u32::try_from(random.below(4)).unwrap_or(0)),
-            _ => Fault::Stall,
+            19 => Fault::Stall,
+            20..23 => Fault::Offline(port),
+            _ if world.host.config.failback == Failback::Manual => Fault::FailBack,
+            _ => Fault::Router(lan),
         }
     }
 
@@ -106,12 +113,21 @@ impl Fault {
             Fault::Crash(_) => {}
             Fault::Stall if world.host.daemon.is_some() => world.host.stalled_until = Some(end),
             Fault::Stall => {}
+            Fault::Offline(port) => set_offline(world, port, true),
+            Fault::FailBack if world.host.stalled_until.is_none() => world.host.fail_back(world.now),
+            Fault::FailBack => {}
         }
         self.disturb(world);
         world.is_plain = matches!(
             self,
-            Fault::Router(_) | Fault::Uplink(_) | Fault::Silence(_) | Fault::Carrier(_) | Fault::Targets
+            Fault::Router(_)
+                | Fault::Uplink(_)
+                | Fault::Silence(_)
+                | Fault::Carrier(_)
+                | Fault::Targets
+                | Fault::Offline(_)
         );
+        world.is_gentle &= world.is_plain;
         world.at(end, Event::Heal(self));
         world.settle();
     }
@@ -137,7 +153,8 @@ impl Fault {
                 world.host.dies_after = None;
                 world.host.start(world.now);
             }
-            Fault::Renewal(_) | Fault::Replaced(_) | Fault::Flush | Fault::Stall => {}
+            Fault::Offline(port) => set_offline(world, port, false),
+            Fault::Renewal(_) | Fault::Replaced(_) | Fault::Flush | Fault::Stall | Fault::FailBack => {}
         }
         self.disturb(world);
     }
@@ -157,7 +174,9 @@ impl Fault {
             | Fault::Silence(_)
             | Fault::Carrier(_)
             | Fault::Targets
-            | Fault::Stall => detection(config),
+            | Fault::Stall
+            | Fault::Offline(_)
+            | Fault::FailBack => detection(config),
             Fault::Down(_)
             | Fault::Deleted(_)
             | Fault::Lapse(_)
@@ -185,6 +204,7 @@ pub fn heal_all(world: &mut World) {
         Fault::Deleted(port).heal(world);
         Fault::Carrier(port).heal(world);
         Fault::Lapse(port).heal(world);
+        Fault::Offline(port).heal(world);
     }
     Fault::Targets.heal(world);
     Fault::Refusals.heal(world);
@@ -211,6 +231,17 @@ fn set_plugged(world: &mut World, port: usize, plugged: bool) {
     world.ports[port].is_unplugged = !plugged;
     let name = world.ports[port].plan.name.clone();
     world.host.kernel.set_carrier(&name, plugged);
+}
+
+fn set_offline(world: &mut World, port: usize, offline: bool) {
+    let name = world.ports[port].plan.name.clone();
+    world.host.set_offline(world.now, |names| {
+        if offline {
+            names.insert(name)
+        } else {
+            names.remove(&name)
+        };
+    });
 }
 
 fn come_back(world: &mut World, port: usize) {

@@ -106,6 +106,8 @@ pub struct World {
     pub groups_settled_at: Instant,
     /// What was done last is a plain fault: one verdict follows, and one move.
     pub is_plain: bool,
+    /// What was done since all was home leaves routes and the daemon alone.
+    pub is_gentle: bool,
     /// What happened lately.
     pub log: VecDeque<String>,
     /// The log goes to the error output, too.
@@ -143,6 +145,7 @@ impl World {
             settled_at: start,
             groups_settled_at: start,
             is_plain: false,
+            is_gentle: true,
             log: VecDeque::new(),
             is_traced: false,
             random,
@@ -280,6 +283,14 @@ impl World {
         self.port_of(leg.interface).is_some_and(|port| self.reaches(port, leg.gateway, to))
     }
 
+    /// Whether traffic to a destination gets there by all legs of a route, none of them out of service.
+    pub fn works(&self, route: &Route, destination: &Destination) -> bool {
+        let is_offline = |leg: &Leg| {
+            self.port_of(leg.interface).is_some_and(|p| self.host.offline.contains(&self.ports[p].plan.name))
+        };
+        route.legs.iter().all(|leg| self.leg_works(leg, &destination.address) && !is_offline(leg))
+    }
+
     /// The route that traffic to a destination takes, and whether it gets there by all legs.
     pub fn route(&self, destination: &Destination) -> Option<(&Route, bool)> {
         let route = self.host.kernel.lookup(&destination.address)?;
@@ -290,6 +301,14 @@ impl World {
     pub fn has_way(&self, destination: &Destination) -> bool {
         !self.is_deleted(destination)
             && (destination.ports.0..destination.ports.1).any(|port| self.is_way(port, destination))
+    }
+
+    /// Whether traffic goes by an interface that is out of service although another works.
+    pub fn goes_by_offline(&self, destination: &Destination, route: &Route) -> bool {
+        let is_offline = |port: usize| self.host.offline.contains(&self.ports[port].plan.name);
+        let mut ports = destination.ports.0..destination.ports.1;
+        route.legs.iter().filter_map(|leg| self.port_of(leg.interface)).any(is_offline)
+            && ports.any(|port| !is_offline(port) && self.is_way(port, destination))
     }
 
     /// Whether the owners of all its routes have deleted them, or they went while no daemon ran: nobody knows of them.
@@ -325,6 +344,9 @@ impl World {
         let mut leases = self.leases.iter().filter(|lease| lease.interface == plan.name);
         // The router is whom a group asks: while it is dead nobody can know.
         if destination.is_in_group && !self.lans[self.ports[port].lan].is_alive {
+            return false;
+        }
+        if destination.is_in_group && self.host.offline.contains(&plan.name) {
             return false;
         }
         let is_known = !destination.is_found || leases.any(|lease| self.host.kernel.stands(lease));

@@ -18,7 +18,8 @@ impl World {
             return;
         }
         node.receive(Arrival { frame, lan: to.lan, at: self.now });
-        self.plan_wake(to.node);
+        let rests_until = node.rests_until;
+        self.plan_wake(to.node, rests_until);
     }
 
     pub fn transmit(&mut self, from: NodeNumber, transmit: Transmit) {
