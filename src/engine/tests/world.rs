@@ -200,6 +200,12 @@ impl World {
         self.show_interfaces(host);
     }
 
+    /// `ip link set`.
+    pub(super) fn set_up(&mut self, host: usize, lan: usize, up: bool) {
+        self.hosts[host].interfaces[lan].up = up;
+        self.show_interfaces(host);
+    }
+
     /// An interface is deleted.
     pub(super) fn unplug(&mut self, host: usize, lan: usize) {
         let name = format!("lan{lan}");
