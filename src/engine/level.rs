@@ -140,6 +140,7 @@ impl Engine {
             self.combine(now, node);
         }
         self.decide(now, node);
+        self.tell_holds(now, node);
         self.spread_news(now, node);
     }
 

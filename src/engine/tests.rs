@@ -142,6 +142,48 @@ fn a_renamed_lan_is_not_in_its_own_way() {
 }
 
 #[test]
+fn a_path_that_damping_keeps_from_failback_is_told_of_once() {
+    let mut world = World::new(2, 2);
+    world.run(ms(2000));
+    for _ in 0..3 {
+        world.cut(0, |_, _| true);
+        world.run(ms(1000));
+        world.cut(0, |_, _| false);
+        world.run(ms(4000));
+    }
+    let waits: Vec<String> = lines(&world, "failback-waits");
+    let expected = "interface=lan0 family=ipv4 reason=damped penalty=";
+    assert!(waits.len() == 1 && waits[0].contains(expected) && waits[0].ends_with('s'), "{waits:#?}");
+    let backs = lines(&world, "failback ").len();
+    world.run(ms(110_000));
+    assert_eq!(lines(&world, "failback ").len(), backs + 1, "{}", world.state(0));
+    assert_eq!(lines(&world, "failback-waits").len(), 1);
+}
+
+#[test]
+fn a_failback_that_waits_for_the_administrator_is_told_of() {
+    let mut world = World::new(2, 2);
+    for host in 0..2 {
+        let config =
+            Config { requestor: true, failback: crate::config::Failback::Manual, ..Config::default() };
+        world.start(host, &config, Memory::default());
+    }
+    world.run(ms(2000));
+    world.cut(0, |_, _| true);
+    world.run(ms(1000));
+    world.cut(0, |_, _| false);
+    world.run(ms(20_000));
+    let waits = lines(&world, "failback-waits");
+    assert!(waits.len() == 1 && waits[0].contains("reason=policy-manual"), "{waits:#?}");
+}
+
+/// What host 0 told of an event.
+fn lines(world: &World, event: &str) -> Vec<String> {
+    let told = world.hosts[0].notices.iter().map(|(_, text)| text.clone());
+    told.filter(|text| text.starts_with(event)).collect()
+}
+
+#[test]
 fn a_lan_says_why_it_does_not_run_and_which_addresses_its_interface_has() {
     let mut world = World::new(1, 1);
     let lans = vec![crate::config::LanConfig::new("lan0")];
