@@ -65,6 +65,7 @@ impl Engine {
         path.evidence = evidence;
         path.renew_token(random);
         if level == Level::Up {
+            path.filtered_told = false;
             self.ask_unproven(now, node, key);
         }
     }

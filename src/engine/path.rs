@@ -162,7 +162,7 @@ pub(super) struct Path {
     pub(super) claims: Vec<IpAddr>,
     /// The peer said goodbye on it.
     pub(super) gone: bool,
-    /// Told people once that ARP is answered and INQs are not.
+    /// In this outage people were told that ARP is answered and INQs are not, or it was asked whether it is.
     pub(super) filtered_told: bool,
     /// The last slot in which a cookie was returned over it, so that one slot sends one.
     pub(super) cookie_sequence: Option<u32>,

@@ -177,6 +177,37 @@ fn a_failback_that_waits_for_the_administrator_is_told_of() {
     assert!(waits.len() == 1 && waits[0].contains("reason=policy-manual"), "{waits:#?}");
 }
 
+#[test]
+fn a_port_that_is_filtered_while_faild_runs_is_told_of_once_an_outage() {
+    for is_answered in [true, false] {
+        let mut world = World::new(2, 2);
+        world.hosts[0].is_answered = is_answered;
+        world.run(ms(2000));
+        for outage in 1..=2 {
+            world.cut(0, |_, _| true);
+            world.hosts[0].solicited.clear();
+            world.run(ms(20_000));
+            assert_eq!(world.hosts[0].solicited.len(), 1, "one ARP request an outage");
+            let told = lines(&world, "port-filtered");
+            assert_eq!(told.len(), if is_answered { outage } else { 0 }, "{told:#?}");
+            world.cut(0, |_, _| false);
+            world.run(ms(20_000));
+        }
+    }
+}
+
+#[test]
+fn a_peer_that_dies_is_not_said_to_be_filtered() {
+    for wait in 0..20 {
+        let mut world = World::new(2, 2);
+        world.hosts[0].is_answered = true;
+        world.run(ms(2000 + wait * 10));
+        world.kill(1);
+        world.run(ms(20_000));
+        assert_eq!(lines(&world, "port-filtered"), [""; 0]);
+    }
+}
+
 /// What host 0 told of an event.
 fn lines(world: &World, event: &str) -> Vec<String> {
     let told = world.hosts[0].notices.iter().map(|(_, text)| text.clone());
