@@ -222,7 +222,7 @@ impl fmt::Display for Change {
 /// is good: a link that is up is not enough.
 fn is_good(lan: &LanSnapshot, snapshot: &Snapshot) -> Option<bool> {
     let mut paths = snapshot.peers.iter().filter(|peer| !peer.absent).flat_map(|peer| &peer.paths);
-    if !lan.running || lan.down {
+    if lan.fault.is_some() || lan.down {
         return Some(false);
     }
     paths.any(|path| path.key.lan == lan.index && path.levels.2 == Level::Up).then_some(true)

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::engine::{LanSnapshot, NextHop, PathKey, PathSnapshot};
+use crate::engine::{InterfaceFault, LanSnapshot, NextHop, PathKey, PathSnapshot};
 use crate::interface::Family;
 
 use Level::{Down, Unknown, Up};
@@ -121,7 +121,7 @@ fn lan(index: u8, running: bool, down: bool) -> LanSnapshot {
     LanSnapshot {
         index: LanIndex(index),
         interface: format!("lan{index}"),
-        running,
+        fault: (!running).then_some(InterfaceFault::NoCarrier),
         down,
         offline: false,
         addresses: Vec::new(),

@@ -86,10 +86,13 @@ pub struct Lan {
     pub index: u8,
     /// How it is.
     pub state: LanState,
+    /// The name that its interface has by now, if the state is `renamed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renamed_to: Option<String>,
     /// The administrator has taken it out of service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offline: Option<Offline>,
-    /// Our addresses there.
+    /// Our addresses there, as far as the interface has them just now.
     pub addresses: Vec<IpAddr>,
     /// Paths there that are up, down and unknown; those to absent peers are not counted.
     pub up: usize,
@@ -119,8 +122,14 @@ pub enum LanState {
     Up,
     /// Everybody is silent there who is heard elsewhere.
     Silent,
-    /// Its interface has no carrier, is down or is not there.
+    /// Its interface has no carrier.
     NoCarrier,
+    /// Somebody set its interface down.
+    SetDown,
+    /// There is no interface of that name.
+    Gone,
+    /// Its interface has another name by now, and the settings want the old one.
+    Renamed,
 }
 
 /// How many peers there are.

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::decide::has_gone;
-use super::notice::Evidence;
+use super::notice::{Evidence, Hold, Notice};
 use super::path::{Path, PathKey};
 use super::peer::Peer;
 use super::peer_address::{PeerAddress, Position};
@@ -189,6 +189,55 @@ impl Engine {
             damped.then_some(Obstacle::Damped),
         ];
         obstacles.into_iter().flatten()
+    }
+
+    /// What holds failback to a path that is up, as far as it is for this end alone to say.
+    fn hold(&self, now: Instant, path: &Path) -> Option<Hold> {
+        self.unready(now, path).find_map(|obstacle| match obstacle {
+            Obstacle::Held => Some(Hold::Manual),
+            Obstacle::Delay(left) => Some(Hold::Delay(left)),
+            Obstacle::Window { from, until } => Some(Hold::Window { from, until }),
+            Obstacle::Damped => {
+                let (penalty, damping) = (&path.penalty, &self.config.damping);
+                let wait = penalty.free_in(now, damping).unwrap_or_default();
+                #[expect(clippy::cast_possible_truncation, reason = "it saturates, and people need no more")]
+                let penalty = penalty.value(now, damping).round() as u32;
+                Some(Hold::Damped { penalty, wait })
+            }
+            Obstacle::PeerAbsent
+            | Obstacle::PeerCloned
+            | Obstacle::NotRunning
+            | Obstacle::Offline
+            | Obstacle::NotUp
+            | Obstacle::PeerSaysDown
+            | Obstacle::PeerSaysNothing
+            | Obstacle::PeerNotReady
+            | Obstacle::Unanswered => None,
+        })
+    }
+
+    /// Says of each path with traffic away that has come up what failback waits for, once for each such thing.
+    pub(super) fn tell_holds(&mut self, now: Instant, node: NodeId) {
+        let Some(peer) = self.peer(node) else { return };
+        let mut news = Vec::new();
+        for (key, path) in &peer.paths {
+            let is_away = |a: &PeerAddress| self.current_way(peer, a).is_some();
+            let waits = !peer.absent && path.verdict == Level::Up && path.addresses.iter().any(is_away);
+            let hold = waits.then(|| self.hold(now, path)).flatten();
+            let kind = hold.as_ref().map(std::mem::discriminant);
+            if kind != path.told_hold {
+                news.push((*key, kind, hold));
+            }
+        }
+        for (key, kind, hold) in news {
+            if let Some(path) = self.path_mut(node, key) {
+                path.told_hold = kind;
+            }
+            if let Some(hold) = hold {
+                let (interface, family) = (self.lan_name(key.lan), key.family);
+                self.notice(Notice::FailbackWaits { peer: node, interface, family, hold });
+            }
+        }
     }
 
     /// What keeps an address from home (rule 7): both ends would go there, or the peer has gone already (its own detour

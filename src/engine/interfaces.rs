@@ -1,7 +1,7 @@
 //! Interfaces come, go, change and lose carrier: what follows for LANs and paths.
 
 use super::lan::Lan;
-use super::notice::{Evidence, InterfaceFault, Notice};
+use super::notice::{Evidence, Notice};
 use super::path::PathKey;
 use super::selection::{self, MAX_LANS};
 use super::{Engine, LeftOut, Output, Reason};
@@ -171,18 +171,18 @@ impl Engine {
         let interface = interfaces.iter().find(|i| i.name == lan.settings.interface).cloned();
         let before = lan.running();
         let changed = lan.set_interface(interface, now);
+        lan.find_fault(interfaces);
         let name = lan.name().to_owned();
-        match (before, lan.running()) {
-            (Some(number), None) => {
-                let reason = fault(lan.interface.as_ref(), number, interfaces);
+        match (before, lan.running(), lan.fault.clone()) {
+            (Some(_), None, Some(reason)) => {
                 self.notice(Notice::InterfaceDown { interface: name, reason });
                 self.on_own_carrier_lost(now, index);
             }
-            (None, Some(number)) => {
+            (None, Some(number), _) => {
                 self.notice(Notice::InterfaceUp { interface: name, index: number });
                 self.on_own_carrier_back(now, index);
             }
-            (Some(_), Some(_)) | (None, None) => {}
+            (Some(_), Some(_) | None, _) | (None, None, _) => {}
         }
         changed
     }
@@ -239,17 +239,5 @@ impl Engine {
                 self.notice(Notice::SameMac { interface, other, mac });
             }
         }
-    }
-}
-
-/// Why a LAN's interface, which had this number, does not run.
-fn fault(interface: Option<&Interface>, number: InterfaceIndex, interfaces: &[Interface]) -> InterfaceFault {
-    match interface {
-        Some(interface) if interface.up => InterfaceFault::NoCarrier,
-        Some(_) => InterfaceFault::SetDown,
-        None => interfaces
-            .iter()
-            .find(|i| i.index == number)
-            .map_or(InterfaceFault::Gone, |i| InterfaceFault::Renamed(i.name.clone())),
     }
 }

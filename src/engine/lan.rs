@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::bucket::Bucket;
+use super::notice::InterfaceFault;
 use super::path::PathKey;
 use crate::config::LanConfig;
 use crate::interface::{Family, Interface, InterfaceAddress, InterfaceIndex};
@@ -53,6 +54,10 @@ pub(super) struct Lan {
     home: Arc<str>,
     /// The interface, while it exists.
     pub(super) interface: Option<Interface>,
+    /// Why it does not run; none if it does.
+    pub(super) fault: Option<InterfaceFault>,
+    /// The number that it has, or had before it went.
+    number: Option<InterfaceIndex>,
     /// Slot number; a responder that sends none counts them all the same.
     pub(super) sequence: u32,
     pub(super) slot_begin: Instant,
@@ -92,6 +97,8 @@ impl Lan {
             home: settings.interface.as_str().into(),
             settings,
             interface: None,
+            fault: Some(InterfaceFault::Gone),
+            number: None,
             sequence: 0,
             slot_begin: now,
             slot_length: Duration::ZERO,
@@ -187,8 +194,24 @@ impl Lan {
     }
 
     pub(super) fn owns(&self, address: &IpAddr) -> bool {
-        self.addresses.contains_key(address)
-            || self.interface.as_ref().is_some_and(|i| i.addresses.iter().any(|a| a.address() == *address))
+        self.addresses.contains_key(address) || self.has(address)
+    }
+
+    /// Whether the interface has this address just now.
+    pub(super) fn has(&self, address: &IpAddr) -> bool {
+        self.interface.as_ref().is_some_and(|i| i.addresses.iter().any(|a| a.address() == *address))
+    }
+
+    /// Takes in why packets cannot pass, if so: what the interface is, or what became of the number that it had.
+    pub(super) fn find_fault(&mut self, interfaces: &[Interface]) {
+        self.number = self.interface.as_ref().map(|i| i.index).or(self.number);
+        let renamed = || interfaces.iter().find(|i| Some(i.index) == self.number).map(|i| i.name.clone());
+        self.fault = match &self.interface {
+            Some(interface) if interface.is_running() => None,
+            Some(interface) if interface.up => Some(InterfaceFault::NoCarrier),
+            Some(_) => Some(InterfaceFault::SetDown),
+            None => Some(renamed().map_or(InterfaceFault::Gone, InterfaceFault::Renamed)),
+        };
     }
 
     /// The families that can be probed here just now.

@@ -65,6 +65,7 @@ impl Engine {
         path.evidence = evidence;
         path.renew_token(random);
         if level == Level::Up {
+            path.filtered_told = false;
             self.ask_unproven(now, node, key);
         }
     }
@@ -140,6 +141,7 @@ impl Engine {
             self.combine(now, node);
         }
         self.decide(now, node);
+        self.tell_holds(now, node);
         self.spread_news(now, node);
     }
 

@@ -72,7 +72,7 @@ use timers::Timers;
 pub use counters::Dropped;
 pub use explain::{Explanation, Ground, Obstacle, PathAccount};
 pub use input::{Datagram, Input, Memory, Output, RememberedPath, Transmit};
-pub use notice::{Evidence, Notice};
+pub use notice::{Evidence, Hold, InterfaceFault, Notice};
 pub use offline::CutOff;
 pub use path::PathKey;
 pub use plan::{NextHop, Outcome, Plan, Subject, Verdict};

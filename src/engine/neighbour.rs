@@ -36,18 +36,25 @@ impl Engine {
         else {
             return;
         };
+        let mut dead = Vec::new();
         for peer in self.peers.values_mut() {
-            let Some(path) = peer.path_by_address(lan, &address).and_then(|key| peer.paths.get_mut(&key))
-            else {
-                continue;
-            };
+            let Some(key) = peer.path_by_address(lan, &address) else { continue };
+            let Some(path) = peer.paths.get_mut(&key) else { continue };
             if std::mem::replace(&mut path.solicit_pending, false) {
                 path.solicited = path.solicited.saturating_add(1);
                 path.unsolicited = 0;
+                if path.local == Level::Down && path.filtered_told && !peer.absent {
+                    dead.push((peer.node, key));
+                }
             }
             if let Some(record) = path.addresses.get_mut(&address).filter(|record| record.neighbour_asked) {
                 record.neighbour_asked = false;
                 record.neighbour_answers = record.neighbour_answers.saturating_add(1);
+            }
+        }
+        for (node, key) in dead {
+            if self.is_long_missed(node, key) {
+                self.tell_filtered(node, key);
             }
         }
     }

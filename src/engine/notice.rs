@@ -65,6 +65,46 @@ impl fmt::Display for InterfaceFault {
     }
 }
 
+/// Why a path that is up may not be gone home to yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hold {
+    /// Failback policy: the administrator has to say so.
+    Manual,
+    /// Failback policy: up for so much longer.
+    Delay(Duration),
+    /// Failback policy: at that time of day, in seconds since midnight.
+    Window {
+        /// Start.
+        from: u32,
+        /// End.
+        until: u32,
+    },
+    /// It has failed too often lately.
+    Damped {
+        /// The penalty by now.
+        penalty: u32,
+        /// How long until it is low enough.
+        wait: Duration,
+    },
+}
+
+impl fmt::Display for Hold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = |wait: &Duration| wait.as_secs_f64().ceil();
+        let clock = |seconds: u32| format!("{:02}:{:02}", seconds / 3600, seconds / 60 % 60);
+        match self {
+            Hold::Manual => f.write_str("reason=policy-manual hint=\"faildctl failback\""),
+            Hold::Delay(wait) => write!(f, "reason=policy-delay wait={}s", seconds(wait)),
+            Hold::Window { from, until } => {
+                write!(f, "reason=policy-window from={} until={}", clock(*from), clock(*until))
+            }
+            Hold::Damped { penalty, wait } => {
+                write!(f, "reason=damped penalty={penalty} wait={}s", seconds(wait))
+            }
+        }
+    }
+}
+
 /// One event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are what the line says; each variant says what happened")]
@@ -116,6 +156,8 @@ pub enum Notice {
     OwnIdCloned { node: NodeId, own: Option<IpAddr>, other: IpAddr, interface: String, redraw: bool },
     /// Traffic for an address leaves home.
     FailedOver { peer: NodeId, address: IpAddr, from: String, to: NextHop, adopted: bool },
+    /// A path with traffic away is up, and may not be gone home to yet.
+    FailbackWaits { peer: NodeId, interface: String, family: Family, hold: Hold },
     /// Traffic for an address is home again.
     FailedBack { peer: NodeId, address: IpAddr, interface: String },
     /// Two nodes claim an address.
@@ -194,6 +236,7 @@ impl Notice {
             | Notice::PeerPresent { .. }
             | Notice::PeerRestarted { .. }
             | Notice::PeerForgotten { .. }
+            | Notice::FailbackWaits { .. }
             | Notice::FailedBack { .. }
             | Notice::BroadcastFiltered { .. }
             | Notice::BroadcastHeard { .. }
@@ -284,6 +327,9 @@ impl fmt::Display for Notice {
                 let event = if *adopted { "detour-adopted" } else { "failover" };
                 let NextHop { interface, via } = to;
                 write!(f, "{event} peer={peer} address={address} from={from} to={interface} via={via}")
+            }
+            Notice::FailbackWaits { peer, interface, family, hold } => {
+                write!(f, "failback-waits peer={peer} interface={interface} family={family} {hold}")
             }
             Notice::FailedBack { peer, address, interface } => {
                 write!(f, "failback peer={peer} address={address} to={interface}")

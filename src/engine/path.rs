@@ -14,10 +14,11 @@
 //! in place?) it is told.
 
 use std::collections::VecDeque;
+use std::mem::Discriminant;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::notice::Evidence;
+use super::notice::{Evidence, Hold};
 use super::offline::Duty;
 use super::pace::Pace;
 use super::peer_address::PeerAddresses;
@@ -150,6 +151,8 @@ pub(super) struct Path {
     pub(super) has_failed: bool,
     /// Failback waits for the administrator.
     pub(super) held: bool,
+    /// What people were told that failback waits for; none if it does not wait.
+    pub(super) told_hold: Option<Discriminant<Hold>>,
     pub(super) addresses: PeerAddresses,
     /// Generation of the peer's address list that it says it has.
     pub(super) offered_generation: u32,
@@ -159,7 +162,7 @@ pub(super) struct Path {
     pub(super) claims: Vec<IpAddr>,
     /// The peer said goodbye on it.
     pub(super) gone: bool,
-    /// Told people once that ARP is answered and INQs are not.
+    /// In this outage people were told that ARP is answered and INQs are not, or it was asked whether it is.
     pub(super) filtered_told: bool,
     /// The last slot in which a cookie was returned over it, so that one slot sends one.
     pub(super) cookie_sequence: Option<u32>,
@@ -214,6 +217,7 @@ impl Path {
             penalty: Penalty::new(now, penalty, damping),
             has_failed: penalty > 0.0,
             held: false,
+            told_hold: None,
             addresses: PeerAddresses::default(),
             offered_generation: 0,
             claims_generation: 0,

@@ -132,14 +132,36 @@ impl Engine {
                 self.set_local(now, node, key, Level::Down, Evidence::Missed(path.missed));
             }
             Level::Unknown if !absent => self.after_unknown_missed(now, node, key),
+            Level::Down if !absent => self.after_dead_missed(now, node, key),
             Level::Up | Level::Down | Level::Unknown => {}
         }
+    }
+
+    /// The peer is heard elsewhere. If its host answers ARP or ND here all the same, a firewall may have begun to drop the
+    /// port: asked once an outage, when a peer that died on all LANs is known to be absent.
+    fn after_dead_missed(&mut self, now: Instant, node: NodeId, key: PathKey) {
+        if !self.is_long_missed(node, key) {
+            return;
+        }
+        let path = self.peers.get_mut(&node).and_then(|peer| peer.paths.get_mut(&key));
+        let (Some(path), Some(lan)) = (path, self.lans.get_mut(&key.lan)) else { return };
+        let Some(target) = path.main_address().filter(|_| !path.filtered_told && !path.gone) else { return };
+        if lan.solicitations.spend(now) {
+            (path.filtered_told, path.solicit_pending) = (true, true);
+            self.solicit(key.lan, target);
+        }
+    }
+
+    /// Whether a path was silent for two slots more than make it down.
+    pub(super) fn is_long_missed(&self, node: NodeId, key: PathKey) -> bool {
+        let enough = self.config.missed.get().saturating_add(2);
+        self.path(node, key).is_some_and(|path| path.missed >= enough)
     }
 
     /// Rule 3: a path that was never heard is down only when ARP or ND is silent too.
     fn after_unknown_missed(&mut self, now: Instant, node: NodeId, key: PathKey) {
         let missed = self.config.missed.get();
-        let name = self.lan_name(key.lan);
+        let is_long_missed = self.is_long_missed(node, key);
         let Some(path) = self.path_mut(node, key) else { return };
         if std::mem::replace(&mut path.solicit_pending, true) {
             path.unsolicited = path.unsolicited.saturating_add(1);
@@ -149,17 +171,21 @@ impl Engine {
             let count = path.missed;
             return self.set_local(now, node, key, Level::Down, Evidence::Missed(count));
         }
-        if path.missed >= missed.saturating_add(2) && path.solicited > 0 && !path.filtered_told {
-            path.filtered_told = true;
-            if let Some(address) = target {
-                let record = path.addresses.get(&address);
-                let claimed = record.is_none_or(|record| !record.trusted && record.answered.is_none());
-                self.notice(Notice::PortFiltered { peer: node, address, interface: name, claimed });
-            }
+        if is_long_missed && path.solicited > 0 && !std::mem::replace(&mut path.filtered_told, true) {
+            self.tell_filtered(node, key);
         }
         if let Some(target) = target {
             self.solicit(key.lan, target);
         }
+    }
+
+    pub(super) fn tell_filtered(&mut self, node: NodeId, key: PathKey) {
+        let Some(path) = self.path(node, key) else { return };
+        let Some(address) = path.main_address() else { return };
+        let record = path.addresses.get(&address);
+        let claimed = record.is_none_or(|record| !record.trusted && record.answered.is_none());
+        let interface = self.lan_name(key.lan);
+        self.notice(Notice::PortFiltered { peer: node, address, interface, claimed });
     }
 
     fn after_saved(&mut self, node: NodeId, key: PathKey) {

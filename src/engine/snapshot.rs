@@ -7,6 +7,7 @@ use std::ops::Bound;
 use std::time::Duration;
 
 use super::counters::Dropped;
+use super::notice::InterfaceFault;
 use super::peer_address::Position;
 use super::{Engine, NextHop, PathKey};
 use crate::time::Instant;
@@ -36,13 +37,13 @@ pub struct LanSnapshot {
     pub index: LanIndex,
     /// Its interface.
     pub interface: String,
-    /// Whether packets can pass.
-    pub running: bool,
-    /// Whether it is down: no carrier, or all peers silent here and not elsewhere.
+    /// Why packets cannot pass; none if they can.
+    pub fault: Option<InterfaceFault>,
+    /// Whether it is down: packets cannot pass, or all peers silent here and not elsewhere.
     pub down: bool,
     /// The administrator has taken it out of service.
     pub offline: bool,
-    /// Our addresses there.
+    /// Our addresses there, as far as the interface has them just now.
     pub addresses: Vec<IpAddr>,
 }
 
@@ -144,10 +145,10 @@ impl Engine {
         Some(LanSnapshot {
             index,
             interface: lan.name().to_owned(),
-            running: lan.running().is_some(),
+            fault: lan.fault.clone(),
             down: self.is_lan_down(now, index),
             offline: self.is_offline(index),
-            addresses: lan.addresses().collect(),
+            addresses: lan.addresses().filter(|address| lan.has(address)).collect(),
         })
     }
 
@@ -194,7 +195,8 @@ impl fmt::Display for Snapshot {
         let (received, sent) = self.packets;
         writeln!(f, "state node={} interval={:?} received={received} sent={sent}", self.node, self.interval)?;
         for lan in &self.lans {
-            let LanSnapshot { index, interface, running, down, offline, .. } = lan;
+            let LanSnapshot { index, interface, fault, down, offline, .. } = lan;
+            let running = fault.is_none();
             writeln!(
                 f,
                 "state-lan lan={index} interface={interface} running={running} down={down} offline={offline}"

@@ -142,6 +142,101 @@ fn a_renamed_lan_is_not_in_its_own_way() {
 }
 
 #[test]
+fn a_path_that_damping_keeps_from_failback_is_told_of_once() {
+    let mut world = World::new(2, 2);
+    world.run(ms(2000));
+    for _ in 0..3 {
+        world.cut(0, |_, _| true);
+        world.run(ms(1000));
+        world.cut(0, |_, _| false);
+        world.run(ms(4000));
+    }
+    let waits: Vec<String> = lines(&world, "failback-waits");
+    let expected = "interface=lan0 family=ipv4 reason=damped penalty=";
+    assert!(waits.len() == 1 && waits[0].contains(expected) && waits[0].ends_with('s'), "{waits:#?}");
+    let backs = lines(&world, "failback ").len();
+    world.run(ms(110_000));
+    assert_eq!(lines(&world, "failback ").len(), backs + 1, "{}", world.state(0));
+    assert_eq!(lines(&world, "failback-waits").len(), 1);
+}
+
+#[test]
+fn a_failback_that_waits_for_the_administrator_is_told_of() {
+    let mut world = World::new(2, 2);
+    for host in 0..2 {
+        let config =
+            Config { requestor: true, failback: crate::config::Failback::Manual, ..Config::default() };
+        world.start(host, &config, Memory::default());
+    }
+    world.run(ms(2000));
+    world.cut(0, |_, _| true);
+    world.run(ms(1000));
+    world.cut(0, |_, _| false);
+    world.run(ms(20_000));
+    let waits = lines(&world, "failback-waits");
+    assert!(waits.len() == 1 && waits[0].contains("reason=policy-manual"), "{waits:#?}");
+}
+
+#[test]
+fn a_port_that_is_filtered_while_faild_runs_is_told_of_once_an_outage() {
+    for is_answered in [true, false] {
+        let mut world = World::new(2, 2);
+        world.hosts[0].is_answered = is_answered;
+        world.run(ms(2000));
+        for outage in 1..=2 {
+            world.cut(0, |_, _| true);
+            world.hosts[0].solicited.clear();
+            world.run(ms(20_000));
+            assert_eq!(world.hosts[0].solicited.len(), 1, "one ARP request an outage");
+            let told = lines(&world, "port-filtered");
+            assert_eq!(told.len(), if is_answered { outage } else { 0 }, "{told:#?}");
+            world.cut(0, |_, _| false);
+            world.run(ms(20_000));
+        }
+    }
+}
+
+#[test]
+fn a_peer_that_dies_is_not_said_to_be_filtered() {
+    for wait in 0..20 {
+        let mut world = World::new(2, 2);
+        world.hosts[0].is_answered = true;
+        world.run(ms(2000 + wait * 10));
+        world.kill(1);
+        world.run(ms(20_000));
+        assert_eq!(lines(&world, "port-filtered"), [""; 0]);
+    }
+}
+
+/// What host 0 told of an event.
+fn lines(world: &World, event: &str) -> Vec<String> {
+    let told = world.hosts[0].notices.iter().map(|(_, text)| text.clone());
+    told.filter(|text| text.starts_with(event)).collect()
+}
+
+#[test]
+fn a_lan_says_why_it_does_not_run_and_which_addresses_its_interface_has() {
+    let mut world = World::new(1, 1);
+    let lans = vec![crate::config::LanConfig::new("lan0")];
+    world.start(0, &Config { requestor: true, lans, ..Config::default() }, Memory::default());
+    let expect = |world: &World, fault, addresses| {
+        let snapshot = world.hosts[0].engine.as_ref().unwrap().snapshot(world.now);
+        let lan = &snapshot.lans[0];
+        assert_eq!((&lan.fault, lan.addresses.len()), (&fault, addresses));
+    };
+    expect(&world, None, 1);
+    world.set_carrier(0, 0, false);
+    expect(&world, Some(InterfaceFault::NoCarrier), 1);
+    world.set_up(0, 0, false);
+    expect(&world, Some(InterfaceFault::SetDown), 1);
+    world.rename(0, 0, "other");
+    expect(&world, Some(InterfaceFault::Renamed("other".to_owned())), 0);
+    world.rename(0, 0, "lan0");
+    world.unplug(0, 0);
+    expect(&world, Some(InterfaceFault::Gone), 0);
+}
+
+#[test]
 fn a_lan_without_an_address_that_has_neighbours_is_told_of_once() {
     let mut world = World::new(2, 2);
     world.set_prefix(0, 0, 32);

@@ -96,6 +96,9 @@ impl Screen {
                 LanState::Up => Cell::coloured("up", Colour::Good),
                 LanState::Silent => Cell::coloured("silent", Colour::Bad),
                 LanState::NoCarrier => Cell::coloured("no carrier", Colour::Bad),
+                LanState::SetDown => Cell::coloured("set down", Colour::Bad),
+                LanState::Gone => Cell::coloured("gone", Colour::Bad),
+                LanState::Renamed => Cell::coloured("renamed", Colour::Bad),
             };
             let addresses: Vec<String> = lan.addresses.iter().map(ToString::to_string).collect();
             let count = |n: usize| Cell::from(n.to_string());

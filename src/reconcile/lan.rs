@@ -78,6 +78,8 @@ pub(super) struct Lan {
     stances: [Stance; 2],
     fell_at: Option<Instant>,
     bounced: bool,
+    /// The route of its link-local address was deleted since the last look.
+    lost_link_local: bool,
     pub(super) observed: bool,
 }
 
@@ -109,6 +111,7 @@ impl Lan {
             stances: [Stance::default(); 2],
             fell_at: None,
             bounced: false,
+            lost_link_local: false,
             observed: false,
         }
     }
@@ -221,15 +224,18 @@ impl Lan {
         self.bounced = true;
     }
 
+    pub(super) fn lost_link_local(&mut self) {
+        self.lost_link_local = true;
+    }
+
     /// Compares with a fresh look.
     pub(super) fn observe(&mut self, now: Instant, seen: Option<&Interface>) -> Change {
         let first = !std::mem::replace(&mut self.observed, true);
         let up = seen.is_some_and(|i| i.up);
         let index = seen.map(|i| i.index);
         let carrier = seen.is_some_and(Interface::is_running);
-        let fell =
-            !up || (self.index != index && !first) || (!self.up && !first) || self.lost_link_local(seen);
-        let fell = fell || std::mem::take(&mut self.bounced);
+        let bounced = std::mem::take(&mut self.bounced) | self.remakes_link_local(seen);
+        let fell = !up || (self.index != index && !first) || (!self.up && !first) || bounced;
         if fell && (self.up || index != self.index) {
             self.fell_at = Some(now);
         }
@@ -251,13 +257,15 @@ impl Lan {
         Change { any, ..change }
     }
 
-    /// A link-local address that was usable and now is not shows a bounce that nobody saw.
-    fn lost_link_local(&self, seen: Option<&Interface>) -> bool {
-        let had = self
-            .addresses
-            .iter()
-            .any(|h| h.present && !h.address.tentative && is_link_local(&h.address.address()));
-        had && seen.is_none_or(|i| i.link_local().is_none())
+    /// A link-local address that was lost, or was usable and is being checked for duplicates, and is there, shows a bounce
+    /// that nobody saw: the kernel makes it anew. One that is not there was removed by somebody (`ip address flush`).
+    fn remakes_link_local(&mut self, seen: Option<&Interface>) -> bool {
+        let lost = std::mem::take(&mut self.lost_link_local);
+        let is_usable = |a: &InterfaceAddress| !a.tentative && is_link_local(&a.address());
+        let had = self.addresses.iter().any(|h| h.present && is_usable(&h.address));
+        let mut there =
+            seen.iter().flat_map(|i| &i.addresses).filter(|a| is_link_local(&a.address())).peekable();
+        there.peek().is_some() && (lost || (had && !there.any(is_usable)))
     }
 
     /// Takes the addresses in; those that are gone are kept as absent if the interface fell, else forgotten.

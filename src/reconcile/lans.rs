@@ -125,6 +125,13 @@ impl Lans {
         }
     }
 
+    /// A notification said that the route of an interface's link-local address is gone.
+    pub(super) fn lost_link_local(&mut self, index: InterfaceIndex) {
+        for lan in self.lans.iter_mut().filter(|lan| lan.index == Some(index)) {
+            lan.lost_link_local();
+        }
+    }
+
     /// Compares all with a fresh look; returns those that changed.
     pub(super) fn observe(&mut self, now: Instant, interfaces: &[Interface]) -> Vec<(LanId, Change)> {
         let look = |(i, lan): (usize, &mut Lan)| {

@@ -1,6 +1,6 @@
 //! The administrator takes an interface down and up again.
 
-use crate::lab::{Family, Lab, Meter, Transfer, pause_ms};
+use crate::lab::{Family, Lab, Loss, Meter, Transfer, pause_ms};
 
 #[test]
 fn traffic_goes_on_while_an_interface_is_down() {
@@ -60,4 +60,18 @@ fn a_service_address_outlives_its_home_interface_on_both_sides() {
     h2.ip("link set lanA up");
     lab.wait_home();
     h2.wait_way('A', h1.service(Family::V4));
+}
+
+#[test]
+fn addresses_that_somebody_flushes_are_not_put_anywhere() {
+    let lab = Lab::alone(2, "AB");
+    let (h1, h2) = (lab.host(1), lab.host(2));
+    let daemons = lab.faild_everywhere("-r");
+    lab.cut_lan('A', Loss::Silent);
+    lab.wait_moved(h1, h2, 'A', 'B');
+    h2.ip("addr flush dev lanA");
+    pause_ms(3000);
+    let left = h2.ip("-br addr show");
+    assert!(!left.contains("10.77.1.2") && !left.contains("fd77:1::2"), "{left}");
+    assert!(!daemons[1].log().contains("address-"), "{}", daemons[1].log());
 }

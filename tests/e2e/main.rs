@@ -17,6 +17,7 @@ mod crash;
 mod demo;
 mod deployment;
 mod dry_run;
+mod firewall;
 mod flapping;
 mod foreign_flush;
 mod group_commands;

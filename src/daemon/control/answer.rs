@@ -10,7 +10,7 @@ use crate::control::{
 use crate::daemon::clock;
 use crate::daemon::core::{By, Core, End};
 use crate::daemon::offline::Entry;
-use crate::engine::{self, LanSnapshot, Levels, PathSnapshot, PeerSnapshot, Tally};
+use crate::engine::{self, InterfaceFault, LanSnapshot, Levels, PathSnapshot, PeerSnapshot, Tally};
 use crate::reconcile::{self, Trouble, WatchedRoute};
 use crate::time::Instant;
 use crate::watch::{GroupState, RouteSnapshot, Snapshot};
@@ -240,6 +240,11 @@ fn lan_reason(lan: &Lan) -> Option<String> {
         LanState::Up => None,
         LanState::Silent => Some(format!("{name}: everybody is silent there")),
         LanState::NoCarrier => Some(format!("{name}: no carrier")),
+        LanState::SetDown => Some(format!("{name}: set down")),
+        LanState::Gone => Some(format!("{name}: there is no such interface")),
+        LanState::Renamed => {
+            Some(format!("{name}: renamed to {}", lan.renamed_to.as_deref().unwrap_or_default()))
+        }
     }
 }
 
@@ -253,10 +258,13 @@ fn told(outcome: Result<Reply, Refusal>) -> Reply {
 }
 
 const fn state(lan: &LanSnapshot) -> LanState {
-    match lan {
-        LanSnapshot { running: false, .. } => LanState::NoCarrier,
-        LanSnapshot { down: true, .. } => LanState::Silent,
-        LanSnapshot { .. } => LanState::Up,
+    match &lan.fault {
+        Some(InterfaceFault::NoCarrier) => LanState::NoCarrier,
+        Some(InterfaceFault::SetDown) => LanState::SetDown,
+        Some(InterfaceFault::Gone) => LanState::Gone,
+        Some(InterfaceFault::Renamed(_)) => LanState::Renamed,
+        None if lan.down => LanState::Silent,
+        None => LanState::Up,
     }
 }
 
@@ -265,6 +273,10 @@ fn lan((lan, levels): &(LanSnapshot, Levels)) -> Lan {
         interface: lan.interface.clone(),
         index: lan.index.0,
         state: state(lan),
+        renamed_to: match &lan.fault {
+            Some(InterfaceFault::Renamed(name)) => Some(name.clone()),
+            Some(InterfaceFault::NoCarrier | InterfaceFault::SetDown | InterfaceFault::Gone) | None => None,
+        },
         offline: None,
         addresses: lan.addresses.clone(),
         up: levels.up,
@@ -365,3 +377,22 @@ const EVENTS: usize = 512;
 
 /// Missing peers that are named.
 const NAMED: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lan_whose_interface_does_not_run_is_shown_with_the_reason() {
+        let reason = |fault: InterfaceFault| {
+            let (interface, index) = ("lanA".to_owned(), crate::wire::LanIndex(0));
+            let (offline, addresses) = (false, Vec::new());
+            let seen = LanSnapshot { index, interface, fault: Some(fault), down: true, offline, addresses };
+            lan_reason(&lan(&(seen, Levels::default()))).unwrap()
+        };
+        assert_eq!(reason(InterfaceFault::NoCarrier), "lanA: no carrier");
+        assert_eq!(reason(InterfaceFault::SetDown), "lanA: set down");
+        assert_eq!(reason(InterfaceFault::Gone), "lanA: there is no such interface");
+        assert_eq!(reason(InterfaceFault::Renamed("eth7".to_owned())), "lanA: renamed to eth7");
+    }
+}

@@ -23,6 +23,9 @@ pub(super) struct Host {
     pub(super) interfaces: Vec<Interface>,
     pub(super) notices: Vec<(Instant, String)>,
     pub(super) memory: Memory,
+    /// Its ARP requests, with their times, and whether they are answered.
+    pub(super) solicited: Vec<(Instant, IpAddr)>,
+    pub(super) is_answered: bool,
 }
 
 struct Flight {
@@ -80,6 +83,8 @@ impl World {
                 interfaces,
                 notices: Vec::new(),
                 memory: Memory::default(),
+                solicited: Vec::new(),
+                is_answered: false,
             });
             world.start(host, &config(), Memory::default());
         }
@@ -200,6 +205,12 @@ impl World {
         self.show_interfaces(host);
     }
 
+    /// `ip link set`.
+    pub(super) fn set_up(&mut self, host: usize, lan: usize, up: bool) {
+        self.hosts[host].interfaces[lan].up = up;
+        self.show_interfaces(host);
+    }
+
     /// An interface is deleted.
     pub(super) fn unplug(&mut self, host: usize, lan: usize) {
         let name = format!("lan{lan}");
@@ -302,8 +313,17 @@ impl World {
                     self.hosts[from].notices.push((at, notice.to_string()));
                 }
                 Output::Remember(memory) => self.hosts[from].memory = memory,
-                Output::Solicit { .. } | Output::QueryLinks | Output::PlanChanged => {}
+                Output::Solicit { interface, target, .. } => self.solicit(from, interface, target),
+                Output::QueryLinks | Output::PlanChanged => {}
             }
+        }
+    }
+
+    fn solicit(&mut self, from: usize, interface: InterfaceIndex, address: IpAddr) {
+        let host = &mut self.hosts[from];
+        host.solicited.push((self.now, address));
+        if let Some(engine) = host.engine.as_mut().filter(|_| host.is_answered) {
+            engine.handle(self.now, Input::NeighbourAnswered { interface, address });
         }
     }
 

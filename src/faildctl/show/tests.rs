@@ -6,9 +6,29 @@ use crate::control::{
 
 const PLAIN: Screen = Screen { is_coloured: false };
 
+#[test]
+fn a_lan_that_does_not_work_says_why() {
+    let states = [LanState::NoCarrier, LanState::SetDown, LanState::Gone, LanState::Renamed];
+    let lans: Vec<Lan> = states.into_iter().map(|state| lan("lanA", state, 0, 0)).collect();
+    let shown = PLAIN.text(&Reply::Lans(lans), true);
+    for word in ["no carrier", "set down", "gone", "renamed"] {
+        assert!(shown.contains(word), "{shown}");
+    }
+}
+
 fn lan(interface: &str, state: LanState, up: usize, down: usize) -> Lan {
     let addresses = vec!["10.1.0.1".parse().unwrap()];
-    Lan { interface: interface.to_owned(), index: 0, state, offline: None, addresses, up, down, unknown: 0 }
+    Lan {
+        interface: interface.to_owned(),
+        index: 0,
+        state,
+        renamed_to: None,
+        offline: None,
+        addresses,
+        up,
+        down,
+        unknown: 0,
+    }
 }
 
 fn status() -> Status {

@@ -189,7 +189,7 @@ impl Reconciler {
         if !self.wishes.sees_table(route.key.table) {
             return;
         }
-        self.note_link_local_lost(now, route);
+        self.note_link_local_lost(route);
         if !known {
             if self.originals.announced(now, route) {
                 self.dumps.want(Dump::Interfaces);
@@ -205,12 +205,12 @@ impl Reconciler {
         }
     }
 
-    /// The kernel deletes fe80::/64 of an interface when it goes down, and on hardly any other occasion.
-    fn note_link_local_lost(&mut self, now: Instant, route: &Route) {
+    /// The kernel deletes fe80::/64 of an interface when it goes down, and with the address that somebody removes.
+    fn note_link_local_lost(&mut self, route: &Route) {
         let link_local = is_link_local(&route.key.destination.addr());
         if route.protocol == KERNEL && link_local {
             for leg in &route.legs {
-                self.lans.fell(now, leg.interface);
+                self.lans.lost_link_local(leg.interface);
             }
         }
     }

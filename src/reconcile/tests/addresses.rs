@@ -78,6 +78,35 @@ fn an_address_removed_while_the_interface_is_up_is_somebodys_will() {
 }
 
 #[test]
+fn a_bounce_whose_messages_were_lost_is_noticed_by_a_link_local_address_made_anew() {
+    let mut rig = with_link_local();
+    rig.deaf = true;
+    rig.event(|k| {
+        k.set_up(ETH0, false);
+        k.set_up(ETH0, true);
+        k.delete_address(ETH0, &address("fe80::1/64").prefix).unwrap();
+        let anew = InterfaceAddress { tentative: true, ..address("fe80::1/64") };
+        k.add_address(ETH0, anew).unwrap()
+    });
+    rig.deaf = false;
+    rig.overrun();
+    assert_eq!(rig.on_lo(), ["fd00::1/128"; 1]);
+    rig.wait(3 * SECOND);
+    assert!(rig.take_operations().contains(&"addr add fd00::1/64 dev 2".to_owned()));
+}
+
+/// Detours for both addresses of `eth0`, which has a link-local one besides.
+fn with_link_local() -> Rig {
+    let mut rig = Rig::new();
+    rig.event(|k| k.add_address(ETH0, address("fe80::1/64")).unwrap());
+    rig.detour("eth0", "10.0.0.2", "eth1", "10.1.0.2");
+    rig.detour("eth0", "fd00::2", "eth1", "fd01::2");
+    rig.wait(10 * SECOND);
+    rig.take_operations();
+    rig
+}
+
+#[test]
 fn an_ipv4_address_waits_when_its_interface_is_deleted_and_overlays_are_laid_again() {
     let mut rig = Rig::new();
     rig.add(&route("198.51.100.0/24", "10.0.0.9", ETH0, 0));
