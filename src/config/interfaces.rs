@@ -138,9 +138,14 @@ fn check_kind(named: &Named<'_>, interfaces: &[Interface]) -> Option<Fault> {
             "interface {name} has only one other end, so that no interface can stand in for it; take it out of its \
              [[group]]"
         ),
-        (InterfaceKind::Tunnel | InterfaceKind::Ethernet | InterfaceKind::Bridge { .. }, None, _) => {
-            return None;
-        }
+        (
+            InterfaceKind::Tunnel
+            | InterfaceKind::EthernetTunnel
+            | InterfaceKind::Ethernet
+            | InterfaceKind::Bridge { .. },
+            None,
+            _,
+        ) => return None,
     };
     Some(Fault::new(Origin::Host, text))
 }

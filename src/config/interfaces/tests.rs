@@ -45,8 +45,10 @@ fn what_can_be_no_lan_is_refused() {
     lo.kind = InterfaceKind::Loopback;
     let mut tunnel = interface(3, "wg0", &["10.3.0.1/24"]);
     tunnel.kind = InterfaceKind::Tunnel;
-    let interfaces = [port, lo, tunnel, interface(4, "br0", &["10.1.0.1/24"])];
-    let mut config = config(&["eth0", "lo", "wg0", "br0"]);
+    let mut tap = interface(5, "tap0", &["10.4.0.1/24"]);
+    tap.kind = InterfaceKind::EthernetTunnel;
+    let interfaces = [port, lo, tunnel, interface(4, "br0", &["10.1.0.1/24"]), tap];
+    let mut config = config(&["eth0", "lo", "wg0", "br0", "tap0"]);
     let texts: Vec<String> =
         check_against_interfaces(&config, &interfaces).iter().map(ToString::to_string).collect();
     assert_eq!(texts.len(), 3);
