@@ -1,5 +1,6 @@
 //! The settings held against the interfaces that the host has.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -23,11 +24,13 @@ pub fn check_against_interfaces(config: &Config, interfaces: &[Interface]) -> Ve
 }
 
 /// What can run on this host, and is likely not as it was meant: interfaces that are not there (faild waits for them),
+/// excluded ones that are not there where LANs are chosen (the one that was meant may be asked for peers),
 /// members of a group that are on different subnets or have no address, targets and next hops that are on none of theirs.
 pub fn host_warnings(config: &Config, interfaces: &[Interface]) -> Vec<String> {
     let names = all_names(config);
     let absent = names.into_iter().filter(|name| find(interfaces, name).is_none());
     let mut warnings: Vec<String> = absent.map(|name| absent_text(name, interfaces)).collect();
+    warnings.extend(excluded_absent(config, interfaces));
     for group in config.groups.iter().filter(|group| !group.name.is_empty()) {
         warnings.extend(strangers(group, interfaces));
         warnings.extend(far_targets(group, interfaces));
@@ -106,10 +109,27 @@ fn all_names(config: &Config) -> Vec<&str> {
 }
 
 fn absent_text(name: &str, interfaces: &[Interface]) -> String {
-    let hint = document::near(name, interfaces.iter().map(|interface| interface.name.as_str()))
-        .map(|near| format!(" (did you mean {near}?)"))
-        .unwrap_or_default();
+    let hint = near_hint(name, interfaces);
     format!("interface {name} is absent{hint}; faild starts without it and takes it when it comes")
+}
+
+fn near_hint(name: &str, interfaces: &[Interface]) -> String {
+    let near = document::near(name, interfaces.iter().map(|interface| interface.name.as_str()));
+    near.map(|near| format!(" (did you mean {near}?)")).unwrap_or_default()
+}
+
+/// All of them in one line: settings for many hosts may exclude what few of them have.
+fn excluded_absent(config: &Config, interfaces: &[Interface]) -> Option<String> {
+    let absent = config.exclude.iter().filter(|name| find(interfaces, name).is_none());
+    let names: BTreeSet<String> =
+        absent.map(|name| format!("{name}{}", near_hint(name, interfaces))).collect();
+    (config.lans.is_empty() && !names.is_empty()).then(|| {
+        let names = names.into_iter().collect::<Vec<_>>().join(", ");
+        format!(
+            "excluded and absent: {names}; were another name meant, its interface may be chosen as a LAN and peers be \
+             asked for there: correct the name, or name the LANs with -i"
+        )
+    })
 }
 
 fn find<'a>(interfaces: &'a [Interface], name: &str) -> Option<&'a Interface> {

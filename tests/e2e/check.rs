@@ -28,6 +28,22 @@ fn check_tells_what_a_start_would_warn_of() {
     }
 }
 
+#[test]
+fn check_tells_that_no_interface_serves_as_a_lan_and_names_slips_of_the_pen() {
+    let lab = Lab::new(1, "AB");
+    let told = warnings(&lab, "-r -x lanA -x lanB");
+    assert_eq!(told.len(), 1, "{told:#?}");
+    assert!(told[0].starts_with("no-lan why=\"lanA: excluded, lanB: excluded"), "{told:#?}");
+    let told = warnings(&lab, "-r -x lanAA");
+    assert!(
+        told.iter().any(|line| line.starts_with("excluded and absent: lanAA (did you mean lanA?)")),
+        "{told:#?}"
+    );
+    let daemon = lab.host(1).faild_with("-r -x lanA -x lanB");
+    daemon.wait_log(&["ready"]);
+    daemon.wait_log(&["warn no-lan", "lanB: excluded"]);
+}
+
 /// The warnings of a check that finds no fault.
 fn warnings(lab: &Lab, flags: &str) -> Vec<String> {
     let (h1, state) = (lab.host(1), lab.host(1).state_dir());

@@ -71,6 +71,19 @@ fn an_absent_interface_is_a_warning_that_knows_slips_of_the_pen() {
 }
 
 #[test]
+fn excluded_names_that_are_absent_are_one_warning_where_lans_are_chosen() {
+    let interfaces = [interface(1, "eth0", &[]), interface(2, "wan0", &[])];
+    let exclude = ["wna0", "wan0", "br7", "br7"].map(str::to_owned).to_vec();
+    let warnings = host_warnings(&Config { exclude: exclude.clone(), ..Config::default() }, &interfaces);
+    assert_eq!(warnings.len(), 1, "{warnings:#?}");
+    assert!(
+        warnings[0].starts_with("excluded and absent: br7, wna0 (did you mean wan0?); "),
+        "{warnings:#?}"
+    );
+    assert_eq!(host_warnings(&Config { exclude, ..config(&["eth0"]) }, &interfaces), NONE);
+}
+
+#[test]
 fn two_on_one_subnet_are_refused_in_whatever_role_and_told_of_groups() {
     let interfaces = [
         interface(1, "lan", &["10.1.0.1/24"]),
