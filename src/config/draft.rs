@@ -342,6 +342,14 @@ fn warnings(config: &Config) -> Vec<String> {
             only.interface
         ));
     }
+    let is_pipe = |log: &&PathBuf| std::fs::metadata(log).is_ok_and(|found| found.file_type().is_fifo());
+    warnings.extend(config.log.as_ref().filter(is_pipe).map(|log| {
+        format!(
+            "log {} is a pipe: faild starts only while somebody reads it, and what is logged while nobody does is lost; \
+             name a file",
+            log.display()
+        )
+    }));
     if config.peers.is_empty() {
         for lan in config.lans.iter().filter(|lan| config.requestor && !lan.broadcast) {
             warnings.push(format!(

@@ -10,7 +10,7 @@
 //!
 //! A section of the file has its keys in a module of its own.
 //!
-//! What only the host's interfaces can show is [`check_against_interfaces`].
+//! What only the host's interfaces can show is [`check_against_interfaces`], and what only its directories [`check_places`].
 
 pub mod account;
 mod damping;
@@ -26,6 +26,7 @@ pub mod key_file;
 mod lan;
 mod live;
 mod peer;
+mod places;
 mod route;
 mod target;
 pub(crate) mod value;
@@ -37,6 +38,7 @@ pub use file::{KeyName, keys};
 pub use hook::{ChangeKind, HookConfig};
 pub use interfaces::{check_against_interfaces, host_warnings};
 pub use live::{differences, keep_fixed};
+pub use places::check_places;
 pub use watch::{
     GroupConfig, Judging, Limits, MemberConfig, Method, Need, NextHopConfig, NextHops, RouteConfig,
     TargetConfig,
