@@ -129,6 +129,7 @@ impl Draft {
         };
         self.lans = names.iter().map(|n| Placed { origin: Origin::Flag, value: settings_of(n) }).collect();
         check_lans(&self.lans, &mut self.faults);
+        self.settings.lans_by_flag = true;
     }
 
     /// `-x`: these are left alone, too.

@@ -45,6 +45,8 @@ pub fn host_warnings(config: &Config, interfaces: &[Interface]) -> Vec<String> {
 /// An interface that the settings name, and as what.
 struct Named<'a> {
     role: Role<'a>,
+    /// By the command line.
+    by_flag: bool,
     interface: &'a Interface,
 }
 
@@ -55,6 +57,10 @@ enum Role<'a> {
 }
 
 impl Named<'_> {
+    fn origin(&self) -> Origin {
+        if self.by_flag { Origin::Flag } else { Origin::Host }
+    }
+
     /// Whether the two are in one group, where one subnet is what is wanted.
     fn is_with(&self, other: &Named<'_>) -> bool {
         match (&self.role, &other.role) {
@@ -88,7 +94,8 @@ fn named<'a>(config: &'a Config, interfaces: &'a [Interface]) -> Vec<Named<'a>> 
         if let Some(interface) =
             find(interfaces, name).filter(|_| named.iter().all(|n| n.interface.name != *name))
         {
-            named.push(Named { role, interface });
+            let by_flag = config.lans_by_flag && matches!(role, Role::Lan(_));
+            named.push(Named { role, by_flag, interface });
         }
     }
     named
@@ -138,7 +145,7 @@ fn find<'a>(interfaces: &'a [Interface], name: &str) -> Option<&'a Interface> {
 
 /// Whether the interface can be what it is named for.
 fn check_kind(named: &Named<'_>, interfaces: &[Interface]) -> Option<Fault> {
-    let Named { role, interface } = named;
+    let Named { role, interface, .. } = named;
     let name = &interface.name;
     let text = match (interface.kind, interface.master, role) {
         (InterfaceKind::Loopback, _, Role::Lan(_)) => {
@@ -167,7 +174,7 @@ fn check_kind(named: &Named<'_>, interfaces: &[Interface]) -> Option<Fault> {
             _,
         ) => return None,
     };
-    Some(Fault::new(Origin::Host, text))
+    Some(Fault::new(named.origin(), text))
 }
 
 /// The first pair of prefixes of two interfaces that share addresses: over which of them such an address is reached
@@ -176,12 +183,13 @@ fn overlap(one: &Named<'_>, other: &Named<'_>) -> Option<Fault> {
     let (a, b) = common(one.prefixes(), || other.prefixes())?;
     let are_lans = matches!((&one.role, &other.role), (Role::Lan(_), Role::Lan(_)));
     let what = if are_lans { "LANs" } else { "interfaces" };
+    let origin = one.origin().max(other.origin());
     let (one, other) = (&one.interface.name, &other.interface.name);
     let text = format!(
         "{what} {one} ({a}) and {other} ({b}) overlap; give each its own prefix, name only one of them, or make them \
          members of one [[group]], where interfaces of one subnet stand in for each other"
     );
-    Some(Fault::new(Origin::Host, text))
+    Some(Fault::new(origin, text))
 }
 
 /// The first two that share addresses.

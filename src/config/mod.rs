@@ -68,6 +68,8 @@ pub struct Config {
     pub verbosity: u8,
     /// `-i` and `[[lan]]`: the LANs; if there are none, every fitting interface is one.
     pub lans: Vec<LanConfig>,
+    /// Whether it was `-i`: then what is wrong with them is wrong with the command line.
+    pub lans_by_flag: bool,
     /// `-x`: interfaces that are left alone.
     pub exclude: Vec<String>,
     /// `[[peer]]`: hosts that broadcasts do not reach, or whose addresses are to be known before they are heard.
@@ -120,6 +122,7 @@ impl Default for Config {
             log: None,
             verbosity: 0,
             lans: Vec::new(),
+            lans_by_flag: false,
             exclude: Vec::new(),
             peers: Vec::new(),
             hooks: Vec::new(),

@@ -60,6 +60,24 @@ fn what_can_be_no_lan_is_refused() {
 }
 
 #[test]
+fn what_the_command_line_names_is_its_fault_and_the_rest_the_configurations() {
+    let mut lo = interface(1, "lo", &["127.0.0.1/8"]);
+    lo.kind = InterfaceKind::Loopback;
+    let interfaces = [lo, interface(2, "a", &["10.1.0.1/24"]), interface(3, "b", &["10.1.0.2/24"])];
+    let origins = |lans_by_flag, lans: &[&str], hops: &[(&str, &str)]| {
+        let config = Config { lans_by_flag, routes: vec![route(hops)], ..config(lans) };
+        let faults = check_against_interfaces(&config, &interfaces);
+        faults.into_iter().map(|fault| fault.origin).collect::<Vec<_>>()
+    };
+    for (by_flag, origin) in [(true, Origin::Flag), (false, Origin::Host)] {
+        assert_eq!(origins(by_flag, &["lo"], &[]), std::slice::from_ref(&origin));
+        assert_eq!(origins(by_flag, &["a", "b"], &[]), [origin]);
+        assert_eq!(origins(by_flag, &["a"], &[("lo", "10.1.0.9")]), [Origin::Host]);
+        assert_eq!(origins(by_flag, &["a"], &[("b", "10.1.0.9")]), [Origin::Host], "the file's half of it");
+    }
+}
+
+#[test]
 fn an_absent_interface_is_a_warning_that_knows_slips_of_the_pen() {
     let interfaces = [interface(1, "eth0", &[]), interface(2, "enp3s0", &[])];
     let config = config(&["eht0", "eth0", "wan7"]);
