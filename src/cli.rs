@@ -14,7 +14,7 @@ use clap::{ArgAction, Parser};
 
 use crate::config::{
     Complaint, Config, DEFAULT_FILE, Draft, FaultKind, Faults, Loaded, Origin, check_against_interfaces,
-    host_warnings, value,
+    check_places, host_warnings, value,
 };
 use crate::interface::Interface;
 
@@ -191,8 +191,9 @@ impl Arguments {
     ) -> ExitStatus {
         let (loaded, faults) = match self.load() {
             Ok(loaded) => {
-                let faults = check_against_interfaces(&loaded.config, interfaces.unwrap_or_default());
-                (Some(loaded), Faults { list: faults })
+                let mut list = check_against_interfaces(&loaded.config, interfaces.unwrap_or_default());
+                list.extend(check_places(&loaded.config));
+                (Some(loaded), Faults { list })
             }
             Err(faults) => (None, faults),
         };

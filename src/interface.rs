@@ -67,7 +67,10 @@ pub enum InterfaceKind {
     },
     /// The loopback interface.
     Loopback,
-    /// Tunnels, tun, wireguard, ppp and all else that has no Ethernet broadcast.
+    /// Ethernet frames, broadcasts too, inside something else (tap, vxlan, gretap): a LAN only if somebody says so, for
+    /// what is behind it shares the fate of what carries it.
+    EthernetTunnel,
+    /// tun, wireguard, ppp and all else that has no Ethernet broadcast.
     Tunnel,
 }
 

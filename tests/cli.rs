@@ -54,6 +54,14 @@ fn a_wrong_command_line_is_one_line_and_status_2() {
 }
 
 #[test]
+fn an_interface_of_the_command_line_that_can_be_no_lan_is_status_2() {
+    let output = faild(&["--check", "-c", "/dev/null", "-i", "lo"]);
+    assert_eq!(status(&output), 2, "{}", stderr(&output));
+    let file = Scratch::new("loopback.toml", "[[lan]]\ninterface = \"lo\"\n");
+    assert_eq!(status(&faild(&["--check", "-c", file.path()])), 78);
+}
+
+#[test]
 fn what_may_work_another_time_is_status_1() {
     let refusal = refused(&["-l", "/nonexistent/faild.log"], 1);
     assert!(refusal.contains("log /nonexistent/faild.log cannot be created"), "{refusal}");

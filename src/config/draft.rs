@@ -129,6 +129,7 @@ impl Draft {
         };
         self.lans = names.iter().map(|n| Placed { origin: Origin::Flag, value: settings_of(n) }).collect();
         check_lans(&self.lans, &mut self.faults);
+        self.settings.lans_by_flag = true;
     }
 
     /// `-x`: these are left alone, too.
@@ -342,6 +343,14 @@ fn warnings(config: &Config) -> Vec<String> {
             only.interface
         ));
     }
+    let is_pipe = |log: &&PathBuf| std::fs::metadata(log).is_ok_and(|found| found.file_type().is_fifo());
+    warnings.extend(config.log.as_ref().filter(is_pipe).map(|log| {
+        format!(
+            "log {} is a pipe: faild starts only while somebody reads it, and what is logged while nobody does is lost; \
+             name a file",
+            log.display()
+        )
+    }));
     if config.peers.is_empty() {
         for lan in config.lans.iter().filter(|lan| config.requestor && !lan.broadcast) {
             warnings.push(format!(

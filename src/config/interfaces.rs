@@ -1,5 +1,6 @@
 //! The settings held against the interfaces that the host has.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -23,11 +24,13 @@ pub fn check_against_interfaces(config: &Config, interfaces: &[Interface]) -> Ve
 }
 
 /// What can run on this host, and is likely not as it was meant: interfaces that are not there (faild waits for them),
+/// excluded ones that are not there where LANs are chosen (the one that was meant may be asked for peers),
 /// members of a group that are on different subnets or have no address, targets and next hops that are on none of theirs.
 pub fn host_warnings(config: &Config, interfaces: &[Interface]) -> Vec<String> {
     let names = all_names(config);
     let absent = names.into_iter().filter(|name| find(interfaces, name).is_none());
     let mut warnings: Vec<String> = absent.map(|name| absent_text(name, interfaces)).collect();
+    warnings.extend(excluded_absent(config, interfaces));
     for group in config.groups.iter().filter(|group| !group.name.is_empty()) {
         warnings.extend(strangers(group, interfaces));
         warnings.extend(far_targets(group, interfaces));
@@ -42,6 +45,8 @@ pub fn host_warnings(config: &Config, interfaces: &[Interface]) -> Vec<String> {
 /// An interface that the settings name, and as what.
 struct Named<'a> {
     role: Role<'a>,
+    /// By the command line.
+    by_flag: bool,
     interface: &'a Interface,
 }
 
@@ -52,6 +57,10 @@ enum Role<'a> {
 }
 
 impl Named<'_> {
+    fn origin(&self) -> Origin {
+        if self.by_flag { Origin::Flag } else { Origin::Host }
+    }
+
     /// Whether the two are in one group, where one subnet is what is wanted.
     fn is_with(&self, other: &Named<'_>) -> bool {
         match (&self.role, &other.role) {
@@ -85,7 +94,8 @@ fn named<'a>(config: &'a Config, interfaces: &'a [Interface]) -> Vec<Named<'a>> 
         if let Some(interface) =
             find(interfaces, name).filter(|_| named.iter().all(|n| n.interface.name != *name))
         {
-            named.push(Named { role, interface });
+            let by_flag = config.lans_by_flag && matches!(role, Role::Lan(_));
+            named.push(Named { role, by_flag, interface });
         }
     }
     named
@@ -106,10 +116,27 @@ fn all_names(config: &Config) -> Vec<&str> {
 }
 
 fn absent_text(name: &str, interfaces: &[Interface]) -> String {
-    let hint = document::near(name, interfaces.iter().map(|interface| interface.name.as_str()))
-        .map(|near| format!(" (did you mean {near}?)"))
-        .unwrap_or_default();
+    let hint = near_hint(name, interfaces);
     format!("interface {name} is absent{hint}; faild starts without it and takes it when it comes")
+}
+
+fn near_hint(name: &str, interfaces: &[Interface]) -> String {
+    let near = document::near(name, interfaces.iter().map(|interface| interface.name.as_str()));
+    near.map(|near| format!(" (did you mean {near}?)")).unwrap_or_default()
+}
+
+/// All of them in one line: settings for many hosts may exclude what few of them have.
+fn excluded_absent(config: &Config, interfaces: &[Interface]) -> Option<String> {
+    let absent = config.exclude.iter().filter(|name| find(interfaces, name).is_none());
+    let names: BTreeSet<String> =
+        absent.map(|name| format!("{name}{}", near_hint(name, interfaces))).collect();
+    (config.lans.is_empty() && !names.is_empty()).then(|| {
+        let names = names.into_iter().collect::<Vec<_>>().join(", ");
+        format!(
+            "excluded and absent: {names}; were another name meant, its interface may be chosen as a LAN and peers be \
+             asked for there: correct the name, or name the LANs with -i"
+        )
+    })
 }
 
 fn find<'a>(interfaces: &'a [Interface], name: &str) -> Option<&'a Interface> {
@@ -118,7 +145,7 @@ fn find<'a>(interfaces: &'a [Interface], name: &str) -> Option<&'a Interface> {
 
 /// Whether the interface can be what it is named for.
 fn check_kind(named: &Named<'_>, interfaces: &[Interface]) -> Option<Fault> {
-    let Named { role, interface } = named;
+    let Named { role, interface, .. } = named;
     let name = &interface.name;
     let text = match (interface.kind, interface.master, role) {
         (InterfaceKind::Loopback, _, Role::Lan(_)) => {
@@ -138,11 +165,16 @@ fn check_kind(named: &Named<'_>, interfaces: &[Interface]) -> Option<Fault> {
             "interface {name} has only one other end, so that no interface can stand in for it; take it out of its \
              [[group]]"
         ),
-        (InterfaceKind::Tunnel | InterfaceKind::Ethernet | InterfaceKind::Bridge { .. }, None, _) => {
-            return None;
-        }
+        (
+            InterfaceKind::Tunnel
+            | InterfaceKind::EthernetTunnel
+            | InterfaceKind::Ethernet
+            | InterfaceKind::Bridge { .. },
+            None,
+            _,
+        ) => return None,
     };
-    Some(Fault::new(Origin::Host, text))
+    Some(Fault::new(named.origin(), text))
 }
 
 /// The first pair of prefixes of two interfaces that share addresses: over which of them such an address is reached
@@ -151,12 +183,13 @@ fn overlap(one: &Named<'_>, other: &Named<'_>) -> Option<Fault> {
     let (a, b) = common(one.prefixes(), || other.prefixes())?;
     let are_lans = matches!((&one.role, &other.role), (Role::Lan(_), Role::Lan(_)));
     let what = if are_lans { "LANs" } else { "interfaces" };
+    let origin = one.origin().max(other.origin());
     let (one, other) = (&one.interface.name, &other.interface.name);
     let text = format!(
         "{what} {one} ({a}) and {other} ({b}) overlap; give each its own prefix, name only one of them, or make them \
          members of one [[group]], where interfaces of one subnet stand in for each other"
     );
-    Some(Fault::new(Origin::Host, text))
+    Some(Fault::new(origin, text))
 }
 
 /// The first two that share addresses.

@@ -10,7 +10,7 @@
 //!
 //! A section of the file has its keys in a module of its own.
 //!
-//! What only the host's interfaces can show is [`check_against_interfaces`].
+//! What only the host's interfaces can show is [`check_against_interfaces`], and what only its directories [`check_places`].
 
 pub mod account;
 mod damping;
@@ -26,6 +26,7 @@ pub mod key_file;
 mod lan;
 mod live;
 mod peer;
+mod places;
 mod route;
 mod target;
 pub(crate) mod value;
@@ -37,6 +38,7 @@ pub use file::{KeyName, keys};
 pub use hook::{ChangeKind, HookConfig};
 pub use interfaces::{check_against_interfaces, host_warnings};
 pub use live::{differences, keep_fixed};
+pub use places::check_places;
 pub use watch::{
     GroupConfig, Judging, Limits, MemberConfig, Method, Need, NextHopConfig, NextHops, RouteConfig,
     TargetConfig,
@@ -66,6 +68,8 @@ pub struct Config {
     pub verbosity: u8,
     /// `-i` and `[[lan]]`: the LANs; if there are none, every fitting interface is one.
     pub lans: Vec<LanConfig>,
+    /// Whether it was `-i`: then what is wrong with them is wrong with the command line.
+    pub lans_by_flag: bool,
     /// `-x`: interfaces that are left alone.
     pub exclude: Vec<String>,
     /// `[[peer]]`: hosts that broadcasts do not reach, or whose addresses are to be known before they are heard.
@@ -118,6 +122,7 @@ impl Default for Config {
             log: None,
             verbosity: 0,
             lans: Vec::new(),
+            lans_by_flag: false,
             exclude: Vec::new(),
             peers: Vec::new(),
             hooks: Vec::new(),

@@ -270,11 +270,21 @@ impl Core {
                 Output::Notice(notice) => {
                     self.watching.on_verdicts();
                     let hardware = self.hardware_of(&notice);
-                    self.say(notice.level(), &format_args!("{notice}{hardware}"));
+                    let is_move = matches!(
+                        notice,
+                        engine::Notice::FailedOver { .. } | engine::Notice::FailedBack { .. }
+                    );
+                    let pretence = if is_move { self.pretence() } else { "" };
+                    self.say(notice.level(), &format_args!("{notice}{hardware}{pretence}"));
                     self.compare_soon(now);
                 }
             }
         }
+    }
+
+    /// What a line about routes ends with where none was changed.
+    fn pretence(&self) -> &'static str {
+        if self.config.dry_run { " dry-run=yes" } else { "" }
     }
 
     /// The hardware addresses that a line shall have, as far as the kernel knows them.
@@ -304,7 +314,9 @@ impl Core {
                     self.tell(now, Input::Adopted { address, way: way.as_ref() });
                 }
                 reconcile::Output::Found(found) => self.on_found(now, &found),
-                reconcile::Output::Notice(notice) => self.say(notice.level(), &notice),
+                reconcile::Output::Notice(notice) => {
+                    self.say(notice.level(), &format_args!("{notice}{}", self.pretence()));
+                }
             }
         }
     }

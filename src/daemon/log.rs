@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context;
 use log::{LevelFilter, error, info};
-use nix::libc::O_NONBLOCK;
+use nix::libc::{ENXIO, O_NONBLOCK};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rate::Rates;
 
@@ -57,7 +57,7 @@ impl Log {
     }
 
     fn to(target: Target) -> Self {
-        Self(Arc::new(Mutex::new(Output { target, is_detached: false, lost: 0, rates: Rates::default() })))
+        Self(Arc::new(Mutex::new(Output::new(target))))
     }
 
     /// A log of its own for a test, beside the facade, which a process has only once.
@@ -137,6 +137,8 @@ struct Output {
     /// There is no standard error any more.
     is_detached: bool,
     lost: u64,
+    /// The last line was cut short, and lacks its end.
+    is_torn: bool,
     rates: Rates,
 }
 
@@ -148,6 +150,10 @@ enum Target {
 }
 
 impl Output {
+    fn new(target: Target) -> Self {
+        Self { target, is_detached: false, lost: 0, is_torn: false, rates: Rates::default() }
+    }
+
     /// Writes the line unless too many of its event were written of late. What was asked for (-v) is written whole.
     fn write_rated(&mut self, line: &[u8]) {
         let text = String::from_utf8_lossy(line);
@@ -170,32 +176,50 @@ impl Output {
     fn write_line(&mut self, line: &[u8]) {
         if self.lost > 0 {
             let confession = format!("{} warn log-lines-lost count={}\n", Stamp(clock::wall()), self.lost);
-            if self.target.write_line(confession.as_bytes()).is_err() {
+            if self.target.write_line(&mut self.is_torn, confession.as_bytes()).is_err() {
                 self.lost += 1;
                 return;
             }
             self.lost = 0;
         }
-        self.lost += u64::from(self.target.write_line(line).is_err());
+        self.lost += u64::from(self.target.write_line(&mut self.is_torn, line).is_err());
     }
 }
 
 impl Target {
-    fn write_line(&mut self, line: &[u8]) -> io::Result<()> {
+    fn write_line(&mut self, is_torn: &mut bool, line: &[u8]) -> io::Result<()> {
         match self {
             Target::Stderr => {
                 let mut stderr = io::stderr();
                 has_room(&stderr)?;
                 // A pipe that has room has it for a page, and only that much is sure not to block.
-                stderr.write_all(shortened(line))
+                write_after(&mut stderr, is_torn, shortened(line))
             }
-            Target::File { file, .. } => file.write_all(line),
+            Target::File { file, .. } => write_after(file, is_torn, line),
             Target::Syslog(socket) => {
                 let socket = socket.as_ref().ok_or(io::ErrorKind::NotConnected)?;
                 socket.send_to(&syslog_message(line), SYSLOG).map(|_| ())
             }
         }
     }
+}
+
+/// Writes a line, on a line of its own should the last one have been cut short, as by a disk that was full.
+fn write_after(stream: &mut impl Write, is_torn: &mut bool, line: &[u8]) -> io::Result<()> {
+    let whole = if *is_torn { [b"\n", line].concat() } else { line.to_vec() };
+    let mut rest = whole.as_slice();
+    while !rest.is_empty() {
+        match stream.write(rest) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => {
+                let (done, left) = rest.split_at(written);
+                (*is_torn, rest) = (done.last() != Some(&b'\n'), left);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 /// Whether a write will not block. It must not: whoever reads our standard error may have stopped to.
@@ -207,18 +231,20 @@ fn has_room(stream: &impl AsFd) -> io::Result<()> {
 }
 
 fn shortened(line: &[u8]) -> &[u8] {
-    line.get(..PAGE).unwrap_or(line)
+    line.get(..PAGE - 1).unwrap_or(line)
 }
 
 /// A pipe that nobody reads is a fault, not a reason to wait: probes would stand still.
 fn open(path: &Path) -> anyhow::Result<File> {
-    OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o640)
-        .custom_flags(O_NONBLOCK)
-        .open(path)
-        .with_context(|| format!("cannot open the log file {}", path.display()))
+    OpenOptions::new().append(true).create(true).mode(0o640).custom_flags(O_NONBLOCK).open(path).map_err(
+        |error| {
+            let mend = match error.raw_os_error() {
+                Some(ENXIO) => " (it is a pipe that nobody reads: start its reader first, or name a file)",
+                _ => "",
+            };
+            anyhow::Error::new(error).context(format!("cannot open the log file {}{mend}", path.display()))
+        },
+    )
 }
 
 fn syslog() -> Target {
@@ -294,7 +320,7 @@ const SYSLOG: &str = "/dev/log";
 /// Facility 3, system daemons, in its place in the priority.
 const FACILITY_DAEMON: u8 = 3 << 3;
 
-/// What can be written to a pipe that has room, in one piece (pipe(7)).
+/// What can be written to a pipe that has room, in one piece (pipe(7)); a line leaves room for the end of the last one.
 const PAGE: usize = 4096;
 
 #[cfg(test)]

@@ -93,9 +93,11 @@ pub fn interfaces() -> Option<Vec<Interface>> {
 
 /// What a start with these settings would warn of on this host; for checks that change nothing.
 pub fn preview(config: &Config) -> Vec<String> {
+    let rights = privileges::check(config).err().map(|refusal| format!("you may not start it: {refusal:#}"));
     let looked =
         Netlink::open(RECEIVE_BUFFER).and_then(|mut netlink| preview::warnings(config, &mut netlink));
-    looked.unwrap_or_else(|error| vec![format!("this host cannot be looked at: {error}")])
+    let found = looked.unwrap_or_else(|error| vec![format!("this host cannot be looked at: {error}")]);
+    rights.into_iter().chain(found).collect()
 }
 
 fn serve(loaded: Loaded, source: Source, readiness: Readiness) -> anyhow::Result<()> {

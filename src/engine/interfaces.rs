@@ -91,6 +91,22 @@ impl Engine {
         for name in chosen {
             self.add_lan(now, LanConfig::new(&name));
         }
+        self.warn_of_no_lan(interfaces);
+    }
+
+    /// Without a LAN all would look well, and nobody be probed. Who has groups or destinations may want no LAN.
+    fn warn_of_no_lan(&mut self, interfaces: &[Interface]) {
+        let was_told = std::mem::replace(&mut self.told.no_lan, self.lans.is_empty());
+        if was_told || !self.lans.is_empty() {
+            return;
+        }
+        let reason = |i: &Interface| {
+            let reason = self.left_out.get(&i.name).filter(|reason| **reason != LeftOut::Loopback)?;
+            Some((i.name.clone(), reason.clone()))
+        };
+        let left_out = interfaces.iter().filter_map(reason).collect();
+        let alone = self.config.groups.is_empty() && self.config.routes.is_empty();
+        self.notice(Notice::NoLan { left_out, alone });
     }
 
     /// What was a LAN before a restart is one after it, though its interface may be gone or bare by then.

@@ -157,6 +157,7 @@ struct Told {
     cloned: bool,
     /// Our id is one that this run drew because of a clone.
     redrawn: bool,
+    no_lan: bool,
     floating: BTreeSet<IpAddr>,
     same_mac: BTreeSet<String>,
 }

@@ -115,6 +115,8 @@ pub enum Notice {
     LanKept { interface: String },
     /// An interface was not chosen.
     InterfaceLeftOut { interface: String, reason: LeftOut },
+    /// No interface was chosen; `alone` if there are no groups and destinations to care for either.
+    NoLan { left_out: Vec<(String, LeftOut)>, alone: bool },
     /// A named interface does not exist; it is waited for.
     InterfaceAbsent { interface: String },
     /// An interface is no LAN any more, by other settings.
@@ -206,6 +208,7 @@ impl Notice {
             Notice::PathChanged { level: Level::Down, .. }
             | Notice::InterfaceAbsent { .. }
             | Notice::LanKept { .. }
+            | Notice::NoLan { alone: true, .. }
             | Notice::InterfaceDown { .. }
             | Notice::SameMac { .. }
             | Notice::LansJoined { .. }
@@ -225,6 +228,7 @@ impl Notice {
             }
             Notice::AddressWithdrawn { .. } => Loudness::Debug,
             Notice::LanChosen { .. }
+            | Notice::NoLan { .. }
             | Notice::PortFiltered { .. }
             | Notice::InterfaceLeftOut { .. }
             | Notice::LanLeft { .. }
@@ -273,6 +277,11 @@ impl fmt::Display for Notice {
             Notice::InterfaceLeftOut { interface, reason } => {
                 write!(f, "interface-left-out interface={interface} {reason}")
             }
+            Notice::NoLan { left_out, .. } => write!(
+                f,
+                "no-lan why=\"{}\" action=\"nobody is probed until one fits\" mend=\"name the LANs with -i\"",
+                reasons(left_out)
+            ),
             Notice::InterfaceAbsent { interface } => {
                 write!(f, "interface-absent interface={interface} action=\"wait for it\"")
             }
@@ -397,6 +406,19 @@ impl fmt::Display for Notice {
             }
         }
     }
+}
+
+/// Why each interface is no LAN, of the first ones only: a host of containers has hundreds.
+fn reasons(left_out: &[(String, LeftOut)]) -> String {
+    const MOST: usize = 8;
+    let reason = |(interface, reason): &(String, LeftOut)| format!("{interface}: {}", reason.word());
+    let mut reasons: Vec<String> = left_out.iter().take(MOST).map(reason).collect();
+    match left_out.len() {
+        0 => reasons.push("there is no interface beside the loopback one".to_owned()),
+        all if all > MOST => reasons.push(format!("{} more", all - MOST)),
+        _ => {}
+    }
+    reasons.join(", ")
 }
 
 impl Notice {

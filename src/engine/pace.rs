@@ -55,7 +55,7 @@ impl Pace {
 }
 
 impl Engine {
-    /// How often the fastest of the peers asks that are present; [`MAX_INTERVAL`] if there is none. Looks at all.
+    /// How often the fastest of the peers asks that are present; `MAX_INTERVAL` if there is none. Looks at all.
     pub fn fastest_interval(&self) -> Duration {
         let present = self.all_peers().filter(|peer| !peer.absent && peer.requestor);
         present.map(|peer| peer.pace.interval()).min().unwrap_or(MAX_INTERVAL)

@@ -45,8 +45,10 @@ pub enum Reason {
     Loopback,
     /// A port of a bridge or bond.
     Enslaved,
-    /// No broadcast.
+    /// Ethernet inside something else.
     Tunnel,
+    /// No broadcast.
+    NoBroadcast,
     /// Containers and virtual machines of this host, nobody else.
     InnerBridge,
     /// Nothing to probe from.
@@ -72,7 +74,8 @@ pub(super) fn refusal<'a>(
     }
     match interface.kind {
         InterfaceKind::Loopback => return Some(Reason::Loopback),
-        InterfaceKind::Tunnel => return Some(Reason::Tunnel),
+        InterfaceKind::EthernetTunnel => return Some(Reason::Tunnel),
+        InterfaceKind::Tunnel => return Some(Reason::NoBroadcast),
         InterfaceKind::Bridge { has_physical_port: false } => return Some(Reason::InnerBridge),
         InterfaceKind::Ethernet | InterfaceKind::Bridge { has_physical_port: true } => {}
     }
@@ -118,22 +121,42 @@ pub(super) fn share_subnet(one: &Interface, other: &Interface) -> bool {
     })
 }
 
+impl Reason {
+    /// One word.
+    pub(super) const fn word(&self) -> &'static str {
+        match self {
+            Reason::Excluded => "excluded",
+            Reason::Member => "member-of-a-group",
+            Reason::NextHop => "next-hop-of-a-route",
+            Reason::Loopback => "loopback",
+            Reason::Enslaved => "port-of-a-bridge-or-bond",
+            Reason::Tunnel => "tunnel",
+            Reason::NoBroadcast => "no-broadcast",
+            Reason::InnerBridge => "bridge-without-physical-port",
+            Reason::NoAddress => "no-address",
+            Reason::SameSubnet(_) => "same-subnet",
+            Reason::TooMany => "four-lans-are-enough",
+        }
+    }
+}
+
 impl std::fmt::Display for Reason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Reason::Excluded => "reason=excluded",
-            Reason::Member => "reason=member-of-a-group",
-            Reason::NextHop => "reason=next-hop-of-a-route hint=\"if it is a LAN as well, name it with -i\"",
-            Reason::Loopback => "reason=loopback",
-            Reason::Enslaved => "reason=port-of-a-bridge-or-bond",
-            Reason::Tunnel => "reason=no-broadcast",
-            Reason::InnerBridge => "reason=bridge-without-physical-port",
-            Reason::NoAddress => "reason=no-address",
-            Reason::TooMany => "reason=four-lans-are-enough hint=\"name those that count with -i\"",
-            Reason::SameSubnet(other) => {
-                return write!(f, "reason=same-subnet other={other} hint=\"two LANs need two subnets\"");
+        write!(f, "reason={}", self.word())?;
+        match self {
+            Reason::NextHop | Reason::Tunnel => {
+                f.write_str(" hint=\"if it is a LAN as well, name it with -i\"")
             }
-        })
+            Reason::TooMany => f.write_str(" hint=\"name those that count with -i\""),
+            Reason::SameSubnet(other) => write!(f, " other={other} hint=\"two LANs need two subnets\""),
+            Reason::Excluded
+            | Reason::Member
+            | Reason::Loopback
+            | Reason::Enslaved
+            | Reason::NoBroadcast
+            | Reason::InnerBridge
+            | Reason::NoAddress => Ok(()),
+        }
     }
 }
 
@@ -156,6 +179,18 @@ mod tests {
         let config = Config { routes: vec![route(NextHops::Auto)], ..Config::default() };
         assert_eq!(chosen(&config), [Some(Reason::NextHop), Some(Reason::NextHop), Some(Reason::NextHop)]);
         assert_eq!(chosen(&Config::default()), [None, None, None]);
+    }
+
+    #[test]
+    fn a_tunnel_is_no_lan_by_itself_and_the_reason_is_true() {
+        for (kind, reason) in [
+            (InterfaceKind::EthernetTunnel, "reason=tunnel hint="),
+            (InterfaceKind::Tunnel, "reason=no-broadcast"),
+        ] {
+            let tunnel = Interface { kind, ..interface("a", 1) };
+            let refusal = refusal(&Config::default(), &tunnel, std::iter::empty()).unwrap().to_string();
+            assert!(refusal.starts_with(reason), "{refusal}");
+        }
     }
 
     fn chosen(config: &Config) -> [Option<Reason>; 3] {

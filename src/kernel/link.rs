@@ -119,15 +119,11 @@ impl Link {
             return InterfaceKind::Bridge { has_physical_port: on_hardware.contains(&self.state.index) };
         }
         let has_broadcast = self.flags & (IFF_BROADCAST | IFF_NOARP) == IFF_BROADCAST;
-        match self.device_type == libc::ARPHRD_ETHER && has_broadcast && !self.is_tunnel() {
+        match self.device_type == libc::ARPHRD_ETHER && has_broadcast {
+            true if TUNNELS.contains(&self.kind.as_str()) => InterfaceKind::EthernetTunnel,
             true => InterfaceKind::Ethernet,
             false => InterfaceKind::Tunnel,
         }
-    }
-
-    /// Ethernet frames inside something else: there is no LAN behind it that we could judge.
-    fn is_tunnel(&self) -> bool {
-        TUNNELS.contains(&self.kind.as_str())
     }
 }
 
@@ -212,9 +208,12 @@ mod tests {
     }
 
     #[test]
-    fn frames_inside_something_else_are_no_lan() {
+    fn a_tunnel_is_one_of_ethernet_if_it_has_broadcasts() {
         for kind in TUNNELS {
-            assert_eq!(interfaces(&[link(1, kind, None, None, false)])[0].kind, InterfaceKind::Tunnel);
+            let mut link = link(1, kind, None, None, false);
+            assert_eq!(interfaces(&[link.clone()])[0].kind, InterfaceKind::EthernetTunnel);
+            link.device_type = libc::ARPHRD_NONE;
+            assert_eq!(interfaces(&[link])[0].kind, InterfaceKind::Tunnel);
         }
     }
 

@@ -343,6 +343,9 @@ impl Reconciler {
         } else {
             key.destination.to_string()
         };
+        if key.tos != 0 {
+            text.push_str(&format!(" tos {:#04x}", key.tos));
+        }
         for leg in &route.legs {
             if let Some(gateway) = leg.gateway {
                 text.push_str(&format!(" via {gateway}"));

@@ -28,6 +28,46 @@ fn check_tells_what_a_start_would_warn_of() {
     }
 }
 
+#[test]
+fn check_tells_that_no_interface_serves_as_a_lan_and_names_slips_of_the_pen() {
+    let lab = Lab::new(1, "AB");
+    let told = warnings(&lab, "-r -x lanA -x lanB");
+    assert_eq!(told.len(), 1, "{told:#?}");
+    assert!(told[0].starts_with("no-lan why=\"lanA: excluded, lanB: excluded"), "{told:#?}");
+    let told = warnings(&lab, "-r -x lanAA");
+    assert!(
+        told.iter().any(|line| line.starts_with("excluded and absent: lanAA (did you mean lanA?)")),
+        "{told:#?}"
+    );
+    let daemon = lab.host(1).faild_with("-r -x lanA -x lanB");
+    daemon.wait_log(&["ready"]);
+    daemon.wait_log(&["warn no-lan", "lanB: excluded"]);
+}
+
+#[test]
+fn check_tells_who_may_not_start_it_and_what_cannot_be_made() {
+    let lab = Lab::new(1, "AB");
+    let command =
+        format!("setpriv --bounding-set=-net_raw --inh-caps=-net_raw {} --check", crate::lab::FAILD);
+    let errors = lab.host(1).sh(&command).stderr;
+    let errors = String::from_utf8_lossy(&errors);
+    assert!(
+        errors.contains("warning: you may not start it: not allowed to work here: CAP_NET_RAW missing"),
+        "{errors}"
+    );
+    for (flags, text) in [
+        ("--state-dir /dev/null", "state directory /dev/null cannot be used"),
+        ("--state-dir /tmp --pid-file /nonexistent/pid", "pid file /nonexistent/pid cannot be made"),
+    ] {
+        let ended = lab.host(1).run_faild(&format!("--check -i lanA -i lanB {flags}"));
+        assert_eq!((ended.code, ended.errors.starts_with(text)), (Some(1), true), "{}", ended.errors);
+    }
+    let ended = lab.host(1).run_faild("-i lanA -i lanB --state-dir /dev/null");
+    assert_eq!(ended.code, Some(1));
+    let refusal = "cannot make /dev/null/control.sock (name a directory for it with --state-dir)";
+    assert!(ended.errors.contains(refusal), "{}", ended.errors);
+}
+
 /// The warnings of a check that finds no fault.
 fn warnings(lab: &Lab, flags: &str) -> Vec<String> {
     let (h1, state) = (lab.host(1), lab.host(1).state_dir());

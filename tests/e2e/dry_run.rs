@@ -12,7 +12,12 @@ fn an_observer_logs_what_it_would_do_and_does_nothing() {
     lab.cut_lan('A', Loss::Silent);
     lab.wait_moved(h2, h3, 'A', 'B');
     let wanted = [h2.v4('A').to_string(), h2.v4('B').to_string()];
-    daemons[0].wait_log(&[&wanted[0], &wanted[1], "lanB"]);
+    daemons[0].wait_log(&["would-do", &wanted[0], &wanted[1], "lanB"]);
+    for event in ["failover", "overlay-laid"] {
+        daemons[0].wait_log(&[event, &wanted[0], "lanB", "dry-run=yes"]);
+    }
+    daemons[1].wait_log(&["overlay-laid"]);
+    assert!(!daemons[1].log().contains("dry-run=yes"));
     pause_ms(500);
     watch.assert_nothing_moved();
     assert_eq!((h1.foreign_routes(), h1.ip("addr")), before);

@@ -16,6 +16,7 @@ mod control;
 mod crash;
 mod demo;
 mod deployment;
+mod discovered;
 mod dry_run;
 mod firewall;
 mod flapping;

@@ -49,6 +49,12 @@ fn tun_is_a_tunnel() {
     in_world(|world| {
         ip("tuntap add dev tun0 mode tun");
         assert_eq!(world.interface("tun0").kind, InterfaceKind::Tunnel);
+        for made in ["tuntap add dev tap0 mode tap", "link add tap1 type vxlan id 7 dstport 4789"] {
+            ip(made);
+        }
+        for name in ["tap0", "tap1"] {
+            assert_eq!(world.interface(name).kind, InterfaceKind::EthernetTunnel, "{name}");
+        }
     });
 }
 

@@ -83,6 +83,20 @@ fn a_log_that_the_host_refuses_is_of_the_environment() {
 }
 
 #[test]
+fn a_pipe_as_log_is_a_warning() {
+    let pipe = std::env::temp_dir().join(format!("faild-draft-{}.pipe", std::process::id()));
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let mut draft = draft("");
+    draft.set_log(pipe.clone());
+    let warnings = draft.finish().unwrap().warnings;
+    std::fs::remove_file(&pipe).unwrap();
+    assert!(
+        warnings.len() == 1 && warnings[0].contains("is a pipe: faild starts only while"),
+        "{warnings:?}"
+    );
+}
+
+#[test]
 fn checking_a_log_creates_nothing() {
     let log = std::env::temp_dir().join(format!("faild-draft-{}.log", std::process::id()));
     let mut draft = draft("");

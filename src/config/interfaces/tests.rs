@@ -45,8 +45,10 @@ fn what_can_be_no_lan_is_refused() {
     lo.kind = InterfaceKind::Loopback;
     let mut tunnel = interface(3, "wg0", &["10.3.0.1/24"]);
     tunnel.kind = InterfaceKind::Tunnel;
-    let interfaces = [port, lo, tunnel, interface(4, "br0", &["10.1.0.1/24"])];
-    let mut config = config(&["eth0", "lo", "wg0", "br0"]);
+    let mut tap = interface(5, "tap0", &["10.4.0.1/24"]);
+    tap.kind = InterfaceKind::EthernetTunnel;
+    let interfaces = [port, lo, tunnel, interface(4, "br0", &["10.1.0.1/24"]), tap];
+    let mut config = config(&["eth0", "lo", "wg0", "br0", "tap0"]);
     let texts: Vec<String> =
         check_against_interfaces(&config, &interfaces).iter().map(ToString::to_string).collect();
     assert_eq!(texts.len(), 3);
@@ -58,6 +60,24 @@ fn what_can_be_no_lan_is_refused() {
 }
 
 #[test]
+fn what_the_command_line_names_is_its_fault_and_the_rest_the_configurations() {
+    let mut lo = interface(1, "lo", &["127.0.0.1/8"]);
+    lo.kind = InterfaceKind::Loopback;
+    let interfaces = [lo, interface(2, "a", &["10.1.0.1/24"]), interface(3, "b", &["10.1.0.2/24"])];
+    let origins = |lans_by_flag, lans: &[&str], hops: &[(&str, &str)]| {
+        let config = Config { lans_by_flag, routes: vec![route(hops)], ..config(lans) };
+        let faults = check_against_interfaces(&config, &interfaces);
+        faults.into_iter().map(|fault| fault.origin).collect::<Vec<_>>()
+    };
+    for (by_flag, origin) in [(true, Origin::Flag), (false, Origin::Host)] {
+        assert_eq!(origins(by_flag, &["lo"], &[]), std::slice::from_ref(&origin));
+        assert_eq!(origins(by_flag, &["a", "b"], &[]), [origin]);
+        assert_eq!(origins(by_flag, &["a"], &[("lo", "10.1.0.9")]), [Origin::Host]);
+        assert_eq!(origins(by_flag, &["a"], &[("b", "10.1.0.9")]), [Origin::Host], "the file's half of it");
+    }
+}
+
+#[test]
 fn an_absent_interface_is_a_warning_that_knows_slips_of_the_pen() {
     let interfaces = [interface(1, "eth0", &[]), interface(2, "enp3s0", &[])];
     let config = config(&["eht0", "eth0", "wan7"]);
@@ -66,6 +86,19 @@ fn an_absent_interface_is_a_warning_that_knows_slips_of_the_pen() {
     assert_eq!(warnings.len(), 2);
     assert!(warnings[0].contains("did you mean eth0?"), "{}", warnings[0]);
     assert!(!warnings[1].contains("did you mean"), "{}", warnings[1]);
+}
+
+#[test]
+fn excluded_names_that_are_absent_are_one_warning_where_lans_are_chosen() {
+    let interfaces = [interface(1, "eth0", &[]), interface(2, "wan0", &[])];
+    let exclude = ["wna0", "wan0", "br7", "br7"].map(str::to_owned).to_vec();
+    let warnings = host_warnings(&Config { exclude: exclude.clone(), ..Config::default() }, &interfaces);
+    assert_eq!(warnings.len(), 1, "{warnings:#?}");
+    assert!(
+        warnings[0].starts_with("excluded and absent: br7, wna0 (did you mean wan0?); "),
+        "{warnings:#?}"
+    );
+    assert_eq!(host_warnings(&Config { exclude, ..config(&["eth0"]) }, &interfaces), NONE);
 }
 
 #[test]

@@ -65,11 +65,10 @@ impl Control {
     /// The directory cannot be written, or another daemon serves that socket.
     pub(super) fn open(directory: &Path, group: &str, registry: Registry) -> anyhow::Result<Self> {
         let path = directory.join(SOCKET);
-        super::files::make_directory(directory, 0o755)
-            .and_then(|()| remove_stale(&path))
-            .with_context(|| format!("cannot make {}", path.display()))?;
-        let mut listener =
-            UnixListener::bind(&path).with_context(|| format!("cannot make {}", path.display()))?;
+        let refusal = || format!("cannot make {} (name a directory for it with --state-dir)", path.display());
+        super::files::make_directory(directory, 0o755).with_context(refusal)?;
+        remove_stale(&path).with_context(|| format!("cannot make {}", path.display()))?;
+        let mut listener = UnixListener::bind(&path).with_context(refusal)?;
         admit(&path, group).with_context(|| format!("cannot open {} to its group", path.display()))?;
         registry.register(&mut listener, LISTENER, Interest::READABLE).context("cannot poll")?;
         let clients = BTreeMap::new();

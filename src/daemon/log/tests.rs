@@ -38,8 +38,7 @@ fn a_rotated_file_is_opened_anew_and_an_impossible_one_is_not() {
     std::fs::create_dir_all(&directory).unwrap();
     let path = directory.join("log");
     let target = Target::File { path: path.clone(), file: open(&path).unwrap() };
-    let mut log =
-        Log(Arc::new(Mutex::new(Output { target, is_detached: false, lost: 0, rates: Rates::default() })));
+    let mut log = Log::to(target);
     log.write_all(b"one\n").unwrap();
     std::fs::rename(&path, directory.join("log.1")).unwrap();
     log.write_all(b"two\n").unwrap();
@@ -58,12 +57,7 @@ fn a_rotated_file_is_opened_anew_and_an_impossible_one_is_not() {
 fn lost_lines_are_confessed() {
     let full = OpenOptions::new().append(true).open("/dev/full").unwrap();
     let path = PathBuf::from("/dev/full");
-    let mut output = Output {
-        target: Target::File { path: path.clone(), file: full },
-        is_detached: false,
-        lost: 0,
-        rates: Rates::default(),
-    };
+    let mut output = Output::new(Target::File { path: path.clone(), file: full });
     output.write_line(b"one\n");
     output.write_line(b"two\n");
     assert_eq!(output.lost, 2);
@@ -74,6 +68,49 @@ fn lost_lines_are_confessed() {
     let mut text = String::new();
     reader.read_to_string(&mut text).unwrap();
     assert!(text.contains(" warn log-lines-lost count=2\nthree\n"), "{text}");
+}
+
+/// A disk with room for so many bytes.
+struct Disk {
+    room: usize,
+    text: String,
+}
+
+impl Write for Disk {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = bytes.len().min(self.room);
+        self.room -= count;
+        self.text.push_str(std::str::from_utf8(&bytes[..count]).unwrap());
+        if count == 0 { Err(io::ErrorKind::StorageFull.into()) } else { Ok(count) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn what_follows_half_a_line_begins_its_own() {
+    let mut disk = Disk { room: 6, text: String::new() };
+    let mut is_torn = false;
+    write_after(&mut disk, &mut is_torn, b"one\n").unwrap();
+    assert!(write_after(&mut disk, &mut is_torn, b"two\n").is_err());
+    assert!(write_after(&mut disk, &mut is_torn, b"three\n").is_err());
+    disk.room = 1;
+    assert!(write_after(&mut disk, &mut is_torn, b"four\n").is_err());
+    disk.room = 100;
+    write_after(&mut disk, &mut is_torn, b"five\n").unwrap();
+    write_after(&mut disk, &mut is_torn, b"six\n").unwrap();
+    assert_eq!(disk.text, "one\ntw\nfive\nsix\n");
+}
+
+#[test]
+fn a_pipe_that_nobody_reads_is_refused_with_the_way_out() {
+    let path = std::env::temp_dir().join(format!("faild-log-pipe-{}", std::process::id()));
+    nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let refusal = format!("{:#}", open(&path).unwrap_err());
+    std::fs::remove_file(&path).unwrap();
+    assert!(refusal.contains("it is a pipe that nobody reads: start its reader first"), "{refusal}");
 }
 
 #[test]

@@ -403,3 +403,33 @@ fn who_has_no_room_for_another_lan_says_so_once() {
     assert_eq!(said("lan-chosen interface=lan4"), 0, "{}", world.state(0));
     assert_eq!(said("interface-left-out interface=lan4 reason=four-lans"), 1, "{}", world.state(0));
 }
+
+#[test]
+fn without_a_lan_the_reasons_are_told_once_and_again_after_one_has_gone() {
+    let excluded = (2..12).map(|lan| format!("lan{lan}")).chain(["lan0".to_owned(), "lan1".to_owned()]);
+    let mut world = World::new(1, 2);
+    let memory = world.memory(0);
+    world.kill(0);
+    world.start_expecting(0, &Config { exclude: excluded.collect(), ..found() }, memory, &[]);
+    let said = |world: &World| {
+        let lines = world.hosts[0].notices.iter().filter(|(_, line)| line.starts_with("no-lan"));
+        lines.map(|(_, line)| line.clone()).collect::<Vec<_>>()
+    };
+    let line = "no-lan why=\"lan0: excluded, lan1: excluded\" action=\"nobody is probed until one fits\" mend=\"name the \
+                LANs with -i\"";
+    world.set_carrier(0, 0, true);
+    assert_eq!(said(&world), [line], "{}", world.state(0));
+    world.plug(0, 12);
+    world.unplug(0, 12);
+    assert_eq!(said(&world), [line, line], "{}", world.state(0));
+    (2..12).for_each(|number| world.plug(0, number));
+    world.plug(0, 13);
+    world.unplug(0, 13);
+    assert!(said(&world)[2].contains("lan7: excluded, 4 more\" action"), "{}", said(&world)[2]);
+}
+
+#[test]
+fn without_a_lan_nothing_is_amiss_where_there_is_something_else_to_care_for() {
+    let level = |alone| Notice::NoLan { left_out: Vec::new(), alone }.level();
+    assert_eq!([level(true), level(false)], [log::Level::Warn, log::Level::Info]);
+}

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::rig::{ETH0, ETH2, Rig, ip, route};
+use super::rig::{ETH0, ETH1, ETH2, Rig, ip, route};
 use crate::config::Exit;
 use crate::engine::{NextHop, Outcome, Verdict};
 
@@ -20,6 +20,14 @@ fn a_detour_becomes_a_host_route_with_our_home_address_and_the_neighbour_is_forg
         rig.take_notices(),
         ["overlay-laid address=10.0.0.2 home=eth0 interface=eth1 via=10.1.0.2 routes=1"]
     );
+}
+
+#[test]
+fn routes_that_differ_by_type_of_service_do_not_look_alike() {
+    let mut lowdelay = route("10.9.0.0/24", "10.1.0.2", ETH1, 7);
+    lowdelay.key.tos = 0x10;
+    let text = Rig::new().core.describe_route(&lowdelay);
+    assert_eq!(text, "10.9.0.0/24 tos 0x10 via 10.1.0.2 dev eth1 metric 7");
 }
 
 #[test]

@@ -246,7 +246,7 @@ fn inherited(fresh: Vec<Target>, known: &mut Vec<Target>, judging: &Judging) -> 
 
 fn is_ethernet(kind: InterfaceKind) -> bool {
     match kind {
-        InterfaceKind::Ethernet | InterfaceKind::Bridge { .. } => true,
+        InterfaceKind::Ethernet | InterfaceKind::EthernetTunnel | InterfaceKind::Bridge { .. } => true,
         InterfaceKind::Loopback | InterfaceKind::Tunnel => false,
     }
 }

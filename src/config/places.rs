@@ -1,0 +1,116 @@
+//! Whether the host lets faild have its directories and its pid file, for `--check`: looked at, nothing is made.
+//!
+//! A start finds out by making them, and says so itself; a reload must not ask, for by then faild has given up the
+//! rights that it made them with.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::sys::statfs::{PROC_SUPER_MAGIC, SYSFS_MAGIC, statfs};
+use nix::unistd::{AccessFlags, eaccess, geteuid};
+
+use super::Config;
+use super::fault::{Fault, Origin};
+
+/// Faults of the state directories and the pid file that a start would find.
+pub fn check_places(config: &Config) -> Vec<Fault> {
+    let state = directory_refusal(&config.state_dir).map(|refusal| (&config.state_dir, refusal));
+    let runtime = directory_refusal(&config.runtime_dir).map(|refusal| (&config.runtime_dir, refusal));
+    let directories = state.into_iter().chain(runtime.filter(|_| config.runtime_dir != config.state_dir));
+    let texts = directories.map(|(path, refusal)| {
+        format!("state directory {} {refusal}; name another with --state-dir", path.display())
+    });
+    let pid_file = config.pid_file.as_deref().and_then(|path| Some((path, pid_file_refusal(path)?)));
+    let texts = texts.chain(pid_file.map(|(path, refusal)| {
+        format!("pid file {} {refusal}; make its directory, or name another file", path.display())
+    }));
+    texts.map(|text| Fault::environment(Origin::Flag, text)).collect()
+}
+
+/// A directory is made if it is not there, with those above it.
+fn directory_refusal(path: &Path) -> Option<String> {
+    let (place, found) = path.ancestors().find_map(|place| Some((place, fs::metadata(place).ok()?)))?;
+    match found.is_dir() {
+        true => unwritable(place),
+        false => Some(format!("cannot be used: {} is not a directory", place.display())),
+    }
+}
+
+/// Its directory must be there; what is no plain file is not written to.
+fn pid_file_refusal(path: &Path) -> Option<String> {
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    match fs::symlink_metadata(path) {
+        Ok(found) if found.is_file() && found.nlink() == 1 => unwritable(path),
+        Ok(_) => Some("is not a plain file".to_owned()),
+        Err(_) if directory.is_dir() => unwritable(directory),
+        Err(_) => Some(format!("cannot be made: there is no directory {}", directory.display())),
+    }
+}
+
+fn unwritable(place: &Path) -> Option<String> {
+    // To root /proc looks as if files could be made there.
+    if statfs(place).is_ok_and(|found| [PROC_SUPER_MAGIC, SYSFS_MAGIC].contains(&found.filesystem_type())) {
+        return Some(format!("cannot be made: {} holds the kernel's files alone", place.display()));
+    }
+    match eaccess(place, AccessFlags::W_OK) {
+        Ok(()) => None,
+        // Who looks as somebody else than root learns nothing about a start by root.
+        Err(Errno::EACCES) if !geteuid().is_root() => None,
+        Err(errno) => {
+            Some(format!("cannot be made: {} cannot be written: {}", place.display(), errno.desc()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    #[test]
+    fn what_can_be_made_is_no_fault_and_is_not_made() {
+        let place = std::env::temp_dir().join(format!("faild-places-check-{}", std::process::id()));
+        assert_eq!(faults(&place.join("a/b"), None), NONE);
+        assert!(!place.exists());
+        fs::create_dir(&place).unwrap();
+        assert_eq!(faults(&place, Some(&place.join("pid"))), NONE);
+        fs::write(place.join("stale"), "1").unwrap();
+        assert_eq!(faults(&place, Some(&place.join("stale"))), NONE);
+        assert_eq!(fs::read_dir(&place).unwrap().count(), 1);
+        fs::remove_dir_all(&place).unwrap();
+    }
+
+    #[test]
+    fn what_cannot_be_made_is_told_once_with_the_way_out() {
+        for (directory, text) in [
+            ("/dev/null", "cannot be used: /dev/null is not a directory"),
+            ("/dev/null/x", "cannot be used: /dev/null is not a directory"),
+            ("/proc/x", "cannot be made: /proc holds the kernel's files alone"),
+            ("/sys/x/y", "cannot be made: /sys holds the kernel's files alone"),
+        ] {
+            let fault = format!("state directory {directory} {text}; name another with --state-dir");
+            assert_eq!(faults(Path::new(directory), None), [fault]);
+        }
+        for (file, text) in [
+            ("/nonexistent/pid", "cannot be made: there is no directory /nonexistent"),
+            ("/dev/null/pid", "cannot be made: there is no directory /dev/null"),
+            ("/dev/null", "is not a plain file"),
+            ("/proc/pid", "cannot be made: /proc holds the kernel's files alone"),
+        ] {
+            let fault = format!("pid file {file} {text}; make its directory, or name another file");
+            assert_eq!(faults(Path::new("/tmp"), Some(Path::new(file))), [fault]);
+        }
+    }
+
+    const NONE: [String; 0] = [];
+
+    fn faults(state: &Path, pid_file: Option<&Path>) -> Vec<String> {
+        let (state_dir, runtime_dir) = (state.to_owned(), state.to_owned());
+        let pid_file = pid_file.map(PathBuf::from);
+        let config = Config { state_dir, runtime_dir, pid_file, ..Config::default() };
+        check_places(&config).iter().map(ToString::to_string).collect()
+    }
+}
