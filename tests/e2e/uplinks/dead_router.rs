@@ -1,6 +1,8 @@
 //! A router is silent: what goes by it goes by the other, with the other's address, until it answers again.
 
-use crate::lab::{Lab, Loss, Routed, TARGET, TARGET_V6, Uplinks, pause_ms};
+use std::time::Duration;
+
+use crate::lab::{Lab, Loss, Routed, TARGET, TARGET_V6, Uplinks, pause_ms, wait_until};
 
 use super::both;
 
@@ -45,7 +47,8 @@ fn overlays_that_still_serve_at_the_end_stay_and_those_that_need_not_go() {
     daemon.restart();
     lab.wait_judged();
     lab.heal_lan('A');
-    lab.host(1).wait_faildctl("routes", &["manual"]);
+    let waiting = || lab.host(1).faildctl("routes").text.matches("failback is manual").count();
+    wait_until("both families wait for the word", Duration::from_secs(20), || waiting() == 2);
     assert_eq!(lab.host(1).overlays(), overlays, "failback is manual");
     assert!(daemon.terminate().success());
     lab.wait_home();
