@@ -22,7 +22,7 @@ pub enum Dropped {
     Misdirected,
     /// It waited for longer than an interval before we read it.
     Stale,
-    /// The same again, or older than the last f slots.
+    /// The same INQ again; or one that is behind, which is answered but counts for nothing.
     Replayed,
     /// An ACK whose nonce is not outstanding, or from another address than was asked.
     UnknownNonce,

@@ -8,6 +8,7 @@
 //!   lan      slots: one INQ an interval, retries by eighths    selection  which interfaces are LANs
 //!   neighbour  ARP and ND beside the INQs
 //!   receive  what may be believed of a datagram                report     what both ends tell each other
+//!   freshness  which INQs speak of the present
 //!   own_id   another host that bears our id
 //!   peer - path - peer_address: what is known and counted      decide     where each address's traffic goes
 //!   admission  who gets an entry                            run        whether a node runs anew
@@ -22,6 +23,7 @@ mod bucket;
 mod counters;
 mod decide;
 mod explain;
+mod freshness;
 mod house;
 mod input;
 mod interfaces;

@@ -18,10 +18,11 @@ use std::mem::Discriminant;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::freshness::Freshness;
 use super::notice::{Evidence, Hold};
 use super::offline::Duty;
 use super::pace::Pace;
-use super::peer_address::PeerAddresses;
+use super::peer_address::{PeerAddress, PeerAddresses};
 use crate::config::Damping;
 use crate::damping::Penalty;
 use crate::interface::Family;
@@ -35,13 +36,6 @@ pub(super) const UNHEARD: LanIndex = LanIndex(u8::MAX);
 /// INQs that may still be answered: eight a slot, and late answers count for f slots. With the largest f that would
 /// be 808; nobody waits for so many.
 const OUTSTANDING: usize = 64;
-
-/// Sequence and nonce of the last INQs taken, so that each is taken once. Two slots of eight and some doubles.
-const TAKEN: usize = 24;
-
-/// INQs of one peer on one path that are answered in one of its intervals: eight a slot, proofs and reports, and as
-/// much again. Somebody who forges a known node must not keep us busy.
-const INQUIRIES: u32 = 64;
 
 /// Tells a path from the others of its peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -126,14 +120,8 @@ pub(super) struct Path {
 
     /// How often the peer sends INQs here, as said here.
     pub(super) pace: Pace,
-    /// The shortest interval that the peer has announced, anywhere, since it was last heard here: so fast its sequence
-    /// may have run on meanwhile.
-    pub(super) fastest: Duration,
-    /// The last INQ that was heard: its sequence, and those taken.
-    pub(super) heard_sequence: Option<u32>,
-    taken: VecDeque<(u32, Nonce)>,
-    /// Since when INQs of the peer are counted, and how many there were: an interval at a time.
-    inquiries: (Instant, u32),
+    /// Which of its INQs speak of the present.
+    pub(super) freshness: Freshness,
 
     pub(super) token_given: Token,
     token_given_before: Token,
@@ -203,9 +191,7 @@ impl Path {
             heard: None,
             round_trip: None,
             up_since: None,
-            heard_sequence: None,
-            taken: VecDeque::new(),
-            inquiries: (now, 0),
+            freshness: Freshness::new(now),
             token_given: token,
             token_given_before: token,
             token_held: Token(0),
@@ -228,7 +214,6 @@ impl Path {
             solicit_sequence: None,
             challenge_sequence: None,
             pace: Pace::default(),
-            fastest: Duration::MAX,
             list_confirmed: 0,
             list_sequence: None,
             exchange_sequence: None,
@@ -270,9 +255,8 @@ impl Path {
     pub(super) fn on_new_boot(&mut self) {
         self.restart_counts();
         self.doubt_verdict();
-        self.heard_sequence = None;
+        self.freshness.forget();
         self.pace = Pace::default();
-        self.taken.clear();
         self.token_held = Token(0);
         self.claims_generation = 0;
         self.list_confirmed = 0;
@@ -390,33 +374,6 @@ impl Path {
         self.saved >= 10
     }
 
-    /// Whether one more INQ of the peer is worth an answer: so many of its intervals, so many INQs.
-    pub(super) fn may_inquire(&mut self, now: Instant, interval: Duration) -> bool {
-        if now.since(self.inquiries.0) >= interval {
-            self.inquiries = (now, 0);
-        }
-        self.inquiries.1 = self.inquiries.1.saturating_add(1);
-        self.inquiries.1 <= INQUIRIES
-    }
-
-    /// Takes an INQ once: false if it is a double, older than the last f slots (`window`), or further ahead than the
-    /// sender can have come since it was heard (`ahead`): one forged INQ must not make all true ones look old.
-    pub(super) fn take_inquiry(&mut self, sequence: u32, nonce: Nonce, window: u32, ahead: u32) -> bool {
-        let newest = self.heard_sequence.unwrap_or(sequence);
-        let step = sequence.wrapping_sub(newest);
-        let is_old = |sequence: u32| (window + 1..u32::MAX / 2).contains(&newest.wrapping_sub(sequence));
-        let is_early = step <= u32::MAX / 2 && step > ahead;
-        if is_old(sequence) || is_early || self.taken.contains(&(sequence, nonce)) {
-            return false;
-        }
-        self.taken.retain(|(sequence, _)| !is_old(*sequence));
-        if self.taken.len() == TAKEN {
-            self.taken.pop_front();
-        }
-        self.taken.push_back((sequence, nonce));
-        true
-    }
-
     /// Whether a report that bears this token comes from somebody who heard us here.
     pub(super) fn knows_token(&self, token: Token) -> bool {
         token == self.token_given || token == self.token_given_before
@@ -462,6 +419,14 @@ impl Path {
             .or_else(|| named().next())
             .or_else(|| self.addresses.iter().max_by_key(|a| a.answered))
             .map(|a| a.address)
+    }
+
+    /// Whom to ask when an INQ came from `source` that may be old or forged: that address if it is known to be the peer's,
+    /// else the main one. The peer may have another address by now, so that every second slot it is asked all the same.
+    pub(super) fn address_to_ask(&self, source: IpAddr, slot: u32) -> Option<IpAddr> {
+        let is_known = |a: &PeerAddress| a.withdrawn.is_none() && (a.answered.is_some() || a.trusted);
+        let known = self.addresses.get(&source).filter(|a| is_known(a));
+        if known.is_some() || slot % 2 == 1 { Some(source) } else { self.main_address() }
     }
 }
 

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::counters::Dropped;
+use super::freshness::Age;
 use super::notice::Notice;
 use super::pace::{MAX_INTERVAL, MIN_INTERVAL};
 use super::path::{Path, PathKey, UNHEARD};
@@ -96,13 +97,15 @@ impl Engine {
             }
         }
         let window = self.config.missed.get();
+        let interval = sender.interval.clamp(MIN_INTERVAL, MAX_INTERVAL);
         let path = self.path_mut(sender.node, *key).ok_or(Dropped::JoinedLan)?;
-        if !path.may_inquire(now, sender.interval.clamp(MIN_INTERVAL, MAX_INTERVAL)) {
+        if !path.freshness.may_answer(now, interval) {
             return Err(Dropped::TooManyInquiries);
         }
-        let ahead = slots_since(path.heard, now, sender.interval.min(path.fastest));
-        if !path.take_inquiry(sender.sequence, sender.nonce, window, ahead) {
-            return Err(Dropped::Replayed);
+        match path.freshness.judge(now, (sender.sequence, sender.nonce), interval, window) {
+            Age::Current => {}
+            Age::Behind => return self.on_old_inquiry(now, arrival),
+            Age::Double => return Err(Dropped::Replayed),
         }
         self.ask_for_clone(now, arrival);
         self.on_heard(now, arrival);
@@ -113,6 +116,21 @@ impl Engine {
         self.reply(now, arrival, None, false);
         self.exchange_lists(now, sender.node, *key);
         Ok(())
+    }
+
+    /// An INQ that is behind says nothing of the present, and nothing in it is taken in. But its sender may well be there:
+    /// it gets its answer, and a question of ours, whose answer shows how far it has come. A replay gains neither.
+    fn on_old_inquiry(&mut self, now: Instant, arrival: &Arrival<'_>) -> Result<(), Dropped> {
+        let (node, key, source) = (arrival.packet.sender.node, arrival.key, arrival.datagram.source);
+        self.wake_neighbour(now, node, key, source);
+        self.reply(now, arrival, None, false);
+        let slot = self.lans.get(&key.lan).map_or(0, |lan| lan.sequence);
+        let path = self.path_mut(node, key).ok_or(Dropped::JoinedLan)?;
+        let target = path.address_to_ask(source, slot);
+        if let Some(target) = target.filter(|_| path.freshness.may_ask_back(slot)) {
+            self.inquire(now, node, key, target, false);
+        }
+        Err(Dropped::Replayed)
     }
 
     /// Whether the current run of a known node is known on this path.
@@ -199,8 +217,7 @@ impl Engine {
         self.on_heard(now, arrival);
         self.doubt_after_silence(node, *key);
         let path = self.path_mut(node, *key).ok_or(Dropped::JoinedLan)?;
-        // Who answers our nonce knows its own slot: that mends what a forged INQ may have said.
-        path.heard_sequence = Some(packet.sender.sequence);
+        path.freshness.on_answer(now, packet.sender.sequence, asked.sent);
         path.on_answer(asked.sent, asked.sequence == current, asked.first, now);
         let unfiltered = asked.broadcast && path.on_broadcast_answered();
         path.on_round_trip(datagram.arrived.since(asked.sent).saturating_sub(held));
@@ -276,12 +293,10 @@ impl Engine {
         if !self.is_known(arrival) {
             return Err(Dropped::OtherBoot);
         }
-        let window = self.config.missed.get();
         let keyed = self.keys.is_keyed();
         let peer = self.peers.get_mut(&packet.sender.node).ok_or(Dropped::OtherBoot)?;
         let path = peer.paths.get_mut(key).ok_or(Dropped::OtherBoot)?;
-        let ahead = slots_since(path.heard, now, packet.sender.interval.min(path.fastest));
-        if !path.take_inquiry(packet.sender.sequence, packet.sender.nonce, window, ahead) {
+        if !path.freshness.takes_goodbye(packet.sender.sequence, packet.sender.nonce) {
             return Err(Dropped::Replayed);
         }
         // Unkeyed, it counts only for the LAN that it came by (rule 8).
@@ -408,10 +423,8 @@ impl Engine {
         peer.requestor = sender.requestor;
         peer.observer = sender.observer;
         peer.pace.announce(sender.interval, missed, now);
-        peer.paths.values_mut().for_each(|path| path.fastest = path.fastest.min(sender.interval));
         let Some(path) = peer.paths.get_mut(&arrival.key) else { return };
         path.pace.announce(sender.interval, missed, now);
-        path.fastest = sender.interval;
         path.heard = Some(now);
         path.gone = false;
         path.offered_generation = sender.address_generation;
@@ -456,14 +469,6 @@ impl Engine {
         }
         self.inquire(now, node, key, target, false);
     }
-}
-
-/// How many slots a sender can have come since it was heard; a few more, for slots that begin early.
-fn slots_since(heard: Option<Instant>, now: Instant, interval: Duration) -> u32 {
-    const SLACK: u128 = 16;
-    let shortest = interval.clamp(MIN_INTERVAL, MAX_INTERVAL) * 3 / 4;
-    let elapsed = heard.map_or(Duration::ZERO, |heard| now.since(heard));
-    u32::try_from(elapsed.as_nanos() / shortest.as_nanos() + SLACK).unwrap_or(u32::MAX)
 }
 
 /// An INQ of ours that was answered.

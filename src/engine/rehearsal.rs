@@ -75,7 +75,8 @@ impl Engine {
         for peer in self.peers.values().filter(|peer| !peer.absent) {
             for (key, path) in &peer.paths {
                 if !is_silenced(peer.node, key) && !self.is_silent(*key, path) {
-                    let (sequence, asks) = (path.heard_sequence.unwrap_or(0), now + path.pace.interval() / 2);
+                    let (sequence, asks) =
+                        (path.freshness.sequence().unwrap_or(0), now + path.pace.interval() / 2);
                     alive.insert((peer.node, *key), Voice { sequence, asks });
                 }
             }

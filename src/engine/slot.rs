@@ -242,34 +242,6 @@ impl Engine {
         }
     }
 
-    /// Each address must answer by itself before it counts, and again before its traffic goes home.
-    pub(super) fn ask_unproven(&mut self, now: Instant, node: NodeId, key: PathKey) {
-        let (again, young) = (self.interval * 8, self.interval * 4);
-        let requestor = self.config.requestor;
-        let Some(peer) = self.peers.get(&node).filter(|peer| !peer.absent && (requestor || peer.requestor))
-        else {
-            return;
-        };
-        let Some(path) = peer.paths.get(&key) else { return };
-        // What was asked while nothing could pass proves nothing, and one question may be lost.
-        let is_young = path.up_since.is_some_and(|up| now.since(up) < young);
-        let waits = |a: &PeerAddress| {
-            let is_stale = path.up_since.is_some_and(|up| a.answered < Some(up));
-            let is_due = is_young || a.asked.is_none_or(|asked| now.since(asked) >= again);
-            (is_stale && a.is_detoured()) || (a.answered.is_none() && is_due)
-        };
-        let targets: Vec<IpAddr> = path
-            .addresses
-            .iter()
-            .filter(|a| a.withdrawn.is_none())
-            .filter(|a| waits(a))
-            .map(|a| a.address)
-            .collect();
-        for target in targets {
-            self.inquire(now, node, key, target, false);
-        }
-    }
-
     /// Configured addresses that belong to no peer yet.
     fn ask_unmet(&mut self, now: Instant, index: LanIndex) {
         let Some(lan) = self.lans.get(&index) else { return };
@@ -393,11 +365,7 @@ impl Engine {
         let Some(peer) = self.peers.get_mut(&node) else { return };
         let Some(path) = peer.paths.get_mut(&key) else { return };
         let grace = path.pace.interval() * 3 / 2;
-        let step = path.heard_sequence.map_or(1, |last| sequence.wrapping_sub(last));
-        if step == 0 || step > u32::MAX / 2 {
-            return;
-        }
-        path.heard_sequence = Some(sequence);
+        let Some(step) = path.freshness.advance(now, sequence) else { return };
         if self.config.requestor || !packet.sender.requestor {
             return;
         }

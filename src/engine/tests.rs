@@ -5,6 +5,7 @@ mod explain;
 mod hostile;
 mod identity;
 mod offline;
+mod old_packets;
 mod reconfigure;
 mod several;
 mod world;

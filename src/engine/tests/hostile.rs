@@ -5,7 +5,7 @@ use crate::interface::Family;
 use crate::wire::{Directed, Kind, Level, Nonce, Packet, PathReport, Sender, Token};
 
 /// What host `from` could have sent to `to` on the first LAN.
-fn inquiry(world: &World, from: usize, to: usize) -> Packet {
+pub(super) fn inquiry(world: &World, from: usize, to: usize) -> Packet {
     let engine = |host: usize| world.hosts[host].engine.as_ref().unwrap();
     let (sender, receiver) = (engine(from), engine(to));
     Packet {

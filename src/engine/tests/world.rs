@@ -1,6 +1,6 @@
 //! A few hosts on a few LANs: datagrams take 100 us, everything due is handled at its time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
@@ -10,30 +10,72 @@ use crate::wire::{self, Packet, Sealing};
 
 const TRAVEL: Duration = Duration::from_micros(100);
 
+/// Packets that the kernel keeps for a neighbour that does not answer ARP (Linux 6.18: 212992 bytes with overhead). When
+/// more come, the oldest go.
+const NEIGHBOUR_QUEUE: usize = 101;
+
 pub(super) struct World {
     pub(super) now: Instant,
     pub(super) hosts: Vec<Host>,
     cuts: Vec<fn(usize, usize) -> bool>,
+    losses: Vec<fn(&Sent) -> bool>,
+    /// By LAN, while its neighbour queues are modelled: what could not be sent to each host by each.
+    queues: BTreeMap<usize, BTreeMap<(usize, usize), VecDeque<Flight>>>,
     flying: BTreeMap<(Instant, u64), Flight>,
+    /// What was sent on tapped LANs, whether it arrived or not.
+    tapes: BTreeMap<usize, Vec<Flight>>,
     count: u64,
+}
+
+/// A datagram as a LAN that loses some kinds of them sees it.
+pub(super) struct Sent {
+    pub(super) from: usize,
+    pub(super) to: usize,
+    pub(super) kind: SentKind,
+    pub(super) is_broadcast: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SentKind {
+    Inquiry,
+    Acknowledgement,
+    Goodbye,
 }
 
 pub(super) struct Host {
     pub(super) engine: Option<Engine>,
+    /// Its node id, also after its end.
+    pub(super) node: NodeId,
     pub(super) interfaces: Vec<Interface>,
     pub(super) notices: Vec<(Instant, String)>,
     pub(super) memory: Memory,
     /// Its ARP requests, with their times, and whether they are answered.
     pub(super) solicited: Vec<(Instant, IpAddr)>,
     pub(super) is_answered: bool,
+    /// How long it was suspended: its clock stood still meanwhile.
+    slept: Duration,
 }
 
-struct Flight {
-    lan: usize,
-    to: usize,
+#[derive(Debug, Clone)]
+pub(super) struct Flight {
+    pub(super) lan: usize,
+    pub(super) from: usize,
+    pub(super) to: usize,
     source: IpAddr,
     destination: IpAddr,
-    payload: Vec<u8>,
+    pub(super) payload: Vec<u8>,
+}
+
+impl Flight {
+    pub(super) fn sent(&self) -> Sent {
+        let kind = match self.payload[3] {
+            1 => SentKind::Inquiry,
+            2 => SentKind::Acknowledgement,
+            _ => SentKind::Goodbye,
+        };
+        let is_broadcast = self.destination == IpAddr::V4(Ipv4Addr::BROADCAST);
+        Sent { from: self.from, to: self.to, kind, is_broadcast }
+    }
 }
 
 pub(super) fn address(lan: usize, host: usize) -> IpAddr {
@@ -73,18 +115,23 @@ impl World {
             now: Instant::from_nanos(1_000_000_000),
             hosts: Vec::new(),
             cuts: vec![|_, _| false; lans],
+            losses: vec![|_| false; lans],
+            queues: BTreeMap::new(),
             flying: BTreeMap::new(),
+            tapes: BTreeMap::new(),
             count: 0,
         };
         for host in 0..hosts {
             let interfaces: Vec<_> = (0..lans).map(|lan| interface(lan, host)).collect();
             world.hosts.push(Host {
                 engine: None,
+                node: NodeId(0),
                 interfaces,
                 notices: Vec::new(),
                 memory: Memory::default(),
                 solicited: Vec::new(),
                 is_answered: false,
+                slept: Duration::ZERO,
             });
             world.start(host, &config(), Memory::default());
         }
@@ -103,13 +150,14 @@ impl World {
         let mut engine = Engine::new(config, memory, seed);
         let expected = lans.iter().map(|lan| interface(*lan, host)).map(|i| (i.name, i.addresses));
         engine.expect_lans(expected.collect());
+        self.hosts[host].node = engine.node;
         self.hosts[host].engine = Some(engine);
         self.show_interfaces(host);
     }
 
     /// Other settings, as the daemon hands them in.
     pub(super) fn reload(&mut self, host: usize, config: &Config) {
-        let now = self.now;
+        let now = self.clock(host);
         if let Some(engine) = &mut self.hosts[host].engine {
             engine.handle(now, Input::Config(config));
         }
@@ -118,7 +166,7 @@ impl World {
     }
 
     pub(super) fn outcome(&mut self, host: usize, subject: &Subject, outcome: &Outcome) {
-        let now = self.now;
+        let now = self.clock(host);
         if let Some(engine) = &mut self.hosts[host].engine {
             engine.handle(now, Input::Outcome(subject, outcome));
         }
@@ -158,7 +206,7 @@ impl World {
     }
 
     pub(super) fn stop(&mut self, host: usize) {
-        let now = self.now;
+        let now = self.clock(host);
         if let Some(engine) = &mut self.hosts[host].engine {
             engine.handle(now, Input::Stop);
         }
@@ -170,8 +218,76 @@ impl World {
         self.hosts[host].engine = None;
     }
 
+    /// A host hears, does and knows nothing for a while, and its clock stands still.
+    pub(super) fn suspend(&mut self, host: usize, time: Duration) {
+        let engine = self.hosts[host].engine.take();
+        self.run(time);
+        self.hosts[host].engine = engine;
+        self.hosts[host].slept += time;
+    }
+
     pub(super) fn cut(&mut self, lan: usize, cut: fn(usize, usize) -> bool) {
         self.cuts[lan] = cut;
+    }
+
+    /// The LAN loses what this picks, on top of what is cut.
+    pub(super) fn lose(&mut self, lan: usize, loss: fn(&Sent) -> bool) {
+        self.losses[lan] = loss;
+    }
+
+    /// From here on ARP is not answered where a LAN is cut: each end keeps what it sends by unicast there.
+    pub(super) fn queue(&mut self, lan: usize) {
+        self.queues.insert(lan, BTreeMap::new());
+    }
+
+    /// ARP is answered: all that was kept arrives at one moment, in order.
+    pub(super) fn flush(&mut self, lan: usize) {
+        for kept in self.queues.remove(&lan).unwrap_or_default().into_values() {
+            kept.iter().for_each(|flight| self.deliver(flight));
+        }
+    }
+
+    /// Sends what a test has made an engine say.
+    pub(super) fn wake(&mut self, host: usize) {
+        self.drain(host);
+    }
+
+    /// Somebody records what is sent on a LAN.
+    pub(super) fn tap(&mut self, lan: usize) {
+        self.tapes.insert(lan, Vec::new());
+    }
+
+    /// What was recorded so far.
+    pub(super) fn tape(&self, lan: usize) -> &[Flight] {
+        &self.tapes[&lan]
+    }
+
+    /// A recorded datagram comes again.
+    pub(super) fn replay(&mut self, flight: &Flight) {
+        self.deliver(flight);
+    }
+
+    pub(super) fn engine(&self, host: usize) -> &Engine {
+        self.hosts[host].engine.as_ref().unwrap()
+    }
+
+    /// How many datagrams a host dropped for this reason.
+    pub(super) fn dropped(&self, host: usize, reason: Dropped) -> u64 {
+        self.engine(host).counters.dropped.get(&reason).copied().unwrap_or_default()
+    }
+
+    /// When the newest INQ was sent that a host had answered on a LAN by another.
+    pub(super) fn proof(&self, host: usize, lan: usize, peer: usize) -> Option<Instant> {
+        let node = self.engine(peer).node;
+        let known = self.engine(host).peers.get(&node)?;
+        let here = address(lan, peer);
+        let paths = known.paths.values().filter(|path| path.addresses.contains(&here));
+        paths.filter_map(|path| path.proof).max().map(|proof| proof + self.hosts[host].slept)
+    }
+
+    pub(super) fn is_absent(&self, host: usize, peer: usize) -> bool {
+        let node = self.hosts[peer].node;
+        self.engine(host).peers.get(&node).is_none_or(|peer| peer.absent)
     }
 
     pub(super) fn set_carrier(&mut self, host: usize, lan: usize, carrier: bool) {
@@ -191,7 +307,7 @@ impl World {
     }
 
     fn tell(&mut self, host: usize, input: Input<'_>) {
-        let now = self.now;
+        let now = self.clock(host);
         if let Some(engine) = &mut self.hosts[host].engine {
             engine.handle(now, input);
         }
@@ -201,6 +317,7 @@ impl World {
     /// An interface appears where no other host is.
     pub(super) fn plug(&mut self, host: usize, lan: usize) {
         self.cuts.resize(self.cuts.len().max(lan + 1), |_, _| true);
+        self.losses.resize(self.cuts.len(), |_| false);
         self.hosts[host].interfaces.push(interface(lan, host));
         self.show_interfaces(host);
     }
@@ -231,7 +348,7 @@ impl World {
 
     fn show_interfaces(&mut self, host: usize) {
         let interfaces = self.hosts[host].interfaces.clone();
-        let now = self.now;
+        let now = self.clock(host);
         if let Some(engine) = &mut self.hosts[host].engine {
             engine.handle(now, Input::Interfaces(&interfaces));
         }
@@ -262,7 +379,7 @@ impl World {
                 continue;
             }
             for host in 0..self.hosts.len() {
-                let now = self.now;
+                let now = self.clock(host);
                 let Some(engine) = &mut self.hosts[host].engine else { continue };
                 if engine.deadline().is_some_and(|(due, _)| due <= now) {
                     engine.handle(now, Input::DeadlinePassed);
@@ -277,15 +394,20 @@ impl World {
     pub(super) fn forge(&mut self, to: usize, lan: usize, from: usize, packet: &Packet) {
         let (source, destination) = (address(lan, from), address(lan, to));
         let payload = wire::encode(packet, &Sealing::new(&Keys::default(), source, destination));
-        self.deliver(&Flight { lan, to, source, destination, payload });
+        self.deliver(&Flight { lan, from, to, source, destination, payload });
+    }
+
+    fn clock(&self, host: usize) -> Instant {
+        self.now - self.hosts[host].slept
     }
 
     fn next(&self) -> Option<Instant> {
-        let engines = self.hosts.iter().filter_map(|h| Some(h.engine.as_ref()?.deadline()?.0));
+        let engines = self.hosts.iter().filter_map(|h| Some(h.engine.as_ref()?.deadline()?.0 + h.slept));
         engines.chain(self.flying.keys().map(|(due, _)| *due)).min()
     }
 
     fn deliver(&mut self, flight: &Flight) {
+        let now = self.clock(flight.to);
         let host = &mut self.hosts[flight.to];
         let interface = &host.interfaces[flight.lan];
         if !interface.carrier {
@@ -296,11 +418,11 @@ impl World {
             source: flight.source,
             destination: flight.destination,
             hop_limit: 255,
-            arrived: self.now,
+            arrived: now,
             payload: &flight.payload,
         };
         let Some(engine) = &mut host.engine else { return };
-        engine.handle(self.now, Input::Datagram(datagram));
+        engine.handle(now, Input::Datagram(datagram));
         self.drain(flight.to);
     }
 
@@ -320,10 +442,11 @@ impl World {
     }
 
     fn solicit(&mut self, from: usize, interface: InterfaceIndex, address: IpAddr) {
+        let now = self.clock(from);
         let host = &mut self.hosts[from];
         host.solicited.push((self.now, address));
         if let Some(engine) = host.engine.as_mut().filter(|_| host.is_answered) {
-            engine.handle(self.now, Input::NeighbourAnswered { interface, address });
+            engine.handle(now, Input::NeighbourAnswered { interface, address });
         }
     }
 
@@ -332,22 +455,39 @@ impl World {
         for to in 0..self.hosts.len() {
             let is_for = transmit.destination == IpAddr::V4(Ipv4Addr::BROADCAST)
                 || transmit.destination == address(lan, to);
-            if to == from
-                || !is_for
-                || (self.cuts[lan])(from, to)
-                || !self.hosts[from].interfaces[lan].carrier
-            {
+            let has_carrier = self.hosts[from].interfaces.get(lan).is_none_or(|i| i.carrier);
+            if to == from || !is_for || !has_carrier {
                 continue;
             }
-            self.count += 1;
             let flight = Flight {
                 lan,
+                from,
                 to,
                 source: transmit.source,
                 destination: transmit.destination,
                 payload: transmit.payload.clone(),
             };
-            self.flying.insert((self.now + TRAVEL, self.count), flight);
+            if let Some(tape) = self.tapes.get_mut(&lan) {
+                tape.push(flight.clone());
+            }
+            let sent = flight.sent();
+            if (self.cuts[lan])(from, to) {
+                self.keep(flight);
+            } else if !(self.losses[lan])(&sent) {
+                self.count += 1;
+                self.flying.insert((self.now + TRAVEL, self.count), flight);
+            }
         }
+    }
+
+    fn keep(&mut self, flight: Flight) {
+        let Some(queues) = self.queues.get_mut(&flight.lan).filter(|_| !flight.sent().is_broadcast) else {
+            return;
+        };
+        let queue = queues.entry((flight.from, flight.to)).or_default();
+        if queue.len() == NEIGHBOUR_QUEUE {
+            queue.pop_front();
+        }
+        queue.push_back(flight);
     }
 }

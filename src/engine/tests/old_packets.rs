@@ -1,0 +1,246 @@
+//! Packets that arrive long after they were sent: what a queue kept, what somebody recorded, what a stopped host said.
+
+use super::world::{Flight, SentKind};
+use super::*;
+use crate::config::{Key, KeyRing};
+
+fn config(interval: u64, missed: u32) -> Config {
+    let missed = std::num::NonZeroU32::new(missed).unwrap();
+    Config { requestor: true, interval: ms(interval), missed, ..Config::default() }
+}
+
+/// Two hosts that have met, by two LANs.
+fn met(first: &Config, second: &Config) -> World {
+    let mut world = World::new(2, 2);
+    world.start(0, first, Memory::default());
+    world.start(1, second, Memory::default());
+    world.run(ms(2000));
+    world
+}
+
+/// Both ends have had an answer on a LAN to what they asked since then.
+fn has_round_trip(world: &World, lan: usize, since: Instant) -> bool {
+    (0..2).all(|host| world.proof(host, lan, 1 - host) >= Some(since))
+}
+
+/// LAN 1 is silent for a while, and its neighbour queues are delivered when it heals.
+fn heals_with_a_burst(config: &Config, silence: Duration) {
+    let mut world = met(config, config);
+    world.queue(1);
+    world.cut(1, |_, _| true);
+    world.run(silence);
+    world.cut(1, |_, _| false);
+    let healed = world.now;
+    world.flush(1);
+    world.run(config.interval * 2 + ms(1));
+    assert!(has_round_trip(&world, 1, healed), "{}{}", world.state(0), world.state(1));
+    let refused = [0, 1].map(|host| world.dropped(host, Dropped::Replayed));
+    world.run(config.interval * 20);
+    assert_eq!([0, 1].map(|host| world.dropped(host, Dropped::Replayed)), refused, "refused no more");
+    assert!(has_round_trip(&world, 1, world.now - config.interval * 2));
+}
+
+#[test]
+fn inquiries_that_waited_for_arp_do_not_make_true_ones_look_forged() {
+    heals_with_a_burst(&config(50, 2), ms(2000));
+    heals_with_a_burst(&config(200, 1), ms(3000));
+}
+
+#[test]
+fn a_burst_that_is_cut_at_the_limit_of_an_interval_does_not_either() {
+    heals_with_a_burst(&config(10, 2), ms(3000));
+}
+
+/// An ACK that was held back counts for f slots; it does not make the peer's INQs since then look new or forged.
+#[test]
+fn a_late_answer_does_not_set_back_what_was_heard_since() {
+    let mut world = met(&config(50, 30), &config(50, 30));
+    let before = [0, 1].map(|host| world.dropped(host, Dropped::Replayed));
+    world.tap(1);
+    world.run(ms(50));
+    let late: Vec<Flight> = world.tape(1).to_vec();
+    let late = late.iter().filter(|flight| flight.sent().kind == SentKind::Acknowledgement);
+    world.run(ms(1200));
+    late.for_each(|flight| world.replay(flight));
+    world.run(ms(1000));
+    assert_eq!([0, 1].map(|host| world.dropped(host, Dropped::Replayed)), before);
+}
+
+/// While a longer interval is eased in, slots are still as short as before.
+#[test]
+fn a_much_longer_interval_that_is_eased_in_looks_no_more_forged() {
+    let mut world = met(&config(10, 30), &config(10, 30));
+    world.reload(0, &config(5000, 30));
+    world.run(ms(25));
+    world.cut(1, |_, _| true);
+    world.run(ms(250));
+    world.cut(1, |_, _| false);
+    let before = [0, 1].map(|host| world.dropped(host, Dropped::Replayed));
+    let since = world.now;
+    world.run(ms(30));
+    assert!(has_round_trip(&world, 1, since), "{}{}", world.state(0), world.state(1));
+    assert_eq!([0, 1].map(|host| world.dropped(host, Dropped::Replayed)), before);
+}
+
+/// A requestor's sequence ran far ahead while a responder had no LAN.
+#[test]
+fn a_responder_to_which_the_peer_is_absent_believes_its_first_inquiry() {
+    let mut world = met(&config(200, 2), &config(200, 2));
+    world.respond_only(1);
+    world.run(ms(2000));
+    world.cut(0, |_, _| true);
+    world.run(ms(1000));
+    assert!(matches!(world.verdict(1, 0, 0), Some(Verdict::Detour(_))), "{}", world.state(1));
+    world.cut(1, |_, _| true);
+    world.run(ms(2000));
+    assert!(world.is_absent(1, 0), "{}", world.state(1));
+    world.reload(0, &config(10, 2));
+    world.run(ms(20_000));
+    world.reload(0, &config(200, 2));
+    world.run(ms(1000));
+    world.cut(0, |_, _| false);
+    let healed = world.now;
+    world.run(ms(401));
+    assert!(has_round_trip(&world, 0, healed), "{}{}", world.state(0), world.state(1));
+    world.run(ms(3000));
+    for host in 0..2 {
+        assert_eq!(world.verdict(host, 0, 1 - host), Some(Verdict::Home), "{}", world.state(host));
+    }
+}
+
+/// A responder's clock stands still while it is suspended, and the requestor's sequence goes on.
+#[test]
+fn a_responder_that_was_suspended_believes_the_first_inquiry() {
+    for wait in 0..5 {
+        let mut world = met(&config(200, 2), &config(200, 2));
+        world.respond_only(1);
+        world.run(ms(2000 + 40 * wait));
+        (0..2).for_each(|lan| world.set_carrier(1, lan, false));
+        world.run(ms(1000));
+        assert!(world.is_absent(1, 0) && world.is_absent(0, 1), "{}", world.state(1));
+        world.suspend(1, ms(60_000));
+        (0..2).for_each(|lan| world.set_carrier(1, lan, true));
+        let resumed = world.now;
+        world.run(ms(401));
+        for lan in 0..2 {
+            assert!(world.proof(0, lan, 1) >= Some(resumed), "{}{}", world.state(0), world.state(1));
+        }
+        assert!(!world.is_absent(1, 0), "{}", world.state(1));
+    }
+}
+
+fn first_path(world: &World, host: usize, lan: usize) -> (NodeId, PathKey) {
+    let engine = world.engine(host);
+    let (node, peer) = engine.peers.iter().next().unwrap();
+    (*node, *peer.paths.keys().nth(lan).unwrap())
+}
+
+// ----- what attackers gain
+
+fn keyed(config: Config) -> Config {
+    let key = Key { id: 1, secret: vec![7; 32] };
+    Config { keys: KeyRing { keys: vec![key] }, ..config }
+}
+
+/// What one end sent to the other.
+fn sent_by(tape: &[Flight], from: usize, kind: SentKind) -> Vec<Flight> {
+    tape.iter().filter(|f| f.from == from && f.sent().kind == kind).cloned().collect()
+}
+
+/// Replayed while a responder hears nobody, an INQ that it never had does not keep a LAN from being used.
+#[test]
+fn an_old_inquiry_that_is_replayed_keeps_no_lan_unusable() {
+    for has_key in [false, true] {
+        let sign = |config| if has_key { keyed(config) } else { config };
+        let (asks, answers) = (sign(config(200, 2)), sign(Config { requestor: false, ..config(200, 2) }));
+        let mut world = met(&asks, &answers);
+        world.tap(1);
+        (0..2).for_each(|lan| world.cut(lan, |_, _| true));
+        world.run(ms(2000));
+        let recorded = sent_by(world.tape(1), 0, SentKind::Inquiry);
+        world.run(ms(20_000));
+        for _ in 0..50 {
+            world.replay(&recorded[0]);
+            world.replay(recorded.last().unwrap());
+            world.run(ms(37));
+        }
+        assert!(world.is_absent(1, 0), "a replay makes nobody present{}", world.state(1));
+        world.cut(1, |_, _| false);
+        let healed = world.now;
+        for _ in 0..10 {
+            world.replay(&recorded[0]);
+            world.replay(recorded.last().unwrap());
+            world.run(ms(41));
+        }
+        assert!(has_round_trip(&world, 1, healed), "{}{}", world.state(0), world.state(1));
+    }
+}
+
+/// However many old INQs come: a bounded number of answers, none longer than its question, and one question a slot.
+#[test]
+fn replays_are_not_amplified() {
+    for has_key in [false, true] {
+        let sign = |config| if has_key { keyed(config) } else { config };
+        let mut world = met(&sign(config(200, 2)), &sign(config(200, 2)));
+        world.tap(1);
+        world.cut(1, |_, _| true);
+        world.run(ms(60_000));
+        let recorded = sent_by(world.tape(1), 0, SentKind::Inquiry);
+        assert!(recorded.len() > 200);
+        world.tap(1);
+        for flight in &recorded[..200] {
+            world.replay(flight);
+            world.replay(flight);
+        }
+        let answers = sent_by(world.tape(1), 1, SentKind::Acknowledgement);
+        let longest = answers.iter().map(|f| f.payload.len()).max().unwrap();
+        assert!(recorded.iter().all(|f| f.payload.len() >= longest));
+        assert!(answers.len() <= 64);
+        assert!(sent_by(world.tape(1), 1, SentKind::Inquiry).len() <= 1);
+    }
+}
+
+/// Without keys an attacker on a LAN can make all true INQs look old, once a slot: each costs a round trip and no more.
+#[test]
+fn an_inquiry_that_is_forged_far_ahead_each_slot_moves_nobody() {
+    let mut world = met(&config(200, 2), &config(200, 2));
+    world.respond_only(1);
+    world.run(ms(2000));
+    world.forget_notices();
+    for slot in 1..=50 {
+        let mut forged = hostile::inquiry(&world, 0, 1);
+        forged.sender.sequence = forged.sender.sequence.wrapping_add(100_000 * slot);
+        world.forge(1, 0, 0, &forged);
+        world.run(ms(190));
+    }
+    world.assert_quiet(&["path-", "peer-", "failover", "failback"]);
+    let stopped = world.now;
+    world.run(ms(401));
+    assert!(world.proof(0, 0, 1) >= Some(stopped));
+    let refused = world.dropped(1, Dropped::Replayed);
+    world.run(ms(2000));
+    assert_eq!(world.dropped(1, Dropped::Replayed), refused);
+}
+
+/// An old INQ brings back neither a pace that was announced before nor a peer that has said goodbye.
+#[test]
+fn an_old_inquiry_announces_nothing() {
+    let mut world = met(&config(50, 2), &config(50, 2));
+    world.respond_only(1);
+    world.run(ms(2000));
+    world.tap(0);
+    world.run(ms(500));
+    let old = sent_by(world.tape(0), 0, SentKind::Inquiry);
+    world.reload(0, &config(1000, 2));
+    world.run(ms(10_000));
+    let (node, key) = first_path(&world, 1, 0);
+    let pace = |world: &World| world.engine(1).path(node, key).unwrap().pace.interval();
+    assert_eq!(pace(&world), ms(1000));
+    old.iter().take(20).for_each(|flight| world.replay(flight));
+    assert_eq!(pace(&world), ms(1000));
+    world.stop(0);
+    world.run(ms(100));
+    assert!(world.engine(1).path(node, key).unwrap().gone);
+    old.iter().skip(20).for_each(|flight| world.replay(flight));
+    assert!(world.engine(1).path(node, key).unwrap().gone, "{}", world.state(1));
+}
