@@ -129,6 +129,7 @@ impl Engine {
             }
             self.set_local(now, node, other, Level::Down, Evidence::Carrier);
         }
+        self.expect_inquiries(now, node);
         let interface = self.lan_name(key.lan);
         self.notice(Notice::PeerPresent { peer: node, interface });
     }

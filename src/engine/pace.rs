@@ -14,6 +14,7 @@ pub(super) const MAX_INTERVAL: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone)]
 pub(super) struct Pace {
     interval: Duration,
+    is_announced: bool,
     /// A longer one that counts from this moment on.
     slower: Option<(Duration, Instant)>,
 }
@@ -21,7 +22,7 @@ pub(super) struct Pace {
 impl Default for Pace {
     /// Nothing was announced: whatever is, counts at once.
     fn default() -> Self {
-        Self { interval: MAX_INTERVAL, slower: None }
+        Self { interval: MAX_INTERVAL, is_announced: false, slower: None }
     }
 }
 
@@ -31,17 +32,23 @@ impl Pace {
         self.interval
     }
 
+    /// The same; none if nothing was announced since the peer's run began.
+    pub(super) fn announced(&self) -> Option<Duration> {
+        self.is_announced.then_some(self.interval)
+    }
+
     /// Takes an announcement: a slower pace counts only after f old intervals, so that none can hide its death behind
     /// it.
     pub(super) fn announce(&mut self, interval: Duration, missed: u32, now: Instant) {
         let interval = interval.clamp(MIN_INTERVAL, MAX_INTERVAL);
+        self.is_announced = true;
         if interval <= self.interval {
-            *self = Self { interval, slower: None };
+            (self.interval, self.slower) = (interval, None);
             return;
         }
         match self.slower {
             Some((slower, from)) if slower == interval && now >= from => {
-                *self = Self { interval, slower: None };
+                (self.interval, self.slower) = (interval, None);
             }
             Some((slower, _)) if slower == interval => {}
             Some(_) | None => self.slower = Some((interval, now + self.interval * missed)),

@@ -217,7 +217,7 @@ impl Engine {
         self.on_heard(now, arrival);
         self.doubt_after_silence(node, *key);
         let path = self.path_mut(node, *key).ok_or(Dropped::JoinedLan)?;
-        path.freshness.on_answer(now, packet.sender.sequence, asked.sent);
+        let is_new_slot = path.freshness.on_answer(now, packet.sender.sequence, asked.sent);
         path.on_answer(asked.sent, asked.sequence == current, asked.first, now);
         let unfiltered = asked.broadcast && path.on_broadcast_answered();
         path.on_round_trip(datagram.arrived.since(asked.sent).saturating_sub(held));
@@ -230,6 +230,10 @@ impl Engine {
             self.notice(Notice::BroadcastHeard { peer: node, interface });
         }
         self.take_directed(now, arrival);
+        // The INQ of that slot may come too late to count, or not at all.
+        if is_new_slot {
+            self.expect_inquiry(now, node, *key);
+        }
         self.after_round_trip(now, node, *key, asked.first);
         self.settle(now, node);
         self.return_cookie(now, arrival);
@@ -350,6 +354,9 @@ impl Engine {
         let too_soon = peer.boot_since.is_some_and(|since| now.since(since) < peer.pace.interval());
         if !too_soon {
             peer.on_new_boot(now, boot);
+            // Its old run may have taken leave of a LAN by which the new one is never heard.
+            peer.requestor = arrival.packet.sender.requestor;
+            self.expect_inquiries(now, node);
         }
         if is_clone && !told {
             let (address, interface) = (arrival.datagram.source, self.lan_name(arrival.lan));

@@ -379,6 +379,32 @@ impl Engine {
         self.after_heard(now, node, key);
     }
 
+    /// A responder expects the next INQ of a requestor, an interval after now, with the grace of half a one.
+    pub(super) fn expect_inquiry(&mut self, now: Instant, node: NodeId, key: PathKey) {
+        let Some(peer) = self.peers.get(&node).filter(|peer| peer.requestor && !self.config.requestor) else {
+            return;
+        };
+        if let Some(path) = peer.paths.get(&key) {
+            let due = now + Self::expected_pace(peer, path) * 3 / 2;
+            self.timers.set(Reason::Expected(node, key), due);
+        }
+    }
+
+    /// The same on all paths that can be heard, whatever came by them: one that stays silent must come to be known as such.
+    pub(super) fn expect_inquiries(&mut self, now: Instant, node: NodeId) {
+        let keys = self.peers.get(&node).map(|peer| peer.paths.keys().copied().collect::<Vec<_>>());
+        for key in keys.unwrap_or_default() {
+            if key.peer_lan != UNHEARD && self.is_running(key.lan) {
+                self.expect_inquiry(now, node, key);
+            }
+        }
+    }
+
+    /// How often INQs come by a path; by one that was not heard in this run of the peer, as often as by the others.
+    fn expected_pace(peer: &Peer, path: &Path) -> Duration {
+        path.pace.announced().unwrap_or_else(|| peer.pace.interval())
+    }
+
     /// What one more INQ heard changes at a responder. Where one round trip would do, it asks for one.
     fn after_heard(&mut self, now: Instant, node: NodeId, key: PathKey) {
         self.after_clean(now, node, key);
@@ -396,7 +422,7 @@ impl Engine {
         let limit = self.config.missed.get();
         let Some(peer) = self.peers.get_mut(&node).filter(|peer| !peer.absent) else { return };
         let Some(path) = peer.paths.get_mut(&key) else { return };
-        let interval = path.pace.interval();
+        let interval = path.pace.announced().unwrap_or_else(|| peer.pace.interval());
         path.answered = Answered::No;
         let judged = path.judge_slot(late, limit);
         path.unanswered_since.get_or_insert(at - interval / 2);

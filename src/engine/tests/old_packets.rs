@@ -129,6 +129,81 @@ fn a_responder_that_was_suspended_believes_the_first_inquiry() {
     }
 }
 
+/// Home comes back at the first LAN alone, and then its host dies: the responder must come to know it, or nothing calls
+/// home what goes by an overlay.
+#[test]
+fn a_peer_that_dies_while_a_lan_of_it_was_not_heard_yet_becomes_absent() {
+    let mut world = met(&config(200, 2), &config(200, 2));
+    world.respond_only(1);
+    world.run(ms(2000));
+    (0..2).for_each(|lan| world.cut(lan, |_, _| true));
+    world.run(ms(2000));
+    assert!(world.is_absent(1, 0), "{}", world.state(1));
+    world.cut(0, |_, _| false);
+    world.run(ms(3000));
+    assert!(!world.is_absent(1, 0), "{}", world.state(1));
+    world.kill(0);
+    world.run(ms(2000));
+    assert!(world.is_absent(1, 0), "{}", world.state(1));
+}
+
+/// The same for a responder that starts again while a LAN is dead and knows from its last run what was there.
+#[test]
+fn a_peer_that_is_remembered_on_a_dead_lan_becomes_absent() {
+    let mut world = met(&config(200, 2), &config(200, 2));
+    world.respond_only(1);
+    world.run(ms(2000));
+    let memory = world.memory(1);
+    world.cut(1, |_, _| true);
+    world.start(1, &Config::default(), memory);
+    world.run(ms(3000));
+    assert!(!world.is_absent(1, 0), "{}", world.state(1));
+    world.kill(0);
+    world.run(ms(2000));
+    assert!(world.is_absent(1, 0), "{}", world.state(1));
+}
+
+/// And for a peer that takes leave of one LAN, and runs again without it.
+#[test]
+fn a_peer_that_runs_again_without_a_lan_that_it_left_becomes_absent() {
+    let mut world = met(&config(200, 2), &config(200, 2));
+    world.respond_only(1);
+    world.run(ms(2000));
+    let memory = world.remembered(0);
+    let lans = vec![crate::config::LanConfig::new("lan1")];
+    let without = Config { lans, ..config(200, 2) };
+    world.reload(0, &without);
+    world.run(ms(500));
+    world.start(0, &without, memory);
+    world.run(ms(3000));
+    world.kill(0);
+    world.run(ms(2000));
+    assert!(world.is_absent(1, 0), "{}", world.state(1));
+}
+
+/// The first INQ of a slot is lost, and before the retry comes the responder's own question is answered: then the retry says
+/// nothing new, and the slot was heard all the same.
+#[test]
+fn an_answer_counts_at_a_responder_like_the_inquiry_that_was_lost() {
+    for wait in 0..20 {
+        let mut world = met(&config(200, 1), &config(200, 1));
+        let memory = world.remembered(1);
+        world.start(1, &Config { requestor: false, ..config(200, 1) }, memory);
+        world.run(ms(2000 + 10 * wait));
+        world.forget_notices();
+        world.lose(0, |sent| sent.is_broadcast);
+        for _ in 0..60 {
+            let (node, key) = first_path(&world, 1, 0);
+            let now = world.now;
+            let engine = world.hosts[1].engine.as_mut().unwrap();
+            engine.inquire(now, node, key, address(0, 0), false);
+            world.wake(1);
+            world.run(ms(10));
+        }
+        world.assert_quiet(&["path-down", "failover"]);
+    }
+}
+
 fn first_path(world: &World, host: usize, lan: usize) -> (NodeId, PathKey) {
     let engine = world.engine(host);
     let (node, peer) = engine.peers.iter().next().unwrap();
