@@ -256,6 +256,7 @@ impl Path {
         self.restart_counts();
         self.doubt_verdict();
         self.freshness.forget();
+        self.outstanding.clear();
         self.pace = Pace::default();
         self.token_held = Token(0);
         self.claims_generation = 0;

@@ -181,6 +181,26 @@ fn a_peer_that_runs_again_without_a_lan_that_it_left_becomes_absent() {
     assert!(world.is_absent(1, 0), "{}", world.state(1));
 }
 
+/// An answer of a run that is over arrives after the next run was heard: that is no clone.
+#[test]
+fn a_late_answer_of_the_run_before_is_no_clone() {
+    for wait in 0..10 {
+        let mut world = met(&config(200, 5), &config(200, 5));
+        world.run(ms(20 * wait));
+        // The old run's answers on LAN 1 are held back.
+        world.lose(1, |sent| (sent.from, sent.to) == (1, 0) && sent.kind == SentKind::Acknowledgement);
+        world.tap(1);
+        world.run(ms(300));
+        let memory = world.remembered(1);
+        world.cut(1, |_, _| true);
+        world.start(1, &config(200, 5), memory);
+        world.run(ms(300));
+        let tape = world.tape(1).to_vec();
+        tape.iter().filter(|f| f.from == 1).for_each(|flight| world.replay(flight));
+        world.assert_quiet(&["peer-cloned"]);
+    }
+}
+
 /// The first INQ of a slot is lost, and before the retry comes the responder's own question is answered: then the retry says
 /// nothing new, and the slot was heard all the same.
 #[test]
