@@ -18,6 +18,11 @@ use crate::wire::{LanIndex, Level, NodeId, Nonce, Packet};
 /// Most peers that are retried on a LAN in a slot: seven retries each are 448 packets, a burst that any LAN carries.
 const MAX_RETRIED: usize = 64;
 
+/// Peers that are down or absent are asked by unicast once in this many slots, and at most so many in one: each costs an
+/// ARP or ND request, most likely for nothing.
+const LOST_TURNS: u32 = 8;
+const MAX_LOST: usize = 16;
+
 /// Later than this a slot was late, whatever the interval: timers and schedulers are no better.
 const LEAST_LATENESS: Duration = Duration::from_millis(2);
 
@@ -238,21 +243,82 @@ impl Engine {
             self.ask_unproven(now, node, key);
         }
         if asks {
+            self.ask_lost(now, index);
             self.ask_unmet(now, index);
         }
     }
 
-    /// Configured addresses that belong to no peer yet.
+    /// Broadcasts may be filtered when a LAN heals, and who is down or absent is not retried: without a unicast now and then
+    /// nothing would ever be heard of the other.
+    fn ask_lost(&mut self, now: Instant, index: LanIndex) {
+        let Some(sequence) = self.lans.get(&index).map(|lan| lan.sequence) else { return };
+        let mut lost: Vec<(NodeId, PathKey, IpAddr)> = self
+            .paths_on(index)
+            .into_iter()
+            .filter(|(node, _)| is_turn_of(*node, sequence))
+            .filter_map(|(node, key)| {
+                let peer = self.peers.get(&node)?;
+                let path = peer.paths.get(&key)?;
+                let is_lost = peer.absent || path.local == Level::Down;
+                let is_asked = path.by_unicast || path.filtered;
+                Some((node, key, path.main_address().filter(|_| is_lost && !is_asked)?))
+            })
+            .collect();
+        if !lost.is_empty() {
+            let from = usize::try_from(sequence / LOST_TURNS % 4096).unwrap_or_default() * MAX_LOST;
+            let from = from % lost.len();
+            lost.rotate_left(from);
+        }
+        for (node, key, target) in lost.into_iter().take(MAX_LOST) {
+            self.inquire(now, node, key, target, false);
+        }
+    }
+
+    /// Each address must answer by itself before it counts, and again before its traffic goes home.
+    pub(super) fn ask_unproven(&mut self, now: Instant, node: NodeId, key: PathKey) {
+        let (again, young) = (self.interval * 8, self.interval * 4);
+        let requestor = self.config.requestor;
+        let Some(peer) = self.peers.get(&node).filter(|peer| !peer.absent && (requestor || peer.requestor))
+        else {
+            return;
+        };
+        let Some(path) = peer.paths.get(&key) else { return };
+        // What was asked while nothing could pass proves nothing, and one question may be lost.
+        let is_young = path.up_since.is_some_and(|up| now.since(up) < young);
+        let waits = |a: &PeerAddress| {
+            let is_stale = path.up_since.is_some_and(|up| a.answered < Some(up));
+            let is_due = is_young || a.asked.is_none_or(|asked| now.since(asked) >= again);
+            (is_stale && a.is_detoured()) || (a.answered.is_none() && is_due)
+        };
+        let targets: Vec<IpAddr> = path
+            .addresses
+            .iter()
+            .filter(|a| a.withdrawn.is_none())
+            .filter(|a| waits(a))
+            .map(|a| a.address)
+            .collect();
+        for target in targets {
+            self.inquire(now, node, key, target, false);
+        }
+    }
+
+    /// Configured addresses that belong to no peer yet. Now and then also those of an absent one: its host may have been
+    /// installed again, and a question to its old id is for another node then.
     fn ask_unmet(&mut self, now: Instant, index: LanIndex) {
         let Some(lan) = self.lans.get(&index) else { return };
         let sequence = lan.sequence;
+        let is_turn = sequence % LOST_TURNS == 0;
+        let is_known = |a: &IpAddr| {
+            let mut known = self.peers.values().filter(|peer| peer.path_by_address(index, a).is_some());
+            known.any(|peer| !(is_turn && peer.absent))
+        };
         let targets: Vec<IpAddr> = self
             .config
             .peers
             .iter()
             .flat_map(|peer| peer.addresses.iter().copied())
             .filter(|a| lan.is_on_link(a) && !lan.owns(a))
-            .filter(|a| !self.peers.values().any(|peer| peer.path_by_address(index, a).is_some()))
+            .filter(|a| !is_known(a))
             .collect();
         for target in targets {
             let Some(nonce) = self.inquire_unmet(index, target) else { continue };
@@ -286,7 +352,8 @@ impl Engine {
 
     /// Those that have not answered, the proven ones that are up first, the rest in turns.
     fn choose_retried(&mut self, index: LanIndex) {
-        let hopeful = self.config.missed.get().saturating_add(2);
+        let missed = self.config.missed.get();
+        let hopeful = missed.saturating_add(2);
         let silent: Vec<(NodeId, PathKey, bool)> = self
             .paths_on(index)
             .into_iter()
@@ -297,7 +364,8 @@ impl Engine {
                     Level::Up => true,
                     Level::Unknown if key.peer_lan == UNHEARD => !peer.absent && path.slots <= hopeful,
                     Level::Unknown => !peer.absent,
-                    Level::Down => !peer.absent && peer.is_nothing_else_up(key),
+                    // One that was answered lately is on its way back.
+                    Level::Down => !peer.absent && (peer.is_nothing_else_up(key) || path.missed < missed),
                 };
                 // Those that were invented must not keep real ones from being asked.
                 let first = path.local == Level::Up && peer.proven;
@@ -461,4 +529,10 @@ impl Engine {
             || key.peer_lan == UNHEARD
             || !self.is_running(key.lan)
     }
+}
+
+/// Whether it is a lost peer's turn to be asked in a slot.
+fn is_turn_of(node: NodeId, sequence: u32) -> bool {
+    let turns = u64::from(LOST_TURNS);
+    (node.0 % turns + u64::from(sequence) % turns) % turns == 0
 }

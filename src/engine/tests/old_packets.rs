@@ -230,6 +230,56 @@ fn first_path(world: &World, host: usize, lan: usize) -> (NodeId, PathKey) {
     (*node, *peer.paths.keys().nth(lan).unwrap())
 }
 
+/// Storm control drops broadcasts when a LAN that had a loop comes back.
+#[test]
+fn a_lan_that_heals_without_broadcasts_is_used_again() {
+    for responder in [false, true] {
+        for absent in [false, true] {
+            let mut world = met(&config(200, 2), &config(200, 2));
+            if responder {
+                world.respond_only(1);
+                world.run(ms(2000));
+            }
+            world.cut(0, |_, _| true);
+            world.run(ms(1000));
+            if absent {
+                world.cut(1, |_, _| true);
+                world.run(ms(2000));
+            }
+            world.lose(0, |sent| sent.is_broadcast);
+            world.cut(0, |_, _| false);
+            world.run(ms(10_000));
+            for host in 0..2 {
+                assert_eq!(world.verdict(host, 0, 1 - host), Some(Verdict::Home), "{}", world.state(host));
+            }
+        }
+    }
+}
+
+/// A configured peer on LANs without broadcast is installed again, under another node id, while an overlay leads to it.
+#[test]
+fn a_configured_peer_that_was_installed_again_is_found() {
+    let lan = |number: usize| {
+        let name = format!("lan{number}");
+        crate::config::LanConfig { broadcast: false, ..crate::config::LanConfig::new(&name) }
+    };
+    let addresses = vec![address(0, 1), address(1, 1)];
+    let peer = crate::config::PeerConfig { name: "db".to_owned(), addresses };
+    let asks = Config { lans: vec![lan(0), lan(1)], peers: vec![peer], ..config(200, 2) };
+    let mut world = met(&asks, &Config::default());
+    world.cut(1, |_, _| true);
+    world.run(ms(1000));
+    assert!(matches!(world.verdict(0, 1, 1), Some(Verdict::Detour(_))), "{}", world.state(0));
+    world.start(1, &Config::default(), Memory::default());
+    world.run(ms(5000));
+    assert!(!world.is_absent(0, 1), "{}", world.state(0));
+    world.cut(1, |_, _| false);
+    world.run(ms(5000));
+    for lan in 0..2 {
+        assert_eq!(world.verdict(0, lan, 1), Some(Verdict::Home), "{}", world.state(0));
+    }
+}
+
 // ----- what attackers gain
 
 fn keyed(config: Config) -> Config {
