@@ -65,7 +65,7 @@ impl Engine {
         path.evidence = evidence;
         path.renew_token(random);
         if level == Level::Up {
-            path.filtered_told = false;
+            path.port.on_up();
             self.ask_unproven(now, node, key);
         }
     }

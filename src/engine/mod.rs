@@ -6,7 +6,7 @@
 //!
 //! ```text
 //!   lan      slots: one INQ an interval, retries by eighths    selection  which interfaces are LANs
-//!   neighbour  ARP and ND beside the INQs
+//!   neighbour, port  ARP and ND beside the INQs
 //!   receive  what may be believed of a datagram                report     what both ends tell each other
 //!   freshness  which INQs speak of the present
 //!   own_id   another host that bears our id
@@ -40,6 +40,7 @@ mod path;
 mod peer;
 mod peer_address;
 mod plan;
+mod port;
 mod receive;
 mod reconfigure;
 mod rehearsal;
@@ -225,7 +226,9 @@ impl Engine {
         match input {
             Input::Interfaces(interfaces) => self.on_interfaces(now, interfaces),
             Input::Datagram(datagram) => self.on_datagram(now, datagram),
-            Input::NeighbourAnswered { interface, address } => self.on_neighbour_answered(interface, address),
+            Input::NeighbourAnswered { interface, address } => {
+                self.on_neighbour_answered(now, interface, address);
+            }
             Input::Overflow(interface) => self.on_overflow(interface),
             Input::Outcome(subject, outcome) => self.on_outcome(now, subject, outcome),
             Input::Adopted { address, way: Some(way) } => {

@@ -25,36 +25,27 @@ impl Engine {
         let Some(path) = path.filter(|path| path.missed > 0 || path.local == Level::Down) else { return };
         if path.solicit_sequence != sequence && lan.solicitations.spend(now) {
             path.solicit_sequence = sequence;
+            path.port.ask(now);
             self.solicit(key.lan, target);
         }
     }
 
     /// An ARP or ND request of ours was answered.
-    pub(super) fn on_neighbour_answered(&mut self, interface: InterfaceIndex, address: IpAddr) {
+    pub(super) fn on_neighbour_answered(&mut self, now: Instant, interface: InterfaceIndex, address: IpAddr) {
         let Some(lan) =
             self.lans.iter().find(|(_, lan)| lan.running() == Some(interface)).map(|(index, _)| *index)
         else {
             return;
         };
-        let mut dead = Vec::new();
         for peer in self.peers.values_mut() {
             let Some(key) = peer.path_by_address(lan, &address) else { continue };
             let Some(path) = peer.paths.get_mut(&key) else { continue };
-            if std::mem::replace(&mut path.solicit_pending, false) {
-                path.solicited = path.solicited.saturating_add(1);
+            if path.port.on_answer(now) {
                 path.unsolicited = 0;
-                if path.local == Level::Down && path.filtered_told && !peer.absent {
-                    dead.push((peer.node, key));
-                }
             }
             if let Some(record) = path.addresses.get_mut(&address).filter(|record| record.neighbour_asked) {
                 record.neighbour_asked = false;
                 record.neighbour_answers = record.neighbour_answers.saturating_add(1);
-            }
-        }
-        for (node, key) in dead {
-            if self.is_long_missed(node, key) {
-                self.tell_filtered(node, key);
             }
         }
     }

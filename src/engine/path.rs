@@ -23,6 +23,7 @@ use super::notice::{Evidence, Hold};
 use super::offline::Duty;
 use super::pace::Pace;
 use super::peer_address::{PeerAddress, PeerAddresses};
+use super::port::PortCheck;
 use crate::config::Damping;
 use crate::damping::Penalty;
 use crate::interface::Family;
@@ -127,10 +128,9 @@ pub(super) struct Path {
     token_given_before: Token,
     pub(super) token_held: Token,
     pub(super) doubt: Option<Doubt>,
-    /// ARP or ND requests in a row, one a slot, that were not answered; and that were.
+    /// ARP or ND requests in a row, one a slot, that were not answered.
     pub(super) unsolicited: u32,
-    pub(super) solicited: u32,
-    pub(super) solicit_pending: bool,
+    pub(super) port: PortCheck,
 
     /// What our own count rests on.
     pub(super) evidence: Evidence,
@@ -150,8 +150,6 @@ pub(super) struct Path {
     pub(super) claims: Vec<IpAddr>,
     /// The peer said goodbye on it.
     pub(super) gone: bool,
-    /// In this outage people were told that ARP is answered and INQs are not, or it was asked whether it is.
-    pub(super) filtered_told: bool,
     /// The last slot in which a cookie was returned over it, so that one slot sends one.
     pub(super) cookie_sequence: Option<u32>,
     /// The last slot in which its neighbour was asked for on behalf of the kernel.
@@ -197,8 +195,7 @@ impl Path {
             token_held: Token(0),
             doubt: None,
             unsolicited: 0,
-            solicited: 0,
-            solicit_pending: false,
+            port: PortCheck::default(),
             evidence: Evidence::Answer,
             penalty: Penalty::new(now, penalty, damping),
             has_failed: penalty > 0.0,
@@ -209,7 +206,6 @@ impl Path {
             claims_generation: 0,
             claims: Vec::new(),
             gone: false,
-            filtered_told: false,
             cookie_sequence: None,
             solicit_sequence: None,
             challenge_sequence: None,
@@ -313,6 +309,7 @@ impl Path {
         self.missed = 0;
         self.excused = 0;
         self.unsolicited = 0;
+        self.port.on_heard();
         self.gone = false;
         self.doubt = None;
         self.proof = Some(self.proof.map_or(sent, |proof| proof.max(sent)));
@@ -357,6 +354,7 @@ impl Path {
     pub(super) fn on_good(&mut self) {
         self.missed = 0;
         self.excused = 0;
+        self.port.on_heard();
         self.good = self.good.saturating_add(1);
     }
 

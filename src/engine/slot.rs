@@ -143,16 +143,20 @@ impl Engine {
     }
 
     /// The peer is heard elsewhere. If its host answers ARP or ND here all the same, a firewall may have begun to drop the
-    /// port: asked once an outage, when a peer that died on all LANs is known to be absent.
+    /// port: asked once an outage, when a peer that died on all LANs is known to be absent, and told when two more slots
+    /// are missed after the answer.
     fn after_dead_missed(&mut self, now: Instant, node: NodeId, key: PathKey) {
         if !self.is_long_missed(node, key) {
             return;
         }
         let path = self.peers.get_mut(&node).and_then(|peer| peer.paths.get_mut(&key));
         let (Some(path), Some(lan)) = (path, self.lans.get_mut(&key.lan)) else { return };
-        let Some(target) = path.main_address().filter(|_| !path.filtered_told && !path.gone) else { return };
+        if path.port.on_missed() {
+            return self.tell_filtered(node, key);
+        }
+        let Some(target) = path.main_address().filter(|_| path.port.is_due() && !path.gone) else { return };
         if lan.solicitations.spend(now) {
-            (path.filtered_told, path.solicit_pending) = (true, true);
+            path.port.ask_once(now);
             self.solicit(key.lan, target);
         }
     }
@@ -168,7 +172,8 @@ impl Engine {
         let missed = self.config.missed.get();
         let is_long_missed = self.is_long_missed(node, key);
         let Some(path) = self.path_mut(node, key) else { return };
-        if std::mem::replace(&mut path.solicit_pending, true) {
+        let is_filtered = is_long_missed && path.port.on_missed();
+        if path.port.ask(now) {
             path.unsolicited = path.unsolicited.saturating_add(1);
         }
         let target = path.main_address();
@@ -176,7 +181,7 @@ impl Engine {
             let count = path.missed;
             return self.set_local(now, node, key, Level::Down, Evidence::Missed(count));
         }
-        if is_long_missed && path.solicited > 0 && !std::mem::replace(&mut path.filtered_told, true) {
+        if is_filtered {
             self.tell_filtered(node, key);
         }
         if let Some(target) = target {

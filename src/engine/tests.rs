@@ -13,7 +13,7 @@ mod world;
 use std::time::Duration;
 
 use super::*;
-use world::{World, address};
+use world::{Arp, World, address};
 
 fn ms(n: u64) -> Duration {
     Duration::from_millis(n)
@@ -182,7 +182,7 @@ fn a_failback_that_waits_for_the_administrator_is_told_of() {
 fn a_port_that_is_filtered_while_faild_runs_is_told_of_once_an_outage() {
     for is_answered in [true, false] {
         let mut world = World::new(2, 2);
-        world.hosts[0].is_answered = is_answered;
+        world.hosts[0].arp = if is_answered { Arp::Always } else { Arp::Never };
         world.run(ms(2000));
         for outage in 1..=2 {
             world.cut(0, |_, _| true);
@@ -201,12 +201,42 @@ fn a_port_that_is_filtered_while_faild_runs_is_told_of_once_an_outage() {
 fn a_peer_that_dies_is_not_said_to_be_filtered() {
     for wait in 0..20 {
         let mut world = World::new(2, 2);
-        world.hosts[0].is_answered = true;
+        world.hosts[0].arp = Arp::Always;
         world.run(ms(2000 + wait * 10));
         world.kill(1);
         world.run(ms(20_000));
         assert_eq!(lines(&world, "port-filtered"), [""; 0]);
     }
+}
+
+/// While a LAN is silent its ARP is too. At the heal the peer's probe comes first now and then, and the host that hears it
+/// asks for its neighbour at once: that answer is none to what was asked during the outage.
+#[test]
+fn a_lan_that_heals_with_its_arp_is_not_said_to_be_filtered() {
+    for (wait, is_one_way) in (0..20).flat_map(|wait| [(wait, true), (wait, false)]) {
+        let mut world = World::new(2, 2);
+        if wait % 2 == 1 {
+            world.respond_only(1);
+        }
+        world.hosts.iter_mut().for_each(|host| host.arp = Arp::AsProbesPass);
+        world.run(ms(2000 + wait * 10));
+        world.cut(0, if is_one_way { |from, _| from == 0 } else { |_, _| true });
+        world.run(ms(2500 + wait * 17));
+        world.cut(0, |_, _| false);
+        world.run(ms(5000));
+        world.assert_quiet(&["port-filtered"]);
+    }
+}
+
+/// A firewall that drops the port in one direction only is named as well, although the peer's probes are heard.
+#[test]
+fn a_port_that_is_filtered_in_one_direction_is_told_of() {
+    let mut world = World::new(2, 2);
+    world.hosts.iter_mut().for_each(|host| host.arp = Arp::Always);
+    world.run(ms(2000));
+    world.cut(0, |from, _| from == 0);
+    world.run(ms(5000));
+    assert_eq!(lines(&world, "port-filtered").len(), 1, "{}", world.state(0));
 }
 
 /// What host 0 told of an event.

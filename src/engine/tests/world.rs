@@ -51,9 +51,18 @@ pub(super) struct Host {
     pub(super) memory: Memory,
     /// Its ARP requests, with their times, and whether they are answered.
     pub(super) solicited: Vec<(Instant, IpAddr)>,
-    pub(super) is_answered: bool,
+    pub(super) arp: Arp,
     /// How long it was suspended: its clock stood still meanwhile.
     slept: Duration,
+}
+
+/// Which of a host's ARP requests are answered.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Arp {
+    Never,
+    Always,
+    /// Those that pass, with their answers, where probes would.
+    AsProbesPass,
 }
 
 #[derive(Debug, Clone)]
@@ -130,7 +139,7 @@ impl World {
                 notices: Vec::new(),
                 memory: Memory::default(),
                 solicited: Vec::new(),
-                is_answered: false,
+                arp: Arp::Never,
                 slept: Duration::ZERO,
             });
             world.start(host, &config(), Memory::default());
@@ -443,9 +452,18 @@ impl World {
 
     fn solicit(&mut self, from: usize, interface: InterfaceIndex, address: IpAddr) {
         let now = self.clock(from);
+        let lan = usize::try_from(interface.0).unwrap() - 2;
+        let passes = |to: usize| !(self.cuts[lan])(from, to) && !(self.cuts[lan])(to, from);
+        let mut owners = (0..self.hosts.len()).filter(|to| self::address(lan, *to) == address);
+        let passes = owners.any(passes);
         let host = &mut self.hosts[from];
         host.solicited.push((self.now, address));
-        if let Some(engine) = host.engine.as_mut().filter(|_| host.is_answered) {
+        let is_answered = match host.arp {
+            Arp::Never => false,
+            Arp::Always => true,
+            Arp::AsProbesPass => passes,
+        };
+        if let Some(engine) = host.engine.as_mut().filter(|_| is_answered) {
             engine.handle(now, Input::NeighbourAnswered { interface, address });
         }
     }
