@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use super::notice::Notice;
 use super::path::{Path, PathKey, UNHEARD, is_link_local};
+use super::report::is_older;
 use super::{Engine, Peer};
 use crate::interface::Family;
 use crate::time::Instant;
@@ -24,6 +25,10 @@ impl Engine {
         list: &[IpAddr],
     ) {
         let Some(path) = self.path_mut(node, via) else { return };
+        path.on_list_offered(generation, false);
+        if is_older(generation, path.offered_generation) {
+            return;
+        }
         path.claims_generation = generation;
         if path.claims == list {
             return;

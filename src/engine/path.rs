@@ -24,6 +24,7 @@ use super::offline::Duty;
 use super::pace::Pace;
 use super::peer_address::{PeerAddress, PeerAddresses};
 use super::port::PortCheck;
+use super::report::is_older;
 use crate::config::Damping;
 use crate::damping::Penalty;
 use crate::interface::Family;
@@ -146,6 +147,8 @@ pub(super) struct Path {
     pub(super) offered_generation: u32,
     /// Generation of the peer's address list that was received over this path.
     pub(super) claims_generation: u32,
+    /// An INQ said here what is older than what we hold, or may not be believed: the peer is asked, and its answer decides.
+    pub(super) is_word_doubtful: bool,
     /// The peer's addresses on all LANs, as named over this path (rule 4: mutual claim).
     pub(super) claims: Vec<IpAddr>,
     /// The peer said goodbye on it.
@@ -204,6 +207,7 @@ impl Path {
             addresses: PeerAddresses::default(),
             offered_generation: 0,
             claims_generation: 0,
+            is_word_doubtful: false,
             claims: Vec::new(),
             gone: false,
             cookie_sequence: None,
@@ -256,8 +260,19 @@ impl Path {
         self.pace = Pace::default();
         self.token_held = Token(0);
         self.claims_generation = 0;
+        self.offered_generation = 0;
+        self.is_word_doubtful = false;
         self.list_confirmed = 0;
         self.gone = false;
+    }
+
+    /// The peer says which generation its address list has; `answered`: to a question of ours.
+    pub(super) fn on_list_offered(&mut self, generation: u32, answered: bool) {
+        if answered || !is_older(generation, self.offered_generation) {
+            self.offered_generation = generation;
+        } else {
+            self.is_word_doubtful = true;
+        }
     }
 
     /// The verdict that both ends' counts give (section 1 of the protocol); `believe_alone` towards observers.

@@ -55,8 +55,9 @@ pub(super) struct Peer {
     pub(super) news_sent: Option<Instant>,
     /// The last reports, to see a change.
     pub(super) reported: Vec<(PathKey, Level, bool, bool)>,
-    /// Its report generation that we hold.
+    /// Its report generation that we hold, and since when.
     pub(super) held_generation: u32,
+    pub(super) held_since: Instant,
     /// The `[[peer]]` that it was configured as.
     pub(super) configured: Option<usize>,
     /// Where its addresses are in the plan, and as what.
@@ -90,6 +91,7 @@ impl Peer {
             news_sent: None,
             reported: Vec::new(),
             held_generation: 0,
+            held_since: Instant::from_nanos(0),
             configured: None,
             planned: Box::default(),
             subjects: Vec::new(),
@@ -110,6 +112,14 @@ impl Peer {
         self.confirmed_generation = 0;
         self.pace.forget_slower();
         self.paths.values_mut().for_each(|path| path.on_new_boot());
+    }
+
+    /// What it said over a path was older than what we hold, or more than may be believed: it is asked there, and its
+    /// answer decides.
+    pub(super) fn doubt_word(&mut self, via: PathKey) {
+        if let Some(path) = self.paths.get_mut(&via) {
+            path.is_word_doubtful = true;
+        }
     }
 
     pub(super) fn is_cloned(&self, now: Instant) -> bool {

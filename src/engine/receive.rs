@@ -110,7 +110,7 @@ impl Engine {
         self.ask_for_clone(now, arrival);
         self.on_heard(now, arrival);
         self.wake_neighbour(now, sender.node, *key, datagram.source);
-        self.take_directed(now, arrival);
+        self.take_directed(now, arrival, None);
         self.count_inquiry(now, sender.node, *key, packet);
         self.settle(now, sender.node);
         self.reply(now, arrival, None, false);
@@ -229,7 +229,7 @@ impl Engine {
             let interface = self.lan_name(*lan);
             self.notice(Notice::BroadcastHeard { peer: node, interface });
         }
-        self.take_directed(now, arrival);
+        self.take_directed(now, arrival, (!asked.broadcast).then_some(asked.sent));
         // The INQ of that slot may come too late to count, or not at all.
         if is_new_slot {
             self.expect_inquiry(now, node, *key);
@@ -434,7 +434,7 @@ impl Engine {
         path.pace.announce(sender.interval, missed, now);
         path.heard = Some(now);
         path.gone = false;
-        path.offered_generation = sender.address_generation;
+        path.on_list_offered(sender.address_generation, false);
         Self::note_address(path, arrival.datagram.source, false);
     }
 
@@ -448,10 +448,15 @@ impl Engine {
     }
 
     /// What a packet that is directed at this very run says: reports, and the list of addresses.
-    fn take_directed(&mut self, now: Instant, arrival: &Arrival<'_>) {
+    /// `asked`: when the unicast INQ went out that it answers, if it does.
+    fn take_directed(&mut self, now: Instant, arrival: &Arrival<'_>, asked: Option<Instant>) {
         let Arrival { packet, key, .. } = arrival;
         let node = packet.sender.node;
-        self.take_reports(now, node, *key, packet);
+        if let Some(path) = self.path_mut(node, *key).filter(|_| asked.is_some()) {
+            path.on_list_offered(packet.sender.address_generation, true);
+            path.is_word_doubtful = false;
+        }
+        self.take_reports(now, node, *key, packet, asked);
         let is_ours =
             packet.directed.as_ref().is_some_and(|d| d.boot == self.boot) || packet.cookie.is_some();
         if let Some(list) = packet.addresses.as_ref().filter(|_| is_ours) {
@@ -459,7 +464,8 @@ impl Engine {
         }
     }
 
-    /// Lists go each way and over each path: who holds an older one asks, who is asked sends.
+    /// Lists go each way and over each path: who holds an older one asks, who is asked sends. So does who has heard what
+    /// may be old, or not true.
     fn exchange_lists(&mut self, now: Instant, node: NodeId, key: PathKey) {
         let generation = self.address_generation;
         let sequence = self.lans.get(&key.lan).map(|lan| lan.sequence);
@@ -467,7 +473,7 @@ impl Engine {
         let Some(path) = peer.paths.get(&key) else { return };
         let we_lack = path.claims_generation != path.offered_generation;
         let it_lacks = path.list_confirmed != generation;
-        if !(we_lack || it_lacks) || path.exchange_sequence == sequence {
+        if !(we_lack || it_lacks || path.is_word_doubtful) || path.exchange_sequence == sequence {
             return;
         }
         let Some(target) = path.main_address() else { return };

@@ -73,14 +73,20 @@ impl Engine {
         }
     }
 
-    /// Takes in what a directed packet of the current boot tells of the paths between us. `via`: the path it came by.
-    pub(super) fn take_reports(&mut self, now: Instant, node: NodeId, via: PathKey, packet: &Packet) {
+    /// Takes in what a directed packet of the current boot tells of the paths between us. `via`: the path it came by;
+    /// `asked`: when the unicast INQ went out that it answers, if it answers one.
+    pub(super) fn take_reports(
+        &mut self,
+        now: Instant,
+        node: NodeId,
+        via: PathKey,
+        packet: &Packet,
+        asked: Option<Instant>,
+    ) {
         let Some(directed) = packet.directed.as_ref().filter(|d| d.boot == self.boot) else { return };
         let keyed = self.keys.is_keyed();
+        self.on_generation_held(now, node, directed.report_generation);
         let Some(peer) = self.peers.get_mut(&node) else { return };
-        if directed.report_generation == peer.report_generation {
-            peer.confirmed_generation = peer.report_generation;
-        }
         if let Some(path) = peer.paths.get_mut(&via) {
             path.token_held = directed.token;
             path.list_confirmed = directed.address_generation;
@@ -88,20 +94,35 @@ impl Engine {
         // What an absent peer says counts from its first answer on: one end that takes it in before would come back with
         // a verdict that the other does not have.
         let is_answer = matches!(packet.kind, Kind::Acknowledgement { .. });
-        let is_old = packet.sender.report_generation < peer.held_generation;
-        if peer.observer || is_old || (peer.absent && !is_answer) {
+        if peer.absent && !is_answer {
             return;
         }
         let Some(reports) = packet.reports.as_ref() else { return };
-        peer.held_generation = packet.sender.report_generation;
+        let said = packet.sender.report_generation;
+        // Whoever answers a question that we have asked since knows what is newest, whatever was said before.
+        let decides = asked.is_some_and(|asked| asked >= peer.held_since);
+        if !decides && is_older(said, peer.held_generation) {
+            peer.doubt_word(via);
+            return;
+        }
+        (peer.held_generation, peer.held_since) = (said, now);
+        // An observer is told that it was heard, or it would repeat itself for ever, and not believed.
+        if peer.observer {
+            return;
+        }
+        let mut is_doubtful = false;
         for report in reports {
             let key =
                 PathKey { lan: report.receiver_lan, family: report.family, peer_lan: report.sender_lan };
             let Some(path) = peer.paths.get_mut(&key) else { continue };
-            path.remote_ready = report.ready;
-            path.remote_moved = report.moved;
             let believed = keyed || key == via || path.knows_token(report.token);
-            path.peer_left = report.moved && (believed || path.peer_left);
+            if believed || decides {
+                path.remote_ready = report.ready;
+                path.remote_moved = report.moved;
+                path.peer_left = report.moved && (believed || path.peer_left);
+            } else {
+                is_doubtful |= (path.remote_ready, path.remote_moved) != (report.ready, report.moved);
+            }
             match report.level {
                 Level::Down if path.remote == Level::Down => {}
                 Level::Down if believed => path.remote = Level::Down,
@@ -109,12 +130,30 @@ impl Engine {
                     path.doubt.get_or_insert(Doubt { asked: 0 });
                     self.timers.set_earlier(Reason::Retry(key.lan), now);
                 }
-                Level::Up | Level::Unknown => {
+                Level::Up | Level::Unknown if believed || decides => {
                     path.remote = report.level;
                     path.doubt = None;
                 }
+                Level::Up | Level::Unknown => is_doubtful |= path.remote != report.level,
             }
         }
+        if is_doubtful {
+            peer.doubt_word(via);
+        }
+    }
+
+    /// The peer says which of our reports it holds. If that is an older one, although we have told it as often as we
+    /// do, it has lost all of that: it is told again, once an interval.
+    fn on_generation_held(&mut self, now: Instant, node: NodeId, held: u32) {
+        let interval = self.interval;
+        let Some(peer) = self.peers.get_mut(&node) else { return };
+        peer.confirmed_generation = held;
+        if held == peer.report_generation || peer.news_left > 0 || peer.absent {
+            return;
+        }
+        peer.news_left = 1;
+        let next = peer.news_sent.map_or(now, |sent| now.max(sent + interval));
+        self.timers.set_earlier(Reason::News(node), next);
     }
 
     /// Asks on the path itself before an unproven "I do not hear you there" is believed: three times, an eighth
@@ -161,5 +200,23 @@ impl Engine {
         for (key, target) in targets {
             self.inquire(now, node, key, target, false);
         }
+    }
+}
+
+/// Whether a generation comes before another: they are serial numbers (RFC 1982), and the count of them wraps.
+pub(super) fn is_older(generation: u32, than: u32) -> bool {
+    generation != than && than.wrapping_sub(generation) <= u32::MAX / 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn generations_are_compared_as_serial_numbers() {
+        assert!(
+            is_older(1, 2) && is_older(u32::MAX, 0) && is_older(u32::MAX, 5) && is_older(0, u32::MAX / 2)
+        );
+        assert!(!is_older(2, 2) && !is_older(2, 1) && !is_older(0, u32::MAX));
     }
 }

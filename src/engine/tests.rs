@@ -7,6 +7,7 @@ mod identity;
 mod offline;
 mod old_packets;
 mod reconfigure;
+mod reports;
 mod several;
 mod world;
 

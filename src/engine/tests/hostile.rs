@@ -69,7 +69,7 @@ fn an_address_does_not_float_because_somebody_on_another_lan_claims_it() {
 }
 
 /// What a node that nobody knows answers to the newest broadcast of `to` on the first LAN, which everybody there hears.
-fn answer(world: &World, to: usize, node: u64, boot: u64) -> Packet {
+pub(super) fn answer(world: &World, to: usize, node: u64, boot: u64) -> Packet {
     let receiver = world.hosts[to].engine.as_ref().unwrap();
     let echo = receiver.lans[&LanIndex(0)].broadcasts.back().unwrap().nonce;
     let mut packet = inquiry(world, to, to);
@@ -171,7 +171,7 @@ fn our_id_is_drawn_anew_once_however_often_somebody_bears_it() {
 }
 
 /// "I do not hear you on the first LAN", said on the second by somebody who does not know the token of the first.
-fn denial(world: &World, from: usize, to: usize) -> Packet {
+pub(super) fn denial(world: &World, from: usize, to: usize) -> Packet {
     let engine = world.hosts[from].engine.as_ref().unwrap();
     let receiver = world.hosts[to].engine.as_ref().unwrap().node;
     let mut forged = inquiry(world, from, to);

@@ -70,8 +70,8 @@ pub(super) struct Flight {
     pub(super) lan: usize,
     pub(super) from: usize,
     pub(super) to: usize,
-    source: IpAddr,
-    destination: IpAddr,
+    pub(super) source: IpAddr,
+    pub(super) destination: IpAddr,
     pub(super) payload: Vec<u8>,
 }
 
@@ -350,6 +350,20 @@ impl World {
         self.show_interfaces(host);
     }
 
+    /// `ip addr add`, with the prefix of the LAN.
+    pub(super) fn add_address(&mut self, host: usize, lan: usize, added: IpAddr) {
+        let first = self.hosts[host].interfaces[lan].addresses[0].clone();
+        let prefix = ipnet::IpNet::new(added, 24).unwrap();
+        self.hosts[host].interfaces[lan].addresses.push(InterfaceAddress { prefix, ..first });
+        self.show_interfaces(host);
+    }
+
+    /// `ip addr del`.
+    pub(super) fn remove_address(&mut self, host: usize, lan: usize, removed: IpAddr) {
+        self.hosts[host].interfaces[lan].addresses.retain(|a| a.address() != removed);
+        self.show_interfaces(host);
+    }
+
     pub(super) fn rename(&mut self, host: usize, lan: usize, name: &str) {
         name.clone_into(&mut self.hosts[host].interfaces[lan].name);
         self.show_interfaces(host);
@@ -472,7 +486,10 @@ impl World {
         let lan = usize::try_from(transmit.interface.0).unwrap() - 2;
         for to in 0..self.hosts.len() {
             let is_for = transmit.destination == IpAddr::V4(Ipv4Addr::BROADCAST)
-                || transmit.destination == address(lan, to);
+                || self.hosts[to]
+                    .interfaces
+                    .get(lan)
+                    .is_some_and(|i| i.addresses.iter().any(|a| a.address() == transmit.destination));
             let has_carrier = self.hosts[from].interfaces.get(lan).is_none_or(|i| i.carrier);
             if to == from || !is_for || !has_carrier {
                 continue;

@@ -1,0 +1,146 @@
+//! What a peer said before must not outlive what it says now: reports, lists, claims and intervals.
+
+use super::path::{Path, PathKey};
+use super::world::{Flight, Sent, SentKind};
+use super::*;
+use crate::interface::Family;
+use crate::wire::{Level, Nonce, Packet, PathReport, Token};
+
+fn engine(world: &World, host: usize) -> &Engine {
+    world.hosts[host].engine.as_ref().unwrap()
+}
+
+fn node(world: &World, host: usize) -> NodeId {
+    engine(world, host).node()
+}
+
+fn paths<'a>(world: &'a World, host: usize, peer: usize) -> Vec<(PathKey, &'a Path)> {
+    let peer = &engine(world, host).peers[&node(world, peer)];
+    peer.paths.iter().map(|(key, path)| (*key, path.as_ref())).collect()
+}
+
+fn is_detour(world: &World, host: usize, lan: usize, address: IpAddr) -> bool {
+    let subject = Subject { home: format!("lan{lan}").into(), address };
+    matches!(world.plan(host).subjects.get(&subject), Some(Verdict::Detour(_)))
+}
+
+fn told(world: &World, host: usize, event: &str) -> Vec<String> {
+    let all = world.hosts[host].notices.iter().map(|(_, text)| text.clone());
+    all.filter(|text| text.starts_with(event)).collect()
+}
+
+/// "It is up there, I am not ready and have left": said of the second LAN on the first, without its token, as of a report
+/// that comes `ahead` of the true ones.
+fn forged_news(world: &World, from: usize, to: usize, ahead: u32) -> Packet {
+    let mut forged = super::hostile::inquiry(world, from, to);
+    forged.sender.address_generation = engine(world, from).address_generation;
+    let true_one = engine(world, from).peers[&node(world, to)].report_generation;
+    forged.sender.report_generation = true_one.wrapping_add(ahead);
+    forged.reports = Some(vec![PathReport {
+        family: Family::V4,
+        sender_lan: LanIndex(1),
+        receiver_lan: LanIndex(1),
+        level: Level::Up,
+        ready: false,
+        moved: true,
+        token: Token(1),
+    }]);
+    forged
+}
+
+/// One packet that anybody on a LAN can make must not end what the peer has to say on all of them.
+#[test]
+fn a_forged_report_does_not_make_true_ones_look_old() {
+    for ahead in [1, 1000, u32::MAX / 2, u32::MAX / 2 + 1, u32::MAX - 3] {
+        let mut world = World::new(2, 2);
+        world.respond_only(1);
+        world.run(ms(2000));
+        let forged = forged_news(&world, 0, 1, ahead);
+        world.forge(1, 0, 0, &forged);
+        world.run(ms(300));
+        // Only the requestor notices: what the responder sends on the second LAN is lost.
+        world.cut(1, |from, _| from == 1);
+        world.run(ms(1000));
+        assert!(is_detour(&world, 1, 1, address(1, 0)), "{ahead}{}", world.state(1));
+    }
+}
+
+/// Good news of another LAN is as good as bad news: it needs the token of that LAN, or an answer to a question of ours.
+#[test]
+fn what_is_said_of_another_lan_without_its_token_counts_for_nothing() {
+    let mut world = World::new(2, 2);
+    world.respond_only(1);
+    world.run(ms(2000));
+    let forged = forged_news(&world, 0, 1, 1);
+    world.forge(1, 0, 0, &forged);
+    let other = |world: &World| {
+        let (_, path) = paths(world, 1, 0).into_iter().find(|(key, _)| key.lan == LanIndex(1)).unwrap();
+        (path.remote, path.remote_ready, path.remote_moved)
+    };
+    assert_eq!(other(&world), (Level::Up, true, false));
+    world.run(ms(300));
+    assert_eq!(other(&world), (Level::Up, true, false));
+}
+
+/// The count of reports wraps: the one after the last is no old one.
+#[test]
+fn news_still_counts_when_the_generation_wraps() {
+    let mut world = World::new(2, 2);
+    world.respond_only(1);
+    for host in 0..2 {
+        world.hosts[host].engine.as_mut().unwrap().report_count = u32::MAX - 1;
+    }
+    world.run(ms(2000));
+    world.cut(1, |from, _| from == 1);
+    world.run(ms(1000));
+    assert!(is_detour(&world, 1, 1, address(1, 0)), "{}", world.state(1));
+}
+
+/// News that was lost as often as it was sent is sent again as soon as a packet shows that the peer holds older news.
+#[test]
+fn news_that_was_lost_is_sent_again_when_older_news_is_seen() {
+    let mut world = World::new(2, 2);
+    let good = std::num::NonZeroU32::new(20).unwrap();
+    world.start(0, &Config { requestor: true, good, ..Config::default() }, Memory::default());
+    world.respond_only(1);
+    world.run(ms(6000));
+    world.cut(0, |_, _| true);
+    world.run(ms(1000));
+    assert!(is_detour(&world, 1, 0, address(0, 0)), "{}", world.state(1));
+    world.cut(0, |_, _| false);
+    world.run(ms(3000));
+    // From before the requestor calls it up: its broadcasts and answers arrive, what it says of its own accord does not.
+    let lost = |sent: &Sent| sent.from == 0 && sent.kind == SentKind::Inquiry && !sent.is_broadcast;
+    (0..2).for_each(|lan| world.lose(lan, lost));
+    world.run(ms(6000));
+    (0..2).for_each(|lan| world.lose(lan, |_| false));
+    world.run(ms(1000));
+    assert!(!is_detour(&world, 1, 0, address(0, 0)), "{}", world.state(1));
+    assert!(!is_detour(&world, 0, 0, address(0, 1)), "{}", world.state(0));
+}
+
+/// Lists that overtake each other: what is older than the one that is held is dropped.
+#[test]
+fn an_older_list_replaces_no_newer_one() {
+    let mut world = World::new(2, 2);
+    world.run(ms(2000));
+    let (now, peer) = (world.now, node(&world, 1));
+    let (key, _) = paths(&world, 0, 1)[0];
+    let held = paths(&world, 0, 1)[0].1.claims_generation;
+    let new = [address(0, 1), address(1, 1), address(0, 77)];
+    let engine = world.hosts[0].engine.as_mut().unwrap();
+    engine.take_list(now, peer, key, held.wrapping_add(2), &new);
+    engine.take_list(now, peer, key, held.wrapping_add(1), &new[..2]);
+    let claims = &engine.peers[&peer].paths[&key].claims;
+    assert_eq!(claims.as_slice(), new);
+}
+
+fn keyed() -> Config {
+    let key = crate::config::Key { id: 1, secret: b"sixteen bytes 01".to_vec() };
+    Config { requestor: true, keys: crate::config::KeyRing { keys: vec![key] }, ..Config::default() }
+}
+
+/// What hosts know of each other, without times.
+fn knowledge(world: &World, host: usize, peer: usize) -> Vec<(PathKey, Level, Level, bool)> {
+    paths(world, host, peer).iter().map(|(key, path)| (*key, path.verdict, path.remote, path.gone)).collect()
+}
