@@ -34,13 +34,31 @@ impl Engine {
             return;
         }
         path.claims = list.to_vec();
-        self.index_claims(now, node);
+        self.index_claims(node);
         self.note_claimed(now, node);
         self.mark_withdrawn(now, node);
     }
 
-    /// Keeps the index of who claims what, and tells of addresses that float between two nodes.
-    fn index_claims(&mut self, now: Instant, node: NodeId) {
+    /// What a peer said last of its addresses over the paths by which it is heard: what it said over one that has died
+    /// since may have changed. What its last run said counts until the new one has had time to say it again.
+    pub(super) fn voices<'a>(&'a self, now: Instant, peer: &'a Peer) -> impl Iterator<Item = &'a Path> {
+        let is_kept = peer.is_doubtful(now, self.config.missed.get());
+        peer.paths
+            .iter()
+            .filter(move |(key, path)| {
+                let is_of_this_run = path.claims_generation != 0 || is_kept;
+                is_of_this_run && !path.claims.is_empty() && !self.is_silent(**key, path)
+            })
+            .map(|(_, path)| path.as_ref())
+    }
+
+    /// Whether a peer names an address as its own, over any path by which it is heard.
+    pub(super) fn names(&self, now: Instant, peer: &Peer, address: &IpAddr) -> bool {
+        self.voices(now, peer).any(|path| path.claims.contains(address))
+    }
+
+    /// Keeps the index of who claims what: of all that could count, see [`Engine::names`] for what does.
+    fn index_claims(&mut self, node: NodeId) {
         let Some(peer) = self.peers.get(&node) else { return };
         let claims: BTreeSet<IpAddr> = peer
             .paths
@@ -60,9 +78,26 @@ impl Engine {
             if self.claimants_of(&address).nth(1).is_some() {
                 self.claimants_differ.insert(address);
             }
-            if self.is_floating(now, node, &address) && self.told.floating.insert(address) {
-                self.notice(Notice::AddressFloats { address });
-            }
+        }
+    }
+
+    /// Tells of addresses that float, once. Those that somebody merely claims do not: the node that has such an address goes
+    /// on being served.
+    pub(super) fn tell_floating(&mut self, now: Instant) {
+        let has_it =
+            |peer: &Peer, address: &IpAddr| self.lans.keys().any(|lan| peer.has_proven(*lan, address));
+        let floats = |address: &IpAddr| {
+            self.claimants_of(address).any(|node| {
+                self.peers.get(&node).is_some_and(|peer| has_it(peer, address))
+                    && self.is_floating(now, node, address)
+            })
+        };
+        let told = &self.told.floating;
+        let untold = self.claimants_differ.iter().filter(|address| !told.contains(*address));
+        let floating: Vec<IpAddr> = untold.filter(|address| floats(address)).copied().collect();
+        for address in floating {
+            self.told.floating.insert(address);
+            self.notice(Notice::AddressFloats { address });
         }
     }
 
@@ -94,7 +129,8 @@ impl Engine {
     fn note_claimed(&mut self, now: Instant, node: NodeId) {
         let keyed = self.keys.is_keyed();
         let Some(peer) = self.peers.get(&node) else { return };
-        let claims: BTreeSet<IpAddr> = peer.paths.values().flat_map(|p| p.claims.iter().copied()).collect();
+        let claims: BTreeSet<IpAddr> =
+            self.voices(now, peer).flat_map(|path| path.claims.iter().copied()).collect();
         for address in claims {
             self.note_on_its_lan(now, node, address, keyed);
         }

@@ -310,6 +310,7 @@ impl Engine {
             && self.claimants_of(address).filter(|other| *other != node).any(|other| {
                 self.peers.get(&other).is_some_and(|peer| {
                     !peer.absent
+                        && self.names(now, peer, address)
                         && self.is_claimed_at_home(peer, address)
                         && peer.heard.is_some_and(|heard| {
                             now.since(heard) <= peer.pace.interval() * (self.config.missed.get() + 2)
@@ -329,7 +330,9 @@ impl Engine {
     /// whose the address is, and its overlay stays (rule 13).
     fn is_claim_doubtful(&self, now: Instant, address: &IpAddr) -> bool {
         let missed = self.config.missed.get();
-        let is_doubtful = |node: NodeId| self.peers.get(&node).is_some_and(|p| p.is_doubtful(now, missed));
+        let is_doubtful = |node: NodeId| {
+            self.peers.get(&node).is_some_and(|p| p.is_doubtful(now, missed) && self.names(now, p, address))
+        };
         self.claimants_of(address).any(is_doubtful)
     }
 

@@ -37,6 +37,7 @@ impl Engine {
         for node in self.all_peers().filter(may_withdraw).map(|p| p.node).collect::<Vec<_>>() {
             self.mark_withdrawn(now, node);
         }
+        self.tell_floating(now);
         self.drop_ghosts(now, lan);
         self.withdraw_left_behind(now);
         self.drop_withdrawn(now, lan);

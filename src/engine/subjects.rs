@@ -203,7 +203,7 @@ impl Engine {
     fn disowner(&self, now: Instant, way: &NextHop, address: &IpAddr) -> Option<NodeId> {
         let next_hop = Subject { home: way.interface.as_str().into(), address: way.via };
         let peer = self.subject_nodes.get(&next_hop).and_then(|node| self.peers.get(node))?;
-        let mut voices = peer.paths.values().filter(|path| !path.claims.is_empty()).peekable();
+        let mut voices = self.voices(now, peer).peekable();
         let speaks =
             !peer.absent && !peer.is_doubtful(now, self.config.missed.get()) && voices.peek().is_some();
         let disowns = |path: &Path| path.claims.len() < COMPLETE_LIST && !path.claims.contains(address);

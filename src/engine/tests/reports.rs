@@ -119,6 +119,57 @@ fn news_that_was_lost_is_sent_again_when_older_news_is_seen() {
     assert!(!is_detour(&world, 0, 0, address(0, 1)), "{}", world.state(0));
 }
 
+/// An address moves to another host while the first is cut off on its LAN: what that one said there before it was cut
+/// off names the address still, and must not make it float.
+#[test]
+fn what_was_claimed_over_a_dead_path_does_not_float() {
+    let moved = address(0, 99);
+    let mut world = World::new(3, 2);
+    world.add_address(1, 0, moved);
+    world.run(ms(3000));
+    world.cut(0, |from, to| from == 1 || to == 1);
+    world.run(ms(1000));
+    world.remove_address(1, 0, moved);
+    world.run(ms(1000));
+    world.add_address(2, 0, moved);
+    world.run(ms(3000));
+    world.cut(0, |_, _| true);
+    world.run(ms(1000));
+    assert!(is_detour(&world, 0, 0, address(0, 2)), "{}", world.state(0));
+    assert!(is_detour(&world, 0, 0, moved), "{}", world.state(0));
+}
+
+/// An address that two live hosts name floats, as before.
+#[test]
+fn what_two_current_lists_name_floats() {
+    let shared = address(0, 99);
+    let mut world = World::new(3, 2);
+    world.add_address(1, 0, shared);
+    world.add_address(2, 0, shared);
+    world.run(ms(3000));
+    assert_eq!(told(&world, 0, "address-floats").len(), 1, "{}", world.state(0));
+    world.cut(0, |_, _| true);
+    world.run(ms(1000));
+    assert!(is_detour(&world, 0, 0, address(0, 2)), "{}", world.state(0));
+    assert!(!is_detour(&world, 0, 0, shared), "{}", world.state(0));
+}
+
+/// Somebody on another LAN who claims an address does not make it float, and so nobody is told that it does.
+#[test]
+fn an_address_that_fails_over_is_not_said_to_float() {
+    let mut world = World::new(3, 3);
+    world.run(ms(2000));
+    world.cut(1, |from, to| from + to == 1);
+    for _ in 0..50 {
+        let mut forged = super::hostile::inquiry(&world, 2, 0);
+        forged.addresses = Some(vec![address(0, 2), address(1, 1)]);
+        world.forge(0, 0, 2, &forged);
+        world.run(ms(20));
+    }
+    assert!(is_detour(&world, 0, 1, address(1, 1)), "{}", world.state(0));
+    assert_eq!(told(&world, 0, "address-floats"), [""; 0]);
+}
+
 /// Lists that overtake each other: what is older than the one that is held is dropped.
 #[test]
 fn an_older_list_replaces_no_newer_one() {
