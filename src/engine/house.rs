@@ -89,6 +89,23 @@ impl Engine {
         }
     }
 
+    /// Takes over what other paths of the LAN know of an address that has just answered under this key.
+    pub(super) fn take_over(&mut self, node: NodeId, key: PathKey, address: IpAddr) {
+        let Some(peer) = self.peers.get_mut(&node) else { return };
+        for old in peer.take_over(key, address) {
+            self.timers.cancel(Reason::Expected(node, old));
+        }
+    }
+
+    /// A peer's table of paths is full: the one that was not heard for longest goes. False if all are of use.
+    pub(super) fn drop_stalest_path(&mut self, now: Instant, node: NodeId) -> bool {
+        let Some(peer) = self.peers.get_mut(&node) else { return false };
+        let Some(stalest) = peer.stalest_path(now) else { return false };
+        peer.paths.remove(&stalest);
+        self.timers.cancel(Reason::Expected(node, stalest));
+        true
+    }
+
     /// An overlay for an absent node, or for nobody, that leads to another host goes, as if the address were withdrawn.
     fn withdraw_left_behind(&mut self, now: Instant) {
         for (node, address) in self.orphans(now) {

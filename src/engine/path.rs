@@ -22,7 +22,7 @@ use super::freshness::Freshness;
 use super::notice::{Evidence, Hold};
 use super::offline::Duty;
 use super::pace::Pace;
-use super::peer_address::{PeerAddress, PeerAddresses};
+use super::peer_address::{PeerAddress, PeerAddresses, Position};
 use super::port::PortCheck;
 use super::report::is_older;
 use crate::config::Damping;
@@ -409,6 +409,33 @@ impl Path {
             ready,
             moved: self.is_moved(),
             token: self.token_held,
+        }
+    }
+
+    /// Takes over an address of another path of the same LAN, and, if nothing is left of that, what flapping has cost it.
+    pub(super) fn succeed(&mut self, record: &PeerAddress, left: Option<&Self>) {
+        if let Some(own) = self.addresses.get_mut(&record.address) {
+            own.trusted |= record.trusted;
+            if own.position == Position::Undecided {
+                own.position = record.position;
+            }
+            own.applied = own.applied.take().or_else(|| record.applied.clone());
+        }
+        if let Some(left) = left {
+            self.penalty = left.penalty.clone();
+            self.has_failed |= left.has_failed;
+            self.held |= left.held;
+        }
+    }
+
+    /// Detours that lead over an address of another path lead over it here.
+    pub(super) fn redirect(&mut self, old: (PathKey, IpAddr), new: PathKey) {
+        for record in self.addresses.iter_mut() {
+            if let Position::Detour(way, via) = &mut record.position
+                && (*way, *via) == old
+            {
+                *way = new;
+            }
         }
     }
 

@@ -172,6 +172,40 @@ impl Peer {
         key.peer_lan != UNHEARD && is_old && is_elsewhere()
     }
 
+    /// The path that was not heard for longest, of those that nothing would be lost with.
+    pub(super) fn stalest_path(&self, now: Instant) -> Option<PathKey> {
+        let is_stale = |path: &Path| {
+            let is_old = path.heard.is_none_or(|heard| now.since(heard) >= GHOST_AFTER);
+            is_old && path.verdict != Level::Up && !path.is_moved()
+        };
+        let stale = self.paths.iter().filter(|(_, path)| is_stale(path));
+        stale.min_by_key(|(_, path)| path.heard).map(|(key, _)| *key)
+    }
+
+    /// An address has answered under `key`: it is there, with where its traffic goes, and on no other path of the LAN and
+    /// family any more. Paths that have no address left go as well: the peer has another number for its LAN now.
+    pub(super) fn take_over(&mut self, key: PathKey, address: IpAddr) -> Vec<PathKey> {
+        let is_other = |k: &PathKey| k.lan == key.lan && k.family == key.family && *k != key;
+        let has_it = |path: &Path| path.addresses.contains(&address);
+        let olds: Vec<PathKey> =
+            self.paths.iter().filter(|(k, p)| is_other(k) && has_it(p)).map(|(k, _)| *k).collect();
+        let mut emptied = Vec::new();
+        for old in olds {
+            let Some(path) = self.paths.get_mut(&old) else { continue };
+            let Some(record) = path.addresses.get(&address).cloned() else { continue };
+            path.addresses.retain(|other| other.address != address);
+            let left = path.addresses.is_empty().then(|| self.paths.remove(&old)).flatten();
+            emptied.extend(left.is_some().then_some(old));
+            if let Some(path) = self.paths.get_mut(&key) {
+                path.succeed(&record, left.as_deref());
+            }
+            for path in self.paths.values_mut() {
+                path.redirect((old, address), key);
+            }
+        }
+        emptied
+    }
+
     /// Whether an address is known to be its own, and not withdrawn.
     pub(super) fn has_proven(&self, lan: LanIndex, address: &IpAddr) -> bool {
         let record =

@@ -225,6 +225,9 @@ impl Engine {
             address.answered = Some(now);
             address.withdrawn = None;
         }
+        if !asked.broadcast {
+            self.take_over(node, *key, datagram.source);
+        }
         if unfiltered {
             let interface = self.lan_name(*lan);
             self.notice(Notice::BroadcastHeard { peer: node, interface });
@@ -268,11 +271,11 @@ impl Engine {
             return Some(q);
         }
         let peer = self.peers.get(&arrival.packet.sender.node)?;
-        let unheard = PathKey { peer_lan: UNHEARD, ..arrival.key };
-        [arrival.key, unheard]
+        // It may have been asked under a number of its LAN that it had before, or that we do not know.
+        peer.paths
             .iter()
-            .filter_map(|key| peer.paths.get(key))
-            .flat_map(|path| path.outstanding.iter())
+            .filter(|(key, _)| key.lan == arrival.lan && key.family == family)
+            .flat_map(|(_, path)| path.outstanding.iter())
             .find(|o| o.nonce == echo && o.target == source)
             .map(|o| Question { sent: o.sent, sequence: o.sequence, first: o.first, broadcast: false })
     }
@@ -388,7 +391,7 @@ impl Engine {
                 return Err(Dropped::JoinedLan);
             }
         }
-        if peer.paths.len() >= wire::MAXIMUM_REPORTS {
+        if peer.paths.len() >= wire::MAXIMUM_REPORTS && !self.drop_stalest_path(now, node) {
             return Err(Dropped::TableFull);
         }
         let mut path = Path::new(now, &mut self.random, 0.0, &self.config.damping);

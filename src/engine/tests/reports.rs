@@ -170,6 +170,49 @@ fn an_address_that_fails_over_is_not_said_to_float() {
     assert_eq!(told(&world, 0, "address-floats"), [""; 0]);
 }
 
+/// eth0 becomes bond0 or br0: the address that answers under the new index is there once.
+#[test]
+fn a_lan_that_got_another_index_takes_over_what_it_had() {
+    let mut world = World::new(2, 2);
+    world.hosts[0].arp = Arp::Always;
+    world.run(ms(2000));
+    let memory = world.remembered(1);
+    world.kill(1);
+    "br0".clone_into(&mut world.hosts[1].interfaces[0].name);
+    let lans = vec![("br0".to_owned(), LanIndex(7)), ("lan1".to_owned(), LanIndex(1))];
+    world.start(1, &Config { requestor: true, ..Config::default() }, Memory { lans, ..memory });
+    world.run(ms(4000));
+    let on_first: Vec<_> =
+        paths(&world, 0, 1).iter().map(|(key, _)| *key).filter(|key| key.lan == LanIndex(0)).collect();
+    assert_eq!(on_first, [PathKey { lan: LanIndex(0), family: Family::V4, peer_lan: LanIndex(7) }]);
+    assert_eq!(told(&world, 0, "port-filtered"), [""; 0]);
+    world.cut(0, |_, _| true);
+    world.run(ms(1000));
+    assert!(is_detour(&world, 0, 0, address(0, 1)), "{}", world.state(0));
+    world.cut(0, |_, _| false);
+    world.run(ms(4000));
+    assert!(!is_detour(&world, 0, 0, address(0, 1)), "{}", world.state(0));
+}
+
+#[test]
+fn a_lan_whose_index_changes_again_and_again_fills_no_table() {
+    let mut world = World::new(2, 2);
+    world.run(ms(2000));
+    let id = node(&world, 1);
+    for name in 0..33_u8 {
+        world.kill(1);
+        format!("br{name}").clone_into(&mut world.hosts[1].interfaces[0].name);
+        let lans = vec![(format!("br{name}"), LanIndex(name + 10)), ("lan1".to_owned(), LanIndex(1))];
+        let memory = Memory { node: Some(id), lans, paths: Vec::new() };
+        world.start(1, &Config { requestor: true, ..Config::default() }, memory);
+        world.run(ms(3000));
+    }
+    assert!(paths(&world, 0, 1).len() <= 3, "{}", world.state(0));
+    world.cut(0, |_, _| true);
+    world.run(ms(1000));
+    assert!(is_detour(&world, 0, 0, address(0, 1)), "{}", world.state(0));
+}
+
 /// Lists that overtake each other: what is older than the one that is held is dropped.
 #[test]
 fn an_older_list_replaces_no_newer_one() {
