@@ -43,7 +43,7 @@ impl Engine {
         self.drop_withdrawn(now, lan);
         self.drop_idle_detours(lan);
         self.forget_old(now);
-        self.fit_interval();
+        self.fit_interval(now);
         self.tell_lan(now, lan);
         self.tell_all_silent();
         for node in self.peers.values().filter(|p| p.configured.is_some()).map(|p| p.node).collect::<Vec<_>>()

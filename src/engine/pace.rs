@@ -46,12 +46,13 @@ impl Pace {
             (self.interval, self.slower) = (interval, None);
             return;
         }
-        match self.slower {
-            Some((slower, from)) if slower == interval && now >= from => {
-                (self.interval, self.slower) = (interval, None);
-            }
-            Some((slower, _)) if slower == interval => {}
-            Some(_) | None => self.slower = Some((interval, now + self.interval * missed)),
+        // It may go on changing: then the shortest of what was announced meanwhile is sure.
+        let first = (interval, now + self.interval * missed);
+        let (slower, from) = self.slower.map_or(first, |(slower, from)| (slower.min(interval), from));
+        if self.slower.is_some() && now >= from {
+            (self.interval, self.slower) = (slower, None);
+        } else {
+            self.slower = Some((slower, from));
         }
     }
 
@@ -86,5 +87,19 @@ mod tests {
         assert_eq!(pace.interval(), MAX_INTERVAL);
         pace.announce(Duration::from_millis(200), 2, start + MIN_INTERVAL * 3);
         assert_eq!(pace.interval(), Duration::from_millis(200), "a faster one counts at once");
+    }
+
+    #[test]
+    fn a_slower_pace_that_goes_on_changing_is_believed_as_far_as_it_is_sure() {
+        let start = Instant::from_nanos(0);
+        let ms = Duration::from_millis;
+        let mut pace = Pace::default();
+        pace.announce(ms(200), 2, start);
+        for (at, interval) in [(200, 300), (400, 350), (500, 320)] {
+            pace.announce(ms(interval), 2, start + ms(at));
+            assert_eq!(pace.interval(), ms(200));
+        }
+        pace.announce(ms(400), 2, start + ms(600));
+        assert_eq!(pace.interval(), ms(300));
     }
 }

@@ -405,7 +405,7 @@ impl Engine {
         }
         self.unmet.remove(&(key.lan, source));
         self.notice(Notice::PathFound { peer: node, interface: self.lan_name(key.lan), address: source });
-        self.fit_interval();
+        self.fit_interval(now);
         Ok(())
     }
 

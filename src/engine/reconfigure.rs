@@ -12,10 +12,6 @@ use crate::interface::Family;
 use crate::time::Instant;
 use crate::wire::{Keys, LanIndex, Level, NodeId};
 
-/// Slots more than a peer needs to believe that we ask less often: its f, the first in which it hears of it, the last
-/// in which it must hear so again, and one that is lost.
-const EASING: u32 = 3;
-
 impl Engine {
     /// Levels, not edges: compares with the settings that it has and acts on the difference. LANs that are new begin
     /// when the interfaces are handed in.
@@ -143,13 +139,7 @@ impl Engine {
     /// at the old pace, for as long as they need to believe it (section 2 of faild-protocol(7)).
     fn change_interval(&mut self, now: Instant) {
         let before = self.slot_interval(now);
-        self.fit_interval();
-        if self.interval > before {
-            let slots = self.config.missed.get().saturating_add(EASING);
-            self.easing = Some((now + before * slots, before));
-            return;
-        }
-        self.easing = None;
+        self.fit_interval(now);
         if self.interval < before {
             for (index, lan) in &mut self.lans {
                 lan.excused = true;

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::notice::{Evidence, Notice};
+use super::pace::MAX_INTERVAL;
 use super::path::{Answered, Judged, Path, PathKey, UNHEARD};
 use super::peer::Peer;
 use super::peer_address::PeerAddress;
@@ -30,6 +31,10 @@ const LEAST_LATENESS: Duration = Duration::from_millis(2);
 /// less the INQ that is shared by all.
 const PACKETS_PER_PATH: u32 = 3;
 
+/// Slots more than a peer needs to believe that we ask less often: its f, the first in which it hears of it, the last
+/// in which it must hear so again, and one that is lost.
+const EASING: u32 = 3;
+
 /// INQs to one configured address that may still be answered.
 const MAX_UNMET: usize = 8;
 
@@ -42,6 +47,14 @@ impl Unmet {
         let (_, sent, sequence) = self.0.iter().find(|(nonce, ..)| *nonce == echo)?;
         Some(Question { sent: *sent, sequence: *sequence, first: true, broadcast: false })
     }
+}
+
+/// The interval that is configured, a quarter longer as often as the budget needs: one that changed with each peer that
+/// comes would be announced anew all the time.
+fn stepped(configured: Duration, least: Duration) -> Duration {
+    let steps = std::iter::successors(Some(configured), |interval| Some(*interval * 5 / 4));
+    let fits = |interval: &Duration| *interval >= least.min(MAX_INTERVAL);
+    steps.skip_while(|interval| !fits(interval)).next().unwrap_or(MAX_INTERVAL).min(MAX_INTERVAL)
 }
 
 impl Engine {
@@ -509,13 +522,21 @@ impl Engine {
 
     // ----- budget
 
-    /// With too many peers for the packet budget we ask less often, and say so.
-    pub(super) fn fit_interval(&mut self) {
+    /// With too many peers for the packet budget we ask less often, in steps, and say so. Peers get used to a longer
+    /// interval before slots last so long, whatever it is that makes it longer.
+    pub(super) fn fit_interval(&mut self, now: Instant) {
         let counts = |peer: &&super::Peer| !peer.absent && peer.proven;
         let paths: usize = self.all_peers().filter(counts).map(|peer| peer.paths.len()).sum();
         let packets = u32::try_from(paths).unwrap_or(u32::MAX).saturating_mul(PACKETS_PER_PATH);
         let least = Duration::from_secs_f64(f64::from(packets) / f64::from(self.config.packet_budget.get()));
-        self.interval = self.config.interval.max(least).min(super::pace::MAX_INTERVAL);
+        let (announced, length) = (self.interval, self.slot_interval(now));
+        self.interval = stepped(self.config.interval, least);
+        if self.interval <= length {
+            self.easing = None;
+        } else if self.interval > announced {
+            let slots = self.config.missed.get().saturating_add(EASING);
+            self.easing = Some((now + length * slots, length));
+        }
         let slowed = self.interval > self.config.interval;
         if slowed != self.told.slowed {
             self.told.slowed = slowed;

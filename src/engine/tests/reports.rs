@@ -213,6 +213,28 @@ fn a_lan_whose_index_changes_again_and_again_fills_no_table() {
     assert!(is_detour(&world, 0, 0, address(0, 1)), "{}", world.state(0));
 }
 
+/// With more peers than the budget allows a requestor asks less often. Those that it has met already judge it by the
+/// interval that it announced before, and must have time to believe the longer one.
+#[test]
+fn an_interval_that_the_budget_raises_is_eased_in() {
+    let once = std::num::NonZeroU32::MIN;
+    for seed in 0..5 {
+        let mut world = World::new(8, 2);
+        world.kill(0);
+        let patient = Config { missed: once, ..Config::default() };
+        (1..8).for_each(|host| world.start(host, &patient, Memory::default()));
+        let packet_budget = std::num::NonZeroU32::new(60).unwrap();
+        world.run(ms(100 + seed));
+        let config = Config { requestor: true, packet_budget, missed: once, ..Config::default() };
+        world.start(0, &config, Memory::default());
+        world.run(ms(20_000));
+        assert!(engine(&world, 0).interval >= ms(700), "{:?}", engine(&world, 0).interval);
+        for host in 0..8 {
+            assert_eq!(told(&world, host, "path-down"), [""; 0], "{}", world.state(host));
+        }
+    }
+}
+
 /// Lists that overtake each other: what is older than the one that is held is dropped.
 #[test]
 fn an_older_list_replaces_no_newer_one() {
