@@ -244,7 +244,7 @@ impl Engine {
 
     /// What is older than this proves nothing of the present.
     pub(super) fn lately(&self, now: Instant, peer: &Peer) -> Instant {
-        now - peer.pace.interval() * (self.config.missed.get() + 2)
+        now - peer.interval() * (self.config.missed.get() + 2)
     }
 
     /// How good a path is as a way out of `fled`; none if it is not proven since that went silent.
@@ -313,7 +313,7 @@ impl Engine {
                         && self.names(now, peer, address)
                         && self.is_claimed_at_home(peer, address)
                         && peer.heard.is_some_and(|heard| {
-                            now.since(heard) <= peer.pace.interval() * (self.config.missed.get() + 2)
+                            now.since(heard) <= peer.interval() * (self.config.missed.get() + 2)
                         })
                 })
             })

@@ -29,6 +29,7 @@ impl Engine {
         self.left_at.insert(index, lan.sequence);
         self.timers.cancel(Reason::SlotEnd(index));
         self.timers.cancel(Reason::Retry(index));
+        self.timers.cancel(Reason::Doubt(index));
         self.unmet.retain(|(lan, _), _| *lan != index);
         self.held_answers.retain(|_, answer| answer.lan != index);
         self.plan.lans.retain(|name| name != lan.name());

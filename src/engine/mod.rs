@@ -273,6 +273,7 @@ impl Engine {
             match reason {
                 Reason::SlotEnd(lan) => self.on_slot_end(now, at, lan),
                 Reason::Retry(lan) => self.on_retry(now, lan),
+                Reason::Doubt(lan) => self.pursue_doubts(now, lan),
                 Reason::Answers => self.on_answers_due(now),
                 Reason::News(node) => self.on_news_due(now, node),
                 Reason::Expected(node, key) => self.on_expected(now, at, node, key),

@@ -55,18 +55,13 @@ impl Pace {
             self.slower = Some((slower, from));
         }
     }
-
-    /// A new run of the peer begins.
-    pub(super) fn forget_slower(&mut self) {
-        self.slower = None;
-    }
 }
 
 impl Engine {
     /// How often the fastest of the peers asks that are present; `MAX_INTERVAL` if there is none. Looks at all.
     pub fn fastest_interval(&self) -> Duration {
         let present = self.all_peers().filter(|peer| !peer.absent && peer.requestor);
-        present.map(|peer| peer.pace.interval()).min().unwrap_or(MAX_INTERVAL)
+        present.map(|peer| peer.interval()).min().unwrap_or(MAX_INTERVAL)
     }
 }
 

@@ -83,6 +83,8 @@ pub(super) enum Judged {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Doubt {
     pub(super) asked: u8,
+    /// When it is asked next, or believed.
+    pub(super) next: Instant,
 }
 
 /// See the module.

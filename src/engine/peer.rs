@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::Subject;
-use super::pace::Pace;
+use super::pace::MAX_INTERVAL;
 use super::path::{Path, PathKey, UNHEARD};
 use super::peer_address::Position;
 use crate::time::Instant;
@@ -37,8 +37,6 @@ pub(super) struct Peer {
     pub(super) withdrawal_waits: bool,
     pub(super) requestor: bool,
     pub(super) observer: bool,
-    /// How often it sends INQs, as last said on any path.
-    pub(super) pace: Pace,
     /// Boxed, because a node of a map has room for eleven, and a peer has two or four.
     pub(super) paths: BTreeMap<PathKey, Box<Path>>,
     /// It receives what is sent to an address of its own; anybody can answer a broadcast under any address.
@@ -58,6 +56,8 @@ pub(super) struct Peer {
     /// Its report generation that we hold, and since when.
     pub(super) held_generation: u32,
     pub(super) held_since: Instant,
+    /// How often its last run sent INQs: that counts until the new one has said so.
+    former_interval: Duration,
     /// The `[[peer]]` that it was configured as.
     pub(super) configured: Option<usize>,
     /// Where its addresses are in the plan, and as what.
@@ -80,7 +80,6 @@ impl Peer {
             withdrawal_waits: false,
             requestor: false,
             observer: false,
-            pace: Pace::default(),
             paths: BTreeMap::new(),
             proven: false,
             absent: true,
@@ -92,6 +91,7 @@ impl Peer {
             reported: Vec::new(),
             held_generation: 0,
             held_since: Instant::from_nanos(0),
+            former_interval: MAX_INTERVAL,
             configured: None,
             planned: Box::default(),
             subjects: Vec::new(),
@@ -110,7 +110,7 @@ impl Peer {
         }
         self.held_generation = 0;
         self.confirmed_generation = 0;
-        self.pace.forget_slower();
+        self.former_interval = self.interval();
         self.paths.values_mut().for_each(|path| path.on_new_boot());
     }
 
@@ -122,6 +122,12 @@ impl Peer {
         }
     }
 
+    /// How often it sends INQs: the longest of what it says on its paths, for without keys somebody on one LAN could have
+    /// it look hurried, and so silent, on the others.
+    pub(super) fn interval(&self) -> Duration {
+        self.paths.values().filter_map(|path| path.pace.announced()).max().unwrap_or(self.former_interval)
+    }
+
     pub(super) fn is_cloned(&self, now: Instant) -> bool {
         self.cloned_until.is_some_and(|until| now < until)
     }
@@ -129,8 +135,7 @@ impl Peer {
     /// Two hosts bear its id, or it began a new run so lately that this may yet turn out: what it says of its addresses
     /// may be another host's word.
     pub(super) fn is_doubtful(&self, now: Instant, missed: u32) -> bool {
-        let fresh =
-            self.boot_since.is_some_and(|since| now.since(since) <= self.pace.interval() * (missed + 2));
+        let fresh = self.boot_since.is_some_and(|since| now.since(since) <= self.interval() * (missed + 2));
         fresh || self.is_cloned(now)
     }
 

@@ -300,14 +300,13 @@ impl Engine {
         if !self.is_known(arrival) {
             return Err(Dropped::OtherBoot);
         }
-        let keyed = self.keys.is_keyed();
         let peer = self.peers.get_mut(&packet.sender.node).ok_or(Dropped::OtherBoot)?;
         let path = peer.paths.get_mut(key).ok_or(Dropped::OtherBoot)?;
         if !path.freshness.takes_goodbye(packet.sender.sequence, packet.sender.nonce) {
             return Err(Dropped::Replayed);
         }
-        // Unkeyed, it counts only for the LAN that it came by (rule 8).
-        for (k, path) in peer.paths.iter_mut().filter(|(k, _)| keyed || k.lan == key.lan) {
+        // It counts only for the LAN that it came by (rule 8): a node may leave one and stay on the others.
+        for (k, path) in peer.paths.iter_mut().filter(|(k, _)| k.lan == key.lan) {
             path.restart_counts();
             path.verdict = wire::Level::Unknown;
             path.gone = true;
@@ -352,9 +351,9 @@ impl Engine {
         let told = peer.is_cloned(now);
         if is_clone {
             peer.cloned_until =
-                Some(now + CLONE_QUARANTINE.max(peer.pace.interval() * 5).min(CLONE_QUARANTINE * 6));
+                Some(now + CLONE_QUARANTINE.max(peer.interval() * 5).min(CLONE_QUARANTINE * 6));
         }
-        let too_soon = peer.boot_since.is_some_and(|since| now.since(since) < peer.pace.interval());
+        let too_soon = peer.boot_since.is_some_and(|since| now.since(since) < peer.interval());
         if !too_soon {
             peer.on_new_boot(now, boot);
             // Its old run may have taken leave of a LAN by which the new one is never heard.
@@ -381,8 +380,7 @@ impl Engine {
             return Ok(());
         }
         if let Some((twin, path)) = peer.twin_of(key) {
-            let is_live =
-                path.heard.is_some_and(|heard| now.since(heard) <= peer.pace.interval() * (missed + 1));
+            let is_live = path.heard.is_some_and(|heard| now.since(heard) <= peer.interval() * (missed + 1));
             if is_live && self.is_running(twin.lan) {
                 let (one, other) = (self.lan_name(twin.lan), self.lan_name(key.lan));
                 if !std::mem::replace(&mut self.told.joined, true) {
@@ -432,7 +430,6 @@ impl Engine {
         peer.heard = Some(now);
         peer.requestor = sender.requestor;
         peer.observer = sender.observer;
-        peer.pace.announce(sender.interval, missed, now);
         let Some(path) = peer.paths.get_mut(&arrival.key) else { return };
         path.pace.announce(sender.interval, missed, now);
         path.heard = Some(now);

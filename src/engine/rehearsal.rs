@@ -94,7 +94,7 @@ impl Engine {
     /// How long it takes until a silence is judged and has been acted upon, with some room.
     pub fn longest_judgement(&self) -> Duration {
         let paces = self.peers.values().filter(|peer| !peer.absent && !self.config.requestor);
-        let slowest = paces.map(|peer| peer.pace.interval()).max().unwrap_or_default();
+        let slowest = paces.map(|peer| peer.interval()).max().unwrap_or_default();
         self.interval.max(slowest) * (self.config.missed.get() + 3)
     }
 

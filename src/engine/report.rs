@@ -4,7 +4,7 @@
 use super::path::{Doubt, Path, PathKey};
 use super::{Engine, Reason};
 use crate::time::Instant;
-use crate::wire::{Kind, Level, NodeId, Packet, PathReport};
+use crate::wire::{Kind, LanIndex, Level, NodeId, Packet, PathReport};
 
 impl Engine {
     /// What we have to tell a peer.
@@ -127,8 +127,8 @@ impl Engine {
                 Level::Down if path.remote == Level::Down => {}
                 Level::Down if believed => path.remote = Level::Down,
                 Level::Down => {
-                    path.doubt.get_or_insert(Doubt { asked: 0 });
-                    self.timers.set_earlier(Reason::Retry(key.lan), now);
+                    path.doubt.get_or_insert(Doubt { asked: 0, next: now });
+                    self.timers.set_earlier(Reason::Doubt(key.lan), now);
                 }
                 Level::Up | Level::Unknown if believed || decides => {
                     path.remote = report.level;
@@ -157,12 +157,18 @@ impl Engine {
     }
 
     /// Asks on the path itself before an unproven "I do not hear you there" is believed: three times, an eighth
-    /// apart. An answer clears the doubt (its own report decides); silence confirms it. True while one is open.
-    pub(super) fn pursue_doubts(&mut self, now: Instant, lan: crate::wire::LanIndex) -> bool {
-        let mut open = false;
+    /// apart. An answer clears the doubt (its own report decides); silence confirms it. Each doubt has its own pace, so
+    /// that many of them hurry none.
+    pub(super) fn pursue_doubts(&mut self, now: Instant, lan: LanIndex) {
+        let gap = self.interval / 8;
+        let mut soonest = None;
         for (node, key) in self.paths_on(lan) {
             let Some(path) = self.path_mut(node, key) else { continue };
             let Some(doubt) = path.doubt.as_mut() else { continue };
+            if doubt.next > now {
+                soonest = soonest.into_iter().chain([doubt.next]).min();
+                continue;
+            }
             if doubt.asked >= 3 {
                 path.doubt = None;
                 path.remote = Level::Down;
@@ -170,12 +176,15 @@ impl Engine {
                 continue;
             }
             doubt.asked += 1;
-            open = true;
+            doubt.next = now + gap;
+            soonest = soonest.into_iter().chain([doubt.next]).min();
             if let Some(target) = path.main_address() {
                 self.inquire(now, node, key, target, false);
             }
         }
-        open
+        if let Some(soonest) = soonest {
+            self.timers.set_earlier(Reason::Doubt(lan), soonest);
+        }
     }
 
     /// Asks all paths of a peer that might serve as a way out and are not freshly proven.

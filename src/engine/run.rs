@@ -25,7 +25,7 @@ impl Engine {
         answered: bool,
     ) -> bool {
         let Some(peer) = self.peers.get(&node) else { return true };
-        let window = peer.pace.interval() * (self.config.missed.get() + 2);
+        let window = peer.interval() * (self.config.missed.get() + 2);
         let is_silent = peer.absent || peer.heard.is_none_or(|heard| now.since(heard) > window);
         let is_known = peer.boot.is_none_or(|known| known == boot);
         is_known || is_silent || (answered && peer.has_proven(from.0.lan, &from.1))
@@ -60,7 +60,7 @@ impl Engine {
             Some(_) | None => now,
         };
         peer.rival = Some((boot, since));
-        let stays = now.since(since) > peer.pace.interval() * patience;
+        let stays = now.since(since) > peer.interval() * patience;
         if stays && !std::mem::replace(&mut peer.rival_told, true) {
             let other = peer.paths.get(&key).and_then(|path| path.answered_beside(&source));
             let interface = self.lan_name(key.lan);

@@ -361,7 +361,7 @@ impl Engine {
         if silent && eighths == 1 {
             self.outputs.push_back(Output::QueryLinks);
         }
-        let open = silent | self.pursue_doubts(now, index) | self.pursue_proofs(now, index);
+        let open = silent | self.pursue_proofs(now, index);
         if open && eighths < 7 {
             let next = begin + length * (eighths + 1) / 8;
             self.timers.set(Reason::Retry(index), next.max(now + length / 16));
@@ -488,7 +488,7 @@ impl Engine {
 
     /// How often INQs come by a path; by one that was not heard in this run of the peer, as often as by the others.
     fn expected_pace(peer: &Peer, path: &Path) -> Duration {
-        path.pace.announced().unwrap_or_else(|| peer.pace.interval())
+        path.pace.announced().unwrap_or_else(|| peer.interval())
     }
 
     /// What one more INQ heard changes at a responder. Where one round trip would do, it asks for one.
@@ -507,8 +507,9 @@ impl Engine {
         let late = self.is_late(now, at) || self.lans.get(&key.lan).is_some_and(|lan| lan.excused);
         let limit = self.config.missed.get();
         let Some(peer) = self.peers.get_mut(&node).filter(|peer| !peer.absent) else { return };
+        let usual = peer.interval();
         let Some(path) = peer.paths.get_mut(&key) else { return };
-        let interval = path.pace.announced().unwrap_or_else(|| peer.pace.interval());
+        let interval = path.pace.announced().unwrap_or(usual);
         path.answered = Answered::No;
         let judged = path.judge_slot(late, limit);
         path.unanswered_since.get_or_insert(at - interval / 2);

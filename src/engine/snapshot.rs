@@ -159,7 +159,7 @@ impl Engine {
             absent: peer.absent,
             requestor: peer.requestor,
             observer: peer.observer,
-            interval: peer.pace.interval(),
+            interval: peer.interval(),
             paths: peer.paths.iter().map(|(key, path)| self.path_snapshot(now, *key, path)).collect(),
         }
     }

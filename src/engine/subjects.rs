@@ -151,7 +151,7 @@ impl Engine {
         if rival.absent || claimed.withdrawn.is_some() || owned.withdrawn.is_some() {
             return owned.withdrawn.is_some() && claimed.withdrawn.is_none();
         }
-        let silence = owner.pace.interval() * (self.config.missed.get() + 2);
+        let silence = owner.interval() * (self.config.missed.get() + 2);
         let long_after = owned.answered.zip(claimed.answered).is_some_and(|(o, c)| c.since(o) > silence);
         let answered = claimed.answered > owned.answered;
         (owner.absent && rival.heard > owner.heard && (answered || claimed.trusted))

@@ -13,6 +13,8 @@ pub enum Reason {
     SlotEnd(LanIndex),
     /// When to ask again those who have not answered yet in this slot.
     Retry(LanIndex),
+    /// When to ask again on a LAN of which a peer said by another that it does not hear us there.
+    Doubt(LanIndex),
     /// When to send the answers that were held back.
     Answers,
     /// When to repeat a report that the peer has not confirmed.

@@ -256,6 +256,65 @@ fn keyed() -> Config {
     Config { requestor: true, keys: crate::config::KeyRing { keys: vec![key] }, ..Config::default() }
 }
 
+/// A reload that takes one LAN away from the settings says goodbye there: the others are none of its business.
+#[test]
+fn a_goodbye_under_a_key_counts_for_its_own_lan_only() {
+    let mut world = World::new(2, 3);
+    (0..2).for_each(|host| world.start(host, &keyed(), Memory::default()));
+    world.run(ms(3000));
+    let lans = ["lan0", "lan2"].map(crate::config::LanConfig::new).to_vec();
+    world.reload(1, &Config { lans, ..keyed() });
+    world.run(ms(10));
+    assert_eq!(told(&world, 0, "peer-absent"), [""; 0], "{}", world.state(0));
+    for (key, path) in paths(&world, 0, 1) {
+        let expected = if key.lan == LanIndex(1) { Level::Unknown } else { Level::Up };
+        assert_eq!((path.verdict, path.gone), (expected, key.lan == LanIndex(1)), "{key:?}");
+    }
+}
+
+/// Who announces ten milliseconds on one LAN must not make a host that asks each 200 look silent.
+#[test]
+fn an_interval_that_is_announced_on_one_lan_makes_no_run_look_silent() {
+    let mut world = World::new(3, 2);
+    world.kill(2);
+    world.run(ms(2000));
+    let id = node(&world, 1);
+    for _ in 0..40 {
+        let mut forged = super::hostile::inquiry(&world, 1, 0);
+        forged.sender.interval = ms(0);
+        world.forge(0, 0, 1, &forged);
+        world.run(ms(45));
+        let lie = super::hostile::answer(&world, 0, id.0, 7);
+        world.forge(0, 0, 2, &lie);
+        world.run(ms(5));
+    }
+    world.assert_quiet(&["peer-forgotten", "peer-restarted"]);
+}
+
+/// Doubts about a LAN have their own pace: they must not use up the retries of its slot.
+#[test]
+fn a_doubt_costs_no_retry() {
+    let mut world = World::new(2, 2);
+    world.run(ms(2000));
+    let begin = engine(&world, 0).lans[&LanIndex(0)].slot_begin;
+    while engine(&world, 0).lans[&LanIndex(0)].slot_begin == begin {
+        world.run(ms(1));
+    }
+    for _ in 0..10 {
+        let forged = super::hostile::denial(&world, 1, 0);
+        world.forge(0, 1, 1, &forged);
+        world.run(Duration::from_micros(50));
+    }
+    let (_, path) = paths(&world, 0, 1).into_iter().find(|(key, _)| key.lan == LanIndex(0)).unwrap();
+    assert!(
+        path.doubt.is_none_or(|doubt| doubt.asked <= 1) && path.verdict == Level::Up,
+        "{}",
+        world.state(0)
+    );
+    let eighths = engine(&world, 0).lans[&LanIndex(0)].eighths;
+    assert!(eighths <= 1, "{eighths}");
+}
+
 /// What hosts know of each other, without times.
 fn knowledge(world: &World, host: usize, peer: usize) -> Vec<(PathKey, Level, Level, bool)> {
     paths(world, host, peer).iter().map(|(key, path)| (*key, path.verdict, path.remote, path.gone)).collect()
