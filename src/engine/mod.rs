@@ -124,8 +124,7 @@ pub struct Engine {
     offline: BTreeSet<String>,
     /// Host overlays that were found at the start.
     adopted: BTreeMap<IpAddr, NextHop>,
-    /// The first and the last sign of another host with our id.
-    own_clone: Option<(Instant, Instant)>,
+    own_clone: own_id::OwnClone,
     address_generation: u32,
     /// Generations of reports so far, to all peers.
     report_count: u32,
@@ -192,7 +191,7 @@ impl Engine {
             expected: BTreeMap::new(),
             offline: BTreeSet::new(),
             adopted: BTreeMap::new(),
-            own_clone: None,
+            own_clone: own_id::OwnClone::default(),
             address_generation: 1,
             report_count: 0,
             cookies,

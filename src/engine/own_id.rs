@@ -1,6 +1,10 @@
 //! Packets that bear our own id: our broadcast, come back by another LAN, or another host that has it too (rule 13 of
 //! faild-protocol(7)).
 
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::time::Duration;
+
 use super::counters::Dropped;
 use super::notice::Notice;
 use super::path::PathKey;
@@ -9,6 +13,47 @@ use super::{Datagram, Engine};
 use crate::interface::Family;
 use crate::time::Instant;
 use crate::wire::{BootId, Kind, LanIndex, NodeId, Nonce, Packet};
+
+/// Questions to others that may have our id: a few, so that who forges answers does not keep us from asking the true one.
+const ASKED: usize = 8;
+
+/// What we know of another host that has our id.
+#[derive(Debug, Clone, Default)]
+pub(super) struct OwnClone {
+    /// The first and the last sign of it.
+    seen: Option<(Instant, Instant)>,
+    /// Who was asked lately whether he is one, in which slot, and with what.
+    asked: VecDeque<((LanIndex, IpAddr), u32, Nonce)>,
+}
+
+impl OwnClone {
+    /// Whether somebody is to be asked in this slot of his LAN.
+    fn may_ask(&self, whom: (LanIndex, IpAddr), slot: u32) -> bool {
+        let now = || self.asked.iter().filter(|((lan, _), at, _)| (*lan, *at) == (whom.0, slot));
+        now().count() < ASKED / 2 && now().all(|(other, ..)| *other != whom)
+    }
+
+    fn asked(&mut self, whom: (LanIndex, IpAddr), slot: u32, nonce: Nonce) {
+        if self.asked.len() == ASKED {
+            self.asked.pop_front();
+        }
+        self.asked.push_back((whom, slot, nonce));
+    }
+
+    /// Whether this answers such a question; each is answered once.
+    fn is_answer(&mut self, from: (LanIndex, IpAddr), echo: Nonce) -> bool {
+        let asked = self.asked.iter().position(|(whom, _, nonce)| (*whom, *nonce) == (from, echo));
+        asked.and_then(|at| self.asked.remove(at)).is_some()
+    }
+
+    /// One more sign; signs that are further apart than `patience` are not of one time. When the first came.
+    fn on_sign(&mut self, now: Instant, patience: Duration) -> Instant {
+        let fresh = self.seen.filter(|(_, last)| now.since(*last) <= patience);
+        let first = fresh.map_or(now, |(first, _)| first);
+        self.seen = Some((first, now));
+        first
+    }
+}
 
 impl Engine {
     /// Our own broadcast, come back by another LAN; or another host with our id (rule 13).
@@ -20,7 +65,8 @@ impl Engine {
         packet: &Packet,
     ) -> Result<(), Dropped> {
         if packet.sender.boot == self.boot {
-            if packet.sender.lan != lan && !self.told.joined {
+            let is_our_broadcast = self.is_outstanding_broadcast(packet.sender.lan, packet.sender.nonce);
+            if packet.sender.lan != lan && is_our_broadcast && !self.told.joined {
                 self.told.joined = true;
                 let (one, other) = (self.lan_name(packet.sender.lan), self.lan_name(lan));
                 self.notice(Notice::LansJoined { one, other });
@@ -30,8 +76,8 @@ impl Engine {
         let Kind::Acknowledgement { echo, .. } = packet.kind else {
             return self.answer_own_clone(now, lan, datagram, packet);
         };
-        if !self.is_outstanding_broadcast(lan, echo) {
-            return Err(Dropped::UnknownNonce);
+        if !self.own_clone.is_answer((lan, datagram.source), echo) {
+            return self.ask_own_clone(lan, datagram, packet, echo);
         }
         // A responder never asks, so it never learns of us: then it is we who yield. So do we if the other does not, although
         // it should: it drew the id itself. But only once a run: who bears that id too has made it up, or yields in his turn.
@@ -52,13 +98,38 @@ impl Engine {
         Ok(())
     }
 
+    /// Whoever hears our broadcast can answer it under our id, with a source that nobody has: who does is asked by unicast, once
+    /// a slot, and believed once he answers that.
+    fn ask_own_clone(
+        &mut self,
+        lan: LanIndex,
+        datagram: &Datagram<'_>,
+        packet: &Packet,
+        echo: Nonce,
+    ) -> Result<(), Dropped> {
+        if !self.is_outstanding_broadcast(lan, echo) {
+            return Err(Dropped::UnknownNonce);
+        }
+        let slot = self.lans.get(&lan).map_or(0, |lan| lan.sequence);
+        let whom = (lan, datagram.source);
+        if self.own_clone.may_ask(whom, slot)
+            && let Some(nonce) = self.inquire_bare(
+                lan,
+                datagram.source,
+                (packet.sender.node, packet.sender.boot),
+                packet.cookie,
+            )
+        {
+            self.own_clone.asked(whom, slot, nonce);
+        }
+        Err(Dropped::Own)
+    }
+
     /// Takes in one more sign of another host with our id. Whether there have been some for so long that the other would have
     /// yielded, if it meant to.
     fn is_cloned_for_long(&mut self, now: Instant) -> bool {
         let patience = CLONE_QUARANTINE.max(self.interval * 5);
-        let fresh = self.own_clone.filter(|(_, last)| now.since(*last) <= patience);
-        let (first, _) = *self.own_clone.insert((fresh.map_or(now, |(first, _)| first), now));
-        now.since(first) > patience
+        now.since(self.own_clone.on_sign(now, patience)) > patience
     }
 
     /// Our answer proves to the other that there are two of us; it is answered like a stranger.

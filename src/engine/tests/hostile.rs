@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::interface::Family;
-use crate::wire::{Directed, Kind, Level, Nonce, Packet, PathReport, Sender, Token};
+use crate::wire::{self, Directed, Kind, Level, Nonce, Packet, PathReport, Sender, Token};
 
 /// What host `from` could have sent to `to` on the first LAN.
 pub(super) fn inquiry(world: &World, from: usize, to: usize) -> Packet {
@@ -154,6 +154,7 @@ fn a_peer_that_runs_anew_is_believed_within_a_slot() {
     );
 }
 
+/// Even if he who bears it answers at his address whatever he is asked.
 #[test]
 fn our_id_is_drawn_anew_once_however_often_somebody_bears_it() {
     let mut world = World::new(2, 2);
@@ -163,7 +164,13 @@ fn our_id_is_drawn_anew_once_however_often_somebody_bears_it() {
     for _ in 0..5 {
         let own = world.hosts[0].engine.as_ref().unwrap().node;
         ids.insert(own);
-        let lie = answer(&world, 0, own.0, u64::MAX);
+        world.recorded = Some(Vec::new());
+        let mut lie = answer(&world, 0, own.0, u64::MAX);
+        world.forge(0, 0, 1, &lie);
+        world.run(ms(1));
+        let question = world.recorded.take().unwrap().into_iter().find(|flight| flight.to == 1).unwrap();
+        let asked = wire::decode(&question.payload, question.source, question.destination, &Keys::default());
+        lie.kind = Kind::Acknowledgement { echo: asked.unwrap().sender.nonce, held: Duration::ZERO };
         world.forge(0, 0, 1, &lie);
         world.run(ms(300));
     }

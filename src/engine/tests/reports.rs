@@ -315,6 +315,36 @@ fn a_doubt_costs_no_retry() {
     assert!(eighths <= 1, "{eighths}");
 }
 
+/// Whoever hears our broadcast can answer it under our own id. Only who answers a question that was sent to it alone is
+/// another host with that id.
+#[test]
+fn one_forged_answer_does_not_make_us_draw_another_id() {
+    let mut world = World::new(2, 2);
+    world.run(ms(2000));
+    let own = node(&world, 0);
+    for _ in 0..10 {
+        let lie = super::hostile::answer(&world, 0, own.0, u64::MAX);
+        world.forge(0, 0, 50, &lie);
+        world.run(ms(50));
+    }
+    assert_eq!(node(&world, 0), own);
+    world.assert_quiet(&["own-id-cloned", "path-down"]);
+}
+
+/// A packet that bears our id, our run and a LAN that we do not have, or another one of ours, is not our broadcast.
+#[test]
+fn nobody_but_our_own_broadcast_says_that_lans_are_joined() {
+    let mut world = World::new(2, 2);
+    world.run(ms(2000));
+    for lan in [1, 9] {
+        let mut forged = super::hostile::inquiry(&world, 0, 1);
+        forged.sender.lan = LanIndex(lan);
+        forged.sender.nonce = Nonce(4711);
+        world.forge(0, 0, 1, &forged);
+    }
+    assert_eq!(told(&world, 0, "lans-joined"), [""; 0]);
+}
+
 /// What hosts know of each other, without times.
 fn knowledge(world: &World, host: usize, peer: usize) -> Vec<(PathKey, Level, Level, bool)> {
     paths(world, host, peer).iter().map(|(key, path)| (*key, path.verdict, path.remote, path.gone)).collect()
