@@ -247,7 +247,16 @@ impl Core {
 
     /// Tells people: those who read the log, and those who ask later.
     pub(super) fn say(&mut self, level: Level, what: &dyn Display) {
-        log!(level, "{what}");
+        self.say_of(false, level, what);
+    }
+
+    /// The same; what an unproven packet alone can bring about has its own allowance of log lines.
+    fn say_of(&mut self, is_hearsay: bool, level: Level, what: &dyn Display) {
+        if is_hearsay {
+            log!(target: super::log::HEARSAY, level, "{what}");
+        } else {
+            log!(level, "{what}");
+        }
         if level <= Level::Info {
             self.events.push(clock::wall(), level, what.to_string());
         }
@@ -275,7 +284,8 @@ impl Core {
                         engine::Notice::FailedOver { .. } | engine::Notice::FailedBack { .. }
                     );
                     let pretence = if is_move { self.pretence() } else { "" };
-                    self.say(notice.level(), &format_args!("{notice}{hardware}{pretence}"));
+                    let is_hearsay = notice.hearsay_of().is_some_and(|node| !self.engine.is_proven(node));
+                    self.say_of(is_hearsay, notice.level(), &format_args!("{notice}{hardware}{pretence}"));
                     self.compare_soon(now);
                 }
             }

@@ -24,6 +24,9 @@ use crate::time::Stamp;
 
 mod rate;
 
+/// The target of lines about peers that somebody may have invented: they must not use up the allowance of true ones.
+pub(super) const HEARSAY: &str = "faild::hearsay";
+
 /// The log's end that the daemon holds.
 #[derive(Debug, Clone)]
 pub(super) struct Log(Arc<Mutex<Output>>);
@@ -40,11 +43,13 @@ impl Log {
             None => Target::Stderr,
         };
         let log = Self::to(target);
+        let marked = log.clone();
         env_logger::Builder::new()
             .filter_level(LevelFilter::Warn)
             // What of that is wanted at the time, `set_max_level` says.
             .filter_module("faild", LevelFilter::Trace)
-            .format(|line, record| {
+            .format(move |line, record| {
+                marked.output().is_hearsay = record.target() == HEARSAY;
                 let level = record.level().as_str().to_ascii_lowercase();
                 writeln!(line, "{} {level} {}", Stamp(clock::wall()), OneLine(record.args()))
             })
@@ -140,6 +145,9 @@ struct Output {
     /// The last line was cut short, and lacks its end.
     is_torn: bool,
     rates: Rates,
+    /// Of what strangers can bring about; and whether the next line is such.
+    hearsay: Rates,
+    is_hearsay: bool,
 }
 
 #[derive(Debug)]
@@ -151,7 +159,15 @@ enum Target {
 
 impl Output {
     fn new(target: Target) -> Self {
-        Self { target, is_detached: false, lost: 0, is_torn: false, rates: Rates::default() }
+        Self {
+            target,
+            is_detached: false,
+            lost: 0,
+            is_torn: false,
+            rates: Rates::default(),
+            hearsay: Rates::default(),
+            is_hearsay: false,
+        }
     }
 
     /// Writes the line unless too many of its event were written of late. What was asked for (-v) is written whole.
@@ -159,11 +175,16 @@ impl Output {
         let text = String::from_utf8_lossy(line);
         let mut words = text.split_ascii_whitespace().skip(1);
         let (level, event) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        let is_hearsay = std::mem::take(&mut self.is_hearsay);
         if !matches!(level, "debug" | "trace") {
-            match self.rates.admit(event, clock::read().now) {
+            let (rates, of) = match is_hearsay {
+                true => (&mut self.hearsay, " of=strangers"),
+                false => (&mut self.rates, ""),
+            };
+            match rates.admit(event, clock::read().now) {
                 None => return,
                 Some(0) => {}
-                Some(count) => self.confess(&format!("log-lines-left-out event={event} count={count}")),
+                Some(count) => self.confess(&format!("log-lines-left-out event={event}{of} count={count}")),
             }
         }
         self.write_line(line);

@@ -191,12 +191,14 @@ impl Engine {
         self.replace_subjects(node, Vec::new());
         self.unindex_claims(node);
         self.timers.cancel(Reason::News(node));
-        if let Some(peer) = self.peers.remove(&node) {
+        let forgotten = self.peers.remove(&node);
+        let was_proven = forgotten.as_ref().is_some_and(|peer| peer.proven);
+        if let Some(peer) = forgotten {
             for key in peer.paths.keys() {
                 self.timers.cancel(Reason::Expected(node, *key));
             }
         }
-        self.notice(Notice::PeerForgotten { peer: node });
+        self.notice(Notice::PeerForgotten { peer: node, was_proven });
     }
 
     /// Rule 9: a LAN is down when all of at least two peers on it are silent and one of them is heard elsewhere.

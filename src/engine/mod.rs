@@ -267,6 +267,11 @@ impl Engine {
         self.node
     }
 
+    /// Whether a node receives what is sent to it; others may be somebody's invention.
+    pub fn is_proven(&self, node: NodeId) -> bool {
+        self.peers.get(&node).is_some_and(|peer| peer.proven)
+    }
+
     fn on_deadline(&mut self, now: Instant) {
         while let Some((at, reason)) = self.timers.pop_due(now) {
             match reason {

@@ -151,7 +151,7 @@ pub enum Notice {
     /// It runs anew.
     PeerRestarted { peer: NodeId },
     /// It has been away for long and is forgotten.
-    PeerForgotten { peer: NodeId },
+    PeerForgotten { peer: NodeId, was_proven: bool },
     /// Two hosts bear one node id.
     PeerCloned { peer: NodeId, address: IpAddr, other: Option<IpAddr>, interface: String, ignored: bool },
     /// Another host bears our node id.
@@ -252,6 +252,23 @@ impl Notice {
 }
 
 impl Notice {
+    /// The peer that this is about, if it may be one that somebody has invented: it has shown no more than that it sends. Whether
+    /// it has shown more is for [`Engine::is_proven`](super::Engine::is_proven) to say.
+    pub fn hearsay_of(&self) -> Option<NodeId> {
+        match self {
+            Notice::PathFound { peer, .. }
+            | Notice::PathChanged { peer, .. }
+            | Notice::PeerPresent { peer, .. }
+            | Notice::PeerAbsent { peer, .. }
+            | Notice::PeerRestarted { peer }
+            | Notice::PortFiltered { peer, .. }
+            | Notice::BroadcastFiltered { peer, .. }
+            | Notice::BroadcastHeard { peer, .. } => Some(*peer),
+            Notice::PeerForgotten { peer, was_proven: false } => Some(*peer),
+            _ => None,
+        }
+    }
+
     /// Interface and addresses of the two hosts that this is about, if people will have to find them by their
     /// hardware addresses: those belong to the line as far as the kernel knows them. A host without an address here is
     /// one whose address nobody knows.
@@ -316,7 +333,7 @@ impl fmt::Display for Notice {
                 write!(f, "peer-present peer={peer} interface={interface}")
             }
             Notice::PeerRestarted { peer } => write!(f, "peer-restarted peer={peer}"),
-            Notice::PeerForgotten { peer } => write!(f, "peer-forgotten peer={peer}"),
+            Notice::PeerForgotten { peer, .. } => write!(f, "peer-forgotten peer={peer}"),
             Notice::PeerCloned { peer, address, other, interface, ignored } => {
                 write!(f, "peer-cloned peer={peer} interface={interface} address={address}")?;
                 if let Some(other) = other {

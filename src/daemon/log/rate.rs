@@ -1,5 +1,6 @@
 //! How many lines one event may write: strangers can cause events (be found, vanish, restart), and must not fill the
-//! disk with them. Each event has its own allowance, so that none of them crowds out another.
+//! disk with them. Each event has its own allowance, so that none of them crowds out another; and what is told of peers
+//! that somebody may have invented has allowances of its own beside those of true ones.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

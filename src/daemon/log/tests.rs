@@ -125,3 +125,20 @@ fn a_reader_that_has_stopped_reading_is_not_waited_for() {
     assert!(written > 0);
     drop(reader);
 }
+
+/// Whoever invents peers can have as many found as he likes: a true one that is found then is logged all the same.
+#[test]
+fn lines_about_invented_peers_leave_room_for_true_ones() {
+    let path = std::env::temp_dir().join(format!("faild-hearsay-{}", std::process::id()));
+    let mut output = Output::new(Target::File { path: path.clone(), file: open(&path).unwrap() });
+    let line = |peer: u32| format!("2026-11-21T08:00:00.123Z info path-found peer={peer}\n");
+    for peer in 0..6000 {
+        output.is_hearsay = true;
+        output.write_rated(line(peer).as_bytes());
+    }
+    output.write_rated(line(7777).as_bytes());
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    assert!(text.ends_with(&line(7777)), "a true line is cut");
+    assert!(text.lines().count() < 6000, "a flood is not");
+}

@@ -164,11 +164,12 @@ fn our_id_is_drawn_anew_once_however_often_somebody_bears_it() {
     for _ in 0..5 {
         let own = world.hosts[0].engine.as_ref().unwrap().node;
         ids.insert(own);
-        world.recorded = Some(Vec::new());
+        world.tap(0);
         let mut lie = answer(&world, 0, own.0, u64::MAX);
         world.forge(0, 0, 1, &lie);
         world.run(ms(1));
-        let question = world.recorded.take().unwrap().into_iter().find(|flight| flight.to == 1).unwrap();
+        let is_question = |flight: &&super::world::Flight| flight.to == 1 && !flight.sent().is_broadcast;
+        let question = world.tape(0).iter().rfind(is_question).unwrap().clone();
         let asked = wire::decode(&question.payload, question.source, question.destination, &Keys::default());
         lie.kind = Kind::Acknowledgement { echo: asked.unwrap().sender.nonce, held: Duration::ZERO };
         world.forge(0, 0, 1, &lie);

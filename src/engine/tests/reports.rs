@@ -119,6 +119,22 @@ fn news_that_was_lost_is_sent_again_when_older_news_is_seen() {
     assert!(!is_detour(&world, 0, 0, address(0, 1)), "{}", world.state(0));
 }
 
+/// Once both ends hold what there is to say, nothing is repeated; nor by an observer, whose reports are not acted upon.
+#[test]
+fn two_ends_that_agree_say_nothing_again() {
+    for (requestor, dry_run) in [(true, false), (false, false), (true, true), (false, true)] {
+        let mut world = World::new(2, 2);
+        world.start(1, &Config { requestor, dry_run, ..Config::default() }, Memory::default());
+        world.run(ms(4000));
+        (0..2).for_each(|lan| world.tap(lan));
+        world.run(ms(4000));
+        let repeats =
+            |flight: &&Flight| flight.sent().kind == SentKind::Inquiry && !flight.sent().is_broadcast;
+        let repeated: usize = (0..2).map(|lan| world.tape(lan).iter().filter(repeats).count()).sum();
+        assert_eq!(repeated, 0, "{}", world.state(1));
+    }
+}
+
 /// An address moves to another host while the first is cut off on its LAN: what that one said there before it was cut
 /// off names the address still, and must not make it float.
 #[test]
@@ -348,4 +364,64 @@ fn nobody_but_our_own_broadcast_says_that_lans_are_joined() {
 /// What hosts know of each other, without times.
 fn knowledge(world: &World, host: usize, peer: usize) -> Vec<(PathKey, Level, Level, bool)> {
     paths(world, host, peer).iter().map(|(key, path)| (*key, path.verdict, path.remote, path.gone)).collect()
+}
+
+/// Recorded answers and goodbyes, handed in again: at once, later, and on another LAN.
+#[test]
+fn what_was_recorded_says_nothing_again() {
+    for config in [Config { requestor: true, ..Config::default() }, keyed()] {
+        let mut world = World::new(2, 3);
+        (0..2).for_each(|host| world.start(host, &config, Memory::default()));
+        (0..3).for_each(|lan| world.tap(lan));
+        world.run(ms(2000));
+        // A goodbye of a run that goes on: a LAN is taken away from the settings and comes back.
+        let lans = ["lan0", "lan2"].map(crate::config::LanConfig::new).to_vec();
+        world.reload(1, &Config { lans, ..config.clone() });
+        world.run(ms(500));
+        world.reload(1, &config);
+        world.run(ms(5000));
+        let recorded: Vec<Flight> = (0..3).flat_map(|lan| world.tape(lan).to_vec()).collect();
+        let goodbyes = recorded.iter().filter(|flight| flight.sent().kind == SentKind::Goodbye);
+        assert!(goodbyes.count() > 0);
+        let before = [knowledge(&world, 0, 1), knowledge(&world, 1, 0)];
+        assert!(before[0].iter().all(|(_, verdict, ..)| *verdict == Level::Up), "{}", world.state(0));
+        world.forget_notices();
+        for flight in recorded.iter().filter(|flight| flight.sent().kind != SentKind::Inquiry) {
+            world.replay(flight);
+            for lan in (0..3).filter(|lan| *lan != flight.lan) {
+                world.replay(&Flight { lan, ..flight.clone() });
+            }
+        }
+        assert_eq!([knowledge(&world, 0, 1), knowledge(&world, 1, 0)], before);
+        world.run(ms(2000));
+        assert_eq!([knowledge(&world, 0, 1), knowledge(&world, 1, 0)], before);
+        world.assert_quiet(&["path-", "peer-", "lans-joined", "failover"]);
+    }
+}
+
+/// A new key is added, made the signing one, and the old one is removed: what was signed with it is void.
+#[test]
+fn what_was_signed_with_a_key_that_is_gone_counts_for_nothing() {
+    let key = |id: u32| crate::config::Key { id, secret: vec![u8::try_from(id).unwrap(); 16] };
+    let ring = |ids: &[u32]| {
+        let keys = crate::config::KeyRing { keys: ids.iter().map(|id| key(*id)).collect() };
+        Config { requestor: true, keys, ..Config::default() }
+    };
+    let mut world = World::new(2, 2);
+    (0..2).for_each(|host| world.start(host, &ring(&[1]), Memory::default()));
+    (0..2).for_each(|lan| world.tap(lan));
+    world.run(ms(2000));
+    let recorded: Vec<Flight> = (0..2).flat_map(|lan| world.tape(lan).to_vec()).collect();
+    for ids in [&[1, 2][..], &[2, 1], &[2]] {
+        for host in 0..2 {
+            world.reload(host, &ring(ids));
+            world.run(ms(500));
+        }
+        let before = [knowledge(&world, 0, 1), knowledge(&world, 1, 0)];
+        world.forget_notices();
+        recorded.iter().for_each(|flight| world.replay(flight));
+        world.run(ms(1000));
+        assert_eq!([knowledge(&world, 0, 1), knowledge(&world, 1, 0)], before, "{ids:?}");
+        world.assert_quiet(&["path-", "peer-", "failover"]);
+    }
 }
