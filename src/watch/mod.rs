@@ -99,7 +99,7 @@ impl Watch {
             offline: BTreeSet::new(),
             time_of_day: None,
             probes: Probes::default(),
-            gateways: Gateways::new(&config.routes, memory),
+            gateways: Gateways::new(config, memory),
             groups: Groups::new(&config.groups, memory),
             plan: Plan::default(),
             memory: memory.clone(),

@@ -80,6 +80,8 @@ pub struct Plan {
     /// Those of them that do not go by their first choice. An overlay of theirs stays while it serves, even where what it
     /// stands in front of is gone: a lease that is renewed deletes its route and adds it again.
     pub away: BTreeSet<Destination>,
+    /// What is beyond the next hops of a destination: what its traffic is for, as far as anybody said.
+    pub targets: BTreeMap<Destination, Vec<IpAddr>>,
     /// The members of groups, by interface.
     pub members: BTreeMap<String, Member>,
     /// IPv4 test addresses that shall be there, as /32, scope link, without a prefix route, by interface.

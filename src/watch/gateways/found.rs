@@ -27,6 +27,9 @@ impl Route {
         if self.config.next_hops != NextHops::Auto {
             return;
         }
+        let is_excluded = |hop: &mut Hop| context.config.exclude.contains(&hop.interface);
+        let excluded: Vec<Hop> = self.hops.extract_if(.., is_excluded).collect();
+        excluded.into_iter().for_each(|mut hop| hop.stop(context));
         let legs = self.legs(context, found);
         for hop in &mut self.hops {
             let metric = legs.get(&(hop.interface.clone(), hop.via)).copied();
@@ -44,7 +47,7 @@ impl Route {
         self.rank();
     }
 
-    /// The lowest metric of each interface and gateway, the best of them.
+    /// The lowest metric of each interface and gateway, the best of them. Excluded interfaces lead nowhere.
     fn legs(&self, context: &Context<'_>, found: &[Found]) -> BTreeMap<(String, Option<IpAddr>), u32> {
         let mut legs: BTreeMap<_, u32> = BTreeMap::new();
         let is_ours = |leg: &&Found| {
@@ -54,7 +57,9 @@ impl Route {
         };
         for leg in found.iter().filter(is_ours) {
             let interface = context.interfaces.iter().find(|interface| interface.index == leg.interface);
-            let Some(interface) = interface else { continue };
+            let Some(interface) = interface.filter(|i| !context.config.exclude.contains(&i.name)) else {
+                continue;
+            };
             let metric = legs.entry((interface.name.clone(), leg.gateway)).or_insert(leg.metric);
             *metric = leg.metric.min(*metric);
         }

@@ -39,7 +39,7 @@ use std::time::Duration;
 
 use super::Context;
 use super::input::{Answer, Found, Input, Memory};
-use super::plan::Plan;
+use super::plan::{Destination, Plan};
 use super::probes::Owner;
 use super::snapshot::RouteSnapshot;
 use crate::config::{Config, Damping, Method, NextHops, RouteConfig};
@@ -58,6 +58,9 @@ const HOPS: usize = 16;
 /// Verdicts of the engine that are kept for next hops that may come to be configured.
 const PEERS: usize = 4096;
 
+/// Targets of a destination that others are told of: one of them is asked about.
+const TARGETS: usize = 4;
+
 /// Penalties are written down at most this often.
 const REMEMBER_EVERY: Duration = Duration::from_secs(1);
 
@@ -65,6 +68,8 @@ const REMEMBER_EVERY: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, Default)]
 pub(super) struct Gateways {
     settings: Vec<RouteConfig>,
+    /// Interfaces that are no next hops unless they are listed.
+    excluded: Vec<String>,
     /// One for each of the settings, once interfaces were handed in: until then none is absent.
     routes: Vec<Route>,
     is_started: bool,
@@ -95,8 +100,9 @@ impl Numbers {
 }
 
 impl Gateways {
-    pub(super) fn new(routes: &[RouteConfig], memory: &Memory) -> Self {
-        Self { settings: routes.to_vec(), pasts: Pasts::new(memory), ..Self::default() }
+    pub(super) fn new(config: &Config, memory: &Memory) -> Self {
+        let (settings, excluded) = (config.routes.clone(), config.exclude.clone());
+        Self { settings, excluded, pasts: Pasts::new(memory), ..Self::default() }
     }
 
     pub(super) fn handle(&mut self, context: &mut Context<'_>, input: &Input<'_>) {
@@ -142,6 +148,11 @@ impl Gateways {
                     plan.interfaces.extend(listed.iter().map(|hop| hop.interface.clone()));
                 }
             }
+            if !settings.judging.targets.is_empty() {
+                let destination = Destination { table: settings.table, prefix: settings.destination };
+                let targets = settings.judging.targets.iter().map(|target| target.address).take(TARGETS);
+                plan.targets.insert(destination, targets.collect());
+            }
             plan.tables.extend((settings.table != MAIN).then_some(settings.table));
         }
         plan.interfaces.sort_unstable();
@@ -161,7 +172,9 @@ impl Gateways {
 
     /// The interfaces that routes of others may lead by.
     fn candidates(&self) -> impl Iterator<Item = String> + '_ {
-        let fits = |i: &&Interface| i.kind != InterfaceKind::Loopback && i.master.is_none();
+        let fits = |i: &&Interface| {
+            i.kind != InterfaceKind::Loopback && i.master.is_none() && !self.excluded.contains(&i.name)
+        };
         self.interfaces.iter().filter(fits).take(CANDIDATES).map(|interface| interface.name.clone())
     }
 
@@ -258,6 +271,8 @@ impl Gateways {
     /// Destinations whose settings are the same keep all; others go on with what is known of the same gateways.
     fn on_config(&mut self, context: &mut Context<'_>, config: &Config) {
         self.settings.clone_from(&config.routes);
+        let is_other = self.excluded != config.exclude;
+        self.excluded.clone_from(&config.exclude);
         if !self.is_started {
             return;
         }
@@ -285,6 +300,9 @@ impl Gateways {
             self.routes.push(route);
         }
         old.iter_mut().flat_map(|route| &mut route.hops).for_each(|hop| hop.stop(context));
+        if is_other {
+            self.find(context);
+        }
         self.tell_peers(now);
     }
 

@@ -1,9 +1,9 @@
 //! Next hops that are found in the kernel's routes: they come, go, come back, and are replaced.
 
 use super::world::{DEFAULT, World, ip, ms, route};
-use crate::config::{Judging, NextHops};
+use crate::config::{Config, Judging, NextHops};
 use crate::interface::InterfaceIndex;
-use crate::watch::{Found, Health, Input, Way};
+use crate::watch::{Found, Health, Input, Memory, Way};
 
 const ONE: &str = "10.0.1.1@up1";
 const TWO: &str = "10.0.2.1@up2";
@@ -53,6 +53,29 @@ fn routes_of_other_tables_protocols_and_destinations_are_no_next_hops() {
     world.input(Input::Routes(&wrong));
     assert!(world.snapshot().hops.is_empty());
     world.input(Input::Routes(&[right]));
+    assert_eq!(world.snapshot().hops.len(), 1);
+}
+
+#[test]
+fn routes_by_excluded_interfaces_are_no_next_hops() {
+    let routes = vec![route(NextHops::Auto, Judging::default())];
+    let config = Config { routes, exclude: vec!["up1".to_owned()], ..Config::default() };
+    let mut world = World::with(2, config.clone(), &Memory::default(), 1);
+    world.show_interfaces();
+    assert_eq!(world.watch.plan().interfaces, ["up2"]);
+    world.show_routes(&BOTH);
+    world.run(ms(3000));
+    assert_eq!(world.serving(), [TWO]);
+    // The settings change while it serves.
+    world.config.exclude.clear();
+    world.reload(config.routes.clone());
+    world.show_routes(&BOTH);
+    world.run(ms(10_000));
+    assert_eq!(world.serving(), [ONE]);
+    world.config.exclude.clone_from(&config.exclude);
+    world.reload(config.routes);
+    world.run(ms(3000));
+    assert_eq!(world.serving(), [TWO]);
     assert_eq!(world.snapshot().hops.len(), 1);
 }
 
