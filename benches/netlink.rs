@@ -9,7 +9,7 @@ use std::process::Command;
 
 use criterion::Criterion;
 use faild::kernel::{Kernel, Netlink, RECEIVE_BUFFER};
-use faild::reconcile::{Leg, MAIN_TABLE, Operation, PROTOCOL, Place, Route, RouteKey};
+use faild::reconcile::{Leg, MAIN_TABLE, Operation, PROTOCOL, Place, Route, RouteKey, RouteType};
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use nix::sched::{CloneFlags, unshare};
 
@@ -106,6 +106,7 @@ fn route(number: u32, leg: Leg) -> Route {
         scope: 0,
         source: None,
         legs: vec![leg],
+        kind: RouteType::Unicast,
         nexthop_id: None,
         encapsulated: false,
         linkdown: false,

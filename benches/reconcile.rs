@@ -12,7 +12,8 @@ use faild::config::Config;
 use faild::engine::{NextHop, Plan, Subject, Verdict};
 use faild::interface::{Interface, InterfaceAddress, InterfaceIndex};
 use faild::reconcile::{
-    Dump, Input, Leg, MAIN_TABLE, Mirror, Operation, Output, PROTOCOL, Reconciler, Route, RouteKey, Settings,
+    Dump, Input, Leg, MAIN_TABLE, Mirror, Operation, Output, PROTOCOL, Reconciler, Route, RouteKey,
+    RouteType, Settings,
 };
 use faild::time::Instant;
 
@@ -96,6 +97,8 @@ fn started(kernel: &Mirror, plan: &Plan) -> Reconciler {
             }
             Output::Dump(Dump::LanRoutes) => core.handle(NOW, Input::LanRoutes(dump(kernel, |_| true))),
             Output::Apply(_)
+            | Output::LookUp(_)
+            | Output::Ask(_)
             | Output::Journal(_)
             | Output::Outcome(..)
             | Output::Adopted { .. }
@@ -155,6 +158,7 @@ fn route(destination: IpNet) -> Route {
         scope: 0,
         source: None,
         legs: vec![Leg { gateway: Some(peer(0, 0)), interface: InterfaceIndex(2), weight: 1 }],
+        kind: RouteType::Unicast,
         nexthop_id: None,
         encapsulated: false,
         linkdown: false,

@@ -44,6 +44,7 @@ pub use watch::{
     TargetConfig,
 };
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -109,6 +110,16 @@ pub struct Config {
     pub pid_file: Option<PathBuf>,
     /// `--dry-run`: decide and log, change nothing.
     pub dry_run: bool,
+}
+
+impl Config {
+    /// The excluded interfaces that no next hop is listed on: who lists one speaks of that one in particular.
+    pub fn left_alone(&self) -> BTreeSet<String> {
+        let listed = |name: &String| {
+            self.routes.iter().flat_map(|route| route.next_hops.listed()).any(|hop| hop.interface == *name)
+        };
+        self.exclude.iter().filter(|name| !listed(name)).cloned().collect()
+    }
 }
 
 impl Default for Config {

@@ -37,7 +37,7 @@ use crate::engine::{self, Engine, Input, Output};
 use crate::interface::{Interface, InterfaceIndex, MacAddress};
 use crate::kernel::Kernel;
 use crate::net::{Moment, Probers, Sockets};
-use crate::reconcile::{self, Dump, Operation, Reconciler, describe};
+use crate::reconcile::{self, Dump, Operation, Question, Reconciler, RouteKey, describe};
 use crate::time::Instant;
 use crate::watch::{self, Watch};
 
@@ -108,6 +108,10 @@ pub(super) enum Errand {
     Apply(Vec<Operation>),
     /// Read this.
     Dump(Dump),
+    /// Ask what the kernel would do.
+    Ask(Question),
+    /// Read what has this key.
+    LookUp(RouteKey),
     /// Write this.
     Journal(String),
     /// Read who the kernel knows on this interface, for the watch.
@@ -170,6 +174,8 @@ impl Core {
             match errand {
                 Errand::Journal(text) => self.journal.write(&text),
                 Errand::Dump(dump) => self.dump(now, dump),
+                Errand::LookUp(key) => self.look_up(now, key),
+                Errand::Ask(question) => self.ask(now, question),
                 Errand::Neighbours(interface) => self.list_neighbours(now, interface),
                 Errand::Apply(operations) => {
                     self.show(&operations);
@@ -316,6 +322,8 @@ impl Core {
             match output {
                 reconcile::Output::Apply(operations) => self.errands.push_back(Errand::Apply(operations)),
                 reconcile::Output::Dump(dump) => self.errands.push_back(Errand::Dump(dump)),
+                reconcile::Output::Ask(question) => self.errands.push_back(Errand::Ask(question)),
+                reconcile::Output::LookUp(key) => self.errands.push_back(Errand::LookUp(key)),
                 reconcile::Output::Journal(text) => self.errands.push_back(Errand::Journal(text)),
                 reconcile::Output::Outcome(subject, outcome) => {
                     self.tell(now, Input::Outcome(&subject, &outcome));

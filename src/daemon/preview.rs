@@ -1,19 +1,19 @@
 //! What a start on this host would warn of, for `--check`: the same cores look at the same lists, nothing is sent,
-//! and nothing but lists is asked of the kernel.
+//! and the kernel is asked only for lists, and for what it would do with packets.
 
 use std::net::IpAddr;
 
 use log::Level;
 
 use super::core::judged;
-use crate::config::Config;
+use crate::config::{Config, NextHopConfig, RouteConfig};
 use crate::engine::{Engine, Input, Memory, Notice, Output};
 use crate::interface::{Family, Interface, InterfaceIndex};
 use crate::kernel::sysctl::Sysctls;
 use crate::kernel::{Error, Kernel, SmallTable};
-use crate::reconcile::{self, Reconciler, Settings};
+use crate::reconcile::{self, Answer, MAIN_TABLE, Question, Reconciler, RouteType, Settings};
 use crate::time::Instant;
-use crate::watch::{self, Watch};
+use crate::watch::{self, Destination, Watch};
 
 /// The warnings, as the log would have them.
 ///
@@ -95,10 +95,49 @@ fn routes(
         reconcile::Output::Notice(notice) => Some(notice),
         reconcile::Output::Apply(_)
         | reconcile::Output::Dump(_)
+        | reconcile::Output::LookUp(_)
+        | reconcile::Output::Ask(_)
         | reconcile::Output::Journal(_)
         | reconcile::Output::Outcome(..)
         | reconcile::Output::Adopted { .. }
         | reconcile::Output::Found(_) => None,
     });
-    Ok(notices.filter(|notice| notice.level() == Level::Warn).map(|notice| notice.to_string()).collect())
+    let mut notices: Vec<_> = notices.collect();
+    notices.extend(overridden(config, interfaces, &reconciler, kernel));
+    let warnings = notices.iter().filter(|notice| notice.level() == Level::Warn);
+    Ok(warnings.map(|notice| notice.to_string()).collect())
+}
+
+/// Destinations with which the kernel does otherwise than by any of the next hops that are listed.
+fn overridden(
+    config: &Config,
+    interfaces: &[Interface],
+    reconciler: &Reconciler,
+    kernel: &mut impl Kernel,
+) -> Vec<reconcile::Notice> {
+    let mut found = Vec::new();
+    let is_asked = |route: &&RouteConfig| route.table == MAIN_TABLE && !route.next_hops.listed().is_empty();
+    for route in config.routes.iter().filter(is_asked) {
+        let listed = route.next_hops.listed();
+        let name = |hop: &NextHopConfig| match hop.via {
+            Some(via) => format!("{via}%{}", hop.interface),
+            None => hop.interface.clone(),
+        };
+        let leads = |answer: &Answer| {
+            let interface = interfaces.iter().find(|i| Some(i.index) == answer.interface);
+            let is_it = |hop: &&NextHopConfig| {
+                interface.is_some_and(|i| i.name == hop.interface) && hop.via == answer.gateway
+            };
+            answer.kind == RouteType::Unicast && listed.iter().find(is_it).is_some()
+        };
+        let destination = Destination { table: route.table, prefix: route.destination };
+        let ask = |question: &Question| match kernel.hop(question.address, question.source) {
+            Ok(hop) => Some(Ok(hop.answer())),
+            Err(Error::Refused { source, .. }) => Some(Err(source)),
+            Err(_) => None,
+        };
+        let by = listed.iter().map(name).collect::<Vec<_>>().join(",");
+        found.extend(reconciler.overridden(destination, by, ask, leads));
+    }
+    found
 }

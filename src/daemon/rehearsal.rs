@@ -18,7 +18,7 @@ use std::time::Duration;
 use super::core::{Core, Errand};
 use crate::engine::{self, Cast, Engine, Silence};
 use crate::interface::Interface;
-use crate::reconcile::{self, Dump, Mirror, Operation, PROTOCOL, Reconciler, Route};
+use crate::reconcile::{self, Dump, Mirror, Operation, PROTOCOL, Reconciler, Route, RouteKey};
 use crate::time::Instant;
 use crate::watch::{self, Probe, Watch};
 use hosts::Hosts;
@@ -130,7 +130,8 @@ impl Stage {
             match errand {
                 Errand::Apply(operations) => self.apply(now, operations.clone()),
                 Errand::Dump(dump) => self.dump(*dump),
-                Errand::Journal(_) | Errand::Neighbours(_) => {}
+                Errand::LookUp(key) => self.look_up(key),
+                Errand::Ask(_) | Errand::Journal(_) | Errand::Neighbours(_) => {}
             }
         }
         self.settle(now);
@@ -250,7 +251,9 @@ impl Stage {
                 self.engine.handle(now, engine::Input::Adopted { address, way: way.as_ref() });
             }
             reconcile::Output::Found(found) => self.watch.handle(now, watch::Input::Routes(&found)),
-            reconcile::Output::Journal(_) | reconcile::Output::Notice(_) => {}
+            reconcile::Output::LookUp(key) => self.look_up(&key),
+            // A rehearsal shows what faild would do, whatever rules there are.
+            reconcile::Output::Ask(_) | reconcile::Output::Journal(_) | reconcile::Output::Notice(_) => {}
         }
     }
 
@@ -262,6 +265,11 @@ impl Stage {
             (operation, result)
         });
         self.waiting.push_back(reconcile::Input::Results(results.collect()));
+    }
+
+    fn look_up(&mut self, key: &RouteKey) {
+        let found = self.kernel.routes().at(key).iter().map(|route| Route::clone(route)).collect();
+        self.waiting.push_back(reconcile::Input::LookedUp(*key, found));
     }
 
     fn dump(&mut self, dump: Dump) {
@@ -281,10 +289,7 @@ impl Stage {
             }
             Dump::LanRoutes => {
                 let scope = self.reconciler.scope();
-                let named = self.kernel.interfaces().filter(|i| scope.interfaces.contains(&i.name));
-                let indices: Vec<_> = named.map(|i| i.index).collect();
-                let is_over = |route: &Route| route.legs.iter().any(|leg| indices.contains(&leg.interface));
-                let over = routes(&|route| scope.tables.contains(&route.key.table) && is_over(route));
+                let over = routes(&|route| scope.holds(&self.kernel, route));
                 self.waiting.push_back(reconcile::Input::LanRoutes(over));
             }
         }

@@ -8,7 +8,7 @@ use nix::libc;
 use super::message::refusal;
 use super::{Error, Hop, Kernel, LinkState};
 use crate::interface::{Interface, InterfaceAddress, InterfaceIndex, MacAddress};
-use crate::reconcile::{Operation, Place, Refusal, Route};
+use crate::reconcile::{Operation, Place, Refusal, Route, RouteKey};
 
 /// Reads from `kernel` and writes nothing to it. What was applied shows in later listings, so that who compares plan
 /// and kernel finds the work done; what others do to the kernel shows as well.
@@ -90,6 +90,10 @@ impl<K: Kernel> Kernel for DryRun<K> {
         Ok(self.routes.shown(self.kernel.routes_over(interfaces, tables)?, is_same_route, is_over))
     }
 
+    fn routes_at(&mut self, key: &RouteKey) -> Result<Vec<Route>, Error> {
+        Ok(self.routes.shown(self.kernel.routes_at(key)?, is_same_route, |route| route.key == *key))
+    }
+
     fn hardware_address(&mut self, interface: InterfaceIndex, address: IpAddr) -> Option<MacAddress> {
         self.kernel.hardware_address(interface, address)
     }
@@ -98,8 +102,8 @@ impl<K: Kernel> Kernel for DryRun<K> {
         self.kernel.neighbours(interface)
     }
 
-    fn hop(&mut self, address: IpAddr) -> Result<Hop, Error> {
-        self.kernel.hop(address)
+    fn hop(&mut self, address: IpAddr, source: Option<IpAddr>) -> Result<Hop, Error> {
+        self.kernel.hop(address, source)
     }
 
     fn apply(&mut self, operations: &[Operation]) -> Vec<Result<(), Refusal>> {
@@ -155,7 +159,7 @@ impl<T: Clone> Pretended<T> {
 }
 
 fn is_same_route(one: &Route, other: &Route) -> bool {
-    one.key == other.key && one.protocol == other.protocol && one.legs == other.legs
+    one.key == other.key && one.kind == other.kind && one.protocol == other.protocol && one.legs == other.legs
 }
 
 fn is_same_address(

@@ -7,6 +7,7 @@ use nix::libc;
 use super::attributes::{Attributes, Malformed, put_address};
 use super::message::Request;
 use crate::interface::{Family, InterfaceIndex};
+use crate::reconcile::{Answer, RouteType};
 
 /// The way of a packet to an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,31 +18,42 @@ pub struct Hop {
     pub gateway: Option<IpAddr>,
     /// The source that it gets if its sender does not say.
     pub source: Option<IpAddr>,
-    /// The address is this host's own.
-    pub is_local: bool,
+    /// What the route does that decides.
+    pub kind: RouteType,
+    /// Its table.
+    pub table: u32,
 }
 
-/// The question.
-pub(super) fn query(address: IpAddr) -> Request {
-    let length = if address.is_ipv4() { 32 } else { 128 };
+/// The question; without a source the kernel chooses one.
+pub(super) fn query(address: IpAddr, source: Option<IpAddr>) -> Request {
+    let length: u8 = if address.is_ipv4() { 32 } else { 128 };
     let family = match Family::of(&address) {
         Family::V4 => 2,
         Family::V6 => 10,
     };
     let mut body = vec![0; HEADER];
     (body[0], body[1]) = (family, length);
+    if address.is_ipv4() {
+        body[FLAGS..HEADER].copy_from_slice(&RTM_F_LOOKUP_TABLE.to_ne_bytes());
+    }
     put_address(&mut body, libc::RTA_DST, address);
+    if let Some(source) = source.filter(|source| source.is_ipv4() == address.is_ipv4()) {
+        body[SOURCE_LENGTH] = length;
+        put_address(&mut body, libc::RTA_SRC, source);
+    }
     Request { kind: libc::RTM_GETROUTE, flags: 0, body }
 }
 
 /// The answer, RTM_NEWROUTE.
 pub(super) fn read(body: &[u8]) -> Result<Hop, Malformed> {
-    let kind = *body.get(KIND).ok_or(Malformed)?;
-    let mut hop = Hop { interface: None, gateway: None, source: None, is_local: kind == libc::RTN_LOCAL };
+    let kind = RouteType::from_number(*body.get(KIND).ok_or(Malformed)?);
+    let table = u32::from(*body.get(TABLE).ok_or(Malformed)?);
+    let mut hop = Hop { interface: None, gateway: None, source: None, kind, table };
     for attribute in Attributes(body.get(HEADER..).ok_or(Malformed)?) {
         let attribute = attribute?;
         match attribute.kind {
             libc::RTA_OIF => hop.interface = Some(InterfaceIndex(attribute.u32()?)),
+            libc::RTA_TABLE => hop.table = attribute.u32()?,
             libc::RTA_GATEWAY => hop.gateway = Some(attribute.address()?),
             libc::RTA_VIA => hop.gateway = Some(attribute.via()?),
             libc::RTA_PREFSRC => hop.source = Some(attribute.address()?),
@@ -51,8 +63,32 @@ pub(super) fn read(body: &[u8]) -> Result<Hop, Malformed> {
     Ok(hop)
 }
 
+impl Hop {
+    /// What the reconciler asks for.
+    pub const fn answer(&self) -> Answer {
+        Answer { kind: self.kind, interface: self.interface, gateway: self.gateway, table: self.table }
+    }
+
+    /// Whether the address is this host's own.
+    pub fn is_local(&self) -> bool {
+        self.kind == RouteType::Other(libc::RTN_LOCAL)
+    }
+}
+
 /// Length of `rtmsg`.
 const HEADER: usize = 12;
+
+/// Where `rtmsg` has the length of the source.
+const SOURCE_LENGTH: usize = 2;
+
+/// Where it has the table.
+const TABLE: usize = 4;
+
+/// Where it has the flags.
+const FLAGS: usize = 8;
+
+/// The answer says which table decided (Linux 4.4), and not that it was main. IPv6 always says so, and refuses the flag.
+const RTM_F_LOOKUP_TABLE: u32 = 0x1000;
 
 /// Where `rtmsg` has the type of the route.
 const KIND: usize = 7;

@@ -45,7 +45,7 @@ pub use neighbour_table::SmallTable;
 pub use netlink::{Netlink, RECEIVE_BUFFER};
 
 use crate::interface::{Interface, InterfaceIndex, MacAddress};
-use crate::reconcile::{Operation, Refusal, Route};
+use crate::reconcile::{Operation, Refusal, Route, RouteKey};
 
 /// What the rest of the program asks of the kernel.
 pub trait Kernel {
@@ -68,13 +68,20 @@ pub trait Kernel {
     /// As [`Kernel::interfaces`].
     fn own_routes(&mut self) -> Result<Vec<Route>, Error>;
 
-    /// All unicast routes of these tables that use one of these interfaces, be it by one leg of several; both
-    /// families. A table that does not exist has none. Each route comes once, equal keys in the order in which the kernel tries them. Routes that the kernel
+    /// All unicast routes of these tables that use one of these interfaces, be it by one leg of several, and all routes
+    /// of other types, which use none; both families. A table that does not exist has none. Each route comes once, equal keys in the order in which the kernel tries them. Routes that the kernel
     /// tells by a nexthop object alone (`nexthop_compat_mode` 0) are left out.
     ///
     /// # Errors
     /// As [`Kernel::interfaces`].
     fn routes_over(&mut self, interfaces: &[InterfaceIndex], tables: &[u32]) -> Result<Vec<Route>, Error>;
+
+    /// All routes with this key, of any type, protocol and interface: those that refuse ours a place. It lists the whole
+    /// table: not for every day.
+    ///
+    /// # Errors
+    /// As [`Kernel::interfaces`].
+    fn routes_at(&mut self, key: &RouteKey) -> Result<Vec<Route>, Error>;
 
     /// The hardware address behind an address on a LAN, if the kernel's neighbour table has it at this moment.
     fn hardware_address(&mut self, interface: InterfaceIndex, address: IpAddr) -> Option<MacAddress>;
@@ -90,7 +97,7 @@ pub trait Kernel {
     ///
     /// # Errors
     /// [`Error::Refused`] when there is no way, with the kernel's reason; else as [`Kernel::links`].
-    fn hop(&mut self, address: IpAddr) -> Result<Hop, Error>;
+    fn hop(&mut self, address: IpAddr, source: Option<IpAddr>) -> Result<Hop, Error>;
 
     /// Carries out operations in their order, whatever becomes of single ones. The results are aligned with the
     /// operations; see [`Refusal::is_unknown`] for those whose outcome nobody can tell.
@@ -122,8 +129,12 @@ impl<K: Kernel + ?Sized> Kernel for &mut K {
         (**self).neighbours(interface)
     }
 
-    fn hop(&mut self, address: IpAddr) -> Result<Hop, Error> {
-        (**self).hop(address)
+    fn routes_at(&mut self, key: &RouteKey) -> Result<Vec<Route>, Error> {
+        (**self).routes_at(key)
+    }
+
+    fn hop(&mut self, address: IpAddr, source: Option<IpAddr>) -> Result<Hop, Error> {
+        (**self).hop(address, source)
     }
 
     fn apply(&mut self, operations: &[Operation]) -> Vec<Result<(), Refusal>> {

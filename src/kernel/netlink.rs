@@ -15,7 +15,7 @@ use super::route::Filter;
 use super::socket::Socket;
 use super::{Error, Hop, Kernel, LinkState, address, link, lookup, neighbour, route};
 use crate::interface::{Family, Interface, InterfaceIndex, MacAddress};
-use crate::reconcile::{Operation, PROTOCOL, Refusal, Route, RouteKey};
+use crate::reconcile::{Operation, PROTOCOL, Refusal, Route, RouteKey, RouteType};
 
 /// The kernel, by netlink, in the network namespace of the thread that opened it.
 #[derive(Debug)]
@@ -105,7 +105,8 @@ impl Netlink {
         table: u32,
         interfaces: &[InterfaceIndex],
     ) -> Result<Vec<Route>, Error> {
-        let mut filter = Filter { family, table: Some(table), protocol: None, interface: None };
+        let kind = Some(RouteType::Unicast);
+        let mut filter = Filter { family, table: Some(table), kind, protocol: None, interface: None };
         let mut routes = Vec::new();
         for (position, interface) in interfaces.iter().enumerate() {
             filter.interface = Some(*interface);
@@ -114,13 +115,19 @@ impl Netlink {
             found.retain(|route| !uses(route, &interfaces[..position]));
             routes.append(&mut found);
         }
+        filter.interface = None;
+        for kind in REFUSING {
+            filter.kind = Some(kind);
+            routes.append(&mut self.list_routes(filter)?);
+        }
         let shared = shared_keys(&routes);
         if !shared.is_empty() {
             // Only a listing of all tells in which order the kernel tries equal keys of different interfaces.
-            filter.interface = None;
+            filter.kind = None;
             let all = self.list_routes(filter)?.into_iter();
             routes.retain(|route| !shared.contains(&route.key));
-            routes.extend(all.filter(|route| shared.contains(&route.key) && uses(route, interfaces)));
+            let is_wanted = |route: &Route| REFUSING.contains(&route.kind) || uses(route, interfaces);
+            routes.extend(all.filter(|route| shared.contains(&route.key) && is_wanted(route)));
         }
         Ok(routes)
     }
@@ -260,7 +267,8 @@ impl Kernel for Netlink {
     fn own_routes(&mut self) -> Result<Vec<Route>, Error> {
         let mut routes = Vec::new();
         for family in [Family::V4, Family::V6] {
-            let filter = Filter { family, table: None, protocol: Some(PROTOCOL), interface: None };
+            let kind = Some(RouteType::Unicast);
+            let filter = Filter { family, table: None, kind, protocol: Some(PROTOCOL), interface: None };
             routes.append(&mut self.list_routes(filter)?);
         }
         Ok(routes)
@@ -273,6 +281,14 @@ impl Kernel for Netlink {
                 routes.append(&mut self.table_routes_over(family, *table, interfaces)?);
             }
         }
+        Ok(routes)
+    }
+
+    fn routes_at(&mut self, key: &RouteKey) -> Result<Vec<Route>, Error> {
+        let family = Family::of(&key.destination.addr());
+        let filter = Filter { family, table: Some(key.table), kind: None, protocol: None, interface: None };
+        let mut routes = self.list_routes(filter)?;
+        routes.retain(|route| route.key == *key);
         Ok(routes)
     }
 
@@ -290,10 +306,10 @@ impl Kernel for Netlink {
         found
     }
 
-    fn hop(&mut self, address: IpAddr) -> Result<Hop, Error> {
+    fn hop(&mut self, address: IpAddr, source: Option<IpAddr>) -> Result<Hop, Error> {
         let what = "the way to an address";
         let mut hop = None;
-        let answers = self.exchange(&[lookup::query(address)], |_, header, body| {
+        let answers = self.exchange(&[lookup::query(address, source)], |_, header, body| {
             hop = (header.kind == libc::RTM_NEWROUTE).then(|| lookup::read(body).ok()).flatten().or(hop);
         });
         match answers.into_iter().find_map(Result::err) {
@@ -375,6 +391,19 @@ fn uses(route: &Route, interfaces: &[InterfaceIndex]) -> bool {
 /// Bytes of the receive buffers of both sockets: 4 MiB hold some 5,000 route notifications, where the default holds
 /// 277 (Linux 6.18).
 pub const RECEIVE_BUFFER: usize = 4 * 1024 * 1024;
+
+/// The types of routes that are read besides unicast ones: all that the kernel accepts from a program (Linux 6.18). A
+/// listing of one type is cheap: the kernel walks through the table and copies what fits.
+const REFUSING: [RouteType; 8] = [
+    RouteType::Blackhole,
+    RouteType::Unreachable,
+    RouteType::Prohibit,
+    RouteType::Throw,
+    RouteType::Other(libc::RTN_LOCAL),
+    RouteType::Other(libc::RTN_BROADCAST),
+    RouteType::Other(libc::RTN_ANYCAST),
+    RouteType::Other(libc::RTN_MULTICAST),
+];
 
 /// How often a listing is begun that changes while it is read.
 const ATTEMPTS: u8 = 5;

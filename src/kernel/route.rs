@@ -14,7 +14,7 @@ use rtnetlink::packet_core::{NLM_F_APPEND, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL}
 use super::attributes::{Attribute, Attributes, Malformed, copy, put, put_address, read_u32};
 use super::message::{Request, refusal};
 use crate::interface::{Family, InterfaceIndex};
-use crate::reconcile::{Leg, PROTOCOL, Place, Refusal, Route, RouteKey};
+use crate::reconcile::{Leg, PROTOCOL, Place, Refusal, Route, RouteKey, RouteType};
 
 /// What a listing shall hold; the kernel filters it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub(super) struct Filter {
     pub family: Family,
     /// Only this table.
     pub table: Option<u32>,
+    /// Only this type.
+    pub kind: Option<RouteType>,
     /// Only this protocol.
     pub protocol: Option<u8>,
     /// Only routes that use this interface, be it by one leg of several.
@@ -35,7 +37,7 @@ impl Filter {
         let header = Header {
             family: family_number(self.family),
             protocol: self.protocol.unwrap_or(0),
-            kind: libc::RTN_UNICAST,
+            kind: self.kind.map_or(0, RouteType::number),
             ..Header::default()
         };
         let mut body = header.bytes().to_vec();
@@ -53,13 +55,14 @@ impl Filter {
     pub(super) fn admits(&self, route: &Route) -> bool {
         family_of(&route.key.destination) == self.family
             && self.table.is_none_or(|table| route.key.table == table)
+            && self.kind.is_none_or(|kind| route.kind == kind)
             && self.protocol.is_none_or(|protocol| route.protocol == protocol)
             && self.interface.is_none_or(|index| route.legs.iter().any(|leg| leg.interface == index))
     }
 }
 
-/// Reads the body of RTM_NEWROUTE or RTM_DELROUTE. `None`: not a unicast route, a cached one, one that depends on the
-/// source of packets, or one that is told by a nexthop object alone.
+/// Reads the body of RTM_NEWROUTE or RTM_DELROUTE. `None`: a cached route, one that depends on the source of packets, or
+/// a unicast one that is told by a nexthop object alone.
 pub(super) fn read(body: &[u8]) -> Result<Option<Route>, Malformed> {
     let header = Header::read(body)?;
     let Some(family) = header.family_kept() else { return Ok(None) };
@@ -121,7 +124,11 @@ impl Found {
         if let [only] = legs.as_mut_slice() {
             only.weight = 1;
         }
-        if legs.is_empty() {
+        let kind = RouteType::from_number(header.kind);
+        if kind != RouteType::Unicast {
+            // IPv6 shows such routes on `lo`, which no packet takes.
+            legs.clear();
+        } else if legs.is_empty() {
             return Ok(None);
         }
         let destination = self.destination.unwrap_or_else(|| any(family));
@@ -132,6 +139,7 @@ impl Found {
                 tos: header.tos,
                 metric: self.metric,
             },
+            kind,
             protocol: header.protocol,
             scope: header.scope,
             source: self.source,
@@ -261,7 +269,7 @@ impl Header {
             tos: route.key.tos,
             table: u8::try_from(route.key.table).unwrap_or(RT_TABLE_COMPAT),
             protocol: route.protocol,
-            kind: libc::RTN_UNICAST,
+            kind: route.kind.number(),
             ..Self::default()
         }
     }
@@ -286,8 +294,7 @@ impl Header {
 
     /// The family, if this is a route of a kind that is kept.
     fn family_kept(&self) -> Option<Family> {
-        let is_kept =
-            self.kind == libc::RTN_UNICAST && self.flags & libc::RTM_F_CLONED == 0 && self.source_length == 0;
+        let is_kept = self.flags & libc::RTM_F_CLONED == 0 && self.source_length == 0;
         [Family::V4, Family::V6].into_iter().find(|family| is_kept && family_number(*family) == self.family)
     }
 }

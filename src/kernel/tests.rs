@@ -7,7 +7,7 @@ use super::attributes::{Attributes, put, put_with};
 use super::message::{self, Header, Messages, Request};
 use super::{address, link, neighbour, route};
 use crate::interface::InterfaceIndex;
-use crate::reconcile::{Leg, MAIN_TABLE, PROTOCOL, Place, Refusal, Route, RouteKey};
+use crate::reconcile::{Leg, MAIN_TABLE, PROTOCOL, Place, Refusal, Route, RouteKey, RouteType};
 
 #[test]
 fn batch_asks_for_one_acknowledgement_at_its_end() {
@@ -124,9 +124,19 @@ fn malformed_template_and_route_without_legs_are_refused() {
 }
 
 #[test]
-fn routes_of_other_kinds_are_passed_over() {
+fn routes_that_refuse_are_read_and_cached_or_sourced_ones_are_passed_over() {
     let body = route::add(&sample(), Place::Alone).unwrap().body;
-    for (at, value) in [(7, libc::RTN_LOCAL), (7, libc::RTN_BLACKHOLE), (9, 2), (2, 64), (0, 28)] {
+    for (kind, read) in [
+        (libc::RTN_LOCAL, RouteType::Other(2)),
+        (libc::RTN_BLACKHOLE, RouteType::Blackhole),
+        (8, RouteType::Prohibit),
+    ] {
+        let mut other = body.clone();
+        other[7] = kind;
+        let found = route::read(&other).unwrap().unwrap();
+        assert_eq!((found.kind, found.legs), (read, Vec::new()));
+    }
+    for (at, value) in [(9, 2), (2, 64), (0, 28)] {
         let mut other = body.clone();
         other[at] = value;
         assert_eq!(route::read(&other), Ok(None), "byte {at} = {value}");
@@ -184,6 +194,7 @@ fn sample() -> Route {
         scope: 0,
         source: Some("10.1.1.1".parse().unwrap()),
         legs: vec![leg("10.2.2.2", 3)],
+        kind: RouteType::Unicast,
         nexthop_id: None,
         encapsulated: false,
         linkdown: false,

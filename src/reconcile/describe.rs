@@ -206,6 +206,7 @@ mod tests {
             weight: 1,
         };
         Route {
+            kind: crate::reconcile::RouteType::Unicast,
             key: RouteKey { table: MAIN_TABLE, destination: destination.parse().unwrap(), tos: 0, metric: 0 },
             protocol: 250,
             scope: 0,

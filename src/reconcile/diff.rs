@@ -13,21 +13,16 @@ use super::lan::{LanId, SubjectId};
 use super::notice::Notice;
 use super::order::{foreign, own};
 use super::overlay::{Overlay, Wanted};
+use super::place::Obstacle;
 use super::route::{MAIN_TABLE, Operation, PROTOCOL, Place, Route, RouteKey};
 use super::table::{Group, host_of};
+use super::trouble::Blocked;
 use crate::config::Exit;
 use crate::interface::{InterfaceIndex, is_link_local};
 use crate::time::Instant;
 
 /// Most operations in one go: the loop must get back to the wire in time (64 take less than a millisecond).
 const BATCH: usize = 64;
-
-/// Metric of the host overlays of IPv6: what the kernel gives a route without one.
-const IPV6_METRIC: u32 = 1024;
-
-/// Metric of the route to a destination that has no other: below those that DHCP clients and network managers give
-/// (100 and more), and room below it.
-const DESTINATION_METRIC: u32 = 50;
 
 /// Why an operation was asked for; kept until its result comes.
 #[derive(Debug, Clone)]
@@ -40,6 +35,8 @@ pub(super) enum Task {
         /// There are older ones to lift then.
         again: bool,
     },
+    /// An overlay that was laid beside its place, while another left that, is laid there.
+    Settle { group: Group, cause: Cause },
     /// An overlay is lifted. `again`: another is to be laid then.
     Lift { group: Group, cause: Option<Cause>, again: bool },
     /// A route that the kernel flushed is put back.
@@ -144,6 +141,9 @@ impl Reconciler {
         if !matches!(wanted, Wanted::LeftAlone | Wanted::Keep) && !self.wishes.left_alone.is_empty() {
             self.wishes.left_alone.remove(&group);
         }
+        if !matches!(wanted, Wanted::Overlay(_)) {
+            self.troubles.unblocked(&group);
+        }
         match wanted {
             Wanted::Nothing => self.lift_all(now, group, &routes, batch),
             Wanted::LeftAlone => {
@@ -161,10 +161,11 @@ impl Reconciler {
 
     /// Says once that a destination is led by another program.
     fn leave_alone(&mut self, group: Group, routes: &[Arc<Route>]) {
+        let best = self.view().plain(routes).next().cloned();
         if self.wishes.left_alone.insert(group)
-            && let Some(best) = foreign(routes).next()
+            && let Some(best) = best
         {
-            let route = self.text_of(best);
+            let route = self.text_of(&best);
             self.notice(Notice::DestinationLeftAlone {
                 destination: group.into(),
                 route,
@@ -236,7 +237,19 @@ impl Reconciler {
         overlay: Overlay,
         batch: &mut Batch,
     ) {
-        let serves = |o: &Arc<Route>| overlay.is_served_by(routes, o) && !is_in_the_way(&overlay, o);
+        let position = self.view().position(group, routes, &overlay);
+        if let Err(Obstacle::Route(in_the_way)) = &position {
+            self.block(now, group, &overlay, in_the_way);
+            return self.lift(group, None, own(routes), batch);
+        }
+        let place = position.as_ref().ok().map(|(metric, _)| *metric);
+        let view = self.view();
+        let serves = |o: &Arc<Route>| {
+            overlay.is_served_by(routes, o)
+                && !is_in_the_way(&overlay, o)
+                && (overlay.front.is_none() || !is_makeshift(o, place))
+                && view.is_allowed(group, routes, &overlay, o)
+        };
         if let Some(served) = own(routes).position(serves) {
             self.troubles.succeeded(&group);
             self.wishes.stands_for(group, overlay.cause);
@@ -245,26 +258,68 @@ impl Reconciler {
             return;
         }
         if !self.troubles.may_try(now, &group) {
+            // Its place was taken while it stood beside it: what has the place is not passed.
+            if self.troubles.get(&group).is_some_and(|trouble| trouble.blocked.is_some()) {
+                self.lift(group, None, own(routes).filter(|o| is_makeshift(o, place)), batch);
+            }
             return;
         }
-        let Some((metric, place)) = self.position(group, routes, &overlay) else {
-            self.cannot_lay(now, group, &overlay);
-            return;
-        };
-        // The kernel refuses an equal twin of one that is no longer in force because others came before it; and with
-        // one that has no source, or other weights, a delete of the old would hit the new. Such a one goes first.
-        let collides = |o: &&Arc<Route>| {
-            let same_source = o.source.is_none() || o.source == overlay.route.source;
-            o.key.metric == metric && o.leads_as(&overlay.route) && same_source
-        };
-        if let Some(twin) = own(routes).find(collides) {
-            let task = Task::Lift { group, cause: None, again: true };
-            batch.push(task, Operation::DeleteRoute(without_attributes(twin)));
-            return;
-        }
+        let Ok((metric, place)) = position else { return self.cannot_lay(now, group, &overlay) };
+        self.lay_at(group, routes, overlay, (metric, place), batch);
+    }
+
+    /// Lays an overlay at its place. One of ours that has it leaves it only when the new one stands: for that moment
+    /// the new one takes the metric below, if that is free.
+    fn lay_at(
+        &mut self,
+        group: Group,
+        routes: &[Arc<Route>],
+        overlay: Overlay,
+        (metric, mut place): (u32, Place),
+        batch: &mut Batch,
+    ) {
         let Overlay { mut route, cause, others, .. } = overlay;
+        let source = route.source;
+        let same_source = |o: &Route| o.source.is_none() || o.source == source;
+        let mut old = own(routes).filter(|o| o.key.metric == metric).peekable();
+        let has_makeshift = own(routes).any(|o| is_makeshift(o, Some(metric)) && o.legs == route.legs);
+        let v6 = group.destination.addr().is_ipv6();
+        let may_try = !has_makeshift && !self.troubles.get(&group).is_some_and(|t| t.no_makeshift);
+        let is_free = |wanted: u32| wanted >= u32::from(v6) && !routes.iter().any(|r| r.key.metric == wanted);
+        let makeshift = metric.checked_sub(1).filter(|below| may_try && is_free(*below));
+        let has_old = old.peek().is_some();
+        if has_old && metric == 0 && !v6 {
+            // There is no metric below; of equals the first decides.
+            place = Place::Before;
+        }
+        match (place, has_old, makeshift) {
+            (Place::Alone, true, Some(below)) => {
+                route.key.metric = below;
+                let task = Task::Lay { group, cause, others, again: true };
+                return batch.push(task, Operation::AddRoute { route, place });
+            }
+            (Place::Alone, true, None) => {
+                for own in old {
+                    let task = Task::Lift { group, cause: None, again: true };
+                    batch.push(task, Operation::DeleteRoute(without_attributes(own)));
+                }
+            }
+            // The kernel refuses an equal twin of one that is no longer in force because others came before it; and
+            // with one that has no source, or other weights, a delete of the old would hit the new. Such a one goes
+            // first.
+            (Place::Before | Place::Behind, true, _) => {
+                if let Some(twin) = old.find(|o| o.leads_as(&route) && same_source(o)) {
+                    let task = Task::Lift { group, cause: None, again: true };
+                    return batch.push(task, Operation::DeleteRoute(without_attributes(twin)));
+                }
+            }
+            (_, false, _) => {}
+        }
         route.key.metric = metric;
-        let task = Task::Lay { group, cause, others, again: own(routes).next().is_some() };
+        let task = match has_makeshift {
+            true => Task::Settle { group, cause },
+            false => Task::Lay { group, cause, others, again: own(routes).next().is_some() },
+        };
         batch.push(task, Operation::AddRoute { route, place });
     }
 
@@ -276,27 +331,12 @@ impl Reconciler {
         }
     }
 
-    /// The next free metric below that of the original. IPv4 can always stand in front: at metric 0 by coming first.
-    fn position(&self, group: Group, routes: &[Arc<Route>], overlay: &Overlay) -> Option<(u32, Place)> {
-        let taken = self.troubles.get(&group).map(|t| &t.taken);
-        let led = matches!(overlay.cause, Cause::Destination(_));
-        // What stands for a route that is gone must not stand in its way: IPv6 would merge the two.
-        let awaited: &[_] = if led { self.originals.group(&group) } else { &[] };
-        let is_free = |metric: &u32| {
-            !routes.iter().any(|r| r.key.metric == *metric)
-                && taken.is_none_or(|t| !t.contains(metric))
-                && !awaited.iter().any(|m| m.route.key.metric == *metric)
-        };
-        let front = overlay.front.as_ref().map(|r| r.key.metric).or(led.then_some(DESTINATION_METRIC + 1));
-        if group.destination.addr().is_ipv6() {
-            let below = front.unwrap_or(IPV6_METRIC + 1);
-            return (1..below).rev().find(is_free).map(|metric| (metric, Place::Alone));
-        }
-        let below = front.map_or(1, |metric| metric.max(1));
-        match (0..below).rev().find(is_free) {
-            Some(metric) => Some((metric, Place::Alone)),
-            None => Some((0, Place::Before)),
-        }
+    /// A route that nothing may stand in front of, or that has the place, keeps the overlay out.
+    fn block(&mut self, now: Instant, group: Group, overlay: &Overlay, in_the_way: &Route) {
+        let route = overlay.front.as_ref().map(|route| self.text_of(route));
+        let by = Some(self.text_of(in_the_way));
+        self.troubles.blocked_by(now, group, Blocked { cause: overlay.cause, route, by });
+        self.reports.touch(overlay.cause);
     }
 
     fn neighbour_tasks(&mut self, batch: &mut Batch) {
@@ -338,7 +378,8 @@ impl Reconciler {
     /// A route as `ip route` writes it, shortened.
     pub(super) fn text_of(&self, route: &Route) -> String {
         let key = &route.key;
-        let mut text = if key.destination.prefix_len() == 0 {
+        let mut text = route.kind.word().map(|word| format!("{word} ")).unwrap_or_default();
+        text += &if key.destination.prefix_len() == 0 {
             if key.destination.addr().is_ipv4() { "default" } else { "default6" }.to_owned()
         } else {
             key.destination.to_string()
@@ -372,6 +413,11 @@ impl Reconciler {
     }
 }
 
+/// Whether a route of ours stands just below its place (`metric`), where it was only meant to be while another left that.
+fn is_makeshift(own: &Route, metric: Option<u32>) -> bool {
+    metric.is_some_and(|metric| own.key.metric.checked_add(1) == Some(metric))
+}
+
 /// Whether an overlay of a destination has the place that a route without a metric gets, and needs it no longer: who
 /// deleted such a one adds it again, and would be refused.
 fn is_in_the_way(overlay: &Overlay, own: &Route) -> bool {
@@ -388,6 +434,7 @@ fn without_attributes(route: &Route) -> Route {
         scope: route.scope,
         source: route.source,
         legs: route.legs.clone(),
+        kind: route.kind,
         nexthop_id: route.nexthop_id,
         encapsulated: route.encapsulated,
         linkdown: route.linkdown,

@@ -60,7 +60,8 @@ impl Reconciler {
             return Vec::new();
         }
         let routes = self.mirror.routes().iter();
-        let foreign = routes.filter(|r| r.protocol != PROTOCOL && self.wishes.sees_table(r.key.table));
+        let foreign = routes
+            .filter(|r| r.protocol != PROTOCOL && r.is_unicast() && self.wishes.sees_table(r.key.table));
         let legs = foreign.flat_map(|route| route.legs.iter().map(move |leg| (route, leg)));
         let seen = legs.filter(|(_, leg)| over.contains(&leg.interface)).map(|(route, leg)| Found {
             table: route.key.table,

@@ -20,8 +20,13 @@ pub enum Input<'a> {
     /// Answer to [`Dump::OwnRoutes`]: all routes with our protocol number, both families, all tables.
     OwnRoutes(Vec<Route>),
     /// Answer to [`Dump::LanRoutes`]: all unicast routes over the interfaces and in the tables of
-    /// [`super::Reconciler::scope`], both families, all protocols (the kernel's own connected routes and ours included).
+    /// [`super::Reconciler::scope`], both families, all protocols (the kernel's own connected routes and ours included),
+    /// and all routes of other types in those tables.
     LanRoutes(Vec<Route>),
+    /// Answer to [`Output::LookUp`]: all routes with this key.
+    LookedUp(super::RouteKey, Vec<Route>),
+    /// Answer to [`Output::Ask`]; as an error if the kernel refuses the packet.
+    Answered(super::Question, Result<super::Answer, Refusal>),
     /// A notification: this route was added or replaced. A hint; state is what a dump says.
     RouteAdded(Route),
     /// A notification: this route was deleted by somebody.
@@ -64,6 +69,10 @@ pub enum Output {
     Apply(Vec<Operation>),
     /// Read this from the kernel and hand it in.
     Dump(Dump),
+    /// Read all routes with this key: one that no dump shows refuses ours the place.
+    LookUp(super::RouteKey),
+    /// Ask the kernel what it would do with a packet; nothing is sent.
+    Ask(super::Question),
     /// Write the journal durably before the operations that come after it.
     Journal(String),
     /// For the engine.

@@ -24,6 +24,9 @@ impl Reconciler {
         }
         let lo_changed = loopback(self.mirror.interfaces()) != loopback(interfaces.iter());
         self.mirror.load_interfaces(interfaces);
+        self.ask_again();
+        self.exclude();
+        self.places_changed(None);
         self.adopt();
         // Test addresses are no homes: no change tells of them.
         self.waiting.recheck();
@@ -80,6 +83,17 @@ impl Reconciler {
             }
             self.troubles.expire(now);
             self.waiting.recheck();
+        }
+    }
+
+    /// The interfaces that the settings exclude may be others: their routes are wanted, and nothing may pass them.
+    pub(super) fn exclude(&mut self) {
+        let named = self.mirror.interfaces().filter(|i| self.settings.excluded.contains(&i.name));
+        let excluded = named.map(|interface| interface.index).collect();
+        if self.excluded != excluded {
+            self.excluded = excluded;
+            self.dumps.want(Dump::LanRoutes);
+            self.mark_all();
         }
     }
 

@@ -26,7 +26,7 @@ use ipnet::IpNet;
 
 use crate::interface::{InterfaceAddress, InterfaceIndex};
 
-use super::route::{Leg, MAIN_TABLE, Route, RouteKey};
+use super::route::{Leg, MAIN_TABLE, Route, RouteKey, RouteType};
 
 /// First line of a journal of this version.
 const HEADER: &str = "faild-journal 1";
@@ -184,6 +184,7 @@ impl Original {
         let linkdown = false;
         let route = Route {
             key,
+            kind: RouteType::Unicast,
             protocol,
             scope,
             source,

@@ -8,7 +8,7 @@ use super::cause::Cause;
 use super::lan::SubjectId;
 use super::order::{foreign, own};
 use super::overlay::{Overlay, View, Wanted, neighbour};
-use super::route::{KERNEL, Leg, ONLINK, PROTOCOL, Route, put, weighed};
+use super::route::{KERNEL, Leg, ONLINK, PROTOCOL, Route, RouteType, put, weighed};
 use super::table::Group;
 use super::wishes::{Hop, Lead};
 use crate::interface::LINK_SCOPE;
@@ -27,7 +27,7 @@ impl View<'_> {
         if legs.is_empty() {
             return Wanted::Blocked(cause);
         }
-        let best = foreign(routes).next();
+        let best = self.plain(routes).next();
         let serves = |best: &Route| leads_to(best, &legs) && !self.stays(group, routes, &legs);
         match best {
             Some(best) if serves(best) => return Wanted::Nothing,
@@ -36,13 +36,28 @@ impl View<'_> {
         }
         let others = self.displaced(routes, &legs);
         let route = self.way(group, routes, legs);
-        Wanted::Overlay(Overlay { route, cause, others, front: best.cloned() })
+        let front = best.cloned().or_else(|| self.missing_front(group, routes));
+        Wanted::Overlay(Overlay { route, cause, others, front })
     }
 
     /// Whether an overlay stays although the best route leads where it does: what it was laid in front of is gone for a
     /// moment, or for good, which the watch will say.
     fn stays(&self, group: Group, routes: &[Arc<Route>], legs: &[Leg]) -> bool {
         self.wishes.is_away(&group) && own(routes).any(|own| leads_to(own, legs))
+    }
+
+    /// The original that is gone, where nothing but routes that may not be passed is left: it tells which of them it
+    /// stood in front of.
+    fn missing_front(&self, group: Group, routes: &[Arc<Route>]) -> Option<Arc<Route>> {
+        foreign(routes).next()?;
+        self.originals.group(&group).first().map(|missing| Arc::clone(&missing.route))
+    }
+
+    /// The source that packets bear by the route that is led elsewhere.
+    pub(super) fn original_source(&self, group: Group) -> Option<IpAddr> {
+        let routes: Vec<Arc<Route>> = self.mirror.routes().group(group).cloned().collect();
+        let source = self.plain(&routes).next()?.source;
+        source.filter(|source| self.mirror.is_local(source))
     }
 
     fn way(&self, group: Group, routes: &[Arc<Route>], legs: Vec<Leg>) -> Route {
@@ -52,13 +67,14 @@ impl View<'_> {
         // Who reaches this hop without a subnet of it has said so.
         let is_same =
             |r: &&Arc<Route>| matches!((r.legs.as_slice(), legs.as_slice()), ([a], [b]) if a.is_same_hop(b));
-        let flags = foreign(routes).find(is_same).map_or(0, |r| r.flags & ONLINK);
+        let flags = self.plain(routes).find(is_same).map_or(0, |r| r.flags & ONLINK);
         Route {
             key: group.key(0),
             protocol: PROTOCOL,
             scope,
             source: self.way_source(group, &legs),
             legs,
+            kind: RouteType::Unicast,
             nexthop_id: None,
             encapsulated: false,
             linkdown: false,

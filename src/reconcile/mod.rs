@@ -16,6 +16,7 @@
 //!
 //! Calling contract: as the engine's; after [`Reconciler::new`] drain the outputs as well.
 
+mod asking;
 mod cause;
 mod describe;
 mod diff;
@@ -34,6 +35,7 @@ mod notice;
 mod order;
 mod originals;
 mod overlay;
+mod place;
 mod reconfigure;
 mod report;
 mod results;
@@ -53,12 +55,13 @@ mod wishes;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+pub use asking::{Answer, Override, Question};
 pub use cause::Owner;
 pub use describe::describe;
 pub use input::{Dump, Input, Output};
 pub use mirror::{Mirror, Notification};
 pub use notice::Notice;
-pub use route::{Leg, MAIN_TABLE, Operation, PROTOCOL, Place, Refusal, Route, RouteKey};
+pub use route::{Leg, MAIN_TABLE, Operation, PROTOCOL, Place, Refusal, Route, RouteKey, RouteType};
 pub use serving::Serving;
 pub use state::{Trouble, Waiting};
 pub use table::{Group, RouteTable};
@@ -87,6 +90,8 @@ use wishes::{Stand, Wishes};
 pub struct Settings {
     /// Protocol numbers (rtnetlink(7)) of the routes that follow their gateway.
     pub protocols: BTreeSet<u8>,
+    /// Names of interfaces that the administrator has excluded: nothing stands in front of routes by them.
+    pub excluded: BTreeSet<String>,
     /// What becomes of overlays at the end.
     pub exit: Exit,
     /// Somebody named the LANs; otherwise they were chosen by themselves.
@@ -99,7 +104,8 @@ impl From<&Config> for Settings {
     fn from(config: &Config) -> Self {
         let protocols = config.route_protocols.iter().copied().filter(|p| *p != PROTOCOL).collect();
         let watches = !config.routes.is_empty() || !config.groups.is_empty();
-        Self { protocols, exit: config.exit, lans_named: !config.lans.is_empty(), watches }
+        let excluded = config.left_alone();
+        Self { protocols, excluded, exit: config.exit, lans_named: !config.lans.is_empty(), watches }
     }
 }
 
@@ -122,6 +128,8 @@ pub enum Reason {
     Journal,
     /// The watch may be told of routes.
     Found,
+    /// Time to ask the kernel what it does with destinations.
+    Question,
 }
 
 /// The reconciler. Cheap enough to clone for a dry run: routes are shared.
@@ -130,6 +138,9 @@ pub struct Reconciler {
     settings: Settings,
     mirror: Mirror,
     lans: Lans,
+    /// The interfaces that the settings exclude, as far as they exist.
+    excluded: BTreeSet<InterfaceIndex>,
+    homes: place::Homes,
     subjects: BTreeMap<SubjectId, Choice>,
     originals: Originals,
     /// Groups whose overlay is known to stand in for a route that is gone.
@@ -149,6 +160,7 @@ pub struct Reconciler {
     lapsed: BTreeMap<LanId, Instant>,
     tests: TestAddresses,
     found: Findings,
+    asking: asking::Asking,
     in_flight: Option<Vec<Task>>,
     dumps: Dumps,
     reports: Reports,
@@ -180,6 +192,8 @@ impl Reconciler {
             settings,
             mirror: Mirror::default(),
             lans: Lans::default(),
+            excluded: BTreeSet::new(),
+            homes: place::Homes::default(),
             subjects: BTreeMap::new(),
             originals: Originals::default(),
             known: BTreeSet::new(),
@@ -193,6 +207,7 @@ impl Reconciler {
             lapsed: BTreeMap::new(),
             tests: TestAddresses::default(),
             found: Findings::default(),
+            asking: asking::Asking::default(),
             in_flight: None,
             dumps: Dumps::default(),
             reports: Reports::default(),
@@ -219,6 +234,8 @@ impl Reconciler {
             Input::Interfaces(interfaces) => self.on_interfaces(now, interfaces),
             Input::OwnRoutes(routes) => self.on_own_routes(now, routes),
             Input::LanRoutes(routes) => self.on_lan_routes(now, routes),
+            Input::LookedUp(key, found) => self.on_looked_up(&key, &found),
+            Input::Answered(question, answer) => self.on_answered(now, &question, &answer),
             Input::RouteAdded(route) => self.on_route_added(route),
             Input::RouteDeleted(route) => self.on_route_deleted(now, &route),
             Input::WentDown(index) => self.on_went_down(now, index),
@@ -249,13 +266,19 @@ impl Reconciler {
         let judgement = self.originals.next_judgement().map(|at| (at, Reason::PutBack));
         let put_back = self.waiting.next().map(|at| (at, Reason::PutBack));
         let found = self.found_deadline();
-        [self.dumps.deadline(), journal, retry, judgement, put_back, found].into_iter().flatten().min()
+        let question = self.question_deadline();
+        [self.dumps.deadline(), journal, retry, judgement, put_back, found, question]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn view(&self) -> View<'_> {
         View {
             mirror: &self.mirror,
             lans: &self.lans,
+            untouched: place::Untouched { excluded: &self.excluded },
+            homes: &self.homes,
             subjects: &self.subjects,
             originals: &self.originals,
             known: &self.known,

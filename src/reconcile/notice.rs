@@ -116,6 +116,40 @@ pub enum Notice {
         /// The route.
         route: String,
     },
+    /// A route of others has the one place that an overlay may have, or stands in front of it; nothing is laid.
+    OverlayBlocked {
+        /// Whose.
+        owner: Owner,
+        /// How many.
+        routes: usize,
+        /// What one of them would have stood in front of.
+        route: Option<String>,
+        /// What is in the way of that one.
+        by: String,
+    },
+    /// Nothing is in the way of a subject's overlays any more.
+    OverlayUnblocked {
+        /// Whose.
+        owner: Owner,
+    },
+    /// The kernel does otherwise than was decided: another route or a rule comes first.
+    RouteOverridden {
+        /// The destination.
+        destination: Destination,
+        /// The hops that were decided for, `gateway%interface`, joined by commas.
+        by: String,
+        /// The address that the kernel was asked for.
+        asked: IpAddr,
+        /// What it does.
+        kernel: String,
+        /// It leads by an interface that is excluded, as somebody wanted.
+        is_excluded: bool,
+    },
+    /// The kernel does as was decided again.
+    RouteOverriddenCleared {
+        /// The destination.
+        destination: Destination,
+    },
     /// Routes that the kernel flushed with their interface were put back.
     RoutePutBack {
         /// How many.
@@ -188,6 +222,9 @@ impl Notice {
             | Notice::MemberOverlaid { .. }
             | Notice::MemberLifted { .. }
             | Notice::RoutePutBack { .. }
+            | Notice::OverlayUnblocked { .. }
+            | Notice::RouteOverridden { is_excluded: true, .. }
+            | Notice::RouteOverriddenCleared { .. }
             | Notice::AddressPutBack { .. }
             | Notice::AddressWaits { .. }
             | Notice::AddressReturned { .. } => Level::Info,
@@ -197,6 +234,8 @@ impl Notice {
             | Notice::TestAddressRemoved { .. }
             | Notice::OperationRefused { .. }
             | Notice::CannotOverlay { .. }
+            | Notice::OverlayBlocked { .. }
+            | Notice::RouteOverridden { is_excluded: false, .. }
             | Notice::LeftBehind { .. }
             | Notice::JournalIgnored { .. }
             | Notice::DefaultRouteOnLan { .. }
@@ -260,6 +299,30 @@ impl fmt::Display for Notice {
                 "cannot-overlay {owner} route=\"{route}\" \
                  hint=\"no lower metric is free; give the route a higher one\""
             ),
+            Notice::OverlayBlocked { owner, routes, route, by } => {
+                write!(f, "overlay-blocked {owner} routes={routes}")?;
+                if let Some(route) = route {
+                    write!(f, " route=\"{route}\"")?;
+                }
+                write!(
+                    f,
+                    " cause=\"{by}\" action=\"nothing is installed: no route of others is passed\" fix=\"if it \
+                     shall not decide, remove it, or give it a higher metric than the route that faild protects\""
+                )
+            }
+            Notice::RouteOverridden { destination, by, asked, kernel, is_excluded } => {
+                let owner = Owner::Destination(*destination);
+                write!(f, "route-overridden {owner} by={by} asked={asked} kernel=\"{kernel}\" ")?;
+                f.write_str(if *is_excluded {
+                    "cause=\"a route by an excluded interface comes first\" action=\"it is left alone\""
+                } else {
+                    "cause=\"another route or a rule comes first\" fix=\"ip rule; ip route show table all\""
+                })
+            }
+            Notice::RouteOverriddenCleared { destination } => {
+                write!(f, "route-overridden-cleared {}", Owner::Destination(*destination))
+            }
+            Notice::OverlayUnblocked { owner } => write!(f, "overlay-blocked-cleared {owner}"),
             Notice::RoutePutBack { routes, route } => {
                 write!(f, "route-put-back routes={routes} route=\"{route}\"")
             }

@@ -20,7 +20,8 @@ use super::lans::Lans;
 use super::mirror::Mirror;
 use super::order::{foreign, has_own, is_stand_in, own_in_front, replaced, stands_before};
 use super::originals::{Missing, Originals};
-use super::route::{KERNEL, Leg, ONLINK, PROTOCOL, Route, put, weighed};
+use super::place::{self, Homes, Obstacle, Surroundings, Untouched};
+use super::route::{KERNEL, Leg, ONLINK, PROTOCOL, Place, Route, RouteType, put, weighed};
 use super::table::{Group, host_of};
 use super::wishes::Wishes;
 use crate::interface::is_link_local;
@@ -30,6 +31,8 @@ use crate::interface::is_link_local;
 pub(super) struct View<'a> {
     pub(super) mirror: &'a Mirror,
     pub(super) lans: &'a Lans,
+    pub(super) untouched: Untouched<'a>,
+    pub(super) homes: &'a Homes,
     pub(super) subjects: &'a BTreeMap<SubjectId, Choice>,
     pub(super) originals: &'a Originals,
     /// Groups whose overlay is known to stand in for a route that is gone.
@@ -76,7 +79,7 @@ enum Finding {
     Decided(Wanted),
 }
 
-impl View<'_> {
+impl<'a> View<'a> {
     /// What this group needs.
     pub(super) fn wanted(&self, group: Group) -> Wanted {
         let routes: Vec<Arc<Route>> = self.mirror.routes().group(group).cloned().collect();
@@ -130,7 +133,7 @@ impl View<'_> {
             let fate = || self.fate(group, leg, self.lans.of(leg.interface));
             Some(leg.interface) == home || matches!(fate(), Fate::Dead(..))
         };
-        let front = foreign(routes).next().cloned();
+        let front = self.plain(routes).next().cloned();
         if front.as_ref().is_some_and(|r| !r.legs.iter().any(is_dead)) {
             return Wanted::Nothing;
         }
@@ -144,6 +147,7 @@ impl View<'_> {
                 .and_then(|lan| lan.source_for(&subject.address))
                 .filter(|s| self.is_local(subject, s)),
             legs: vec![Leg { gateway: Some(way.via), interface, weight: 1 }],
+            kind: RouteType::Unicast,
             nexthop_id: None,
             encapsulated: false,
             linkdown: false,
@@ -177,6 +181,10 @@ impl View<'_> {
     }
 
     fn consider(&self, group: Group, routes: &[Arc<Route>], route: &Arc<Route>) -> Finding {
+        // What an overlay behind it needs does not depend on it; whether there is a place for one does.
+        if self.untouched.holds(route) {
+            return Finding::Passes;
+        }
         let (mut dead, mut unclear) = (0, false);
         for leg in &route.legs {
             match self.fate(group, leg, self.lans.of(leg.interface)) {
@@ -258,6 +266,7 @@ impl View<'_> {
             scope: if on_link { original.scope } else { 0 },
             source: self.source(original, cause, instead, alive),
             legs: weighed(kept),
+            kind: RouteType::Unicast,
             nexthop_id: None,
             encapsulated: false,
             linkdown: false,
@@ -283,8 +292,74 @@ impl View<'_> {
             && !(whole && self.mirror.is_local(&address))
     }
 
+    /// The routes of others that an overlay may stand in front of.
+    pub(super) fn plain<'r>(
+        &self,
+        routes: &'r [Arc<Route>],
+    ) -> impl Iterator<Item = &'r Arc<Route>> + use<'r, 'a> {
+        let untouched = self.untouched;
+        foreign(routes).filter(move |route| !untouched.holds(route))
+    }
+
+    /// The one place of an overlay, or what is in the way.
+    pub(super) fn position(
+        &self,
+        group: Group,
+        routes: &[Arc<Route>],
+        overlay: &Overlay,
+    ) -> Result<(u32, Place), Obstacle> {
+        let awaited = self.awaited(group, overlay);
+        let surroundings = self.surroundings(routes, overlay, &awaited);
+        let found = surroundings.position(alone(group, overlay.cause));
+        if overlay.front.is_none()
+            && let Some(route) = self.in_the_way(group, overlay.cause)
+        {
+            return Err(Obstacle::Route(route));
+        }
+        found
+    }
+
+    /// Whether an overlay that stands passes nothing that it must not.
+    pub(super) fn is_allowed(
+        &self,
+        group: Group,
+        routes: &[Arc<Route>],
+        overlay: &Overlay,
+        own: &Route,
+    ) -> bool {
+        let awaited: Vec<u32> = self.originals.group(&group).iter().map(|m| m.route.key.metric).collect();
+        self.surroundings(routes, overlay, &awaited).is_allowed(own)
+    }
+
+    fn surroundings<'r>(
+        &self,
+        routes: &'r [Arc<Route>],
+        overlay: &'r Overlay,
+        awaited: &'r [u32],
+    ) -> Surroundings<'r>
+    where
+        'a: 'r,
+    {
+        Surroundings { routes, original: overlay.front.as_ref(), awaited, untouched: self.untouched }
+    }
+
+    /// What stands for a route that is gone must not stand in its way: IPv6 would merge the two.
+    fn awaited(&self, group: Group, overlay: &Overlay) -> Vec<u32> {
+        match overlay.cause {
+            Cause::Destination(_) => {
+                self.originals.group(&group).iter().map(|m| m.route.key.metric).collect()
+            }
+            Cause::Subject(_) | Cause::Member(_) => Vec::new(),
+        }
+    }
+
+    fn in_the_way(&self, group: Group, cause: Cause) -> Option<Arc<Route>> {
+        let home = cause.subject().and_then(|subject| self.homes.gone(self.lans, subject));
+        place::in_the_way(self.mirror.routes(), group, home, self.untouched)
+    }
+
     pub(super) fn is_managed(&self, route: &Route) -> bool {
-        self.protocols.contains(&route.protocol) && !route.encapsulated
+        self.protocols.contains(&route.protocol) && !route.encapsulated && !self.untouched.holds(route)
     }
 
     /// The number of a LAN's interface, if routes over it can be laid.
@@ -301,6 +376,22 @@ impl Overlay {
             && self.front.as_ref().is_none_or(|front| stands_before(routes, own, front))
     }
 }
+
+/// The metric of an overlay without an original.
+fn alone(group: Group, cause: Cause) -> u32 {
+    match cause {
+        Cause::Destination(_) => DESTINATION_METRIC,
+        Cause::Subject(_) | Cause::Member(_) if group.destination.addr().is_ipv6() => IPV6_METRIC,
+        Cause::Subject(_) | Cause::Member(_) => 0,
+    }
+}
+
+/// Metric of the host overlays of IPv6: what the kernel gives a route without one.
+const IPV6_METRIC: u32 = 1024;
+
+/// Metric of the route to a destination that has no other: below those that DHCP clients and network managers give
+/// (100 and more).
+const DESTINATION_METRIC: u32 = 50;
 
 /// The neighbour that a leg leads to.
 pub(super) fn neighbour(leg: &Leg, lan: Option<LanId>) -> Option<SubjectId> {

@@ -19,6 +19,7 @@ impl Reconciler {
             }
         }
         let before = std::mem::replace(&mut self.settings, settings);
+        self.exclude();
         if before.protocols != self.settings.protocols {
             self.follow(&(&before.protocols - &self.settings.protocols));
         }

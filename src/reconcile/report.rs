@@ -8,7 +8,7 @@ use super::lan::{Choice, SubjectId};
 use super::notice::Notice;
 use super::route::{Leg, PROTOCOL, Refusal, Route};
 use super::table::Group;
-use super::trouble::CONTESTED;
+use super::trouble::{Blocked, CONTESTED};
 use super::wishes::Stand;
 use super::{Reconciler, waiting};
 use crate::engine::{NextHop, Outcome, Subject};
@@ -28,6 +28,8 @@ pub(super) struct Reports {
     removed: BTreeMap<Cause, Removed>,
     refused: BTreeMap<i32, (Counted, Refusal)>,
     put_back: Counted,
+    /// What people were told keeps overlays out.
+    blocked: BTreeMap<Cause, String>,
 }
 
 /// A number of things and one of them.
@@ -104,10 +106,14 @@ impl Reconciler {
         self.report_lifted();
         self.report_put_back();
         self.report_refusals();
+        self.report_blocked();
         for subject in std::mem::take(&mut self.reports.touched) {
             self.report_outcome(now, subject);
         }
         self.report_watched();
+        if !self.stopping {
+            self.ask(now);
+        }
         if self.stopping {
             self.report_left_behind();
             self.write_journal(now);
@@ -227,7 +233,8 @@ impl Reconciler {
 
     fn foreign_hops(&self, destination: Destination) -> String {
         let group = Group { table: destination.table, destination: destination.prefix, tos: 0 };
-        self.hops_of(group, |route| route.protocol != PROTOCOL)
+        let untouched = self.view().untouched;
+        self.hops_of(group, |route| route.protocol != PROTOCOL && !untouched.holds(route))
     }
 
     /// `10.0.0.1%eth0` for each leg of the best of such routes in a group.
@@ -251,6 +258,31 @@ impl Reconciler {
         for (_, (counted, refusal)) in std::mem::take(&mut self.reports.refused) {
             let Counted { count: operations, first: operation } = counted;
             self.notice(Notice::OperationRefused { operations, operation, refusal });
+        }
+    }
+
+    /// Says once what keeps overlays out, and once that nothing does any more.
+    fn report_blocked(&mut self) {
+        if self.troubles.is_empty() && self.reports.blocked.is_empty() {
+            return;
+        }
+        let mut blocked: BTreeMap<Cause, (usize, Blocked)> = BTreeMap::new();
+        for (_, by) in self.troubles.kept_out().filter(|(_, blocked)| blocked.by.is_some()) {
+            blocked.entry(by.cause).or_insert_with(|| (0, by.clone())).0 += 1;
+        }
+        let pending: BTreeSet<Cause> = self.troubles.kept_out().map(|(_, blocked)| blocked.cause).collect();
+        let told = std::mem::take(&mut self.reports.blocked);
+        for cause in told.keys().filter(|cause| !pending.contains(cause)) {
+            let owner = self.owner(*cause);
+            self.notice(Notice::OverlayUnblocked { owner });
+        }
+        for (cause, (routes, Blocked { route, by, .. })) in blocked {
+            let by = by.unwrap_or_default();
+            if told.get(&cause) != Some(&by) {
+                let owner = self.owner(cause);
+                self.notice(Notice::OverlayBlocked { owner, routes, route, by: by.clone() });
+            }
+            self.reports.blocked.insert(cause, by);
         }
     }
 

@@ -8,7 +8,7 @@ use super::Reconciler;
 use super::cause::Cause;
 use super::describe::describe;
 use super::diff::Task;
-use super::input::Dump;
+use super::input::{Dump, Output};
 use super::lan::SubjectId;
 use super::route::{Operation, PROTOCOL, Place, Refusal, Route, RouteKey};
 use super::table::Group;
@@ -27,7 +27,7 @@ impl Reconciler {
         // Results that never came: look at what happened.
         for task in tasks {
             self.dumps.want_all();
-            if let Task::Lay { group, .. } | Task::Lift { group, .. } = task {
+            if let Task::Lay { group, .. } | Task::Settle { group, .. } | Task::Lift { group, .. } = task {
                 self.mark(group);
             }
         }
@@ -43,6 +43,13 @@ impl Reconciler {
                 if again {
                     self.mark(group);
                 }
+                self.keeping.change();
+            }
+            (Task::Settle { group, cause }, Operation::AddRoute { route, place }) => {
+                self.insert(route, place);
+                self.troubles.succeeded(&group);
+                self.wishes.stands_for(group, cause);
+                self.mark(group);
                 self.keeping.change();
             }
             (Task::Lift { group, again: true, .. }, Operation::DeleteRoute(route)) => {
@@ -66,6 +73,7 @@ impl Reconciler {
     }
 
     fn insert(&mut self, route: Route, place: Place) {
+        self.ask_again();
         let table = self.mirror.routes_mut();
         match place {
             Place::Alone | Place::Before => table.prepend(Arc::new(route)),
@@ -96,6 +104,7 @@ impl Reconciler {
 
     fn on_lifted(&mut self, group: Group, cause: Option<Cause>, route: &Route) {
         self.mirror.routes_mut().remove(route);
+        self.ask_again();
         let text = if cause.is_none() { self.text_of(route) } else { String::new() };
         let left = self.mirror.routes().group(group).any(|r| r.protocol == PROTOCOL);
         if !left {
@@ -113,10 +122,14 @@ impl Reconciler {
             self.dumps.want_all();
         }
         match (task, &operation) {
-            (Task::Lay { group, cause, .. }, Operation::AddRoute { route, place }) => {
+            (
+                Task::Lay { group, cause, .. } | Task::Settle { group, cause },
+                Operation::AddRoute { route, place },
+            ) => {
                 self.reports.touch(cause);
+                self.mark(group);
                 if errno == Errno::EEXIST {
-                    self.on_place_taken(now, group, route.key.metric, *place);
+                    self.on_place_taken(now, cause, route, *place);
                 } else {
                     self.on_lay_refused(now, group, &operation, refusal);
                 }
@@ -137,14 +150,33 @@ impl Reconciler {
         }
     }
 
-    /// Something has the key already. Dumps show only the routes of the LANs: it may be one that they do not show.
-    fn on_place_taken(&mut self, now: Instant, group: Group, metric: u32, place: Place) {
+    /// Something has the key already. Dumps show only the routes of the LANs: it may be one that they do not show. It is
+    /// never passed by a lower metric; what it is can be asked.
+    fn on_place_taken(&mut self, now: Instant, cause: Cause, route: &Route, place: Place) {
         self.dumps.want(Dump::OwnRoutes);
         self.dumps.want(Dump::LanRoutes);
-        if place == Place::Alone && self.troubles.taken(now, group, metric) {
+        let group = Group::of(&route.key);
+        let above = route.key.metric.checked_add(1);
+        if self.own_routes().any(|own| Group::of(&own.key) == group && Some(own.key.metric) == above) {
+            // It was to be there for a moment only.
+            self.troubles.no_makeshift(now, group);
             self.mark(group);
-        } else {
-            self.troubles.refused(now, group, Errno::EEXIST as i32);
+            return;
+        }
+        self.troubles.place_taken(now, group, cause);
+        if place == Place::Alone {
+            self.outputs.push_back(Output::LookUp(route.key));
+        }
+    }
+
+    /// What has a key that the kernel refused us.
+    pub(super) fn on_looked_up(&mut self, key: &RouteKey, found: &[Route]) {
+        let group = Group::of(key);
+        let by = found.iter().find(|r| r.protocol != PROTOCOL).map(|route| self.text_of(route));
+        // If it is gone by now, or was our own, the next attempt will do.
+        if let Some(by) = by {
+            self.troubles.looked_up(&group, by);
+            self.mark(group);
         }
     }
 

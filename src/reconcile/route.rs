@@ -42,24 +42,44 @@ pub struct Leg {
     pub weight: u16,
 }
 
-/// A unicast route, typed as far as decisions and the log need it.
+/// What a route does with a packet: rtm_type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RouteType {
+    /// It sends it on.
+    #[default]
+    Unicast,
+    /// It drops it without a word.
+    Blackhole,
+    /// It refuses it: host unreachable.
+    Unreachable,
+    /// It refuses it: forbidden.
+    Prohibit,
+    /// It ends the lookup in this table; as a rule no later table has a route.
+    Throw,
+    /// Any other (local, broadcast ...), by number.
+    Other(u8),
+}
+
+/// A route, typed as far as decisions and the log need it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
     /// The kernel's key.
     pub key: RouteKey,
+    /// What it does; faild's own are unicast.
+    pub kind: RouteType,
     /// Who made it: rtm_protocol.
     pub protocol: u8,
     /// rtm_scope.
     pub scope: u8,
     /// RTA_PREFSRC.
     pub source: Option<IpAddr>,
-    /// One leg, or several if it is a multipath route. Never empty.
+    /// One leg, or several if it is a multipath route. Never empty in a unicast route.
     pub legs: Vec<Leg>,
     /// Uses a nexthop object (RTA_NH_ID).
     pub nexthop_id: Option<u32>,
     /// Has RTA_ENCAP: never emitted again (one kernel dies of it).
     pub encapsulated: bool,
-    /// RTM_F_CLONED, blackhole and other routes are not kept at all; this says RTNH_F_DEAD or RTNH_F_LINKDOWN on a leg.
+    /// RTNH_F_DEAD or RTNH_F_LINKDOWN on a leg. (Routes with RTM_F_CLONED are not kept at all.)
     pub linkdown: bool,
     /// The attributes as the kernel sent them (after `rtmsg`), for emitting the route again with none lost.
     pub attributes: Vec<u8>,
@@ -74,7 +94,54 @@ impl Leg {
     }
 }
 
+impl RouteType {
+    /// By its number in rtnetlink(7).
+    pub const fn from_number(number: u8) -> Self {
+        match number {
+            1 => Self::Unicast,
+            6 => Self::Blackhole,
+            7 => Self::Unreachable,
+            8 => Self::Prohibit,
+            9 => Self::Throw,
+            other => Self::Other(other),
+        }
+    }
+
+    /// Its number in rtnetlink(7).
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Unicast => 1,
+            Self::Blackhole => 6,
+            Self::Unreachable => 7,
+            Self::Prohibit => 8,
+            Self::Throw => 9,
+            Self::Other(number) => number,
+        }
+    }
+
+    /// The word of ip-route(8) before the destination; none for an ordinary route.
+    pub const fn word(self) -> Option<&'static str> {
+        match self {
+            Self::Unicast => None,
+            Self::Blackhole => Some("blackhole"),
+            Self::Unreachable => Some("unreachable"),
+            Self::Prohibit => Some("prohibit"),
+            Self::Throw => Some("throw"),
+            Self::Other(2) => Some("local"),
+            Self::Other(3) => Some("broadcast"),
+            Self::Other(4) => Some("anycast"),
+            Self::Other(5) => Some("multicast"),
+            Self::Other(_) => Some("type-unknown"),
+        }
+    }
+}
+
 impl Route {
+    /// Whether it sends packets on, by one of its legs.
+    pub fn is_unicast(&self) -> bool {
+        self.kind == RouteType::Unicast
+    }
+
     /// Whether the two lead to the same hops in the same order, whatever their weights: all that the kernel looks at when
     /// it deletes one (Linux 6.18).
     pub fn leads_as(&self, other: &Route) -> bool {
@@ -85,6 +152,7 @@ impl Route {
     /// Whether the kernel would call the two the same route: all but flags, link state and raw attributes.
     pub fn is_same(&self, other: &Route) -> bool {
         self.key == other.key
+            && self.kind == other.kind
             && self.protocol == other.protocol
             && self.scope == other.scope
             && self.source == other.source

@@ -28,6 +28,8 @@ pub struct Trouble {
     pub refused: Option<i32>,
     /// Nothing can stand in front of the route.
     pub impossible: bool,
+    /// The route that keeps the overlay out.
+    pub blocked: Option<String>,
 }
 
 impl Reconciler {
@@ -66,6 +68,7 @@ impl Reconciler {
             removals: t.removals,
             refused: t.refused,
             impossible: t.impossible,
+            blocked: t.blocked.as_ref().and_then(|blocked| blocked.by.clone()),
         };
         self.troubles.iter().filter(|(group, t)| matters(group, t)).map(trouble).collect()
     }
@@ -94,10 +97,13 @@ impl Reconciler {
             let interface = interface.unwrap_or_else(|| "unknown".to_owned());
             lines.push(format!("state-waiting address={address} interface={interface} on=lo"));
         }
-        for Trouble { group, removals, refused, impossible } in self.troubles().into_iter().take(REPORTED) {
+        for Trouble { group, removals, refused, impossible, blocked } in
+            self.troubles().into_iter().take(REPORTED)
+        {
             let refused = refused.map_or_else(|| "no".to_owned(), |errno| format!("errno:{errno}"));
+            let blocked = blocked.map(|by| format!(" in-the-way=\"{by}\"")).unwrap_or_default();
             lines.push(format!(
-                "state-trouble {} removals={removals} refused={refused} impossible={impossible}",
+                "state-trouble {} removals={removals} refused={refused} impossible={impossible}{blocked}",
                 super::Owner::Destination(group.into())
             ));
         }

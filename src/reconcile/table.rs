@@ -48,6 +48,10 @@ impl Group {
 pub struct RouteTable {
     routes: BTreeMap<RouteKey, Vec<Arc<Route>>>,
     by_gateway: BTreeMap<(InterfaceIndex, IpAddr), BTreeSet<RouteKey>>,
+    /// Types of service other than none, and how many routes have them.
+    services: BTreeMap<u8, usize>,
+    /// Keys with a route that is not unicast.
+    refusing: BTreeSet<RouteKey>,
     count: usize,
 }
 
@@ -88,6 +92,16 @@ impl RouteTable {
     /// Keys of the routes that have a leg with this gateway on this interface, but for our own: nobody asks for those.
     pub fn by_gateway(&self, interface: InterfaceIndex, gateway: IpAddr) -> impl Iterator<Item = &RouteKey> {
         self.by_gateway.get(&(interface, gateway)).into_iter().flatten()
+    }
+
+    /// The types of service, but for none, that some route has.
+    pub(super) fn services(&self) -> impl Iterator<Item = u8> {
+        self.services.keys().copied()
+    }
+
+    /// Keys of the routes that are not unicast: a handful, if any.
+    pub(super) fn refusing(&self) -> impl Iterator<Item = &RouteKey> {
+        self.refusing.iter()
     }
 
     /// Inserts before all routes with the same key.
@@ -137,6 +151,12 @@ impl RouteTable {
                 self.by_gateway.entry((leg.interface, gateway)).or_default().insert(route.key);
             }
         }
+        if !route.is_unicast() {
+            self.refusing.insert(route.key);
+        }
+        if route.key.tos != 0 {
+            *self.services.entry(route.key.tos).or_default() += 1;
+        }
         // Most keys have one route, hardly any more than two.
         let routes = self.routes.entry(route.key).or_insert_with(|| Vec::with_capacity(1));
         routes.insert(position.min(routes.len()), route);
@@ -145,6 +165,15 @@ impl RouteTable {
 
     /// Takes a removed route out of the index, but for gateways that another route with its key uses, too.
     fn unindex(&mut self, removed: &Route) {
+        if let Some(count) = self.services.get_mut(&removed.key.tos) {
+            *count -= 1;
+            if *count == 0 {
+                self.services.remove(&removed.key.tos);
+            }
+        }
+        if !removed.is_unicast() && self.at(&removed.key).iter().all(|r| r.is_unicast()) {
+            self.refusing.remove(&removed.key);
+        }
         for leg in removed.legs.iter().filter(|_| removed.protocol != PROTOCOL) {
             let Some(gateway) = leg.gateway else { continue };
             let place = (leg.interface, gateway);

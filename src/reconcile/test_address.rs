@@ -217,6 +217,7 @@ impl Reconciler {
                 }
             }
             Task::Lay { .. }
+            | Task::Settle { .. }
             | Task::Lift { .. }
             | Task::PutRoute { .. }
             | Task::Wait { .. }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
+use super::cause::Cause;
 use super::table::Group;
 use crate::time::Instant;
 
@@ -25,9 +26,6 @@ const QUIET: Duration = LONGEST;
 /// After this time without trouble all is forgotten.
 pub(super) const PEACE: Duration = Duration::from_secs(600);
 
-/// Metrics tried in a row before pausing: more than a few strangers at neighbouring metrics are unheard of.
-const METRICS_TRIED: usize = 8;
-
 /// What happened to the overlay of one group.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Trouble {
@@ -39,10 +37,23 @@ pub(super) struct Trouble {
     pub(super) impossible: bool,
     /// Waits for an interface, not for time.
     pub(super) waits: bool,
-    /// Metrics at which something stands that the dumps do not show us.
-    pub(super) taken: BTreeSet<u32>,
+    /// What keeps it out.
+    pub(super) blocked: Option<Blocked>,
+    /// Something that the dumps do not show has the metric below the right one.
+    pub(super) no_makeshift: bool,
     not_before: Instant,
     last: Instant,
+}
+
+/// Why an overlay is not laid although it is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Blocked {
+    /// Whose it would be.
+    pub(super) cause: Cause,
+    /// What it would stand in front of, if there is one.
+    pub(super) route: Option<String>,
+    /// What is in the way; none: it is being looked up.
+    pub(super) by: Option<String>,
 }
 
 /// Trouble by group: as many as there are overlays, at most.
@@ -116,10 +127,23 @@ impl Troubles {
         trouble.waits = true;
     }
 
-    /// Something that the dumps do not show stands at this metric. Returns whether another may be tried at once.
-    pub(super) fn taken(&mut self, now: Instant, group: Group, metric: u32) -> bool {
+    /// A route of others keeps the overlay out. Nothing was tried: it may be as soon as that is gone.
+    pub(super) fn blocked_by(&mut self, now: Instant, group: Group, blocked: Blocked) {
         let trouble = self.fresh(now, group);
-        trouble.taken.insert(metric) && trouble.taken.len() < METRICS_TRIED
+        trouble.refused = Some(Errno::EEXIST as i32);
+        trouble.blocked = Some(blocked);
+    }
+
+    /// The routes of others changed: what a place was refused for, which no listing shows, may be gone.
+    pub(super) fn place_changed(&mut self, group: &Group) {
+        if let Some(trouble) = self.groups.get_mut(group).filter(|t| t.blocked.is_some()) {
+            trouble.not_before = Instant::default();
+        }
+    }
+
+    /// The groups that something keeps an overlay out of.
+    pub(super) fn kept_out(&self) -> impl Iterator<Item = (&Group, &Blocked)> {
+        self.groups.iter().filter_map(|(group, trouble)| Some((group, trouble.blocked.as_ref()?)))
     }
 
     /// Nothing can be laid in front. Returns whether that is news.
@@ -143,9 +167,34 @@ impl Troubles {
 
     /// The group needs nothing any more.
     pub(super) fn forget(&mut self, group: &Group) {
-        if self.groups.get(group).is_some_and(|t| t.removals == 0) {
-            self.groups.remove(group);
+        self.succeeded(group);
+    }
+
+    /// No overlay is wanted, or nothing keeps it out any more.
+    pub(super) fn unblocked(&mut self, group: &Group) {
+        if self.groups.get(group).is_some_and(|trouble| trouble.blocked.is_some()) {
+            self.succeeded(group);
         }
+    }
+
+    /// The kernel refused a place that no listing shows to be taken. What has it is being looked up; until then it is what
+    /// it was.
+    pub(super) fn place_taken(&mut self, now: Instant, group: Group, cause: Cause) {
+        self.refused(now, group, Errno::EEXIST as i32);
+        let trouble = self.fresh(now, group);
+        trouble.blocked.get_or_insert(Blocked { cause, route: None, by: None });
+    }
+
+    /// What has the place was looked up.
+    pub(super) fn looked_up(&mut self, group: &Group, by: String) {
+        if let Some(blocked) = self.groups.get_mut(group).and_then(|trouble| trouble.blocked.as_mut()) {
+            blocked.by = Some(by);
+        }
+    }
+
+    /// The place below the right one, which an overlay takes while it changes, is not to be had.
+    pub(super) fn no_makeshift(&mut self, now: Instant, group: Group) {
+        self.fresh(now, group).no_makeshift = true;
     }
 
     /// The interfaces or their addresses changed: those that wait for that may try again, and at once those whose

@@ -215,7 +215,11 @@ impl Reconciler {
             Task::MakeTest { .. } | Task::RemoveTest { .. } | Task::SetUp { .. } => {
                 return self.on_test_refused(now, task, operation, refusal);
             }
-            Task::Neighbour | Task::Lay { .. } | Task::Lift { .. } | Task::PutRoute { .. } => return,
+            Task::Neighbour
+            | Task::Lay { .. }
+            | Task::Settle { .. }
+            | Task::Lift { .. }
+            | Task::PutRoute { .. } => return,
         };
         self.waiting.refuse(now, address);
         self.dumps.want(Dump::Interfaces);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::route::{PROTOCOL, Route};
-use super::{Reconciler, Trouble};
+use super::{Override, Reconciler, Trouble};
 use crate::watch::Destination;
 
 /// The route that a destination has.
@@ -18,6 +18,8 @@ pub struct WatchedRoute {
     pub foreign: Option<Arc<Route>>,
     /// The best route of others belongs to a program whose routes are not overlaid.
     pub is_left_alone: bool,
+    /// What the kernel does instead of what was decided.
+    pub overridden: Option<Override>,
     /// What does not go smoothly with the overlay.
     pub trouble: Option<Trouble>,
 }
@@ -36,15 +38,15 @@ impl Reconciler {
     pub fn watched(&self) -> Watched {
         let troubles = self.troubles();
         let route = |group: &super::Group| {
-            let find = |is_ours: bool| {
-                let mut routes = self.mirror.routes().group(*group);
-                routes.find(|r| (r.protocol == PROTOCOL) == is_ours).cloned()
-            };
+            let find =
+                |fits: &dyn Fn(&Route) -> bool| self.mirror.routes().group(*group).find(|r| fits(r)).cloned();
+            let untouched = self.view().untouched;
             WatchedRoute {
                 destination: (*group).into(),
-                overlay: find(true),
-                foreign: find(false),
+                overlay: find(&|route| route.protocol == PROTOCOL),
+                foreign: find(&|route| route.protocol != PROTOCOL && !untouched.holds(route)),
                 is_left_alone: self.wishes.left_alone.contains(group),
+                overridden: self.asking.get(group).cloned(),
                 trouble: troubles.iter().find(|trouble| trouble.group == *group).cloned(),
             }
         };

@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::Reconciler;
 use super::cause::Cause;
 use super::input::Dump;
 use super::lan::{Choice, LanId};
 use super::lans::Lans;
 use super::originals::PUT_BACK_PAUSE;
-use super::route::{MAIN_TABLE, PROTOCOL};
+use super::route::{MAIN_TABLE, PROTOCOL, Route};
 use super::table::Group;
+use super::{Mirror, Reconciler};
 use crate::time::Instant;
 use crate::watch::{Member, Plan, Way};
 
@@ -21,6 +21,15 @@ pub struct Scope {
     pub interfaces: Vec<String>,
     /// In these tables; main is always among them.
     pub tables: Vec<u32>,
+}
+
+impl Scope {
+    /// Whether such a listing of this kernel holds a route.
+    pub fn holds(&self, kernel: &Mirror, route: &Route) -> bool {
+        let is_named = |index| kernel.interface(index).is_some_and(|i| self.interfaces.contains(&i.name));
+        let is_over = !route.is_unicast() || route.legs.iter().any(|leg| is_named(leg.interface));
+        self.tables.contains(&route.key.table) && is_over
+    }
 }
 
 /// The next hop of a destination.
@@ -75,6 +84,12 @@ impl Wishes {
 
     pub(super) fn lead(&self, group: &Group) -> Option<&Lead> {
         self.leads.get(group)
+    }
+
+    /// The targets of a destination.
+    pub(super) fn targets(&self, group: &Group) -> &[IpAddr] {
+        let targets = self.plan.as_ref().and_then(|plan| plan.targets.get(&(*group).into()));
+        targets.map_or(&[], Vec::as_slice)
     }
 
     /// Whether it leads by another than the first choice.
@@ -207,6 +222,7 @@ impl Reconciler {
         self.mark_members(&last);
         self.waiting.recheck();
         self.found.touch();
+        self.ask_again();
     }
 
     /// Other interfaces or tables are looked at.
@@ -333,7 +349,9 @@ impl Reconciler {
 
     /// What a listing of routes over the LANs and the watch's interfaces shall hold.
     pub fn scope(&self) -> Scope {
-        let seen = self.lans.iter().filter(|(_, lan)| lan.is_seen());
-        Scope { interfaces: seen.map(|(_, lan)| lan.name.clone()).collect(), tables: self.wishes.tables() }
+        let seen = self.lans.iter().filter(|(_, lan)| lan.is_seen()).map(|(_, lan)| &lan.name);
+        // What leads by excluded interfaces is read so that nothing is put in front of it.
+        let names = seen.chain(&self.settings.excluded).cloned().collect();
+        Scope { interfaces: names, tables: self.wishes.tables() }
     }
 }

@@ -87,6 +87,7 @@ fn of_model(model: &Mirror) -> Vec<String> {
         if route.key.table != MAIN_TABLE {
             text += &format!(" table {}", route.key.table);
         }
+        text += &route.kind.word().map(|word| format!(" {word}")).unwrap_or_default();
         text + if route.linkdown { " linkdown" } else { "" }
     };
     let mut routes: Vec<String> = model.routes().iter().map(|r| text(r)).collect();

@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use faild::interface::{Interface, InterfaceIndex, InterfaceKind, MacAddress};
+use faild::reconcile::RouteType;
 
 /// Of the names of our namespaces; the process id follows.
 const PREFIX: &str = "faild-conformance-";
@@ -86,11 +87,18 @@ fn parse(line: &str, v4: bool, table: &str) -> String {
     let line = line.replace('\\', " ");
     let mut words = line.split_whitespace();
     let (mut prefix, mut legs, mut protocol, mut metric) = (String::new(), String::new(), "", "0");
-    let (mut source, mut linkdown) = (String::new(), "");
+    let (mut source, mut linkdown, mut kind) = (String::new(), "", None);
     while let Some(word) = words.next() {
         match word {
             // RTN_UNICAST.
             "1" => {}
+            "6" | "7" | "8" | "9" if prefix.is_empty() => {
+                let number = word.parse().expect("a number");
+                kind = RouteType::from_number(number).word().map(|word| format!(" {word}"));
+            }
+            // IPv6 has them on lo.
+            "dev" if kind.is_some() => drop(words.next()),
+            "error" => drop(words.next()),
             "default" => prefix = if v4 { "0.0.0.0/0" } else { "::/0" }.to_owned(),
             "via" | "dev" => legs += &format!(" {word} {}", words.next().expect("a next hop")),
             "proto" => protocol = words.next().expect("a protocol"),
@@ -107,7 +115,8 @@ fn parse(line: &str, v4: bool, table: &str) -> String {
             word => panic!("{word:?} in {line:?} is not understood"),
         }
     }
-    format!("{prefix}{legs} proto {protocol} metric {metric}{source}{table}{linkdown}")
+    let kind = kind.unwrap_or_default();
+    format!("{prefix}{legs} proto {protocol} metric {metric}{source}{table}{kind}{linkdown}")
 }
 
 fn with_length(prefix: &str, v4: bool) -> String {

@@ -1,13 +1,14 @@
 //! A route, in the words of `ip route` and as the model has it.
 
 use faild::interface::InterfaceIndex;
-use faild::reconcile::{Leg, MAIN_TABLE, Mirror, Route, RouteKey};
+use faild::reconcile::{Leg, MAIN_TABLE, Mirror, Route, RouteKey, RouteType};
 
 const STATIC: u8 = 4;
 const OURS: u8 = 250;
 
 /// A route in words that both sides understand.
 pub(crate) struct Spec {
+    kind: RouteType,
     prefix: &'static str,
     /// Gateway, interface, weight.
     legs: Vec<(Option<&'static str>, &'static str, u16)>,
@@ -19,7 +20,12 @@ pub(crate) struct Spec {
 
 pub(crate) fn via(prefix: &'static str, gateway: &'static str, interface: &'static str, metric: u32) -> Spec {
     let legs = vec![(Some(gateway), interface, 1)];
-    Spec { prefix, legs, table: MAIN_TABLE, metric, protocol: STATIC, source: None }
+    Spec { kind: RouteType::Unicast, prefix, legs, table: MAIN_TABLE, metric, protocol: STATIC, source: None }
+}
+
+/// One that refuses packets, or has no use for them.
+pub(crate) fn refusing(kind: RouteType, prefix: &'static str, metric: u32) -> Spec {
+    Spec { kind, legs: Vec::new(), ..via(prefix, "", "", metric) }
 }
 
 impl Spec {
@@ -57,7 +63,7 @@ impl Spec {
             let weight = if *weight == 1 { String::new() } else { format!(" weight {weight}") };
             format!("{gateway} dev {interface}{weight}")
         };
-        let mut words = self.prefix.to_owned();
+        let mut words = self.kind.word().map(|word| format!("{word} ")).unwrap_or_default() + self.prefix;
         if self.legs.len() == 1 {
             words += &leg(&self.legs[0]);
         }
@@ -88,6 +94,7 @@ impl Spec {
             scope: 0,
             source: self.source.map(|s| s.parse().expect("a literal address")),
             legs: self.legs.iter().map(leg).collect(),
+            kind: self.kind,
             nexthop_id: None,
             encapsulated: false,
             linkdown: false,

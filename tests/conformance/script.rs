@@ -2,7 +2,9 @@
 
 use faild::reconcile::mirror::Insert;
 
-use crate::route::via;
+use faild::reconcile::RouteType::{Blackhole, Prohibit, Throw, Unreachable};
+
+use crate::route::{refusing, via};
 use crate::step::Step;
 
 pub(crate) fn script() -> Vec<Step> {
@@ -54,6 +56,24 @@ pub(crate) fn script() -> Vec<Step> {
         route(Exclusive, via("fd00::2/128", "fd01::2", "eth1", 1024).ours().from("fd00::1")),
         route(Exclusive, via("2001:db8:1::/48", "fe80::9", "eth0", 1024)),
         route(Exclusive, via("2001:db8:2::/48", "fd00::9", "eth0", 1024).and("fd01::9", "eth1")),
+        // Those that refuse have the same keys, and are replaced, merged and deleted by the same rules.
+        route(Exclusive, refusing(Prohibit, "192.0.2.0/24", 99)),
+        route(Exclusive, via("192.0.2.0/24", "10.1.0.9", "eth1", 99).ours()),
+        route(Append, via("192.0.2.0/24", "10.1.0.9", "eth1", 99).ours()),
+        route(Prepend, refusing(Blackhole, "192.0.2.0/24", 99)),
+        DeleteRoute(refusing(Unreachable, "192.0.2.0/24", 99)),
+        DeleteRoute(refusing(Prohibit, "192.0.2.0/24", 99)),
+        route(Replace, refusing(Throw, "198.51.100.0/24", 99)),
+        DeleteRoute(refusing(Throw, "198.51.100.0/24", 99)),
+        route(Exclusive, via("198.51.100.0/24", "10.1.0.9", "eth1", 99).ours().from("10.0.0.1")),
+        DeleteRoute(via("192.0.2.0/24", "10.1.0.9", "eth1", 99).ours()),
+        DeleteRoute(refusing(Blackhole, "192.0.2.0/24", 99)),
+        route(Exclusive, refusing(Prohibit, "2001:db8:7::/48", 99)),
+        route(Exclusive, via("2001:db8:7::/48", "fd01::9", "eth1", 99).ours()),
+        route(Replace, refusing(Unreachable, "2001:db8::/32", 1023)),
+        DeleteRoute(refusing(Unreachable, "2001:db8::/32", 1023)),
+        route(Exclusive, via("2001:db8::/32", "fd01::9", "eth1", 1023).ours().from("fd00::1")),
+        DeleteRoute(refusing(Prohibit, "2001:db8:7::/48", 99)),
         // A delete without metric is a wildcard.
         DeleteRoute(via("198.51.100.0/24", "10.0.0.9", "eth0", 0)),
         route(Exclusive, via("198.51.100.0/24", "10.0.0.9", "eth0", 100)),

@@ -153,7 +153,7 @@ fn the_way_of_a_packet_is_told() {
     in_world(|world| {
         let (lan, other) = (world.index("lanA"), world.index("lanB"));
         ip("route add 10.99.0.0/24 via 10.2.0.9");
-        let mut hop = |address: &str| world.kernel.hop(address.parse().unwrap());
+        let mut hop = |address: &str| world.kernel.hop(address.parse().unwrap(), None);
         let near = hop("10.1.0.7").unwrap();
         assert_eq!((near.interface, near.gateway, near.is_local), (Some(lan), None, false));
         assert_eq!(near.source, Some("10.1.0.1".parse().unwrap()));

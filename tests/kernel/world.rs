@@ -5,7 +5,7 @@ use std::process::Command;
 
 use faild::interface::{Interface, InterfaceAddress, InterfaceIndex};
 use faild::kernel::{Kernel, Netlink, RECEIVE_BUFFER};
-use faild::reconcile::{Leg, MAIN_TABLE, Operation, PROTOCOL, Place, Route, RouteKey};
+use faild::reconcile::{Leg, MAIN_TABLE, Operation, PROTOCOL, Place, Route, RouteKey, RouteType};
 use nix::sched::{CloneFlags, unshare};
 
 /// Runs a test in a thread with a new network namespace and the two LANs.
@@ -75,6 +75,7 @@ pub(crate) fn route(destination: &str, gateway: Option<&str>, interface: Interfa
         scope: 0,
         source: None,
         legs: vec![Leg { gateway, interface, weight: 1 }],
+        kind: RouteType::Unicast,
         nexthop_id: None,
         encapsulated: false,
         linkdown: false,

@@ -78,6 +78,10 @@ impl Daemon {
                 let answer = self.dump(what, kernel, shadow);
                 self.feedback.push_back(answer);
             }
+            reconcile::Output::LookUp(key) => {
+                let found = kernel.routes_at(&key);
+                self.feedback.push_back(Feedback::Reconcile(reconcile::Input::LookedUp(key, found)));
+            }
             reconcile::Output::Journal(text) => *journal = Some(text),
             reconcile::Output::Outcome(subject, outcome) => {
                 self.feedback.push_back(Feedback::Outcome(subject, outcome));
@@ -85,7 +89,7 @@ impl Daemon {
             reconcile::Output::Adopted { address, way } => {
                 self.feedback.push_back(Feedback::Adopted(address, way));
             }
-            reconcile::Output::Found(_) => {}
+            reconcile::Output::Found(_) | reconcile::Output::Ask(_) => {}
             reconcile::Output::Notice(n) => effects.push(Effect::Notice(n.level(), n.to_string())),
         }
         None

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use faild::interface::{Interface, InterfaceAddress, InterfaceIndex, InterfaceKind, MacAddress};
 use faild::reconcile::mirror::Insert;
 use faild::reconcile::{
-    Leg, MAIN_TABLE, Mirror, Notification, Operation, PROTOCOL, Refusal, Route, RouteKey,
+    Answer, Leg, MAIN_TABLE, Mirror, Notification, Operation, PROTOCOL, Question, Refusal, Route, RouteKey,
+    RouteType,
 };
 use ipnet::IpNet;
 use nix::errno::Errno;
@@ -178,8 +179,19 @@ impl Kernel {
     /// All unicast routes of these tables over these interfaces.
     pub fn routes_over(&self, names: &[String], tables: &[u32]) -> Vec<Route> {
         let over = |leg: &Leg| self.interface_at(leg.interface).is_some_and(|i| names.contains(&i.name));
-        let is_wanted = |r: &&Arc<Route>| tables.contains(&r.key.table) && r.legs.iter().any(over);
+        let is_wanted =
+            |r: &&Arc<Route>| tables.contains(&r.key.table) && (!r.is_unicast() || r.legs.iter().any(over));
         self.routes().filter(is_wanted).map(|r| Route::clone(r)).collect()
+    }
+
+    /// What becomes of a packet.
+    pub fn answer(&self, question: &Question) -> Result<Answer, Refusal> {
+        self.mirror.answer(question)
+    }
+
+    /// The routes with exactly this key.
+    pub fn routes_at(&self, key: &RouteKey) -> Vec<Route> {
+        self.routes().filter(|r| r.key == *key).map(|r| Route::clone(r)).collect()
     }
 
     /// The routes that somebody else made (the kernel's own connected routes left out: the kernel does as it likes).
@@ -316,6 +328,7 @@ impl Kernel {
             scope: 0,
             source: None,
             legs: vec![Leg { gateway: Some(plan.gateway), interface, weight: 1 }],
+            kind: RouteType::Unicast,
             nexthop_id: None,
             encapsulated: false,
             linkdown: false,

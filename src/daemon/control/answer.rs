@@ -11,7 +11,7 @@ use crate::daemon::clock;
 use crate::daemon::core::{By, Core, End};
 use crate::daemon::offline::Entry;
 use crate::engine::{self, InterfaceFault, LanSnapshot, Levels, PathSnapshot, PeerSnapshot, Tally};
-use crate::reconcile::{self, Trouble, WatchedRoute};
+use crate::reconcile::{self, Override, Trouble, WatchedRoute};
 use crate::time::Instant;
 use crate::watch::{GroupState, RouteSnapshot, Snapshot};
 use crate::wire::{Level, NodeId};
@@ -59,7 +59,8 @@ impl Core {
         let lans = self.lan_views(&tally);
         let watch = self.watch.snapshot(now);
         let picture = self.picture(&watch);
-        let (health, reasons) = judge(&tally, &lans, &troubles, &picture);
+        let kernel = self.kernel_reasons(&troubles);
+        let (health, reasons) = judge(&tally, &lans, &troubles, &picture, kernel);
         let (groups, destinations) = picture.counts();
         let (received, sent, dropped) = self.engine.traffic();
         Status {
@@ -93,6 +94,25 @@ impl Core {
             sent,
             dropped: dropped.iter().map(|(reason, count)| (reason.to_string(), *count)).collect(),
         }
+    }
+
+    /// What the kernel's routes and rules make of what was decided.
+    fn kernel_reasons(&self, troubles: &[Trouble]) -> Vec<String> {
+        let name = |prefix: &ipnet::IpNet| match (prefix.prefix_len(), prefix.addr().is_ipv4()) {
+            (0, true) => "default".to_owned(),
+            (0, false) => "default6".to_owned(),
+            _ => prefix.to_string(),
+        };
+        let blocked = troubles.iter().filter_map(|trouble| {
+            let by = trouble.blocked.as_ref()?;
+            Some(format!("{}: `{by}` is in the way: nothing is installed", name(&trouble.group.destination)))
+        });
+        let watched = self.reconciler.watched().routes;
+        let overridden = watched.iter().filter_map(|route| {
+            let found = route.overridden.as_ref().filter(|found| !found.is_excluded)?;
+            Some(format!("{}: {}", name(&route.destination.prefix), overridden_text(found)))
+        });
+        blocked.take(NAMED).chain(overridden.take(NAMED)).collect()
     }
 
     fn lan_views(&self, tally: &Tally) -> Vec<Lan> {
@@ -158,7 +178,8 @@ impl Core {
             return view;
         };
         let left_alone = found.is_left_alone.then(|| LEFT_ALONE.to_owned());
-        let trouble = found.trouble.as_ref().map(trouble_text).or(left_alone);
+        let overridden = || found.overridden.as_ref().map(overridden_text);
+        let trouble = found.trouble.as_ref().map(trouble_text).or(left_alone).or_else(overridden);
         Destination { overlay: text(&found.overlay), original: text(&found.foreign), trouble, ..view }
     }
 
@@ -199,10 +220,17 @@ fn check_trial(within: Option<Duration>) -> Result<(), Refusal> {
 }
 
 /// The verdict on everything, with what it rests on. Who has groups or destinations need not have a LAN.
-fn judge(tally: &Tally, lans: &[Lan], troubles: &[Trouble], picture: &Picture<'_>) -> (Health, Vec<String>) {
+fn judge(
+    tally: &Tally,
+    lans: &[Lan],
+    troubles: &[Trouble],
+    picture: &Picture<'_>,
+    kernel: Vec<String>,
+) -> (Health, Vec<String>) {
     let mut reasons = Vec::new();
     reasons.extend(lans.iter().filter_map(lan_reason));
     reasons.extend(picture.reasons());
+    reasons.extend(kernel);
     reasons.extend(tally.missing.iter().take(NAMED).map(|name| format!("{name}: not heard on any LAN")));
     if !troubles.is_empty() {
         reasons.push(format!("{} routes are not as wanted: see faildctl routes", troubles.len()));
@@ -338,8 +366,18 @@ fn trouble(trouble: Trouble) -> Route {
     Route { kind: RouteKind::Trouble, destination, text: trouble_text(&trouble) }
 }
 
+/// That the kernel does otherwise, and why that may be.
+fn overridden_text(found: &Override) -> String {
+    let why =
+        if found.is_excluded { "its interface is excluded" } else { "a rule or another route comes first" };
+    format!("the kernel does otherwise: {}: {why}", found.kernel)
+}
+
 pub(super) fn trouble_text(trouble: &Trouble) -> String {
     match trouble {
+        Trouble { blocked: Some(by), .. } => {
+            format!("nothing is installed: {by} is in the way")
+        }
         Trouble { impossible: true, .. } => "nothing can stand in front of the route".to_owned(),
         Trouble { refused: Some(errno), .. } => {
             format!("the kernel refuses it: {}", std::io::Error::from_raw_os_error(*errno))

@@ -12,7 +12,7 @@ use crate::control::{
 use crate::daemon::core::Core;
 use crate::engine::{self, Explanation, Ground, Obstacle, Verdict};
 use crate::kernel::{Error, Hop};
-use crate::reconcile::Serving;
+use crate::reconcile::{RouteType, Serving};
 use crate::time::Instant;
 
 impl Core {
@@ -24,7 +24,7 @@ impl Core {
             return Err(refusal(RefusalKind::BadRequest, message));
         };
         let address = prefix.addr();
-        let kernel = self.kernel.hop(sample(address));
+        let kernel = self.kernel.hop(sample(address), None);
         let serving = self.reconciler.serving(&prefix);
         let is_host = prefix.prefix_len() == prefix.max_prefix_len();
         let own = if is_host { self.engine.subjects_at(&address) } else { Vec::new() };
@@ -48,7 +48,10 @@ impl Core {
 
     fn kernel_way(&self, hop: Result<Hop, Error>) -> KernelWay {
         match hop {
-            Ok(Hop { is_local: true, .. }) => KernelWay::Local {},
+            Ok(hop) if hop.is_local() => KernelWay::Local {},
+            Ok(Hop { kind, .. }) if kind != RouteType::Unicast => {
+                KernelWay::Refused(kind.word().unwrap_or("not unicast").to_owned())
+            }
             Ok(Hop { interface, gateway, source, .. }) => KernelWay::Leaves {
                 interface: interface.map(|index| self.name(index)).unwrap_or_default(),
                 via: gateway,

@@ -9,8 +9,8 @@ use super::{Core, Task};
 use crate::engine::Input;
 use crate::interface::{Interface, InterfaceIndex};
 use crate::kernel::sysctl::Sysctls;
-use crate::kernel::{Event, LinkState};
-use crate::reconcile::{self, Dump};
+use crate::kernel::{Error, Event, LinkState};
+use crate::reconcile::{self, Dump, Question, RouteKey};
 use crate::time::Instant;
 
 impl Core {
@@ -57,6 +57,24 @@ impl Core {
                 self.on_unreadable("routes", &error);
                 self.agenda.by(Task::ReadRoutes, now + RETRY);
             }
+        }
+    }
+
+    /// Asks what the kernel would do with a packet. A refusal of the packet is an answer.
+    pub(super) fn ask(&mut self, now: Instant, question: Question) {
+        let answer = match self.kernel.hop(question.address, question.source) {
+            Ok(hop) => Ok(hop.answer()),
+            Err(Error::Refused { source, .. }) => Err(source),
+            Err(error) => return debug!("kernel-question-failed error=\"{error}\""),
+        };
+        self.inform(now, reconcile::Input::Answered(question, answer));
+    }
+
+    /// Reads what has a key that the kernel refused.
+    pub(super) fn look_up(&mut self, now: Instant, key: RouteKey) {
+        match self.kernel.routes_at(&key) {
+            Ok(found) => self.inform(now, reconcile::Input::LookedUp(key, found)),
+            Err(error) => debug!("route-lookup-failed error=\"{error}\""),
         }
     }
 

@@ -197,6 +197,10 @@ impl Kernel for Played {
         self.answer("lan routes", |_| Vec::new())
     }
 
+    fn routes_at(&mut self, _: &RouteKey) -> Result<Vec<Route>, Error> {
+        self.answer("routes at a key", |_| Vec::new())
+    }
+
     fn hardware_address(&mut self, _: InterfaceIndex, address: IpAddr) -> Option<MacAddress> {
         (address == IpAddr::from([10, 0, 0, 7])).then_some(MacAddress([2, 0, 0, 0, 0, 7]))
     }
@@ -205,7 +209,7 @@ impl Kernel for Played {
         self.answer("neighbours", |_| vec![[10, 0, 0, 7].into()])
     }
 
-    fn hop(&mut self, _: IpAddr) -> Result<Hop, Error> {
+    fn hop(&mut self, _: IpAddr, _: Option<IpAddr>) -> Result<Hop, Error> {
         Err(Error::Open(io::ErrorKind::Unsupported.into()))
     }
 

@@ -48,10 +48,17 @@ impl Reconciler {
         let mut table: RouteTable =
             routes.into_iter().filter(|r| self.wishes.sees_table(r.key.table)).collect();
         self.found.touch();
+        self.homes.learn(&self.lans, &table);
         let has = |table: &RouteTable, route: &Route| table.at(&route.key).iter().any(|r| r.is_same(route));
         let gone: Vec<Arc<Route>> =
             self.mirror.routes().iter().filter(|r| !has(&table, r)).cloned().collect();
         let new: Vec<Arc<Route>> = table.iter().filter(|r| !has(self.mirror.routes(), r)).cloned().collect();
+        if !gone.is_empty() || !new.is_empty() {
+            self.ask_again();
+        }
+        if gone.iter().chain(&new).any(|route| self.is_untouched(route)) {
+            self.mark_all();
+        }
         let mut own_gone = Vec::new();
         for route in gone {
             if route.protocol != PROTOCOL {
@@ -135,8 +142,23 @@ impl Reconciler {
         self.mark(group);
     }
 
+    /// Whether nothing may be put in front of a route.
+    fn is_untouched(&self, route: &Route) -> bool {
+        route.protocol != PROTOCOL && self.view().untouched.holds(route)
+    }
+
+    /// What keeps an overlay out may be gone: of one group, or of all.
+    pub(in crate::reconcile) fn places_changed(&mut self, only: Option<Group>) {
+        let blocked = self.troubles.kept_out().map(|(group, _)| *group);
+        let concerned: Vec<Group> = blocked.filter(|group| only.is_none_or(|only| only == *group)).collect();
+        for group in concerned {
+            self.troubles.place_changed(&group);
+            self.mark(group);
+        }
+    }
+
     fn is_remembered(&self, route: &Route) -> bool {
-        let follows = self.settings.protocols.contains(&route.protocol) && !route.encapsulated;
+        let follows = self.view().is_managed(route);
         follows || self.is_members_prefix(route)
     }
 
@@ -150,10 +172,15 @@ impl Reconciler {
     }
 
     pub(in crate::reconcile) fn on_route_added(&mut self, route: Route) {
-        if !self.wishes.sees_table(route.key.table)
-            || !route.legs.iter().any(|leg| self.looks_at(leg.interface))
-        {
+        // It may come first, whether it is read or not.
+        self.ask_again();
+        let is_untouched = self.is_untouched(&route);
+        let is_seen = is_untouched || route.legs.iter().any(|leg| self.looks_at(leg.interface));
+        if !self.wishes.sees_table(route.key.table) || !is_seen {
             return;
+        }
+        if is_untouched {
+            self.mark_all();
         }
         let equal = self.mirror.routes().at(&route.key);
         let is_told = |r: &&Arc<Route>| r.is_same(&route);
@@ -179,6 +206,7 @@ impl Reconciler {
     }
 
     pub(in crate::reconcile) fn on_route_deleted(&mut self, now: Instant, route: &Route) {
+        self.ask_again();
         let known = self.mirror.routes().at(&route.key).iter().any(|r| r.is_same(route));
         if route.protocol == PROTOCOL {
             if known && self.in_flight.is_none() {
@@ -191,6 +219,7 @@ impl Reconciler {
         }
         self.note_link_local_lost(route);
         if !known {
+            self.places_changed(Some(Group::of(&route.key)));
             if self.originals.announced(now, route) {
                 self.dumps.want(Dump::Interfaces);
             }
@@ -202,6 +231,9 @@ impl Reconciler {
             self.on_foreign_gone(now, &route, &table);
             self.originals.announced(now, &route);
             self.mark(Group::of(&route.key));
+            if self.is_untouched(&route) {
+                self.mark_all();
+            }
         }
     }
 

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use ipnet::{IpNet, Ipv6Net};
 use nix::errno::Errno;
 
-use super::super::route::{KERNEL, Leg, MAIN_TABLE, Refusal, Route, RouteKey};
+use super::super::route::{KERNEL, Leg, MAIN_TABLE, Refusal, Route, RouteKey, RouteType};
 use super::{Mirror, Notification};
 use crate::interface::{
     Family, Interface, InterfaceAddress, InterfaceIndex, InterfaceKind, LINK_SCOPE, is_link_local,
@@ -368,6 +368,7 @@ fn connected(index: InterfaceIndex, address: &InterfaceAddress) -> Option<Route>
         scope: if v4 { LINK_SCOPE } else { 0 },
         source: v4.then(|| address.address()),
         legs: vec![Leg { gateway: None, interface: index, weight: 1 }],
+        kind: RouteType::Unicast,
         nexthop_id: None,
         encapsulated: false,
         linkdown: false,

@@ -93,6 +93,7 @@ impl Mirror {
             self.routes.range(route.key, RouteKey { metric: last, ..route.key }).filter(|r| {
                 let same_source = route.source.is_none() || v6 || r.source == route.source;
                 r.protocol == route.protocol
+                    && r.kind == route.kind
                     && r.leads_as(route)
                     && r.nexthop_id == route.nexthop_id
                     && same_source
@@ -184,7 +185,7 @@ impl Mirror {
 }
 
 fn can_merge(equal: &[Arc<Route>], route: &Route) -> bool {
-    let has_gateways = |r: &Route| r.legs.iter().all(|leg| leg.gateway.is_some());
+    let has_gateways = |r: &Route| r.is_unicast() && r.legs.iter().all(|leg| leg.gateway.is_some());
     equal.first().is_some_and(|first| has_gateways(first)) && has_gateways(route)
 }
 

@@ -4,7 +4,7 @@
 //! kernel itself, by [`Mirror::execute`] and the events below; one test runs the same script against it and a real
 //! network namespace.
 //!
-//! As a kernel it plays Linux 6.18 (6.1 where both agree): the main table, unicast routes, both families. Not played:
+//! As a kernel it plays Linux 6.18 (6.1 where both agree): the main table, routes of all types, both families. Not played:
 //! duplicate address detection (an address is tentative if it was added so), lifetimes, policy rules, neighbours,
 //! deletion of nexthop objects at carrier loss.
 
@@ -16,10 +16,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
+use nix::errno::Errno;
 
 pub use kernel::Insert;
 
-use super::route::{Operation, Refusal, Route};
+use super::asking::{Answer, Question};
+use super::route::{Leg, Operation, Refusal, Route, RouteType};
 use super::table::{Group, RouteTable};
 use crate::interface::{Interface, InterfaceAddress, InterfaceIndex};
 
@@ -104,10 +106,37 @@ impl Mirror {
         })
     }
 
-    /// The route that a packet takes: longest prefix (TOS 0), lowest metric, first of equals; routes whose interface
-    /// is down are passed over, those without carrier are not.
+    /// The route that decides for a packet: longest prefix (TOS 0), lowest metric, first of equals; routes whose interface
+    /// is down are passed over, those without carrier are not. One that is not unicast refuses it.
     pub fn lookup(&self, destination: &IpAddr) -> Option<&Arc<Route>> {
         self.prefixes_of(destination).find(|r| self.is_usable(r))
+    }
+
+    /// What the kernel says of a packet: as [`Self::lookup`], by the first leg that is up.
+    ///
+    /// # Errors
+    ///
+    /// As the kernel: ENETUNREACH without a route, and the errors of routes that refuse (IPv4).
+    pub fn answer(&self, question: &Question) -> Result<Answer, Refusal> {
+        let refuse = |errno, text| Err(Refusal::new(errno, text));
+        let Some(route) = self.lookup(&question.address) else {
+            return refuse(Errno::ENETUNREACH, "Network is unreachable");
+        };
+        match route.kind {
+            RouteType::Prohibit => return refuse(Errno::EACCES, "Permission denied"),
+            RouteType::Unreachable => return refuse(Errno::EHOSTUNREACH, "No route to host"),
+            RouteType::Blackhole => return refuse(Errno::EINVAL, "Invalid argument"),
+            RouteType::Throw => return refuse(Errno::ENETUNREACH, "Network is unreachable"),
+            RouteType::Unicast | RouteType::Other(_) => {}
+        }
+        let is_up = |leg: &&Leg| self.interface(leg.interface).is_some_and(|i| i.up);
+        let leg = route.legs.iter().find(is_up);
+        Ok(Answer {
+            kind: route.kind,
+            interface: leg.map(|leg| leg.interface),
+            gateway: leg.and_then(|leg| leg.gateway),
+            table: route.key.table,
+        })
     }
 
     /// Does as the kernel would, or refuses as it would.
@@ -128,6 +157,7 @@ impl Mirror {
     }
 
     fn is_usable(&self, route: &Route) -> bool {
-        route.legs.iter().any(|leg| self.interface(leg.interface).is_some_and(|i| i.up))
+        !route.is_unicast()
+            || route.legs.iter().any(|leg| self.interface(leg.interface).is_some_and(|i| i.up))
     }
 }

@@ -136,6 +136,9 @@ fn a_way_that_moves_on_is_made_before_the_last_one_is_broken() {
             "neigh del 10.0.0.9 dev 2",
             "neigh del 10.1.0.9 dev 3",
             "del 0.0.0.0/0 via 10.1.0.9 dev 3 metric 99 src 10.1.0.1",
+            // Only for that moment it had another metric.
+            "add Alone 0.0.0.0/0 via 10.2.0.9 dev 4 metric 99 src 10.2.0.1",
+            "del 0.0.0.0/0 via 10.2.0.9 dev 4 metric 98 src 10.2.0.1",
         ]
     );
 }
@@ -206,7 +209,7 @@ fn a_leg_whose_interface_is_down_is_left_out_while_another_serves() {
     assert_eq!(rig.own(), ["0.0.0.0/0 via 10.1.0.9 dev 3 metric 99 src 10.1.0.1"]);
     rig.event(|k| k.set_up(ETH2, true));
     rig.wait(SECOND);
-    assert_eq!(rig.own(), ["0.0.0.0/0 via 10.2.0.9 dev 4 via 10.1.0.9 dev 3 metric 98"]);
+    assert_eq!(rig.own(), ["0.0.0.0/0 via 10.2.0.9 dev 4 via 10.1.0.9 dev 3 metric 99"]);
 }
 
 #[test]

@@ -44,33 +44,32 @@ fn at_metric_zero_the_overlay_comes_first() {
 }
 
 #[test]
-fn a_strangers_metric_is_not_taken() {
+fn a_strangers_metric_is_neither_taken_nor_passed() {
     let mut rig = Rig::new();
     let stranger = Route { protocol: 186, ..route("0.0.0.0/0", GATEWAY, ETH0, 99) };
     rig.add(&stranger);
     rig.add(&route("0.0.0.0/0", GATEWAY, ETH0, 100));
     dead(&mut rig);
-    assert_eq!(by_gateway(&mut rig), ["add Alone 0.0.0.0/0 via 10.1.0.9 dev 3 metric 98 src 10.0.0.1"]);
+    assert_eq!(by_gateway(&mut rig), [""; 0]);
+    rig.delete(&stranger);
+    assert_eq!(by_gateway(&mut rig), ["add Alone 0.0.0.0/0 via 10.1.0.9 dev 3 metric 99 src 10.0.0.1"]);
 }
 
 #[test]
-fn a_metric_taken_by_a_route_that_no_dump_shows_is_passed_over() {
+fn a_metric_taken_by_a_route_that_no_dump_shows_is_not_passed() {
     let mut rig = Rig::new();
     rig.add(&route("0.0.0.0/0", GATEWAY, ETH0, 100));
     rig.plan.lans = vec!["eth0".into(), "eth1".into()];
     rig.hand_in_plan();
-    rig.event(|k| {
-        let hidden = Route { protocol: DHCP, ..route("0.0.0.0/0", "10.2.0.9", ETH2, 99) };
-        k.add_route(&hidden, crate::reconcile::mirror::Insert::Exclusive).unwrap()
-    });
+    let hidden = Route { protocol: DHCP, ..route("0.0.0.0/0", "10.2.0.9", ETH2, 99) };
+    rig.add(&hidden);
     dead(&mut rig);
-    assert_eq!(
-        by_gateway(&mut rig),
-        [
-            "add Alone 0.0.0.0/0 via 10.1.0.9 dev 3 metric 99 src 10.0.0.1",
-            "add Alone 0.0.0.0/0 via 10.1.0.9 dev 3 metric 98 src 10.0.0.1",
-        ]
-    );
+    rig.wait(Duration::from_secs(5));
+    let attempt = "add Alone 0.0.0.0/0 via 10.1.0.9 dev 3 metric 99 src 10.0.0.1";
+    assert!(by_gateway(&mut rig).iter().all(|operation| operation == attempt));
+    assert_eq!(rig.gateway_to("192.0.2.1"), Some(ip("10.2.0.9")));
+    rig.delete(&hidden);
+    assert_eq!(rig.gateway_to("192.0.2.1"), Some(ip("10.1.0.9")));
 }
 
 #[test]
@@ -159,7 +158,7 @@ fn of_a_multipath_route_only_dead_legs_are_replaced() {
     rig.wait(Duration::from_secs(1));
     assert_eq!(
         rig.own()[0],
-        "0.0.0.0/0 via 10.1.0.9 dev 3 metric 98 src 10.0.0.1",
+        "0.0.0.0/0 via 10.1.0.9 dev 3 metric 99 src 10.0.0.1",
         "two legs by the same detour are one"
     );
     rig.decide("eth2", "10.2.0.9", Verdict::Undecided);
@@ -220,6 +219,8 @@ fn three_lans_move_a_gateway_from_way_to_way() {
             "add Alone 198.51.100.0/24 via 10.2.0.9 dev 4 metric 98 src 10.0.0.1",
             "del 0.0.0.0/0 via 10.1.0.9 dev 3 metric 0 src 10.0.0.1",
             "del 198.51.100.0/24 via 10.1.0.9 dev 3 metric 99 src 10.0.0.1",
+            "add Alone 198.51.100.0/24 via 10.2.0.9 dev 4 metric 99 src 10.0.0.1",
+            "del 198.51.100.0/24 via 10.2.0.9 dev 4 metric 98 src 10.0.0.1",
         ]
     );
 }

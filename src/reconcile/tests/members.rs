@@ -192,7 +192,7 @@ fn a_gateway_with_a_detour_of_its_own_goes_by_that() {
     rig.home("eth0", "10.0.0.9");
     assert_eq!(
         rig.own()[0],
-        "0.0.0.0/0 via 10.0.0.9 dev 3 metric 98 src 10.1.0.1",
+        "0.0.0.0/0 via 10.0.0.9 dev 3 metric 99 src 10.1.0.1",
         "home for the engine is a failed member"
     );
     assert!(!rig.gaps.iter().any(|gap| gap.starts_with("del 0.0.0.0/0")), "{:?}", rig.gaps);

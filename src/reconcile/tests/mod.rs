@@ -5,6 +5,7 @@ mod destinations;
 mod found;
 mod gateways;
 mod hosts;
+mod in_front;
 mod journal;
 mod members;
 mod originals;

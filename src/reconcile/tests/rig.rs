@@ -15,8 +15,8 @@ use crate::engine::{NextHop, Outcome, Plan, Subject, Verdict};
 use crate::interface::{Interface, InterfaceAddress, InterfaceIndex, InterfaceKind, MacAddress};
 use crate::reconcile::mirror::Insert;
 use crate::reconcile::{
-    Dump, Group, Input, Leg, MAIN_TABLE, Mirror, Notification, Operation, Output, PROTOCOL, Reconciler,
-    Refusal, Route, RouteKey, Settings,
+    Answer, Dump, Group, Input, Leg, MAIN_TABLE, Mirror, Notification, Operation, Output, PROTOCOL, Question,
+    Reconciler, Refusal, Route, RouteKey, RouteType, Settings,
 };
 use crate::time::Instant;
 use crate::watch::{self, Destination, Found, Hop, Member, Way};
@@ -31,6 +31,8 @@ pub(super) const ETH2: InterfaceIndex = InterfaceIndex(4);
 enum Pending {
     Results(Vec<(Operation, Result<(), Refusal>)>),
     Dump(Dump),
+    LookUp(RouteKey),
+    Ask(Question),
     Told(Notification),
 }
 
@@ -53,6 +55,8 @@ pub(super) struct Rig {
     pub(super) watch: watch::Plan,
     /// The kernel refuses everything with this, while it is set.
     pub(super) refuses: Option<Refusal>,
+    /// What the kernel says to all questions, if it has rules that the mirror does not know.
+    pub(super) answers: Option<Result<Answer, Refusal>>,
     /// Notifications are lost.
     pub(super) deaf: bool,
     pub(super) batches: usize,
@@ -87,6 +91,7 @@ impl Rig {
             found: Vec::new(),
             watch: watch::Plan::default(),
             refuses: None,
+            answers: None,
             deaf: false,
             batches: 0,
             gaps: Vec::new(),
@@ -141,6 +146,15 @@ impl Rig {
         rig.plan.lans.clear();
         rig.watch.interfaces = names.iter().map(|name| (*name).to_owned()).collect();
         rig.hand_in_plan();
+        rig.hand_in_watch();
+        rig.wait(Duration::from_secs(1));
+        rig
+    }
+
+    /// The engine has LANs, and the watch looks at these interfaces.
+    pub(super) fn watching_under(kernel: Mirror, names: &[&str], settings: Settings) -> Self {
+        let mut rig = Self::with_settings(kernel, settings);
+        rig.watch.interfaces = names.iter().map(|name| (*name).to_owned()).collect();
         rig.hand_in_watch();
         rig.wait(Duration::from_secs(1));
         rig
@@ -231,6 +245,8 @@ impl Rig {
         match output {
             Output::Apply(operations) => self.apply(operations),
             Output::Dump(dump) => self.pending.push_back(Pending::Dump(dump)),
+            Output::Ask(question) => self.pending.push_back(Pending::Ask(question)),
+            Output::LookUp(key) => self.pending.push_back(Pending::LookUp(key)),
             Output::Journal(text) => self.journal = text,
             Output::Outcome(subject, outcome) => self.outcomes.push((subject, outcome)),
             Output::Adopted { address, way } => self.adopted.push((address, way)),
@@ -286,12 +302,16 @@ impl Rig {
             }
             Pending::Dump(Dump::LanRoutes) => {
                 let scope = self.core.scope();
-                let named = |i: InterfaceIndex| {
-                    self.kernel.interface(i).is_some_and(|i| scope.interfaces.contains(&i.name))
-                };
-                let over = |r: &Route| r.legs.iter().any(|leg| named(leg.interface));
-                let routes = self.dump(|r| scope.tables.contains(&r.key.table) && over(r));
+                let routes = self.dump(|r| scope.holds(&self.kernel, r));
                 self.core.handle(now, Input::LanRoutes(routes));
+            }
+            Pending::Ask(question) => {
+                let answer = self.answers.clone().unwrap_or_else(|| self.kernel.answer(&question));
+                self.core.handle(now, Input::Answered(question, answer));
+            }
+            Pending::LookUp(key) => {
+                let routes = self.dump(|r| r.key == key);
+                self.core.handle(now, Input::LookedUp(key, routes));
             }
             Pending::Told(Notification::RouteAdded(route)) => {
                 self.core.handle(now, Input::RouteAdded(Route::clone(&route)));
@@ -420,6 +440,7 @@ pub(super) fn route(destination: &str, gateway: &str, interface: InterfaceIndex,
         scope: 0,
         source: None,
         legs,
+        kind: RouteType::Unicast,
         nexthop_id: None,
         encapsulated: false,
         linkdown: false,

@@ -4,6 +4,7 @@ mod automatic;
 mod commands;
 mod dead_router;
 mod examples;
+mod in_front;
 mod leases;
 mod link;
 mod networkd;

@@ -289,6 +289,14 @@ impl Host {
         match output {
             reconcile::Output::Apply(operations) => self.carry_out(operations),
             reconcile::Output::Dump(what) => daemon.dump(what, &self.kernel),
+            reconcile::Output::Ask(question) => {
+                let answer = self.kernel.answer(&question);
+                daemon.feedback.push_back(Feedback::Reconcile(reconcile::Input::Answered(question, answer)));
+            }
+            reconcile::Output::LookUp(key) => {
+                let found = self.kernel.routes_at(&key);
+                daemon.feedback.push_back(Feedback::Reconcile(reconcile::Input::LookedUp(key, found)));
+            }
             reconcile::Output::Journal(text) => self.journal = Some(text),
             reconcile::Output::Found(found) => daemon.feedback.push_back(Feedback::Found(found)),
             reconcile::Output::Notice(notice) => self.notices.push(notice.to_string()),

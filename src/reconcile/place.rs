@@ -1,0 +1,216 @@
+//! Where an overlay may stand, so that no packet is let through, or let out another way, that was refused or diverted
+//! before. Pure functions.
+//!
+//! The kernel looks for the longest prefix, then for the type of service, then for the lowest metric; of equals the
+//! first decides. An overlay belongs to an original, in whose place it decides:
+//!
+//! ```text
+//! metric  10   prohibit               in front of the original: nothing that we add has an effect, so nothing is added
+//! metric  99   <- the only place      taken by any other route, of whatever type: nothing is added
+//! metric 100   default via a dev i    the original
+//! metric 300   prohibit               behind the original: an overlay may stand in front of it as the original does
+//! ```
+//!
+//! An overlay without an original of its own prefix (a host's, or that of a destination that has no other route) takes
+//! packets from what decided for them by a shorter prefix. If that is a route that refuses them, or one of an interface
+//! that the administrator has excluded, nothing is added either.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+
+use super::lan::{LanId, SubjectId};
+use super::lans::Lans;
+use super::order::foreign;
+use super::route::{KERNEL, PROTOCOL, Place, Route};
+use super::table::{Group, RouteTable};
+use crate::interface::InterfaceIndex;
+
+/// Why there is no place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Obstacle {
+    /// This route has the place, or nothing may stand in front of it.
+    Route(Arc<Route>),
+    /// There is no metric below the original's.
+    NoMetric,
+}
+
+/// Which routes are neither stood in for nor passed: those that send no packets on, and those by an interface that the
+/// administrator has excluded.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Untouched<'a> {
+    pub(super) excluded: &'a BTreeSet<InterfaceIndex>,
+}
+
+impl Untouched<'_> {
+    pub(super) fn holds(&self, route: &Route) -> bool {
+        !route.is_unicast() || route.legs.iter().any(|leg| self.excluded.contains(&leg.interface))
+    }
+}
+
+/// The route of a host's home that is gone with its interface: how long its prefix was, and its metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Home {
+    pub(super) prefix_length: u8,
+    pub(super) metric: u32,
+}
+
+/// What an overlay's place depends on.
+pub(super) struct Surroundings<'a> {
+    /// All routes of its group, in the kernel's order.
+    pub(super) routes: &'a [Arc<Route>],
+    /// What it stands in front of; it may be gone.
+    pub(super) original: Option<&'a Arc<Route>>,
+    /// Metrics of routes that are gone and expected back: theirs is no place.
+    pub(super) awaited: &'a [u32],
+    pub(super) untouched: Untouched<'a>,
+}
+
+impl Surroundings<'_> {
+    /// The one metric that an overlay may have. `alone`: that of one that has no original.
+    pub(super) fn position(&self, alone: u32) -> Result<(u32, Place), Obstacle> {
+        let taken_by = |route: &Arc<Route>| Obstacle::Route(Arc::clone(route));
+        let Some(original) = self.original else {
+            if let Some(first) = foreign(self.routes).next() {
+                return Err(taken_by(first));
+            }
+            return Ok((self.below(alone + 1), Place::Alone));
+        };
+        if let Some(refusing) = self.before(original).find(|route| !route.is_unicast()) {
+            return Err(taken_by(refusing));
+        }
+        let v4 = original.key.destination.addr().is_ipv4();
+        let metric = match original.key.metric {
+            0 if v4 => {
+                let first =
+                    self.before(original).find(|route| route.key.metric == 0 && self.untouched.holds(route));
+                return first.map_or(Ok((0, Place::Before)), |first| Err(taken_by(first)));
+            }
+            0 | 1 if !v4 => return Err(Obstacle::NoMetric),
+            metric => self.below(metric),
+        };
+        let is_passed = |route: &&Arc<Route>| route.key.metric > metric && self.untouched.holds(route);
+        let taken = foreign(self.routes).find(|route| route.key.metric == metric);
+        match taken.or_else(|| self.before(original).find(is_passed)) {
+            Some(route) => Err(taken_by(route)),
+            None => Ok((metric, Place::Alone)),
+        }
+    }
+
+    /// Whether an overlay that stands passes nothing but what it stands in for.
+    pub(super) fn is_allowed(&self, own: &Route) -> bool {
+        let stood_in_for = |route: &Route| {
+            self.awaited.iter().any(|metric| (own.key.metric..=route.key.metric).contains(metric))
+        };
+        let position = |wanted: &Route| self.routes.iter().position(|route| route.is_same(wanted));
+        let own_position = position(own);
+        let is_behind = |route: &Route| match own.key.metric.cmp(&route.key.metric) {
+            std::cmp::Ordering::Less => true,
+            std::cmp::Ordering::Equal => own_position < position(route),
+            std::cmp::Ordering::Greater => false,
+        };
+        let mut concerned: Box<dyn Iterator<Item = &Arc<Route>>> = match self.original {
+            Some(original) => Box::new(self.before(original)),
+            None => Box::new(foreign(self.routes)),
+        };
+        !concerned.any(|r| self.untouched.holds(r) && is_behind(r) && !stood_in_for(r))
+    }
+
+    /// The routes of others that the kernel prefers to the original. One that is gone is behind its equals.
+    fn before<'r>(&'r self, original: &'r Arc<Route>) -> impl Iterator<Item = &'r Arc<Route>> {
+        let all = foreign(self.routes).take_while(|route| !route.is_same(original));
+        all.filter(|route| route.key.metric <= original.key.metric)
+    }
+
+    /// The next metric below one that is nobody's who is expected back.
+    fn below(&self, metric: u32) -> u32 {
+        let mut metric = metric.saturating_sub(1);
+        while metric > 1 && self.awaited.contains(&metric) {
+            metric -= 1;
+        }
+        metric
+    }
+}
+
+/// What would decide for packets to `group` if there were no route of ours, provided that nothing may be put in front of
+/// it. `home`: the route that led there and went with its interface.
+pub(super) fn in_the_way(
+    table: &RouteTable,
+    group: Group,
+    home: Option<Home>,
+    untouched: Untouched<'_>,
+) -> Option<Arc<Route>> {
+    if untouched.excluded.is_empty() && table.refusing().next().is_none() {
+        return None;
+    }
+    // Packets of a service with a route of its own in this very group are not taken by one of another.
+    let has_own_route = |tos: &u8| table.group(Group { tos: *tos, ..group }).next().is_some();
+    let others = table.services().filter(|tos| *tos != group.tos && !has_own_route(tos));
+    let services: BTreeSet<u8> = others.chain([group.tos]).collect();
+    services.into_iter().find_map(|tos| decides(table, group, tos, home).filter(|r| untouched.holds(r)))
+}
+
+/// The route of others that decides for packets of this type of service to all of a group. None: none, or the one that
+/// went home.
+fn decides(table: &RouteTable, group: Group, tos: u8, home: Option<Home>) -> Option<Arc<Route>> {
+    for length in (0..group.destination.prefix_len()).rev() {
+        let prefix = IpNet::new(group.destination.addr(), length).ok()?.trunc();
+        let of =
+            |tos| table.group(Group { destination: prefix, tos, ..group }).filter(|r| r.protocol != PROTOCOL);
+        let others = if tos == 0 { None } else { Some(of(0)) };
+        let first = of(tos).chain(others.into_iter().flatten()).next();
+        let at_home = home.filter(|home| home.prefix_length == length);
+        match (first, at_home) {
+            (Some(first), Some(home)) if home.metric < first.key.metric => return None,
+            (Some(first), _) => return Some(Arc::clone(first)),
+            (None, Some(_)) => return None,
+            (None, None) => {}
+        }
+    }
+    None
+}
+
+/// Whether a route of others leads to an address by a longer prefix than that of its group.
+pub(super) fn is_more_specific(table: &RouteTable, group: Group, address: IpAddr) -> bool {
+    let longer = (group.destination.prefix_len() + 1)..=group.destination.max_prefix_len();
+    let prefixes = longer.filter_map(|length| IpNet::new(address, length).ok());
+    let groups = prefixes.map(|prefix| Group { destination: prefix.trunc(), ..group });
+    groups.into_iter().any(|group| table.group(group).any(|route| route.protocol != PROTOCOL))
+}
+
+/// The metrics that the routes to the subnets of LANs have, or had until their interface fell.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Homes(BTreeMap<(LanId, IpNet), u32>);
+
+impl Homes {
+    /// Takes over what stands; of interfaces that are down what is known stays.
+    pub(super) fn learn(&mut self, lans: &Lans, table: &RouteTable) {
+        for (id, lan) in lans.iter().filter(|(_, lan)| lan.in_plan && lan.up) {
+            for prefix in lan.addresses.iter().map(|home| home.address.prefix.trunc()) {
+                let leads = |r: &&Arc<Route>| {
+                    r.protocol == KERNEL && r.legs.iter().any(|leg| Some(leg.interface) == lan.index)
+                };
+                match table.group(Group::main(prefix)).find(leads) {
+                    Some(route) => self.0.insert((id, prefix), route.key.metric),
+                    None => self.0.remove(&(id, prefix)),
+                };
+            }
+        }
+        self.0.retain(|(id, _), _| lans.get(*id).is_some_and(|lan| lan.in_plan));
+    }
+
+    /// The route that led to a subject at home, if its interface is down.
+    pub(super) fn gone(&self, lans: &Lans, subject: SubjectId) -> Option<Home> {
+        let lan = lans.get(subject.lan).filter(|lan| !lan.up)?;
+        let prefixes = lan.addresses.iter().map(|home| home.address.prefix.trunc());
+        let longest = prefixes.filter(|p| p.contains(&subject.address)).max_by_key(IpNet::prefix_len)?;
+        let usual = if subject.address.is_ipv4() { 0 } else { CONNECTED_IPV6 };
+        let metric = self.0.get(&(subject.lan, longest)).copied().unwrap_or(usual);
+        Some(Home { prefix_length: longest.prefix_len(), metric })
+    }
+}
+
+/// The metric that the kernel gives its IPv6 routes to subnets.
+const CONNECTED_IPV6: u32 = 256;

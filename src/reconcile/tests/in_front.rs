@@ -1,0 +1,492 @@
+//! What others put in front of a route, or in the way of an overlay, is never passed: kill switches, routes of excluded
+//! interfaces, and whatever has the one place that an overlay may have.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use proptest::prelude::*;
+
+use super::rig::{ETH0, ETH1, Rig, STATIC, by, ip, kernel, route, route_text, settings, stand_in};
+use crate::engine::Outcome;
+use crate::interface::InterfaceIndex;
+use crate::reconcile::mirror::Insert;
+use crate::reconcile::{Answer, MAIN_TABLE, Mirror, PROTOCOL, Refusal, Route, RouteKey, RouteType, Settings};
+
+const HOME: (&str, &str) = ("10.0.0.9", "eth0");
+const AWAY: (&str, &str) = ("10.1.0.9", "eth1");
+const NEVER: [&str; 0] = [];
+
+fn refusing(kind: RouteType, destination: &str, metric: u32) -> Route {
+    Route { kind, legs: Vec::new(), ..route(destination, "-", ETH0, metric) }
+}
+
+fn prohibit(destination: &str, metric: u32) -> Route {
+    refusing(RouteType::Prohibit, destination, metric)
+}
+
+/// Two default routes, and the destination leads by the first.
+fn uplinks(destination: &str, via: [&str; 2]) -> Rig {
+    let mut rig = Rig::watching(&["eth0", "eth1", "eth2"]);
+    rig.add(&route(destination, via[0], ETH0, 100));
+    rig.add(&route(destination, via[1], ETH1, 200));
+    rig.lead(destination, &[(via[0], "eth0")]);
+    rig.take_operations();
+    rig.take_notices();
+    rig
+}
+
+fn told(rig: &mut Rig, event: &str) -> Vec<String> {
+    rig.take_notices().into_iter().filter(|line| line.split(' ').next() == Some(event)).collect()
+}
+
+const FAMILIES: [(&str, [&str; 2], &str); 2] =
+    [("0.0.0.0/0", ["10.0.0.9", "10.1.0.9"], "203.0.113.1"), ("::/0", ["fd00::9", "fd01::9"], "2001:db8::1")];
+
+const TYPES: [RouteType; 5] = [
+    RouteType::Blackhole,
+    RouteType::Unreachable,
+    RouteType::Prohibit,
+    RouteType::Throw,
+    RouteType::Other(2),
+];
+
+#[test]
+fn a_kill_switch_just_below_the_original_is_not_passed_and_its_removal_lets_the_overlay_in() {
+    for (destination, via, target) in FAMILIES {
+        for kind in TYPES {
+            let mut rig = uplinks(destination, via);
+            let switch = refusing(kind, destination, 99);
+            rig.add(&switch);
+            rig.lead(destination, &[(via[1], "eth1")]);
+            assert_eq!(rig.own(), NEVER, "{kind:?}");
+            assert_eq!(rig.kernel.lookup(&ip(target)).unwrap().kind, kind);
+            let lines = told(&mut rig, "overlay-blocked");
+            assert_eq!(lines.len(), 1, "{lines:?}");
+            let name = if destination == "::/0" { "default6" } else { "default" };
+            let cause = format!("cause=\"{} {name} metric 99\"", kind.word().unwrap());
+            assert!(lines[0].contains(&cause), "{lines:?}");
+            assert_eq!(rig.core.troubles()[0].blocked.as_deref(), lines[0].split('"').nth(3));
+            rig.wait(Duration::from_secs(120));
+            assert_eq!((rig.own(), told(&mut rig, "overlay-blocked")), (Vec::new(), Vec::new()));
+            rig.delete(&switch);
+            assert_eq!(rig.kernel.lookup(&ip(target)).unwrap().protocol, PROTOCOL);
+            assert_eq!(told(&mut rig, "overlay-blocked-cleared").len(), 1);
+            assert_eq!(rig.core.troubles(), []);
+        }
+    }
+}
+
+#[test]
+fn a_kill_switch_that_takes_the_place_of_the_overlay_stays() {
+    for (destination, via, target) in FAMILIES {
+        let mut rig = uplinks(destination, via);
+        rig.lead(destination, &[(via[1], "eth1")]);
+        assert_eq!(rig.own().len(), 1);
+        rig.event(|kernel| kernel.add_route(&prohibit(destination, 99), Insert::Replace).unwrap());
+        rig.wait(Duration::from_secs(600));
+        assert_eq!(rig.own(), NEVER);
+        assert_eq!(rig.kernel.lookup(&ip(target)).unwrap().kind, RouteType::Prohibit);
+        rig.delete(&prohibit(destination, 99));
+        rig.wait(Duration::from_secs(61));
+        assert_eq!(rig.own().len(), 1);
+    }
+}
+
+#[test]
+fn a_kill_switch_far_in_front_keeps_everything_out_and_one_behind_does_not() {
+    for (destination, via, target) in FAMILIES {
+        let mut rig = uplinks(destination, via);
+        rig.add(&prohibit(destination, 150));
+        rig.lead(destination, &[(via[1], "eth1")]);
+        assert_eq!(rig.kernel.lookup(&ip(target)).unwrap().protocol, PROTOCOL);
+        rig.add(&prohibit(destination, 10));
+        assert_eq!(rig.own(), NEVER);
+        rig.delete(&prohibit(destination, 10));
+        assert_eq!(rig.own().len(), 1);
+        // The original is deleted for good: of what is left the kill switch decides.
+        rig.delete(&route(destination, via[0], ETH0, 100));
+        rig.wait(Duration::from_secs(5));
+        assert_eq!(rig.kernel.lookup(&ip(target)).unwrap().kind, RouteType::Prohibit);
+    }
+}
+
+#[test]
+fn a_destination_without_a_route_does_not_lead_out_of_what_refuses_it() {
+    for refused in ["203.0.113.0/24", "203.0.0.0/16", "0.0.0.0/0"] {
+        for metric in [0, 10, 50, 51, 4000] {
+            let mut rig = Rig::watching(&["eth0", "eth1", "eth2"]);
+            rig.add(&prohibit(refused, metric));
+            rig.lead("203.0.113.0/24", &[AWAY]);
+            assert_eq!(rig.own(), NEVER, "{refused} {metric}");
+            rig.delete(&prohibit(refused, metric));
+            assert_eq!(rig.own().len(), 1);
+        }
+    }
+}
+
+#[test]
+fn a_route_that_no_listing_shows_is_looked_up_and_named() {
+    for (destination, via, _) in FAMILIES {
+        let mut rig = uplinks(destination, via);
+        rig.event(|kernel| {
+            kernel.add_interface(super::rig::interface(
+                InterfaceIndex(9),
+                "tun0",
+                &["10.9.0.1/24", "fd09::1/64"],
+            ))
+        });
+        let stranger = Route { protocol: 186, ..route(destination, "-", InterfaceIndex(9), 99) };
+        rig.add(&stranger);
+        rig.lead(destination, &[(via[1], "eth1")]);
+        rig.wait(Duration::from_secs(300));
+        assert_eq!(rig.own(), NEVER);
+        let lines = told(&mut rig, "overlay-blocked");
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert!(lines[0].contains("dev tun0 metric 99\" action="), "{lines:?}");
+        rig.delete(&stranger);
+        assert_eq!(rig.own().len(), 1);
+        assert_eq!(told(&mut rig, "overlay-blocked-cleared").len(), 1);
+    }
+}
+
+#[test]
+fn a_place_that_falls_vacant_without_a_word_is_taken_in_time() {
+    let mut rig = uplinks("0.0.0.0/0", FAMILIES[0].1);
+    let tun = InterfaceIndex(9);
+    rig.event(|kernel| kernel.add_interface(super::rig::interface(tun, "tun0", &["10.9.0.1/24"])));
+    rig.add(&route("0.0.0.0/0", "-", tun, 99));
+    rig.lead("0.0.0.0/0", &[AWAY]);
+    assert_eq!(rig.own(), NEVER);
+    rig.event(|kernel| kernel.set_up(tun, false));
+    rig.wait(Duration::from_secs(1));
+    assert_eq!(rig.own().len(), 1);
+}
+
+#[test]
+fn hosts_are_not_led_out_of_what_refuses_them_at_home() {
+    for (subject, home, away, route_home) in
+        [("10.0.0.2", "10.0.0.0/24", "10.1.0.2", 0), ("fd00::2", "fd00::/64", "fd01::2", 256)]
+    {
+        let length = home.parse::<IpNet>().unwrap().prefix_len();
+        let host = if subject.contains(':') { 128 } else { 32 };
+        let prefix = |length: u8| IpNet::new(ip(subject), length).unwrap().trunc().to_string();
+        for (refused, metric, is_respected) in [
+            (prefix(host), 5, true),
+            (prefix(host), 5000, true),
+            (prefix(length + 1), 5000, true),
+            (prefix(length - 8), 1, false),
+            (home.to_owned(), 5000, false),
+            (prefix(0), 1, false),
+        ] {
+            let mut rig = Rig::new();
+            rig.add(&prohibit(&refused, metric));
+            rig.detour("eth0", subject, "eth1", away);
+            assert_eq!(rig.own().is_empty(), is_respected, "{refused} metric {metric}");
+            if is_respected {
+                assert_eq!(rig.last_outcome("eth0", subject), Some(&Outcome::Refused(17)));
+                assert_eq!(told(&mut rig, "overlay-blocked").len(), 1);
+            }
+            // The route home goes with its interface; what it stood in front of is still behind it.
+            rig.event(|kernel| kernel.set_up(ETH0, false));
+            rig.wait(Duration::from_secs(1));
+            let is_led = rig.kernel.lookup(&ip(subject)).is_some_and(|route| route.protocol == PROTOCOL);
+            assert_eq!(is_led, !is_respected, "{refused} metric {metric}, eth0 down");
+            rig.event(|kernel| kernel.set_up(ETH0, true));
+            rig.wait(Duration::from_secs(1));
+            assert_eq!(rig.own().is_empty(), is_respected, "{refused} metric {metric}, eth0 up again");
+            rig.delete(&prohibit(&refused, metric));
+            assert_eq!(rig.own().len(), 1, "{refused} metric {metric} deleted");
+        }
+        // One that takes the place of the route home.
+        let mut rig = Rig::new();
+        rig.event(|kernel| kernel.add_route(&prohibit(home, route_home), Insert::Replace).unwrap());
+        rig.detour("eth0", subject, "eth1", away);
+        assert_eq!(rig.own(), NEVER, "{home}");
+    }
+}
+
+#[test]
+fn gateways_and_groups_respect_it_as_well() {
+    let mut rig = Rig::new();
+    rig.add(&route("0.0.0.0/0", "10.0.0.9", ETH0, 100));
+    rig.add(&prohibit("0.0.0.0/0", 99));
+    rig.detour("eth0", "10.0.0.9", "eth1", "10.1.0.9");
+    assert!(rig.own().iter().all(|own| own.starts_with("10.0.0.9/32")), "{:?}", rig.own());
+    assert_eq!(told(&mut rig, "overlay-blocked").len(), 1);
+    rig.delete(&prohibit("0.0.0.0/0", 99));
+    assert_eq!(rig.own().len(), 2);
+
+    let mut rig = Rig::watching(&["eth0", "eth1", "eth2"]);
+    rig.add(&route("198.51.100.0/24", "10.0.0.9", ETH0, 100));
+    rig.add(&prohibit("198.51.100.0/24", 99));
+    rig.member("eth0", stand_in("eth1"));
+    assert!(!rig.own().iter().any(|own| own.starts_with("198.51.100")), "{:?}", rig.own());
+    rig.delete(&prohibit("198.51.100.0/24", 99));
+    assert!(rig.own().iter().any(|own| own.starts_with("198.51.100")), "{:?}", rig.own());
+}
+
+#[test]
+fn the_overlay_has_no_other_metric_when_it_has_changed() {
+    for (destination, via, target) in FAMILIES {
+        let third = if destination == "::/0" { "fd02::9" } else { "10.2.0.9" };
+        let mut rig = uplinks(destination, via);
+        rig.lead(destination, &[(via[1], "eth1")]);
+        rig.lead(destination, &[(third, "eth2")]);
+        assert_eq!(rig.own().len(), 1);
+        assert!(rig.own()[0].contains("dev 4 metric 99"), "{:?}", rig.own());
+        assert_eq!(rig.gateway_to(target), Some(ip(third)));
+        assert_eq!(rig.gaps, NEVER);
+        // A stranger, whom no listing shows, has the metric below.
+        rig.event(|kernel| {
+            kernel.add_interface(super::rig::interface(
+                InterfaceIndex(9),
+                "tun0",
+                &["10.9.0.1/24", "fd09::1/64"],
+            ))
+        });
+        rig.add(&route(destination, "-", InterfaceIndex(9), 98));
+        rig.lead(destination, &[(via[1], "eth1")]);
+        assert_eq!(rig.own().len(), 1);
+        assert!(rig.own()[0].contains("dev 3 metric 99"), "{:?}", rig.own());
+    }
+}
+
+/// A VPN on an interface that is excluded.
+fn vpn(metric: u32) -> Rig {
+    let tun = InterfaceIndex(9);
+    let mut kernel = kernel();
+    kernel.add_interface(super::rig::interface(tun, "tun0", &["10.9.0.1/24", "fd09::1/64"]));
+    kernel.add_route(&route("0.0.0.0/0", "-", tun, metric), Insert::Exclusive).unwrap();
+    let excluded = ["tun0".to_owned()].into();
+    let mut rig = Rig::watching_under(
+        kernel,
+        &["eth0", "eth1", "eth2"],
+        Settings { excluded, watches: true, ..settings() },
+    );
+    rig.add(&route("0.0.0.0/0", "10.0.0.9", ETH0, 100));
+    rig.add(&route("0.0.0.0/0", "10.1.0.9", ETH1, 200));
+    rig
+}
+
+#[test]
+fn nothing_is_put_in_front_of_a_route_by_an_excluded_interface() {
+    for metric in [0, 50, 98] {
+        let mut rig = vpn(metric);
+        rig.lead("0.0.0.0/0", &[HOME]);
+        assert_eq!(rig.own(), NEVER);
+        rig.lead("0.0.0.0/0", &[AWAY]);
+        assert_eq!(rig.own(), ["0.0.0.0/0 via 10.1.0.9 dev 3 metric 99 src 10.1.0.1"], "it stays behind");
+        assert_eq!(rig.kernel.lookup(&ip("203.0.113.1")).unwrap().legs[0].interface, InterfaceIndex(9));
+    }
+    let mut rig = vpn(99);
+    rig.lead("0.0.0.0/0", &[AWAY]);
+    assert_eq!(rig.own(), NEVER);
+    assert!(told(&mut rig, "overlay-blocked")[0].contains("cause=\"default dev tun0 metric 99\""));
+}
+
+#[test]
+fn a_host_is_not_led_out_of_a_route_by_an_excluded_interface() {
+    let mut rig = vpn(0);
+    rig.add(&route("10.0.0.0/25", "-", InterfaceIndex(9), 0));
+    rig.detour("eth0", "10.0.0.2", "eth1", "10.1.0.2");
+    rig.detour("eth0", "10.0.0.200", "eth1", "10.1.0.200");
+    assert_eq!(rig.own().len(), 1, "{:?}", rig.own());
+    assert!(rig.own()[0].starts_with("10.0.0.200/32"));
+}
+
+// ----- any table, against a lookup that is written down as the kernel's rules are
+
+#[derive(Debug, Clone)]
+struct Table {
+    others: Vec<Route>,
+    /// What the watch leads: to which hop.
+    leads: Vec<(usize, usize)>,
+    /// Hosts that take a detour.
+    hosts: Vec<usize>,
+    /// Gateways that do.
+    gateway: bool,
+}
+
+const PREFIXES: [&str; 6] =
+    ["0.0.0.0/0", "10.0.0.0/8", "10.0.0.0/24", "10.0.0.2/32", "198.51.100.0/24", "198.51.100.7/32"];
+const HOSTS: [&str; 2] = ["10.0.0.2", "10.0.0.3"];
+const ASKED: [&str; 6] = ["10.0.0.2", "10.0.0.3", "10.0.0.9", "10.7.0.1", "198.51.100.7", "203.0.113.1"];
+const HOPS: [(&str, &str); 3] = [("10.0.0.9", "eth0"), ("10.1.0.9", "eth1"), ("10.2.0.9", "eth2")];
+
+fn table() -> impl Strategy<Value = Table> {
+    let metric =
+        prop_oneof![Just(0u32), Just(1), Just(49), Just(50), Just(98), Just(99), Just(100), Just(101)];
+    let other = (0..PREFIXES.len(), metric, 0..7usize, prop_oneof![4 => Just(0u8), 1 => Just(0x10)]);
+    let other = other.prop_map(|(prefix, metric, what, tos)| {
+        let made = match what {
+            0 => refusing(RouteType::Prohibit, PREFIXES[prefix], metric),
+            1 => refusing(RouteType::Throw, PREFIXES[prefix], metric),
+            2 => route(PREFIXES[prefix], "-", InterfaceIndex(9), metric),
+            3 => Route { protocol: 186, ..route(PREFIXES[prefix], "10.1.0.9", ETH1, metric) },
+            4 => route(PREFIXES[prefix], "10.1.0.9", ETH1, metric),
+            _ => route(PREFIXES[prefix], "10.0.0.9", ETH0, metric),
+        };
+        Route { key: RouteKey { tos, ..made.key }, ..made }
+    });
+    let lead = (prop_oneof![Just(0usize), Just(4), Just(5)], 0..3usize);
+    (
+        prop::collection::vec(other, 0..9),
+        prop::collection::vec(lead, 0..3),
+        prop::collection::vec(0..2usize, 0..3),
+        any::<bool>(),
+    )
+        .prop_map(|(others, leads, hosts, gateway)| Table { others, leads, hosts, gateway })
+}
+
+/// Longest prefix, then the type of service of the packet before none, then the lowest metric, then the first.
+fn decides<'k>(
+    kernel: &'k Mirror,
+    to: IpAddr,
+    tos: u8,
+    counts: impl Fn(&Route) -> bool,
+) -> Option<&'k Arc<Route>> {
+    let fits = |route: &&Arc<Route>| {
+        route.key.table == MAIN_TABLE
+            && route.key.destination.contains(&to)
+            && (route.key.tos == 0 || route.key.tos == tos)
+            && counts(route)
+    };
+    let rank = |route: &Arc<Route>| {
+        (u8::MAX - route.key.destination.prefix_len(), route.key.tos == 0, route.key.metric)
+    };
+    // Of equals `min_by_key` takes the first.
+    kernel.routes().iter().filter(fits).min_by_key(|route| rank(route))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_packet_passes_that_was_refused_or_diverted_without_us(table in table()) {
+        let mut kernel = kernel();
+        kernel.add_interface(super::rig::interface(InterfaceIndex(9), "tun0", &["10.9.0.1/24"]));
+        for other in &table.others {
+            let _ = kernel.add_route(other, Insert::Append);
+        }
+        let excluded = ["tun0".to_owned()].into();
+        let under = Settings { excluded, watches: true, ..settings() };
+        let mut rig = Rig::watching_under(kernel, &["eth0", "eth1", "eth2"], under);
+        for (prefix, hop) in &table.leads {
+            rig.decide_way(PREFIXES[*prefix], by(&[HOPS[*hop]]));
+        }
+        for host in &table.hosts {
+            rig.detour("eth0", HOSTS[*host], "eth1", "10.1.0.2");
+        }
+        if table.gateway {
+            rig.detour("eth0", "10.0.0.9", "eth2", "10.2.0.9");
+        }
+        rig.wait(Duration::from_secs(70));
+        for to in ASKED {
+            for tos in [0, 0x10] {
+                let before = decides(&rig.kernel, ip(to), tos, |route| route.protocol != PROTOCOL);
+                let after = decides(&rig.kernel, ip(to), tos, |_| true);
+                let is_untouched = |route: &Route| {
+                    !route.is_unicast() || route.legs.iter().any(|leg| leg.interface == InterfaceIndex(9))
+                };
+                if let Some(before) = before.filter(|route| is_untouched(route)) {
+                    let after = after.unwrap();
+                    prop_assert!(
+                        after.is_same(before),
+                        "{} tos {}: {} instead of {:?} {}", to, tos, route_text(after), before.kind, route_text(before)
+                    );
+                }
+            }
+        }
+        // It holds while it changes as well, and what kept an overlay out no longer does when it is gone.
+        let others: Vec<Route> = rig.kernel.routes().iter().filter(|r| r.protocol == STATIC && is_refusing(r)).map(|r| Route::clone(r)).collect();
+        for other in others {
+            rig.delete(&other);
+        }
+        rig.wait(Duration::from_secs(70));
+        let waits = rig.core.troubles().into_iter().filter(|t| t.blocked.as_deref().is_some_and(|by| by.starts_with("prohibit") || by.starts_with("throw")));
+        prop_assert_eq!(waits.count(), 0);
+    }
+}
+
+fn is_refusing(route: &Route) -> bool {
+    !route.is_unicast()
+}
+
+// ----- the kernel is asked
+
+fn rules(answer: Result<Answer, Refusal>) -> Rig {
+    let mut rig = uplinks("0.0.0.0/0", FAMILIES[0].1);
+    rig.answers = Some(answer);
+    rig.lead("0.0.0.0/0", &[AWAY]);
+    rig.wait(Duration::from_secs(2));
+    rig
+}
+
+fn leaves(interface: InterfaceIndex, gateway: &str, table: u32) -> Answer {
+    Answer { kind: RouteType::Unicast, interface: Some(interface), gateway: Some(ip(gateway)), table }
+}
+
+#[test]
+fn a_kernel_that_does_otherwise_is_told_of_once_and_once_that_it_no_longer_does() {
+    let mut rig = rules(Ok(leaves(ETH0, "10.0.0.9", 200)));
+    let lines = told(&mut rig, "route-overridden");
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].contains("by=10.1.0.9%eth1 asked=192.0.2.1 kernel=\"via 10.0.0.9 dev eth0 table 200\""));
+    let found = rig.core.watched().routes[0].overridden.clone().unwrap();
+    assert_eq!((found.kernel.as_str(), found.is_excluded), ("via 10.0.0.9 dev eth0 table 200", false));
+    rig.wait(Duration::from_secs(120));
+    assert_eq!(rig.take_notices(), NEVER);
+    // Rules change without a word; the slow timer finds out.
+    rig.answers = None;
+    rig.wait(Duration::from_secs(11));
+    assert_eq!(told(&mut rig, "route-overridden-cleared").len(), 1);
+    assert_eq!(rig.core.watched().routes[0].overridden, None);
+}
+
+#[test]
+fn what_refuses_is_named_by_its_route_or_by_what_the_kernel_says() {
+    let refuses = Refusal::new(nix::errno::Errno::EACCES, "Permission denied");
+    let mut rig = rules(Err(refuses));
+    assert!(told(&mut rig, "route-overridden")[0].contains("kernel=\"prohibit\""));
+    let mut rig = uplinks("0.0.0.0/0", FAMILIES[0].1);
+    rig.add(&refusing(RouteType::Unreachable, "0.0.0.0/0", 10));
+    rig.wait(Duration::from_secs(2));
+    assert!(told(&mut rig, "route-overridden")[0].contains("kernel=\"unreachable default metric 10\""));
+}
+
+#[test]
+fn an_answer_that_passes_is_no_news() {
+    let mut rig = rules(Ok(leaves(ETH1, "10.1.0.9", 254)));
+    rig.answers = Some(Ok(leaves(ETH0, "10.0.0.9", 254)));
+    rig.add(&route("198.51.100.0/24", "10.0.0.9", ETH0, 0));
+    rig.wait(Duration::from_millis(300));
+    rig.answers = None;
+    rig.add(&route("198.51.101.0/24", "10.0.0.9", ETH0, 0));
+    rig.wait(Duration::from_secs(30));
+    assert_eq!(told(&mut rig, "route-overridden"), NEVER);
+}
+
+#[test]
+fn a_vpn_on_an_excluded_interface_is_told_of_and_no_fault() {
+    let mut rig = vpn(50);
+    rig.lead("0.0.0.0/0", &[HOME]);
+    rig.wait(Duration::from_secs(2));
+    let lines = told(&mut rig, "route-overridden");
+    assert!(lines[0].contains("kernel=\"dev tun0 table main\" cause=\"a route by an excluded"), "{lines:?}");
+    assert!(rig.core.watched().routes[0].overridden.as_ref().unwrap().is_excluded);
+}
+
+#[test]
+fn it_is_asked_for_what_no_other_route_leads_to_and_first_for_a_target() {
+    let mut rig = uplinks("0.0.0.0/0", FAMILIES[0].1);
+    rig.watch
+        .targets
+        .insert(super::rig::destination("0.0.0.0/0"), vec![ip("198.51.100.7"), ip("203.0.113.9")]);
+    rig.add(&route("198.51.100.0/24", "10.2.0.9", InterfaceIndex(4), 0));
+    rig.answers = Some(Ok(leaves(ETH0, "10.0.0.8", 254)));
+    rig.lead("0.0.0.0/0", &[AWAY]);
+    rig.wait(Duration::from_secs(2));
+    assert!(told(&mut rig, "route-overridden")[0].contains(" asked=203.0.113.9 "));
+}
