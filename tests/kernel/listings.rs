@@ -155,12 +155,13 @@ fn the_way_of_a_packet_is_told() {
         ip("route add 10.99.0.0/24 via 10.2.0.9");
         let mut hop = |address: &str| world.kernel.hop(address.parse().unwrap(), None);
         let near = hop("10.1.0.7").unwrap();
-        assert_eq!((near.interface, near.gateway, near.is_local), (Some(lan), None, false));
+        assert_eq!((near.interface, near.gateway, near.is_local()), (Some(lan), None, false));
         assert_eq!(near.source, Some("10.1.0.1".parse().unwrap()));
         let far = hop("10.99.0.1").unwrap();
         assert_eq!((far.interface, far.gateway), (Some(other), Some("10.2.0.9".parse().unwrap())));
         assert_eq!(hop("fd00:1::7").unwrap().interface, Some(lan));
-        assert!(hop("10.1.0.1").unwrap().is_local && hop("fd00:2::1").unwrap().is_local);
+        assert_eq!((far.table, hop("fd00:1::7").unwrap().table), (254, 254));
+        assert!(hop("10.1.0.1").unwrap().is_local() && hop("fd00:2::1").unwrap().is_local());
         for nowhere in ["203.0.113.1", "2001:db8::1"] {
             let refused = hop(nowhere).unwrap_err();
             let is_refusal =

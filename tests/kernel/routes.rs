@@ -1,7 +1,7 @@
 //! Listing routes, and emitting them again with nothing lost.
 
 use faild::kernel::{DryRun, Kernel};
-use faild::reconcile::{Leg, MAIN_TABLE, Operation, PROTOCOL, Place, Route};
+use faild::reconcile::{Leg, MAIN_TABLE, Operation, PROTOCOL, Place, Route, RouteType};
 
 use crate::world::{World, add, in_world, ip, route};
 
@@ -12,7 +12,6 @@ fn routes_over_an_interface_include_second_legs_and_come_once() {
         ip("-6 route add fd50::/64 nexthop via fd00:1::2 dev lanA nexthop via fd00:2::2 dev lanB");
         ip("route add 10.51.0.0/24 via 10.1.0.2 dev lanA");
         ip("route add 10.52.0.0/24 via 10.2.0.2 dev lanB table 100");
-        ip("route add blackhole 10.53.0.0/24");
         let boot = 3;
         let over_b = destinations(&world.routes_over("lanB", boot));
         assert_eq!(over_b, ["10.50.0.0/24", "fd50::/64"]);
@@ -31,6 +30,35 @@ fn routes_over_an_interface_include_second_legs_and_come_once() {
                 .unwrap()
                 .is_empty()
         );
+    });
+}
+
+#[test]
+fn routes_that_refuse_packets_are_listed_whatever_interface_is_asked_for() {
+    in_world(|world| {
+        for (kind, number) in
+            [("blackhole", 1), ("unreachable", 2), ("prohibit", 3), ("throw", 4), ("local", 5)]
+        {
+            ip(&format!("route add {kind} 10.53.{number}.0/24 metric 99"));
+            if kind != "local" {
+                ip(&format!("-6 route add {kind} fd53:{number}::/64 metric 99"));
+            }
+        }
+        ip("route add prohibit 10.54.0.0/24 table 100");
+        ip("route append 10.53.3.0/24 via 10.1.0.2 metric 99");
+        let lan = world.index("lanA");
+        let mut found = world.kernel.routes_over(&[lan], &[MAIN_TABLE]).unwrap();
+        found.retain(|route| route.key.metric == 99);
+        let refusing = found.iter().filter(|route| !route.is_unicast());
+        let words: Vec<_> = refusing.map(|route| (route.kind.word().unwrap(), route.legs.len())).collect();
+        assert_eq!(words.len(), 9, "{words:?}");
+        assert!(words.iter().all(|(_, legs)| *legs == 0));
+        // Equal keys come in the kernel's order.
+        let equal: Vec<&Route> =
+            found.iter().filter(|r| r.key.destination == "10.53.3.0/24".parse().unwrap()).collect();
+        assert_eq!((equal.len(), equal[0].kind), (2, RouteType::Prohibit));
+        let at = world.kernel.routes_at(&equal[0].key).unwrap();
+        assert_eq!((at.len(), at[0].kind), (2, RouteType::Prohibit));
     });
 }
 
