@@ -19,6 +19,12 @@ impl Screen {
         if let Some(rule) = &why.rule {
             head.row(["rule:".into(), format!("[[route]] {}", rule.destination).into()]);
             head.row(["why:".into(), rule.reason.text.as_str().into()]);
+            let is_said = |text: &&String| {
+                why.route.as_ref().is_some_and(|route| route.trouble.as_ref() == Some(*text))
+            };
+            if let Some(trouble) = rule.trouble.as_ref().filter(|text| !is_said(text)) {
+                head.row(["trouble:".into(), trouble.as_str().into()]);
+            }
         }
         if let Some(account) = &why.group {
             head.row(["group:".into(), name(account).into()]);
