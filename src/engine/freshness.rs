@@ -6,10 +6,10 @@
 //! has come, and whatever was believed before, both ends agree again after one round trip.
 //!
 //! ```text
-//!   INQ -> may_answer -> judge -+-> Double:  dropped
-//!                               +-> Behind:  answered, and we ask back ------+
-//!                               +-> Current: counted, and moves us forward   |
-//!   ACK -> on_answer: moves us forwards or backwards <-----------------------+
+//!   INQ -> judge -+-> Double:  dropped
+//!                 +-> Behind:  answered, and we ask back ------+
+//!                 +-> Current: counted, and moves us forward   |
+//!   ACK -> on_answer: moves us forwards or backwards <---------+
 //! ```
 //!
 //! There is no limit on how far ahead an INQ may be: after a silence such a limit refuses the true ones, and an attacker
@@ -25,7 +25,8 @@ use crate::wire::Nonce;
 const TAKEN: usize = 24;
 
 /// INQs of one peer on one path that are answered in one of its intervals: eight a slot, proofs and reports, and as
-/// much again. An attacker who forges a known node must not keep us busy.
+/// much again. An attacker who forges a known node must not keep us busy. Those that are behind have a limit of their own:
+/// a replay must not use up that of true ones.
 const INQUIRIES: u32 = 64;
 
 /// What an INQ is worth.
@@ -45,15 +46,43 @@ pub(super) struct Freshness {
     /// The newest slot of the peer that we know of, and since when. Set together, or the one lies about the other.
     newest: Option<(u32, Instant)>,
     taken: VecDeque<(u32, Nonce)>,
-    /// Since when INQs of the peer are counted, and how many there were: an interval at a time.
-    inquiries: (Instant, u32),
+    /// Current INQs of the peer, and those that were behind.
+    current: Spent,
+    behind: Spent,
     /// The last slot of ours in which we asked back.
     asked_back: Option<u32>,
 }
 
+/// How many INQs there were, and since when: an interval at a time.
+#[derive(Debug, Clone)]
+struct Spent {
+    since: Instant,
+    count: u32,
+}
+
+impl Spent {
+    fn new(now: Instant) -> Self {
+        Self { since: now, count: 0 }
+    }
+
+    fn spend(&mut self, now: Instant, interval: Duration) -> bool {
+        if now.since(self.since) >= interval {
+            *self = Self::new(now);
+        }
+        self.count = self.count.saturating_add(1);
+        self.count <= INQUIRIES
+    }
+}
+
 impl Freshness {
     pub(super) fn new(now: Instant) -> Self {
-        Self { newest: None, taken: VecDeque::new(), inquiries: (now, 0), asked_back: None }
+        Self {
+            newest: None,
+            taken: VecDeque::new(),
+            current: Spent::new(now),
+            behind: Spent::new(now),
+            asked_back: None,
+        }
     }
 
     /// A new boot of the peer: its slots are counted from the beginning.
@@ -68,13 +97,13 @@ impl Freshness {
         self.newest.map(|(sequence, _)| sequence)
     }
 
-    /// Whether one more INQ of the peer is worth an answer: a fixed number in each of its intervals.
-    pub(super) fn may_answer(&mut self, now: Instant, interval: Duration) -> bool {
-        if now.since(self.inquiries.0) >= interval {
-            self.inquiries = (now, 0);
+    /// Whether one more INQ of this age is worth an answer: a fixed number in each of the peer's intervals, a double never.
+    pub(super) fn may_answer(&mut self, now: Instant, age: Age, interval: Duration) -> bool {
+        match age {
+            Age::Current => self.current.spend(now, interval),
+            Age::Behind => self.behind.spend(now, interval),
+            Age::Double => false,
         }
-        self.inquiries.1 = self.inquiries.1.saturating_add(1);
-        self.inquiries.1 <= INQUIRIES
     }
 
     /// Takes an INQ once, and says what it is worth. A peer that announces `interval` begins a slot at least that often, so
@@ -244,11 +273,14 @@ mod tests {
     #[test]
     fn answers_are_limited_an_interval_and_questions_a_slot() {
         let mut freshness = known();
-        let answered = |freshness: &mut Freshness, after| {
-            (0..100).filter(|_| freshness.may_answer(at(after), INTERVAL)).count()
+        let answered = |freshness: &mut Freshness, after, age| {
+            (0..100).filter(|_| freshness.may_answer(at(after), age, INTERVAL)).count()
         };
-        assert_eq!(answered(&mut freshness, 0), 64);
-        assert_eq!(answered(&mut freshness, 1), 64);
+        for after in 0..2 {
+            for (age, most) in [(Age::Double, 0), (Age::Behind, 64), (Age::Current, 64)] {
+                assert_eq!(answered(&mut freshness, after, age), most, "{age:?}");
+            }
+        }
         let asked: Vec<bool> = [1, 1, 2, 2, 1].map(|slot| freshness.may_ask_back(slot)).to_vec();
         assert_eq!(asked, [true, false, true, false, true]);
     }

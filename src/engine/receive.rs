@@ -99,13 +99,15 @@ impl Engine {
         let window = self.config.missed.get();
         let interval = sender.interval.clamp(MIN_INTERVAL, MAX_INTERVAL);
         let path = self.path_mut(sender.node, *key).ok_or(Dropped::JoinedLan)?;
-        if !path.freshness.may_answer(now, interval) {
+        let age = path.freshness.judge(now, (sender.sequence, sender.nonce), interval, window);
+        if age == Age::Double {
+            return Err(Dropped::Replayed);
+        }
+        if !path.freshness.may_answer(now, age, interval) {
             return Err(Dropped::TooManyInquiries);
         }
-        match path.freshness.judge(now, (sender.sequence, sender.nonce), interval, window) {
-            Age::Current => {}
-            Age::Behind => return self.on_old_inquiry(now, arrival),
-            Age::Double => return Err(Dropped::Replayed),
+        if age == Age::Behind {
+            return self.on_old_inquiry(now, arrival);
         }
         self.ask_for_clone(now, arrival);
         self.on_heard(now, arrival);

@@ -338,10 +338,38 @@ fn replays_are_not_amplified() {
             world.replay(flight);
         }
         let answers = sent_by(world.tape(1), 1, SentKind::Acknowledgement);
+        assert_eq!(answers.len(), 64);
         let longest = answers.iter().map(|f| f.payload.len()).max().unwrap();
         assert!(recorded.iter().all(|f| f.payload.len() >= longest));
-        assert!(answers.len() <= 64);
         assert!(sent_by(world.tape(1), 1, SentKind::Inquiry).len() <= 1);
+    }
+}
+
+/// Replays use up neither the answers nor the attention that true INQs get.
+#[test]
+fn a_flood_of_replays_silences_nobody() {
+    for responder in [false, true] {
+        let second = keyed(Config { requestor: !responder, ..config(200, 2) });
+        let mut world = met(&keyed(config(200, 2)), &second);
+        world.tap(1);
+        world.cut(1, |_, _| true);
+        world.run(ms(30_000));
+        world.cut(1, |_, _| false);
+        world.run(ms(5000));
+        let recorded = sent_by(world.tape(1), 0, SentKind::Inquiry);
+        let newest = recorded.iter().rev().take(100).cloned().collect::<Vec<_>>();
+        world.forget_notices();
+        for flight in recorded.iter().take(100).chain(&newest) {
+            (0..100).for_each(|_| world.replay(flight));
+            world.run(ms(7));
+        }
+        for flight in &recorded[..100] {
+            newest.iter().for_each(|newest| world.replay(newest));
+            recorded[..100].iter().for_each(|oldest| world.replay(oldest));
+            world.replay(flight);
+            world.run(ms(7));
+        }
+        world.assert_quiet(&["path-", "peer-", "failover", "failback"]);
     }
 }
 
