@@ -252,21 +252,22 @@ impl Notice {
 }
 
 impl Notice {
-    /// The peer that this is about, if it may be one that somebody has invented: it has shown no more than that it sends. Whether
-    /// it has shown more is for [`Engine::is_proven`](super::Engine::is_proven) to say.
+    /// The peer that this is about, if it may be one that somebody has invented: it has shown no more than that it
+    /// sends. Whether it has shown more is for [`Engine::is_proven`](super::Engine::is_proven) to say.
     pub fn hearsay_of(&self) -> Option<NodeId> {
-        match self {
-            Notice::PathFound { peer, .. }
-            | Notice::PathChanged { peer, .. }
-            | Notice::PeerPresent { peer, .. }
-            | Notice::PeerAbsent { peer, .. }
-            | Notice::PeerRestarted { peer }
-            | Notice::PortFiltered { peer, .. }
-            | Notice::BroadcastFiltered { peer, .. }
-            | Notice::BroadcastHeard { peer, .. } => Some(*peer),
-            Notice::PeerForgotten { peer, was_proven: false } => Some(*peer),
-            _ => None,
-        }
+        let (Notice::PathFound { peer, .. }
+        | Notice::PathChanged { peer, .. }
+        | Notice::PeerPresent { peer, .. }
+        | Notice::PeerAbsent { peer, .. }
+        | Notice::PeerRestarted { peer }
+        | Notice::PeerForgotten { peer, was_proven: false }
+        | Notice::PortFiltered { peer, .. }
+        | Notice::BroadcastFiltered { peer, .. }
+        | Notice::BroadcastHeard { peer, .. }) = self
+        else {
+            return None;
+        };
+        Some(*peer)
     }
 
     /// Interface and addresses of the two hosts that this is about, if people will have to find them by their

@@ -14,7 +14,8 @@ use crate::interface::Family;
 use crate::time::Instant;
 use crate::wire::{BootId, Kind, LanIndex, NodeId, Nonce, Packet};
 
-/// Questions to others that may have our id: a few, so that who forges answers does not keep us from asking the true one.
+/// Questions to others that may have our id: a few, so that who forges answers does not keep us from asking the true
+/// one.
 const ASKED: usize = 8;
 
 /// What we know of another host that has our id.
@@ -98,8 +99,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Whoever hears our broadcast can answer it under our id, with a source that nobody has: who does is asked by unicast, once
-    /// a slot, and believed once he answers that.
+    /// Whoever hears our broadcast can answer it under our id, with a source that no host has: who does is asked by
+    /// unicast, once a slot, and believed once he answers that.
     fn ask_own_clone(
         &mut self,
         lan: LanIndex,

@@ -414,7 +414,8 @@ impl Path {
         }
     }
 
-    /// Takes over an address of another path of the same LAN, and, if nothing is left of that, what flapping has cost it.
+    /// Takes over an address of another path of the same LAN, and, if nothing is left of that, what flapping has
+    /// cost it.
     pub(super) fn succeed(&mut self, record: &PeerAddress, left: Option<&Self>) {
         if let Some(own) = self.addresses.get_mut(&record.address) {
             own.trusted |= record.trusted;
@@ -424,7 +425,7 @@ impl Path {
             own.applied = own.applied.take().or_else(|| record.applied.clone());
         }
         if let Some(left) = left {
-            self.penalty = left.penalty.clone();
+            self.penalty = left.penalty;
             self.has_failed |= left.has_failed;
             self.held |= left.held;
         }

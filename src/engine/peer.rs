@@ -122,8 +122,8 @@ impl Peer {
         }
     }
 
-    /// How often it sends INQs: the longest of what it says on its paths, for without keys somebody on one LAN could have
-    /// it look hurried, and so silent, on the others.
+    /// How often it sends INQs: the longest of what it says on its paths, for without keys a stranger on one LAN could
+    /// have it look hurried, and so silent, on the others.
     pub(super) fn interval(&self) -> Duration {
         self.paths.values().filter_map(|path| path.pace.announced()).max().unwrap_or(self.former_interval)
     }
@@ -187,8 +187,8 @@ impl Peer {
         stale.min_by_key(|(_, path)| path.heard).map(|(key, _)| *key)
     }
 
-    /// An address has answered under `key`: it is there, with where its traffic goes, and on no other path of the LAN and
-    /// family any more. Paths that have no address left go as well: the peer has another number for its LAN now.
+    /// An address has answered under `key`: it is there, with where its traffic goes, and on no other path of the LAN
+    /// and family any more. Paths that have no address left go as well: the peer has another number for its LAN now.
     pub(super) fn take_over(&mut self, key: PathKey, address: IpAddr) -> Vec<PathKey> {
         let is_other = |k: &PathKey| k.lan == key.lan && k.family == key.family && *k != key;
         let has_it = |path: &Path| path.addresses.contains(&address);

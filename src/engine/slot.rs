@@ -52,9 +52,9 @@ impl Unmet {
 /// The interval that is configured, a quarter longer as often as the budget needs: one that changed with each peer that
 /// comes would be announced anew all the time.
 fn stepped(configured: Duration, least: Duration) -> Duration {
-    let steps = std::iter::successors(Some(configured), |interval| Some(*interval * 5 / 4));
+    let mut steps = std::iter::successors(Some(configured), |interval| Some(*interval * 5 / 4));
     let fits = |interval: &Duration| *interval >= least.min(MAX_INTERVAL);
-    steps.skip_while(|interval| !fits(interval)).next().unwrap_or(MAX_INTERVAL).min(MAX_INTERVAL)
+    steps.find(fits).unwrap_or(MAX_INTERVAL).min(MAX_INTERVAL)
 }
 
 impl Engine {

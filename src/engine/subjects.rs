@@ -207,7 +207,7 @@ impl Engine {
         let speaks =
             !peer.absent && !peer.is_doubtful(now, self.config.missed.get()) && voices.peek().is_some();
         let disowns = |path: &Path| path.claims.len() < COMPLETE_LIST && !path.claims.contains(address);
-        (speaks && voices.all(|path| disowns(path))).then_some(peer.node)
+        (speaks && voices.all(disowns)).then_some(peer.node)
     }
 
     /// Overlays that were found at the start for addresses that nobody has, with the nodes that they lead to in vain: we

@@ -14,7 +14,7 @@ fn node(world: &World, host: usize) -> NodeId {
     engine(world, host).node()
 }
 
-fn paths<'a>(world: &'a World, host: usize, peer: usize) -> Vec<(PathKey, &'a Path)> {
+fn paths(world: &World, host: usize, peer: usize) -> Vec<(PathKey, &Path)> {
     let peer = &engine(world, host).peers[&node(world, peer)];
     peer.paths.iter().map(|(key, path)| (*key, path.as_ref())).collect()
 }
