@@ -39,7 +39,7 @@ fn routes_that_refuse_packets_are_listed_whatever_interface_is_asked_for() {
         for (kind, number) in
             [("blackhole", 1), ("unreachable", 2), ("prohibit", 3), ("throw", 4), ("local", 5)]
         {
-            let dev = if kind == "local" { "dev lo" } else { "" };
+            let dev = if kind == "local" { "dev lo table main" } else { "" };
             ip(&format!("route add {kind} 10.53.{number}.0/24 {dev} metric 99"));
             if kind != "local" {
                 ip(&format!("-6 route add {kind} fd53:{number}::/64 metric 99"));
