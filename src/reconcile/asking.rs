@@ -101,6 +101,10 @@ impl Reconciler {
 
     /// When the kernel is to be asked next.
     pub(super) fn question_deadline(&self) -> Option<(Instant, Reason)> {
+        // Until then no time that passes brings a question nearer.
+        if !self.is_ready() || self.in_flight.is_some() {
+            return None;
+        }
         let due = (!self.asking.due.is_empty()).then_some(self.asking.not_before);
         let again = |since: &Instant| (*since + ONCE_MORE).max(self.asking.not_before);
         let doubtful = self.asking.doubtful.values().map(again).min();
@@ -134,6 +138,8 @@ impl Reconciler {
                 count += 1;
                 self.asking.asked.insert(group, question);
                 self.outputs.push_back(Output::Ask(question));
+            } else {
+                self.asking.doubtful.remove(&group);
             }
         }
         if count > 0 {
@@ -204,6 +210,7 @@ impl Reconciler {
         }
         let Some(Lead::By(hops)) = self.wishes.lead(&group) else { return };
         if self.is_no_answer(question, answer) {
+            self.asking.doubtful.remove(&group);
             return;
         }
         let by = |answer: &Answer| {
