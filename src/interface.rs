@@ -123,6 +123,47 @@ impl InterfaceAddress {
     }
 }
 
+/// What the kernel remembers of a link's past. It tells a start whether the interface was set down while no daemon ran:
+/// that takes IPv4 routes along without a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LinkHistory {
+    /// When the oldest link-local IPv6 address was made (IFA_CACHEINFO, `cstamp`), in hundredths of a second since
+    /// boot. It goes when the interface is set down, whatever sysctl keep_addr_on_down says, and comes back new.
+    pub link_local_made: Option<u32>,
+    /// When IPv6 on the interface last changed its state (IFLA_INET6_CACHEINFO, `tstamp`), in the same unit. Being set
+    /// down changes it, the loss of a carrier does not; a router advertisement may.
+    pub ipv6_changed: Option<u32>,
+    /// How often the carrier went (IFLA_CARRIER_DOWN_COUNT, Linux 4.16); most drivers count being set down as well.
+    pub carrier_losses: Option<u32>,
+}
+
+/// What two looks at a link's history say of the time between them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fall {
+    /// Nothing shows that it was set down.
+    Stood,
+    /// Its carrier went, or it was set down: without IPv6 the kernel does not tell one from the other.
+    Doubtful,
+    /// It was set down.
+    Fell,
+}
+
+impl LinkHistory {
+    /// What happened to the link since `earlier`. The best witness that was there both times decides.
+    pub fn since(&self, earlier: &Self) -> Fall {
+        let both = |one: Option<u32>, other: Option<u32>| Some(one? == other?);
+        if let Some(is_same) = both(self.link_local_made, earlier.link_local_made)
+            .or_else(|| both(self.ipv6_changed, earlier.ipv6_changed))
+        {
+            return if is_same { Fall::Stood } else { Fall::Fell };
+        }
+        match both(self.carrier_losses, earlier.carrier_losses) {
+            Some(false) => Fall::Doubtful,
+            Some(true) | None => Fall::Stood,
+        }
+    }
+}
+
 /// A link and its addresses as the last dump showed them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Interface {
@@ -142,6 +183,8 @@ pub struct Interface {
     pub mac: Option<MacAddress>,
     /// Addresses in the kernel's order (IPv4 primaries before their secondaries).
     pub addresses: Vec<InterfaceAddress>,
+    /// What the kernel remembers of its past.
+    pub history: LinkHistory,
 }
 
 impl Interface {
@@ -156,6 +199,7 @@ impl Interface {
             master: None,
             mac: None,
             addresses: Vec::new(),
+            history: LinkHistory::default(),
         }
     }
 

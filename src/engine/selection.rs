@@ -219,6 +219,7 @@ mod tests {
             master: None,
             mac: None,
             addresses: vec![address],
+            history: crate::interface::LinkHistory::default(),
         }
     }
 

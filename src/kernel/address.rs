@@ -19,14 +19,23 @@ pub(super) fn query(flags: u16) -> Request {
     Request::typed(libc::RTM_GETADDR, flags, &AddressMessage::default())
 }
 
+/// An address as a listing shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Listed {
+    pub interface: InterfaceIndex,
+    pub address: InterfaceAddress,
+    /// When it was made, in hundredths of a second since boot.
+    pub made: Option<u32>,
+}
+
 /// Reads the body of RTM_NEWADDR.
-pub(super) fn read(body: &[u8]) -> Result<Option<(InterfaceIndex, InterfaceAddress)>, Malformed> {
+pub(super) fn read(body: &[u8]) -> Result<Option<Listed>, Malformed> {
     let &[family, length, header_flags, scope] = body.first_chunk().ok_or(Malformed)?;
     if i32::from(family) != libc::AF_INET && i32::from(family) != libc::AF_INET6 {
         return Ok(None);
     }
     let mut flags = AddressFlags::from_bits_retain(u32::from(header_flags));
-    let (mut own, mut peer, mut broadcast, mut protocol) = (None, None, None, 0);
+    let (mut own, mut peer, mut broadcast, mut protocol, mut made) = (None, None, None, 0, None);
     for attribute in Attributes(body.get(HEADER..).ok_or(Malformed)?) {
         let attribute = attribute?;
         match attribute.kind {
@@ -35,6 +44,8 @@ pub(super) fn read(body: &[u8]) -> Result<Option<(InterfaceIndex, InterfaceAddre
             libc::IFA_BROADCAST => broadcast = Some(attribute.address()?),
             libc::IFA_FLAGS => flags = AddressFlags::from_bits_retain(attribute.u32()?),
             IFA_PROTO => protocol = attribute.u8()?,
+            // The third number of `struct ifa_cacheinfo`.
+            libc::IFA_CACHEINFO => made = Some(read_u32(attribute.payload, 8)?),
             _ => {}
         }
     }
@@ -54,7 +65,7 @@ pub(super) fn read(body: &[u8]) -> Result<Option<(InterfaceIndex, InterfaceAddre
             Some(IpAddr::V6(_)) | None => None,
         },
     };
-    Ok(Some((InterfaceIndex(read_u32(body, 4)?), address)))
+    Ok(Some(Listed { interface: InterfaceIndex(read_u32(body, 4)?), address, made }))
 }
 
 /// The request that adds an address, for ever; an IPv6 one without duplicate detection, in which our own other

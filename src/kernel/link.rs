@@ -7,7 +7,7 @@ use rtnetlink::packet_route::link::{LinkAttribute, LinkExtentMask, LinkFlags, Li
 
 use super::attributes::{Attribute, Attributes, Malformed, read_u16, read_u32};
 use super::message::Request;
-use crate::interface::{Interface, InterfaceIndex, InterfaceKind, MacAddress};
+use crate::interface::{Interface, InterfaceIndex, InterfaceKind, LinkHistory, MacAddress};
 
 /// Whether packets can pass, as the kernel knows it at this moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +33,7 @@ pub(super) struct Link {
     has_hardware: bool,
     /// The device below it in this namespace (VLAN, macvlan).
     lower: Option<InterfaceIndex>,
+    history: LinkHistory,
 }
 
 /// A request for all links, or for one, without the counters that nobody here looks at.
@@ -69,6 +70,7 @@ pub(super) fn read(body: &[u8]) -> Result<Option<Link>, Malformed> {
         mac: None,
         has_hardware: false,
         lower: None,
+        history: LinkHistory::default(),
     };
     let mut is_lower_elsewhere = false;
     for attribute in Attributes(body.get(HEADER..).ok_or(Malformed)?) {
@@ -93,6 +95,8 @@ impl Link {
             libc::IFLA_ADDRESS => self.mac = attribute.payload.try_into().ok().map(MacAddress),
             libc::IFLA_PARENT_DEV_NAME => self.has_hardware = true,
             libc::IFLA_LINKINFO => self.kind = kind_of(attribute)?,
+            libc::IFLA_CARRIER_DOWN_COUNT => self.history.carrier_losses = Some(attribute.u32()?),
+            libc::IFLA_AF_SPEC => self.history.ipv6_changed = ipv6_changed(attribute)?,
             _ => {}
         }
         Ok(())
@@ -108,6 +112,7 @@ impl Link {
             master: self.master,
             mac: self.mac,
             addresses: Vec::new(),
+            history: self.history,
         }
     }
 
@@ -135,6 +140,23 @@ fn kind_of(info: &Attribute<'_>) -> Result<String, Malformed> {
         }
     }
     Ok(String::new())
+}
+
+/// The second number of `struct ifla_cacheinfo`, which is inside IFLA_INET6_CACHEINFO inside the part for IPv6.
+fn ipv6_changed(families: &Attribute<'_>) -> Result<Option<u32>, Malformed> {
+    for family in families.nested() {
+        let family = family?;
+        if i32::from(family.kind) != libc::AF_INET6 {
+            continue;
+        }
+        for attribute in family.nested() {
+            let attribute = attribute?;
+            if attribute.kind == IFLA_INET6_CACHEINFO {
+                return read_u32(attribute.payload, 4).map(Some);
+            }
+        }
+    }
+    Ok(None)
 }
 
 /// The links as interfaces that have no addresses yet.
@@ -177,6 +199,9 @@ const TUNNELS: [&str; 12] = [
     "vxlan",
     "wireguard",
 ];
+
+/// linux/if_link.h.
+const IFLA_INET6_CACHEINFO: u16 = 5;
 
 /// Length of `ifinfomsg`.
 const HEADER: usize = 16;
@@ -228,6 +253,7 @@ mod tests {
             mac: None,
             has_hardware,
             lower: lower.map(InterfaceIndex),
+            history: LinkHistory::default(),
         }
     }
 }

@@ -14,7 +14,7 @@ use super::message::{self, ERROR, Header, Messages, Request, refusal};
 use super::route::Filter;
 use super::socket::Socket;
 use super::{Error, Hop, Kernel, LinkState, address, link, lookup, neighbour, route};
-use crate::interface::{Family, Interface, InterfaceIndex, MacAddress};
+use crate::interface::{Family, Interface, InterfaceIndex, MacAddress, is_link_local};
 use crate::reconcile::{Operation, PROTOCOL, Refusal, Route, RouteKey, RouteType};
 
 /// The kernel, by netlink, in the network namespace of the thread that opened it.
@@ -242,8 +242,12 @@ impl Kernel for Netlink {
         let mut interfaces = link::interfaces(&links);
         let mut by_index: BTreeMap<InterfaceIndex, &mut Interface> =
             interfaces.iter_mut().map(|interface| (interface.index, interface)).collect();
-        for (index, address) in addresses {
-            if let Some(interface) = by_index.get_mut(&index) {
+        for address::Listed { interface, address, made } in addresses {
+            if let Some(interface) = by_index.get_mut(&interface) {
+                if is_link_local(&address.address()) {
+                    let oldest = interface.history.link_local_made;
+                    interface.history.link_local_made = oldest.into_iter().chain(made).min();
+                }
                 interface.addresses.push(address);
             }
         }

@@ -111,6 +111,7 @@ fn interface(lan: usize, host: usize) -> Interface {
             no_prefix_route: false,
             broadcast: None,
         }],
+        history: crate::interface::LinkHistory::default(),
     }
 }
 

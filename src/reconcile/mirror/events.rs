@@ -70,10 +70,16 @@ impl Mirror {
             return Vec::new();
         }
         interface.up = up;
+        self.ticks += 1;
+        interface.history.ipv6_changed = Some(self.ticks);
         let mut told = vec![Notification::Link(index)];
         if up {
             self.on_up(index, &mut told)
         } else {
+            // Most drivers take the carrier away as well.
+            if interface.carrier {
+                count_loss(interface);
+            }
             self.on_down(index, &mut told)
         }
         self.mark_linkdown(index);
@@ -87,6 +93,9 @@ impl Mirror {
             return Vec::new();
         }
         interface.carrier = carrier;
+        if !carrier && interface.up {
+            count_loss(interface);
+        }
         self.mark_linkdown(index);
         vec![Notification::Link(index)]
     }
@@ -122,6 +131,10 @@ impl Mirror {
         }
         let position = place_of(&interface.addresses, &address);
         interface.addresses.insert(position, address.clone());
+        if is_link_local(&address.address()) {
+            self.ticks += 1;
+            interface.history.link_local_made.get_or_insert(self.ticks);
+        }
         let up = interface.up;
         let mut told = vec![Notification::Address(index)];
         if up {
@@ -150,6 +163,7 @@ impl Mirror {
             )
         })?;
         let address = interface.addresses.remove(position);
+        forget_link_local(interface);
         let mut told = vec![Notification::Address(index)];
         match Family::of(&address.address()) {
             Family::V4 => self.on_v4_address_deleted(index, &address, &mut told),
@@ -188,6 +202,7 @@ impl Mirror {
                 self.link_locals.insert(index, address);
             }
         }
+        forget_link_local(interface);
     }
 
     /// The connected route of an address.
@@ -351,6 +366,16 @@ impl Mirror {
             return None;
         }
         self.link_locals.get(&index).cloned().or_else(|| interface.mac.map(|mac| eui64(mac.0)))
+    }
+}
+
+fn count_loss(interface: &mut Interface) {
+    *interface.history.carrier_losses.get_or_insert_default() += 1;
+}
+
+fn forget_link_local(interface: &mut Interface) {
+    if !interface.addresses.iter().any(|a| is_link_local(&a.address())) {
+        interface.history.link_local_made = None;
     }
 }
 

@@ -23,7 +23,7 @@ pub use kernel::Insert;
 use super::asking::{Answer, Question};
 use super::route::{Leg, Operation, Refusal, Route, RouteType};
 use super::table::{Group, RouteTable};
-use crate::interface::{Interface, InterfaceAddress, InterfaceIndex};
+use crate::interface::{Interface, InterfaceAddress, InterfaceIndex, LinkHistory};
 
 /// Interfaces, addresses and routes as the kernel holds them. Cheap to clone: routes are shared.
 #[derive(Debug, Clone, Default)]
@@ -32,6 +32,8 @@ pub struct Mirror {
     routes: RouteTable,
     /// Sysctl promote_secondaries (kernel default 0, systemd sets 1).
     pub promote_secondaries: bool,
+    /// Changes of links and addresses so far: what it has for a clock.
+    ticks: u32,
     /// Link-local addresses of interfaces that are down: they come back.
     link_locals: BTreeMap<InterfaceIndex, InterfaceAddress>,
 }
@@ -79,6 +81,13 @@ impl Mirror {
     /// Takes the interfaces of a dump for its own; routes are left alone.
     pub fn load_interfaces(&mut self, interfaces: &[Interface]) {
         self.interfaces = interfaces.iter().map(|i| (i.index, i.clone())).collect();
+    }
+
+    /// What a link remembers of its past becomes something else.
+    pub fn change_history(&mut self, index: InterfaceIndex, change: impl FnOnce(&mut LinkHistory)) {
+        if let Some(interface) = self.interfaces.get_mut(&index) {
+            change(&mut interface.history);
+        }
     }
 
     /// An address that a result says has been added.

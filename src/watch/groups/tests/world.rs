@@ -445,5 +445,6 @@ fn interface(place: usize, name: &str) -> Interface {
             address(IpNet::new(v4(1 + number), 24).unwrap()),
             address(IpNet::new(v4(11 + number), 32).unwrap()),
         ],
+        history: crate::interface::LinkHistory::default(),
     }
 }
