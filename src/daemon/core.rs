@@ -7,9 +7,11 @@
 //!                       |  ^
 //!                  Plan |  | Outcome, Adopted, Found
 //!                       v  |
-//!  monitor ---Input--> reconciler ---Apply, Dump, Journal--> errands, in their order, one Apply a turn
-//!                          ^                                     |
-//!                          +-------------- Results --------------+
+//!  monitor ---Input--> reconciler ---Apply, Dump--> errands, in their order, one Apply a turn
+//!                        | ^ ^                           |
+//!                Journal | | +-------- Results ----------+
+//!                        v |
+//!                       file, at once
 //! ```
 //!
 //! What is due on the wire goes out before netlink is touched, which waits while another program holds the kernel's
@@ -112,8 +114,6 @@ pub(super) enum Errand {
     Ask(Question),
     /// Read what has this key.
     LookUp(RouteKey),
-    /// Write this.
-    Journal(String),
     /// Read who the kernel knows on this interface, for the watch.
     Neighbours(InterfaceIndex),
 }
@@ -170,9 +170,9 @@ impl Core {
 
     /// Runs errands in their order, up to and including one batch of operations.
     pub(super) fn run_errands(&mut self, now: Instant) {
+        self.write_journal(now);
         while let Some(errand) = self.errands.pop_front() {
             match errand {
-                Errand::Journal(text) => self.journal.write(&text),
                 Errand::Dump(dump) => self.dump(now, dump),
                 Errand::LookUp(key) => self.look_up(now, key),
                 Errand::Ask(question) => self.ask(now, question),
@@ -182,9 +182,22 @@ impl Core {
                     let results = self.kernel.apply(&operations);
                     debug_assert_eq!(results.len(), operations.len());
                     let results = operations.into_iter().zip(results).collect();
-                    return self.inform(now, reconcile::Input::Results(results));
+                    self.inform(now, reconcile::Input::Results(results));
+                    return self.write_journal(now);
                 }
             }
+        }
+        self.write_journal(now);
+    }
+
+    /// Writes to the journal what is to be written. It does not wait for its turn among the errands: a kill in the next
+    /// instant must find what was read from the kernel.
+    pub(super) fn write_journal(&mut self, now: Instant) {
+        while let Some(result) = self.journal.write() {
+            if let Some((level, words)) = self.journal.news(&result) {
+                self.say(level, &words);
+            }
+            self.inform(now, reconcile::Input::Journalled(result));
         }
     }
 
@@ -197,7 +210,11 @@ impl Core {
 
     /// Whether there is something to do that no descriptor and no deadline will tell of.
     pub(super) fn has_work(&self) -> bool {
-        !self.errands.is_empty() || self.is_plan_new || self.watching.has_news() || self.is_readable()
+        !self.errands.is_empty()
+            || self.journal.is_waiting()
+            || self.is_plan_new
+            || self.watching.has_news()
+            || self.is_readable()
     }
 
     /// Whether something has arrived that is not taken in yet.
@@ -324,7 +341,7 @@ impl Core {
                 reconcile::Output::Dump(dump) => self.errands.push_back(Errand::Dump(dump)),
                 reconcile::Output::Ask(question) => self.errands.push_back(Errand::Ask(question)),
                 reconcile::Output::LookUp(key) => self.errands.push_back(Errand::LookUp(key)),
-                reconcile::Output::Journal(text) => self.errands.push_back(Errand::Journal(text)),
+                reconcile::Output::Journal(write) => self.journal.hold(write),
                 reconcile::Output::Outcome(subject, outcome) => {
                     self.tell(now, Input::Outcome(&subject, &outcome));
                 }

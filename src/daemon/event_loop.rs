@@ -252,6 +252,11 @@ impl EventLoop {
         info!("stopping cause={cause} keep={keep}");
         self.supervisor.tell_stopping();
         let started = clock::read().now;
+        // An interface that has just fallen took routes along that the next start is to restore.
+        self.is_monitor_readable = true;
+        for _ in 0..LAST_READINGS {
+            self.take_events(started);
+        }
         self.core.stop(started, keep, || clock::read().now.since(started) > GOODBYE);
         self.core.state.finish(GOODBYE);
         info!("stopped took={:.3}s", clock::read().now.since(started).as_secs_f64());
@@ -270,6 +275,9 @@ const NOTIFICATIONS: usize = 64;
 
 /// Turns that deadlines wait for the sockets to be emptied: 4,096 datagrams, most of what a receive queue holds.
 const PATIENCE: u32 = 8;
+
+/// So often notifications are read at the end: most that waits in the buffer.
+const LAST_READINGS: usize = 64;
 
 /// How long the end may take, for the kernel and for the disk each.
 const GOODBYE: Duration = Duration::from_secs(1);

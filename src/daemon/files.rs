@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use nix::libc::O_NONBLOCK;
+use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
 
 /// Whether a file must survive the loss of power.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +32,16 @@ pub(super) fn replace(path: &Path, text: &str, durability: Durability) -> io::Re
 /// As [`replace`].
 pub(super) fn replace_private(path: &Path, text: &str, durability: Durability) -> io::Result<()> {
     replace_with(path, text, durability, 0o600)
+}
+
+/// Writes `text` behind what is at `path`, which must be there. It survives the death of the process.
+///
+/// # Errors
+///
+/// What the file system says; then a part of it may be there.
+pub(super) fn append(path: &Path, text: &str) -> io::Result<()> {
+    let flags = O_NONBLOCK | O_NOFOLLOW;
+    OpenOptions::new().append(true).custom_flags(flags).open(path)?.write_all(text.as_bytes())
 }
 
 fn replace_with(path: &Path, text: &str, durability: Durability, mode: u32) -> io::Result<()> {

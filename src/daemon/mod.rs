@@ -27,6 +27,7 @@ mod preview;
 mod privileges;
 mod rehearsal;
 mod rest;
+mod running_kernel;
 mod signals;
 mod state;
 mod supervisor;
@@ -52,6 +53,7 @@ use self::log::Log;
 use self::neighbours::Neighbours;
 use self::offline::Offline;
 use self::pid_file::PidFile;
+use self::running_kernel::running_kernel;
 use self::signals::Signals;
 use self::state::{Journal, State};
 use self::supervisor::Supervisor;
@@ -61,7 +63,7 @@ use crate::engine::Engine;
 use crate::interface::Interface;
 use crate::kernel::{DryRun, Kernel, Monitor, Netlink, RECEIVE_BUFFER};
 use crate::net::{Probers, Sockets};
-use crate::reconcile::{Reconciler, Settings};
+use crate::reconcile::{LastRun, Reconciler, Settings};
 use crate::watch::Watch;
 
 /// Runs the daemon with these settings until a signal ends it; their warnings go to the log first. `load` reads the
@@ -200,8 +202,10 @@ fn core(
 ) -> anyhow::Result<Core> {
     let (state, memory) = State::open(&config.state_dir, config.dry_run)?;
     let (journal, journalled) = Journal::open(&config.runtime_dir, config.dry_run)?;
+    let running = running_kernel();
     let registry = poll.registry().try_clone().context("cannot poll")?;
-    let reconciler = Reconciler::new(Settings::from(&config), journalled.as_deref());
+    let last = LastRun { journal: journalled.as_deref(), kernel: &running };
+    let reconciler = Reconciler::new(Settings::from(&config), last);
     let mut engine = Engine::new(&config, memory, state::random()?);
     engine.expect_lans(reconciler.journalled_addresses());
     Ok(Core {

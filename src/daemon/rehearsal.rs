@@ -131,9 +131,10 @@ impl Stage {
                 Errand::Apply(operations) => self.apply(now, operations.clone()),
                 Errand::Dump(dump) => self.dump(*dump),
                 Errand::LookUp(key) => self.look_up(key),
-                Errand::Ask(_) | Errand::Journal(_) | Errand::Neighbours(_) => {}
+                Errand::Ask(_) | Errand::Neighbours(_) => {}
             }
         }
+        self.waiting.push_back(reconcile::Input::Journalled(Ok(())));
         self.settle(now);
         self.steps.clear();
     }
@@ -252,8 +253,9 @@ impl Stage {
             }
             reconcile::Output::Found(found) => self.watch.handle(now, watch::Input::Routes(&found)),
             reconcile::Output::LookUp(key) => self.look_up(&key),
+            reconcile::Output::Journal(_) => self.waiting.push_back(reconcile::Input::Journalled(Ok(()))),
             // A rehearsal shows what faild would do, whatever rules there are.
-            reconcile::Output::Ask(_) | reconcile::Output::Journal(_) | reconcile::Output::Notice(_) => {}
+            reconcile::Output::Ask(_) | reconcile::Output::Notice(_) => {}
         }
     }
 

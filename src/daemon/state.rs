@@ -14,11 +14,12 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, sync_channel};
 use std::time::Duration;
 
 use anyhow::Context;
-use log::{error, info, warn};
+use log::{Level, error, info, warn};
 
 use super::files::{self, Durability};
 use super::heap;
 use crate::engine::Memory;
+use crate::reconcile::{JournalWrite, Refusal};
 use crate::watch;
 use crate::wire::NodeId;
 
@@ -120,6 +121,7 @@ impl State {
 pub(super) struct Journal {
     /// `None` in a dry run.
     path: Option<PathBuf>,
+    waiting: Option<JournalWrite>,
     failing: bool,
 }
 
@@ -143,23 +145,57 @@ impl Journal {
                 None
             }
         };
-        Ok((Self { path: Some(path).filter(|_| !is_dry_run), failing: false }, text))
+        let path = Some(path).filter(|_| !is_dry_run);
+        Ok((Self { path, waiting: None, failing: false }, text))
     }
 
-    /// Puts `text` in place of the journal. A failure is told once; holding back the operations for it would keep
-    /// traffic on a dead way for the sake of a crash that may never come.
-    pub(super) fn write(&mut self, text: &str) {
-        let Some(path) = &self.path else { return };
-        let result = files::replace(path, text, Durability::Process);
-        match &result {
-            Ok(()) if self.failing => info!("journal-written file={}", path.display()),
-            Err(error) if !self.failing => error!(
-                "journal-not-written file={} error=\"{error}\" consequence=\"a crash now would lose remembered routes and addresses\"",
-                path.display()
-            ),
-            _ => {}
+    /// Takes what is to be written next; what is to be appended is put behind what waits already.
+    pub(super) fn hold(&mut self, write: JournalWrite) {
+        self.waiting = Some(match (self.waiting.take(), write) {
+            (Some(JournalWrite::Append(before)), JournalWrite::Append(text)) => {
+                JournalWrite::Append(before + &text)
+            }
+            (Some(JournalWrite::Replace(before)), JournalWrite::Append(text)) => {
+                JournalWrite::Replace(before + &text)
+            }
+            (_, write) => write,
+        });
+    }
+
+    /// Whether something is to be written.
+    pub(super) const fn is_waiting(&self) -> bool {
+        self.waiting.is_some()
+    }
+
+    /// Writes what waits, if anything does; how it went.
+    pub(super) fn write(&mut self) -> Option<Result<(), Refusal>> {
+        let write = self.waiting.take()?;
+        let Some(path) = &self.path else { return Some(Ok(())) };
+        let result = match &write {
+            JournalWrite::Append(text) => files::append(path, text),
+            JournalWrite::Replace(text) => files::replace(path, text, Durability::Process),
+        };
+        Some(result.map_err(|error| Refusal {
+            errno: error.raw_os_error().unwrap_or(nix::libc::EIO),
+            text: format!("{}: {error}", path.display()),
+        }))
+    }
+
+    /// What people are told of a result: the first failure, and the first success after it.
+    pub(super) fn news(&mut self, result: &Result<(), Refusal>) -> Option<(Level, String)> {
+        let was_failing = std::mem::replace(&mut self.failing, result.is_err());
+        let file = self.path.as_deref().unwrap_or(Path::new("?")).display();
+        match result {
+            Ok(()) if was_failing => Some((Level::Info, format!("journal-written file={file}"))),
+            Err(refusal) if !was_failing => Some((
+                Level::Error,
+                format!(
+                    "journal-not-written file={file} error=\"{}\" action=\"routes fail over as before, no address is parked or removed, and a crash may lose routes and addresses\" fix=\"make room there, or make it writable\"",
+                    refusal.text
+                ),
+            )),
+            Ok(()) | Err(_) => None,
         }
-        self.failing = result.is_err();
     }
 }
 

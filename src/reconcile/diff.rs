@@ -78,7 +78,7 @@ impl Batch {
         BATCH.saturating_sub(self.tasks.len())
     }
 
-    const fn is_empty(&self) -> bool {
+    pub(super) const fn is_empty(&self) -> bool {
         self.tasks.is_empty()
     }
 }
@@ -86,10 +86,17 @@ impl Batch {
 impl Reconciler {
     /// Goes on as far as is possible without hearing from the kernel.
     pub(super) fn advance(&mut self, now: Instant) {
-        if self.in_flight.is_none() && self.is_ready() {
+        let may_act = self.in_flight.is_none() && self.is_ready();
+        if may_act {
             self.recall_originals(now);
-            let batch = self.next_batch(now);
-            if batch.is_empty() { self.settle(now) } else { self.submit(batch) }
+        }
+        self.flush_journal(now);
+        if may_act {
+            match self.next_batch(now) {
+                Some(batch) if batch.is_empty() => self.settle(now),
+                Some(batch) => self.submit(batch),
+                None => {}
+            }
         }
         let idle = self.in_flight.is_none();
         while let Some(dump) = self.dumps.next(now, idle, self.has_plan) {
@@ -103,13 +110,17 @@ impl Reconciler {
         self.outputs.push_back(Output::Apply(batch.operations));
     }
 
-    fn next_batch(&mut self, now: Instant) -> Batch {
+    /// What is to be done next; `None` if that depends on the result of the journal's write, which is on its way: an
+    /// overlay is not laid without the source that is to be parked the moment after. A failed write ends the wait.
+    fn next_batch(&mut self, now: Instant) -> Option<Batch> {
         let mut batch = Batch::default();
         if !self.stopping && self.waiting.is_due(now) {
             self.address_tasks(now, &mut batch);
             if !batch.is_empty() {
-                self.write_journal(now);
-                return batch;
+                return Some(batch);
+            }
+            if self.waiting.is_held() {
+                return None;
             }
         }
         if !self.stopping {
@@ -127,7 +138,7 @@ impl Reconciler {
         if self.stopping && self.settings.exit == Exit::Lift && batch.is_empty() {
             self.remove_tests(now, &mut batch);
         }
-        batch
+        Some(batch)
     }
 
     fn plan_group(&mut self, now: Instant, group: Group, batch: &mut Batch) {
@@ -369,8 +380,9 @@ impl Reconciler {
     }
 
     /// faild ends. Overlays whose home works go, the others stay.
-    pub(super) fn on_stop(&mut self) {
+    pub(super) fn on_stop(&mut self, now: Instant) {
         self.stopping = true;
+        self.end_journal(now);
         self.dirty.clear();
         self.mark_all();
     }

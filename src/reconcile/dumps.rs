@@ -71,6 +71,11 @@ impl Dumps {
         self.seen.contains(&dump)
     }
 
+    /// Whether all that was asked for has been answered, and nothing more is to be asked.
+    pub(super) fn are_quiet(&self) -> bool {
+        self.seen_all() && self.wanted.is_empty() && self.asked.is_empty() && self.second_look.is_none()
+    }
+
     /// Timers that are over lead to wishes.
     pub(super) fn on_time(&mut self, now: Instant) {
         if self.second_look.is_some_and(|at| at <= now) {

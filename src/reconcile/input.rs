@@ -36,6 +36,8 @@ pub enum Input<'a> {
     WentDown(InterfaceIndex),
     /// Notifications were lost: look at everything again.
     Overrun,
+    /// What became of all [`Output::Journal`] so far. Nothing waits for it but what is to be done to addresses.
+    Journalled(Result<(), Refusal>),
     /// What became of the operations of one [`Output::Apply`], in order.
     Results(Vec<(Operation, Result<(), Refusal>)>),
     /// The settings have changed; LANs that are none by the new ones are named.
@@ -62,6 +64,25 @@ pub enum Dump {
     LanRoutes,
 }
 
+/// A change of the journal's file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JournalWrite {
+    /// This behind what is there: whole lines. After a failure a [`JournalWrite::Replace`] comes next.
+    Append(String),
+    /// This in place of what is there, at once or not at all.
+    Replace(String),
+}
+
+impl JournalWrite {
+    /// Does it to a text that plays the file.
+    pub fn apply_to(self, file: &mut String) {
+        match self {
+            JournalWrite::Append(text) => file.push_str(&text),
+            JournalWrite::Replace(text) => *file = text,
+        }
+    }
+}
+
 /// What the reconciler wants done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
@@ -73,8 +94,9 @@ pub enum Output {
     LookUp(super::RouteKey),
     /// Ask the kernel what it would do with a packet; nothing is sent.
     Ask(super::Question),
-    /// Write the journal durably before the operations that come after it.
-    Journal(String),
+    /// Write this to the journal, before the next operations are carried out and before the kernel is listened to
+    /// again; hand in [`Input::Journalled`]. Writes that were not carried out yet may be put together.
+    Journal(JournalWrite),
     /// For the engine.
     Outcome(Subject, Outcome),
     /// For the engine: a host overlay was found at the start, or was removed by others while nothing was decided.

@@ -27,6 +27,7 @@ impl Reconciler {
         self.ask_again();
         self.exclude();
         self.places_changed(None);
+        self.keeping.touch_interfaces();
         self.adopt();
         // Test addresses are no homes: no change tells of them.
         self.waiting.recheck();
@@ -40,7 +41,6 @@ impl Reconciler {
         }
         self.troubles.links_changed();
         self.waiting.recheck();
-        self.keeping.touch(now);
         self.mark_all();
     }
 
@@ -75,7 +75,6 @@ impl Reconciler {
                 self.on_original_gone(group);
             }
             self.waiting.recheck();
-            self.keeping.touch(now);
         }
         if self.waiting.next().is_some_and(|at| at <= now) {
             for group in self.originals.give_up(now, &self.lans) {

@@ -1,155 +1,533 @@
-//! When the journal is written and what is made of an old one.
+//! What is written to the journal, and when; and what is made of an old one.
+//!
+//! What changed is appended at the end of the same [`Reconciler::handle`], before anything that the kernel is asked for
+//! because of it: a line for each interface and each group of routes that would read otherwise than it does. Only when
+//! the lines that no longer count outweigh the others is the file written as a whole, and that waits for a rest.
+//!
+//! ```text
+//!  changed --append--> in flight --written--> current: addresses may be parked and removed
+//!     ^                    |
+//!     +-----failed---------+   the next attempt, after a pause, writes the whole file: the end may be torn
+//! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Reconciler;
-use super::input::Output;
-use super::journal::{Address, Journal, Original};
-use super::lan::{HomeAddress, LanId, is_global};
+use super::input::{JournalWrite, Output};
+use super::journal::{HEADER, InterfaceRecord, Journal, RouteRecord, render_group, render_route};
+use super::lan::{HomeAddress, Lan, LanId, is_global};
 use super::notice::Notice;
-use super::originals::Missing;
-use super::route::{PROTOCOL, Route};
-use super::table::Group;
-use crate::interface::InterfaceAddress;
+use super::originals::has_no_keeper;
+use super::route::{PROTOCOL, Refusal, Route, RouteType};
+use super::table::{Group, host_of};
+use crate::interface::{Fall, InterfaceAddress, InterfaceIndex};
 use crate::time::Instant;
 
-/// Changes are collected for so long: ten thousand overlays are laid first and written about then. The overlays
-/// themselves are found by their mark; what must be written before it is done is written at once.
-const COLLECT: Duration = Duration::from_secs(1);
+/// Lines that no longer count take at most this room, or as much as those that do.
+const SLACK: usize = 8 << 10;
+
+/// So many times that room, and the file is written as a whole although there is no rest.
+const LONGEST_WAIT: usize = 4;
+
+/// Longest pause between two attempts to write.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// What the last run left, and which kernel this is.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LastRun<'a> {
+    /// The text of its journal, if there is one.
+    pub journal: Option<&'a str>,
+    /// A word that no other boot and no other network namespace has; empty if it is not known.
+    pub kernel: &'a str,
+}
+
+impl<'a> From<Option<&'a str>> for LastRun<'a> {
+    /// A journal of whatever kernel.
+    fn from(journal: Option<&'a str>) -> Self {
+        Self { journal, kernel: "" }
+    }
+}
 
 /// The state of the journal.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Keeping {
+    kernel: String,
     read: Journal,
-    written: String,
-    changed: bool,
-    due: Option<Instant>,
+    /// What the last run knew has been compared with what there is. Nothing is written before.
+    is_recalled: bool,
+    /// Groups of routes whose line may read otherwise.
+    changed: BTreeSet<Group>,
+    /// The lines of interfaces may read otherwise.
+    are_interfaces_changed: bool,
+    /// The file is there, and ends with a whole line.
+    is_sound: bool,
+    interfaces: BTreeMap<String, Written>,
+    routes: BTreeMap<Group, Written>,
+    /// Bytes of the lines that count, and of the file.
+    live: usize,
+    file: usize,
+    /// A write whose result has not come.
+    in_flight: bool,
+    failure: Option<Failure>,
+    /// Something waits for a result.
+    is_awaited: bool,
+    /// What the orderly end wrote.
+    end: Option<u64>,
+    /// At the orderly end: interfaces that may just have taken routes along.
+    falling: Option<BTreeSet<LanId>>,
+    /// When interfaces that fell may be vouched for again.
+    vouch_at: Option<Instant>,
+}
+
+/// A line as it was written last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Written {
+    digest: u64,
+    length: usize,
+}
+
+/// Writing failed.
+#[derive(Debug, Clone)]
+struct Failure {
+    refusal: Refusal,
+    attempts: u32,
+    retry_at: Instant,
 }
 
 impl Keeping {
-    /// Starts from the last run's journal, if it can be read.
-    pub(super) fn read(text: Option<&str>) -> (Self, Option<Notice>) {
-        let text = text.unwrap_or_default();
-        match Journal::parse(text) {
-            Ok(read) => (Self { read, written: text.to_owned(), ..Self::default() }, None),
-            Err(e) => (Self::default(), Some(Notice::JournalIgnored { line: e.line, fault: e.fault })),
+    /// Starts from the last run's journal, as far as it can be read and is of this kernel.
+    pub(super) fn read(last: LastRun<'_>) -> (Self, Option<Notice>) {
+        let text = last.journal.unwrap_or_default();
+        let (read, fault) = Journal::parse(text);
+        let fresh = Self { kernel: last.kernel.to_owned(), file: text.len(), ..Self::default() };
+        let is_other = |kernel: &String| !last.kernel.is_empty() && kernel != last.kernel;
+        if read.kernel.as_ref().is_some_and(is_other) {
+            return (fresh, Some(Notice::JournalOutdated));
+        }
+        let notice = fault.map(|e| Notice::JournalIgnored { line: e.line, fault: e.fault });
+        (Self { read, ..fresh }, notice)
+    }
+
+    /// The routes of a group changed.
+    pub(super) fn touch(&mut self, group: Group) {
+        self.changed.insert(group);
+    }
+
+    /// An interface, its addresses or what is decided about it changed.
+    pub(super) fn touch_interfaces(&mut self) {
+        self.are_interfaces_changed = true;
+    }
+
+    /// Whether all that is to be in the journal is known to be in it. If not, its result is awaited.
+    pub(super) fn is_current(&mut self) -> bool {
+        let is_current = self.is_recalled
+            && !self.in_flight
+            && self.failure.is_none()
+            && self.changed.is_empty()
+            && !self.are_interfaces_changed;
+        self.is_awaited |= !is_current;
+        is_current
+    }
+
+    /// Whether the result of a write will come at once; after a failure it is a matter of seconds.
+    pub(super) const fn is_pending(&self) -> bool {
+        self.in_flight && self.failure.is_none()
+    }
+
+    /// What became of all writes so far. Returns whether something may go on that waited for it.
+    pub(super) fn on_result(&mut self, now: Instant, result: Result<(), Refusal>) -> bool {
+        self.in_flight = false;
+        match result {
+            Ok(()) => {
+                self.failure = None;
+                std::mem::take(&mut self.is_awaited)
+            }
+            Err(refusal) => {
+                let attempts = self.failure.as_ref().map_or(1, |failure| failure.attempts.saturating_add(1));
+                let pause = Duration::from_secs(1 << (attempts - 1).min(6)).min(LONGEST_PAUSE);
+                self.failure = Some(Failure { refusal, attempts, retry_at: now + pause });
+                self.is_sound = false;
+                false
+            }
         }
     }
 
-    /// Something changed that the journal tells of.
-    pub(super) fn change(&mut self) {
-        self.changed = true;
-    }
-
-    /// Something was lost, and only the journal knows of it: it is written as soon as things are at rest.
-    pub(super) fn touch(&mut self, now: Instant) {
-        self.due = Some(now);
-    }
-
-    pub(super) fn is_due(&mut self, now: Instant) -> bool {
-        if std::mem::take(&mut self.changed) {
-            self.due.get_or_insert(now + COLLECT);
-        }
-        self.due.is_some_and(|at| at <= now)
-    }
-
+    /// When time alone gives something to do.
     pub(super) fn due(&self) -> Option<Instant> {
-        self.due
+        let retry = self.failure.as_ref().filter(|_| !self.in_flight).map(|failure| failure.retry_at);
+        retry.into_iter().chain(self.vouch_at).min()
+    }
+
+    fn may_write(&self, now: Instant) -> bool {
+        self.is_recalled && self.failure.as_ref().is_none_or(|failure| failure.retry_at <= now)
+    }
+
+    const fn slack(&self) -> usize {
+        if self.live > SLACK { self.live } else { SLACK }
+    }
+
+    /// Notes a line as written. Returns whether it reads otherwise than before.
+    fn note(known: &mut Option<Written>, line: &str, live: &mut usize) -> bool {
+        let next = (!line.is_empty()).then(|| Written { digest: digest(line), length: line.len() });
+        if *known == next {
+            return false;
+        }
+        *live = *live + line.len() - known.map_or(0, |written| written.length);
+        *known = next;
+        true
     }
 }
 
 impl Reconciler {
     pub(super) fn recall_addresses(&mut self) {
-        for Address { interface, present, address } in std::mem::take(&mut self.keeping.read.addresses) {
-            self.lans.remember(&interface, HomeAddress { address, present });
+        for (name, record) in self.keeping.read.interfaces.clone() {
+            self.lans.recall(&name, record);
         }
     }
 
-    /// The interfaces that the last run wrote down, and their addresses: what was laid for them may be there still. To
-    /// be asked before the first input.
+    /// The interfaces that the last run had detours for, and their addresses: what was laid for them may be there still.
+    /// To be asked before the first input.
     pub fn journalled_addresses(&self) -> BTreeMap<String, Vec<InterfaceAddress>> {
-        let told = self.lans.iter().filter(|(_, lan)| !lan.addresses.is_empty());
+        let told = |record: &&InterfaceRecord| record.is_away && !record.addresses.is_empty();
         let addresses =
-            |lan: &super::lan::Lan| lan.addresses.iter().map(|home| home.address.clone()).collect();
-        told.map(|(_, lan)| (lan.name.clone(), addresses(lan))).collect()
+            |record: &InterfaceRecord| record.addresses.iter().map(|home| home.address.clone()).collect();
+        let interfaces = self.keeping.read.interfaces.iter();
+        interfaces.filter(|(_, r)| told(r)).map(|(name, r)| (name.clone(), addresses(r))).collect()
+    }
+
+    /// Why the journal cannot be written, if so: until it can be, no address is parked or removed.
+    pub fn journal_failure(&self) -> Option<&Refusal> {
+        self.keeping.failure.as_ref().map(|failure| &failure.refusal)
+    }
+
+    pub(super) fn on_journalled(&mut self, now: Instant, result: Result<(), Refusal>) {
+        if self.keeping.on_result(now, result) {
+            self.waiting.recheck();
+        }
     }
 
     /// What the last run knew of routes, once it can be compared with what there is.
     pub(super) fn recall_originals(&mut self, now: Instant) {
-        for Original { missing, route, interfaces } in std::mem::take(&mut self.keeping.read.originals) {
-            let group = Group::of(&route.key);
-            let lans: Vec<Option<LanId>> = interfaces.iter().map(|name| self.lans.intern(name)).collect();
-            let stands = self.mirror.routes().at(&route.key).iter().any(|r| r.protocol != PROTOCOL);
+        if std::mem::replace(&mut self.keeping.is_recalled, true) {
+            return;
+        }
+        self.keeping.touch_interfaces();
+        let read = std::mem::take(&mut self.keeping.read).routes;
+        let records: Vec<(RouteRecord, Vec<Option<LanId>>)> = read
+            .into_values()
+            .flatten()
+            .map(|record| {
+                let lans = record.interfaces.iter().map(|name| self.lans.intern(name)).collect();
+                (record, lans)
+            })
+            .collect();
+        let survived = self.survived(&records);
+        for (record, lans) in records {
+            let group = Group::of(&record.route.key);
             let overlaid = self.mirror.routes().group(group).any(|r| r.protocol == PROTOCOL);
-            if overlaid && super::table::host_of(group).is_none() {
+            if overlaid && host_of(group).is_none() {
                 self.known.insert(group);
             }
-            if !stands && (overlaid || missing) {
-                self.originals.recall(Arc::new(route), lans);
+            let is_gone = !self.is_standing(&record.route);
+            if is_gone && (overlaid || record.missing || self.was_taken(now, &record, &lans, &survived)) {
+                self.originals.recall(Arc::new(record.route), lans);
             }
+            self.keeping.touch(group);
             self.mark(group);
-            self.waiting.recheck();
-            self.keeping.touch(now);
+        }
+        self.waiting.recheck();
+    }
+
+    fn is_standing(&self, route: &Route) -> bool {
+        self.mirror.routes().at(&route.key).iter().any(|r| r.protocol != PROTOCOL)
+    }
+
+    /// Interfaces, each with a family, over which a route stands that nothing but the last run would have restored.
+    fn survived(&self, records: &[(RouteRecord, Vec<Option<LanId>>)]) -> BTreeSet<(LanId, bool)> {
+        let standing = records.iter().filter(|(record, _)| {
+            !record.missing && has_no_keeper(&record.route) && self.is_standing(&record.route)
+        });
+        let over = |(record, lans): &(RouteRecord, Vec<Option<LanId>>)| {
+            let is_v4 = record.route.key.destination.addr().is_ipv4();
+            lans.iter().flatten().map(|lan| (*lan, is_v4)).collect::<Vec<_>>()
+        };
+        standing.flat_map(over).collect()
+    }
+
+    /// Whether the kernel took a route that stood when the last run ended: an interface of its legs, or that of its
+    /// source, fell since.
+    fn was_taken(
+        &self,
+        now: Instant,
+        record: &RouteRecord,
+        legs: &[Option<LanId>],
+        survived: &BTreeSet<(LanId, bool)>,
+    ) -> bool {
+        let is_v4 = record.route.key.destination.addr().is_ipv4();
+        let fell = |id: LanId| match self.lans.get(id).map_or(Fall::Stood, |lan| lan.fall(now)) {
+            Fall::Fell => true,
+            // That takes all of them, or none.
+            Fall::Doubtful => !survived.contains(&(id, is_v4)),
+            Fall::Stood => false,
+        };
+        let holds_source =
+            |lan: &Lan| lan.addresses.iter().any(|home| Some(home.address.address()) == record.route.source);
+        legs.iter().flatten().any(|id| fell(*id))
+            || self.lans.iter().any(|(id, lan)| holds_source(lan) && fell(id))
+    }
+
+    /// Writes what would read otherwise.
+    pub(super) fn flush_journal(&mut self, now: Instant) {
+        let dropped = self.originals.take_changed();
+        self.keeping.changed.extend(dropped);
+        let is_retry = self.keeping.failure.is_some();
+        if self.stopping || !self.keeping.may_write(now) || (is_retry && self.keeping.in_flight) {
+            return;
+        }
+        let longest = LONGEST_WAIT * (self.keeping.live + SLACK);
+        if !is_retry && !self.has_changes() {
+            return;
+        }
+        if !self.keeping.is_sound || self.keeping.file > longest {
+            self.rewrite_journal();
+        } else {
+            self.append_to_journal();
         }
     }
 
-    /// Writes the journal if it would say something new.
-    pub(super) fn write_journal(&mut self, now: Instant) {
-        self.keeping.due = None;
-        self.keeping.changed = false;
-        let text = self.journal(now).render();
-        if text != self.keeping.written && !(self.keeping.written.is_empty() && text.lines().count() <= 1) {
-            self.keeping.written.clone_from(&text);
-            self.outputs.push_back(Output::Journal(text));
+    /// The orderly end: what is of use for the next start, once more whenever that has changed.
+    pub(super) fn end_journal(&mut self, now: Instant) {
+        if !self.keeping.is_recalled {
+            return;
+        }
+        let is_settled = self.dumps.are_quiet() && !self.originals.has_suspects();
+        let may_lose = |lan: &Lan| !lan.up || (!is_settled && !lan.has_stood(now));
+        self.keeping.falling =
+            Some(self.lans.iter().filter(|(_, lan)| may_lose(lan)).map(|(id, _)| id).collect());
+        let text = self.whole_journal();
+        let digest = digest(&text);
+        if self.keeping.end.replace(digest) != Some(digest) {
+            self.keeping.file = text.len();
+            self.submit_journal(JournalWrite::Replace(text));
         }
     }
 
-    fn journal(&self, now: Instant) -> Journal {
-        let missing = self.originals.flushed(now, &self.lans).map(|m| self.missing_original(m));
-        let overlaid = self.own_routes().filter_map(|own| self.overlaid_original(Group::of(&own.key)));
-        Journal { addresses: self.home_addresses(), originals: missing.chain(overlaid).collect() }
+    fn has_changes(&self) -> bool {
+        !self.keeping.changed.is_empty() || self.keeping.are_interfaces_changed
     }
 
-    fn home_addresses(&self) -> Vec<Address> {
-        let concerned = |lan: &super::lan::Lan| lan.is_detoured() || lan.absent().next().is_some();
-        let mut addresses = Vec::new();
-        for (_, lan) in self.lans.iter().filter(|(_, lan)| concerned(lan)) {
-            for home in lan.addresses.iter().filter(|h| is_global(&h.address)) {
-                let interface = lan.name.clone();
-                addresses.push(Address { interface, present: home.present, address: home.address.clone() });
+    /// Nothing else is to be done: interfaces at which all is accounted for are vouched for, and a file that is mostly
+    /// history is written as a whole.
+    pub(super) fn tidy_journal(&mut self, now: Instant) {
+        if self.stopping || !self.keeping.is_recalled {
+            return;
+        }
+        self.vouch(now);
+        let is_long = self.keeping.file > self.keeping.live + self.keeping.slack();
+        if is_long && self.keeping.is_sound && self.keeping.failure.is_none() {
+            self.rewrite_journal();
+        }
+    }
+
+    /// Notes the history of interfaces when every route over them is known to stand, or to be missing: what has fallen
+    /// until then is no evidence against what is missing later.
+    fn vouch(&mut self, now: Instant) {
+        self.keeping.vouch_at = None;
+        let is_open = |lan: &Lan| lan.is_seen() && lan.up && !lan.is_vouched();
+        if !self.lans.iter().any(|(_, lan)| is_open(lan)) {
+            return;
+        }
+        if !self.dumps.are_quiet() || self.originals.has_suspects() {
+            // Another input follows.
+            return;
+        }
+        let falling = |lan: &Lan| lan.falls_until().filter(|until| *until > now);
+        let open: Vec<LanId> = self.lans.iter().filter(|(_, lan)| is_open(lan)).map(|(id, _)| id).collect();
+        for id in open {
+            let Some(lan) = self.lans.get_mut(id) else { continue };
+            match falling(lan) {
+                None => {
+                    lan.vouch();
+                    self.keeping.touch_interfaces();
+                }
+                Some(until) => {
+                    let at = self.keeping.vouch_at.get_or_insert(until);
+                    *at = (*at).min(until);
+                }
             }
         }
-        addresses
+        self.flush_journal(now);
     }
 
-    fn missing_original(&self, missing: &Missing) -> Original {
-        let names = missing.legs().map(|(leg, lan)| match lan {
-            Some(lan) => self.lans.name(lan).to_owned(),
-            None => self.name_of(leg.interface),
-        });
-        Original { missing: true, route: plain(&missing.route), interfaces: names.collect() }
+    fn append_to_journal(&mut self) {
+        let mut text = String::new();
+        if std::mem::take(&mut self.keeping.are_interfaces_changed) {
+            self.append_interfaces(&mut text);
+        }
+        let mut line = String::new();
+        for group in std::mem::take(&mut self.keeping.changed) {
+            line.clear();
+            self.render_routes(group, &mut line);
+            let keeping = &mut self.keeping;
+            let mut known = keeping.routes.get(&group).copied();
+            if !Keeping::note(&mut known, &line, &mut keeping.live) {
+                continue;
+            }
+            match known {
+                Some(written) => drop(keeping.routes.insert(group, written)),
+                None => {
+                    keeping.routes.remove(&group);
+                    render_group(&group, &mut line);
+                    line.push('\n');
+                }
+            }
+            text.push_str(&line);
+        }
+        if !text.is_empty() {
+            self.keeping.file += text.len();
+            self.submit_journal(JournalWrite::Append(text));
+        }
     }
 
-    /// The route by a gateway that an overlay of this group stands in front of.
-    fn overlaid_original(&self, group: Group) -> Option<Original> {
-        let managed = |r: &&Arc<Route>| self.settings.protocols.contains(&r.protocol) && !r.encapsulated;
-        let route = self.mirror.routes().group(group).find(managed)?;
-        let interfaces = route.legs.iter().map(|leg| self.name_of(leg.interface)).collect();
-        Some(Original { missing: false, route: plain(route), interfaces })
+    fn append_interfaces(&mut self, text: &mut String) {
+        let records = self.interface_records();
+        let gone = self.keeping.interfaces.keys().filter(|name| !records.contains_key(*name));
+        for name in gone.cloned().collect::<Vec<_>>() {
+            let mut known = self.keeping.interfaces.remove(&name);
+            Keeping::note(&mut known, "", &mut self.keeping.live);
+            InterfaceRecord::default().render(&name, text);
+        }
+        for (name, record) in records {
+            let mut line = String::new();
+            record.render(&name, &mut line);
+            let mut known = self.keeping.interfaces.get(&name).copied();
+            if Keeping::note(&mut known, &line, &mut self.keeping.live) {
+                self.keeping.interfaces.extend(known.map(|written| (name, written)));
+                text.push_str(&line);
+            }
+        }
     }
 
-    fn name_of(&self, index: crate::interface::InterfaceIndex) -> String {
-        self.mirror.interface(index).map_or_else(|| "?".to_owned(), |i| i.name.clone())
+    /// Writes the whole file; not for the sake of its first lines alone.
+    fn rewrite_journal(&mut self) {
+        let text = self.whole_journal();
+        let is_empty = self.keeping.interfaces.is_empty() && self.keeping.routes.is_empty();
+        if is_empty && self.keeping.file == 0 && self.keeping.failure.is_none() {
+            return;
+        }
+        self.keeping.is_sound = true;
+        self.keeping.file = text.len();
+        self.submit_journal(JournalWrite::Replace(text));
+    }
+
+    fn whole_journal(&mut self) -> String {
+        let mut text = format!("{HEADER}\n");
+        if !self.keeping.kernel.is_empty() {
+            text.push_str(&format!("kernel {}\n", self.keeping.kernel));
+        }
+        self.keeping.interfaces.clear();
+        self.keeping.routes.clear();
+        self.keeping.changed.clear();
+        self.keeping.are_interfaces_changed = false;
+        self.keeping.live = text.len();
+        self.append_interfaces(&mut text);
+        for group in self.journalled_groups() {
+            let start = text.len();
+            self.render_routes(group, &mut text);
+            let mut known = None;
+            Keeping::note(&mut known, &text[start..], &mut self.keeping.live);
+            self.keeping.routes.extend(known.map(|written| (group, written)));
+        }
+        text
+    }
+
+    fn submit_journal(&mut self, write: JournalWrite) {
+        self.keeping.in_flight = true;
+        self.outputs.push_back(Output::Journal(write));
+    }
+
+    fn journalled_groups(&self) -> Vec<Group> {
+        let mut groups: Vec<Group> = self.originals.groups().collect();
+        let standing = self.mirror.routes().iter().filter(|route| self.is_journalled(route));
+        groups.extend(standing.map(|route| Group::of(&route.key)));
+        groups.sort_unstable();
+        groups.dedup();
+        groups
+    }
+
+    /// A route of others that is to be restored if the kernel takes it, or that an overlay may stand in front of.
+    fn is_journalled(&self, route: &Route) -> bool {
+        route.kind == RouteType::Unicast
+            && route.protocol != PROTOCOL
+            && self.settings.protocols.contains(&route.protocol)
+            && !route.encapsulated
+    }
+
+    /// At an orderly end only what is overlaid stays, and what may be about to go.
+    fn is_of_use(&self, group: Group, route: &Route) -> bool {
+        let Some(falling) = &self.keeping.falling else { return true };
+        let is_falling =
+            |index: InterfaceIndex| self.lans.of(index).is_some_and(|lan| falling.contains(&lan));
+        self.mirror.routes().group(group).any(|r| r.protocol == PROTOCOL)
+            || route.legs.iter().any(|leg| is_falling(leg.interface))
+    }
+
+    /// Appends the line of a group, if there is anything to say.
+    fn render_routes(&self, group: Group, text: &mut String) {
+        let start = text.len();
+        render_group(&group, text);
+        let head = text.len();
+        let standing = self.mirror.routes().group(group).filter(|route| self.is_journalled(route));
+        for route in standing.filter(|route| self.is_of_use(group, route)) {
+            render_route(false, route, |leg| self.name_of(route.legs[leg].interface), text);
+        }
+        for missing in self.originals.group(&group) {
+            let name = |leg: usize| match missing.lans.get(leg).copied().flatten() {
+                Some(lan) => self.lans.name(lan),
+                None => missing.route.legs.get(leg).map_or("?", |leg| self.name_of(leg.interface)),
+            };
+            render_route(!missing.is_suspect(), &missing.route, name, text);
+        }
+        if text.len() == head {
+            text.truncate(start);
+        } else {
+            text.push('\n');
+        }
+    }
+
+    fn name_of(&self, index: InterfaceIndex) -> &str {
+        let of_lan = || self.lans.of(index).map_or("?", |lan| self.lans.name(lan));
+        self.mirror.interface(index).map_or_else(of_lan, |i| &i.name)
+    }
+
+    fn interface_records(&self) -> BTreeMap<String, InterfaceRecord> {
+        let is_away = |lan: &Lan| lan.is_detoured() || lan.absent().next().is_some();
+        // What happens after an orderly end to an interface that stands is no reason to restore anything.
+        let is_left = |id: LanId| self.keeping.falling.as_ref().is_some_and(|all| !all.contains(&id));
+        let has_global = |lan: &Lan| lan.addresses.iter().any(|home| is_global(&home.address));
+        let concerned =
+            |id: LanId, lan: &Lan| (lan.is_seen() && !is_left(id)) || (is_away(lan) && has_global(lan));
+        let record = |id: LanId, lan: &Lan| InterfaceRecord {
+            vouched: lan.vouched().filter(|_| !is_left(id)),
+            is_away: is_away(lan),
+            addresses: lan.addresses.iter().filter(|h| is_global(&h.address)).map(journalled).collect(),
+        };
+        let lans = self.lans.iter().filter(|(id, lan)| !lan.name.is_empty() && concerned(*id, lan));
+        lans.map(|(id, lan)| (lan.name.clone(), record(id, lan))).collect()
     }
 }
 
-/// Without interface numbers, which the journal does not keep.
-fn plain(route: &Route) -> Route {
-    let mut route = route.clone();
-    for leg in &mut route.legs {
-        leg.interface = crate::interface::InterfaceIndex(0);
-    }
-    route
+fn digest(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Without what is true for a moment only.
+fn journalled(home: &HomeAddress) -> HomeAddress {
+    let address = InterfaceAddress { secondary: false, tentative: false, ..home.address.clone() };
+    HomeAddress { address, present: home.present }
 }

@@ -3,7 +3,10 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::interface::{Family, Interface, InterfaceAddress, InterfaceIndex, LINK_SCOPE, is_link_local};
+use super::journal::InterfaceRecord;
+use crate::interface::{
+    Fall, Family, Interface, InterfaceAddress, InterfaceIndex, LINK_SCOPE, LinkHistory, is_link_local,
+};
 use crate::time::Instant;
 
 /// How long after an interface fell a loss is still put down to that.
@@ -55,6 +58,14 @@ pub(super) struct HomeAddress {
     pub(super) present: bool,
 }
 
+/// An interface at a moment when all routes over it were known to stand, or to be missing: what it has been through
+/// since may have taken routes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Vouched {
+    pub(super) index: InterfaceIndex,
+    pub(super) history: LinkHistory,
+}
+
 /// One interface, existing or not.
 #[derive(Debug, Clone)]
 pub(super) struct Lan {
@@ -81,6 +92,10 @@ pub(super) struct Lan {
     /// The route of its link-local address was deleted since the last look.
     lost_link_local: bool,
     pub(super) observed: bool,
+    history: LinkHistory,
+    vouched: Option<Vouched>,
+    /// What it went through between the last run and this one.
+    unwatched: Fall,
 }
 
 /// What changed at an interface from one look to the next.
@@ -113,6 +128,9 @@ impl Lan {
             bounced: false,
             lost_link_local: false,
             observed: false,
+            history: LinkHistory::default(),
+            vouched: None,
+            unwatched: Fall::Stood,
         }
     }
 
@@ -228,13 +246,76 @@ impl Lan {
         self.lost_link_local = true;
     }
 
+    /// Takes over what the last run knew, before the first look.
+    pub(super) fn recall(&mut self, record: InterfaceRecord) {
+        self.up = true;
+        self.vouched = record.vouched;
+        self.addresses = record.addresses;
+    }
+
+    /// Whether it took routes along that the last run knew.
+    pub(super) fn fall(&self, now: Instant) -> Fall {
+        if self.is_falling(now) { Fall::Fell } else { self.unwatched }
+    }
+
+    /// Until when a loss is put down to its fall, if it is up again.
+    pub(super) fn falls_until(&self) -> Option<Instant> {
+        self.fell_at.map(|at| at + AFTERMATH + Duration::from_nanos(1))
+    }
+
+    pub(super) const fn vouched(&self) -> Option<Vouched> {
+        self.vouched
+    }
+
+    pub(super) fn is_vouched(&self) -> bool {
+        self.vouched == self.present()
+    }
+
+    /// Whether it stood since it was vouched for, as far as can be told.
+    pub(super) fn has_stood(&self, now: Instant) -> bool {
+        let is_same = |vouched: Vouched| {
+            Some(vouched.index) == self.index && self.history.since(&vouched.history) == Fall::Stood
+        };
+        self.up && !self.is_falling(now) && self.vouched.is_none_or(is_same)
+    }
+
+    /// All routes over it are accounted for.
+    pub(super) fn vouch(&mut self) {
+        self.vouched = self.present();
+        self.unwatched = Fall::Stood;
+    }
+
+    fn present(&self) -> Option<Vouched> {
+        self.index.map(|index| Vouched { index, history: self.history })
+    }
+
+    /// What it went through since it was vouched for.
+    fn since_vouched(&self, seen: Option<&Interface>) -> Fall {
+        match (self.vouched, seen) {
+            (None, _) => Fall::Stood,
+            (Some(vouched), Some(seen)) if seen.up && seen.index == vouched.index => {
+                seen.history.since(&vouched.history)
+            }
+            (Some(_), _) => Fall::Fell,
+        }
+    }
+
     /// Compares with a fresh look.
     pub(super) fn observe(&mut self, now: Instant, seen: Option<&Interface>) -> Change {
         let first = !std::mem::replace(&mut self.observed, true);
         let up = seen.is_some_and(|i| i.up);
         let index = seen.map(|i| i.index);
         let carrier = seen.is_some_and(Interface::is_running);
-        let bounced = std::mem::take(&mut self.bounced) | self.remakes_link_local(seen);
+        let remembers =
+            |i: &Interface| i.up && self.up && !first && i.history.since(&self.history) == Fall::Fell;
+        let remembers = seen.is_some_and(remembers);
+        if first {
+            self.unwatched = self.since_vouched(seen);
+        }
+        let bounced = std::mem::take(&mut self.bounced)
+            | self.remakes_link_local(seen)
+            | remembers
+            | (first && self.unwatched == Fall::Fell);
         let fell = !up || (self.index != index && !first) || (!self.up && !first) || bounced;
         if fell && (self.up || index != self.index) {
             self.fell_at = Some(now);
@@ -243,7 +324,12 @@ impl Lan {
         let serves = |a: &&InterfaceAddress| (up || a.address().is_ipv4()) && !self.is_test(a);
         let serving: Vec<_> = seen.iter().flat_map(|i| &i.addresses).filter(serves).cloned().collect();
         let change = self.compare_addresses(&serving, fell);
-        let any = first || change.any || up != self.up || index != self.index || carrier != self.carrier;
+        let any = first
+            || remembers
+            || change.any
+            || up != self.up
+            || index != self.index
+            || carrier != self.carrier;
         if change.any || (up && (!self.up || index != self.index)) {
             self.settled_since = now;
         }
@@ -254,6 +340,11 @@ impl Lan {
             self.former = self.index.or(self.former);
         }
         (self.up, self.index, self.carrier) = (up, index, carrier);
+        self.history = seen.map_or(self.history, |i| i.history);
+        if first && self.vouched.is_none() {
+            // No route over it is known yet: whatever it goes through from here on may take some.
+            self.vouched = self.present();
+        }
         Change { any, ..change }
     }
 

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::lan::{Change, HomeAddress, Lan, LanId, is_global};
+use super::journal::InterfaceRecord;
+use super::lan::{Change, Lan, LanId, is_global};
 use crate::interface::{Interface, InterfaceIndex};
 use crate::time::Instant;
 
@@ -143,10 +144,12 @@ impl Lans {
     }
 
     /// What the journal knows of an interface, before the first look.
-    pub(super) fn remember(&mut self, name: &str, home: HomeAddress) {
+    pub(super) fn recall(&mut self, name: &str, record: InterfaceRecord) {
+        if record == InterfaceRecord::default() {
+            return;
+        }
         if let Some(lan) = self.intern(name).and_then(|id| self.get_mut(id)) {
-            lan.up = true;
-            lan.addresses.push(home);
+            lan.recall(record);
         }
     }
 }

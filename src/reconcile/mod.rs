@@ -58,7 +58,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 pub use asking::{Answer, Override, Question};
 pub use cause::Owner;
 pub use describe::describe;
-pub use input::{Dump, Input, Output};
+pub use input::{Dump, Input, JournalWrite, Output};
+pub use keeping::LastRun;
 pub use mirror::{Mirror, Notification};
 pub use notice::Notice;
 pub use route::{Leg, MAIN_TABLE, Operation, PROTOCOL, Place, Refusal, Route, RouteKey, RouteType};
@@ -124,7 +125,7 @@ pub enum Reason {
     Retry,
     /// A route or address may be put back, or given up.
     PutBack,
-    /// The journal is to be written.
+    /// The journal may be written again, or an interface that fell be vouched for.
     Journal,
     /// The watch may be told of routes.
     Found,
@@ -184,10 +185,10 @@ enum Urgency {
 }
 
 impl Reconciler {
-    /// A reconciler that knows nothing of the kernel yet: its first outputs ask for dumps. `journal` is the text that
-    /// the last run wrote, if there is one; what cannot be read is ignored with a notice.
-    pub fn new(settings: Settings, journal: Option<&str>) -> Self {
-        let (keeping, fault) = keeping::Keeping::read(journal);
+    /// A reconciler that knows nothing of the kernel yet: its first outputs ask for dumps. `last`: the journal that the
+    /// last run wrote, if there is one; what cannot be read is passed over with a notice.
+    pub fn new<'a>(settings: Settings, last: impl Into<LastRun<'a>>) -> Self {
+        let (keeping, fault) = keeping::Keeping::read(last.into());
         let mut reconciler = Self {
             settings,
             mirror: Mirror::default(),
@@ -241,8 +242,9 @@ impl Reconciler {
             Input::WentDown(index) => self.on_went_down(now, index),
             Input::Overrun => self.on_overrun(now),
             Input::Results(results) => self.on_results(now, results),
+            Input::Journalled(result) => self.on_journalled(now, result),
             Input::Settings { settings, left } => self.on_settings(settings, left),
-            Input::Stop => self.on_stop(),
+            Input::Stop => self.on_stop(now),
             Input::DeadlinePassed => {}
         }
         self.on_time(now);

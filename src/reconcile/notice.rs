@@ -189,7 +189,9 @@ pub enum Notice {
         /// Test addresses, with their interfaces.
         tests: Vec<(Ipv4Addr, String)>,
     },
-    /// The journal of the last run cannot be read; what it knew is lost, what stands in the kernel is not.
+    /// The journal of the last run is of another boot or another network namespace.
+    JournalOutdated,
+    /// Lines of the last run's journal cannot be read; what they knew is lost, what stands in the kernel is not.
     JournalIgnored {
         /// Number of the line, from 1.
         line: usize,
@@ -227,7 +229,8 @@ impl Notice {
             | Notice::RouteOverriddenCleared { .. }
             | Notice::AddressPutBack { .. }
             | Notice::AddressWaits { .. }
-            | Notice::AddressReturned { .. } => Level::Info,
+            | Notice::AddressReturned { .. }
+            | Notice::JournalOutdated => Level::Info,
             Notice::OverlayRemovedByOthers { .. }
             | Notice::Contested { .. }
             | Notice::DestinationLeftAlone { .. }
@@ -346,6 +349,7 @@ impl fmt::Display for Notice {
                     undo_commands(*ipv4, *ipv6, addresses).into_iter().chain(tests.iter().map(of_test));
                 write!(f, " undo=\"{}\"", commands.collect::<Vec<_>>().join("; "))
             }
+            Notice::JournalOutdated => f.write_str("journal-outdated cause=other-boot action=ignored"),
             Notice::JournalIgnored { line, fault } => {
                 write!(f, "journal-ignored line={line} fault=\"{fault}\"")
             }

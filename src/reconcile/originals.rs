@@ -57,6 +57,8 @@ pub(super) struct Originals {
     by_subject: BTreeMap<SubjectId, BTreeSet<Group>>,
     count: usize,
     deaf_at: Option<Instant>,
+    /// Groups of which the journal may say something else than is true.
+    changed: BTreeSet<Group>,
 }
 
 impl Missing {
@@ -120,9 +122,14 @@ impl Originals {
         self.missing.values().flatten()
     }
 
-    /// Those that were flushed: no fresh look is needed where an interface is seen to fall.
-    pub(super) fn flushed(&self, now: Instant, lans: &Lans) -> impl Iterator<Item = &Missing> {
-        self.iter().filter(move |m| !m.is_suspect() || went_with_interface(now, lans, &m.route, &m.lans))
+    /// Whether there is one of which it is not known yet whether somebody wanted it gone.
+    pub(super) fn has_suspects(&self) -> bool {
+        self.iter().any(Missing::is_suspect)
+    }
+
+    /// The groups that changed since the last time.
+    pub(super) fn take_changed(&mut self) -> BTreeSet<Group> {
+        std::mem::take(&mut self.changed)
     }
 
     /// A route is gone, by the kernel's or somebody's doing. `announced`: there was a message.
@@ -139,6 +146,9 @@ impl Originals {
             missing.announced = true;
             missing.suspect_since = Some(now);
             found = true;
+        }
+        if found {
+            self.changed.insert(Group::of(&route.key));
         }
         found
     }
@@ -180,6 +190,7 @@ impl Originals {
                 missing.suspect_since = None;
             }
         }
+        self.changed.extend(&groups);
         groups
     }
 
@@ -240,6 +251,7 @@ impl Originals {
         all.push(missing);
         all.sort_by_key(|m| m.route.key.metric);
         self.count += 1;
+        self.changed.insert(group);
     }
 
     fn forget_same(&mut self, group: Group, route: &Route) {
@@ -254,6 +266,9 @@ impl Originals {
             self.missing.remove(&group);
         }
         self.count -= dropped.len();
+        if !dropped.is_empty() {
+            self.changed.insert(group);
+        }
         for subject in dropped.iter().flat_map(Missing::subjects).filter(|s| !left.contains(s)) {
             if let Some(groups) = self.by_subject.get_mut(&subject) {
                 groups.remove(&group);
@@ -286,7 +301,7 @@ fn lans_of(lans: &Lans, route: &Route) -> Vec<Option<LanId>> {
 }
 
 /// Protocols boot and static, and nothing in it that faild does not emit.
-fn has_no_keeper(route: &Route) -> bool {
+pub(super) fn has_no_keeper(route: &Route) -> bool {
     matches!(route.protocol, BOOT | STATIC)
         && route.protocol != PROTOCOL
         && route.nexthop_id.is_none()

@@ -34,7 +34,7 @@ impl Reconciler {
             self.give_up_address(lan, address);
         }
         self.waiting.recheck();
-        self.keeping.change();
+        self.keeping.touch_interfaces();
     }
 
     /// The routes that follow their gateway are others: overlays in front of those that no longer do have no reason.
@@ -51,7 +51,9 @@ impl Reconciler {
         self.stood_in(groups);
         self.mark_all();
         self.waiting.recheck();
-        self.keeping.change();
+        for route in self.mirror.routes().iter() {
+            self.keeping.touch(Group::of(&route.key));
+        }
     }
 
     pub(super) fn stood_in(&mut self, groups: Vec<Group>) {

@@ -116,10 +116,9 @@ impl Reconciler {
         }
         if self.stopping {
             self.report_left_behind();
-            self.write_journal(now);
-        } else if self.keeping.is_due(now) {
-            self.write_journal(now);
+            self.end_journal(now);
         }
+        self.tidy_journal(now);
     }
 
     fn report_outcome(&mut self, now: Instant, id: SubjectId) {

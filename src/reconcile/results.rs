@@ -43,14 +43,12 @@ impl Reconciler {
                 if again {
                     self.mark(group);
                 }
-                self.keeping.change();
             }
             (Task::Settle { group, cause }, Operation::AddRoute { route, place }) => {
                 self.insert(route, place);
                 self.troubles.succeeded(&group);
                 self.wishes.stands_for(group, cause);
                 self.mark(group);
-                self.keeping.change();
             }
             (Task::Lift { group, again: true, .. }, Operation::DeleteRoute(route)) => {
                 self.mirror.routes_mut().remove(&route);
@@ -66,7 +64,7 @@ impl Reconciler {
                 self.insert(route, place);
                 self.found.touch();
                 self.mark(Group::of(&key));
-                self.keeping.change();
+                self.keeping.touch(Group::of(&key));
             }
             (task, operation) => self.on_address_done(task, operation),
         }
@@ -113,7 +111,6 @@ impl Reconciler {
             self.troubles.succeeded(&group);
             self.reports.lifted(cause, text);
         }
-        self.keeping.change();
     }
 
     fn on_refused(&mut self, now: Instant, task: Task, operation: Operation, refusal: Refusal) {

@@ -61,6 +61,11 @@ impl WaitingAddresses {
         std::mem::take(&mut self.routes_due)
     }
 
+    /// Whether addresses are to be parked as soon as the journal is written.
+    pub(super) const fn is_held(&self) -> bool {
+        self.due
+    }
+
     /// When time alone will give something to do.
     pub(super) fn next(&self) -> Option<Instant> {
         self.next
@@ -94,8 +99,16 @@ impl Reconciler {
         self.make_tests(now, batch);
         self.remove_tests(now, batch);
         if let Some(lo) = loopback(&self.mirror).cloned() {
-            self.lay_addresses(now, lo.index, batch);
-            self.lift_addresses(now, &lo, batch);
+            // An address that the journal does not know of would be lost by a crash at the wrong moment: without it
+            // nothing is parked and nothing removed.
+            if self.keeping.is_current() {
+                self.lay_addresses(now, lo.index, batch);
+                self.lift_addresses(now, &lo, batch);
+            } else if self.keeping.is_pending() {
+                let mut parked = Batch::default();
+                self.lay_addresses(now, lo.index, &mut parked);
+                self.waiting.due |= !parked.is_empty();
+            }
         }
         self.waiting.next = self.next_review(now);
     }
@@ -138,6 +151,7 @@ impl Reconciler {
         for (id, address) in forgotten {
             if let Some(lan) = self.lans.get_mut(id) {
                 lan.forget(&address);
+                self.keeping.touch_interfaces();
             }
         }
     }
@@ -160,6 +174,7 @@ impl Reconciler {
 
     pub(super) fn on_address_done(&mut self, task: Task, operation: Operation) {
         self.waiting.recheck();
+        self.keeping.touch_interfaces();
         match (task, operation) {
             (Task::Wait { lan, address }, Operation::AddAddress { interface, address: on_lo }) => {
                 self.load_address(interface, on_lo);
@@ -243,6 +258,7 @@ impl Reconciler {
         let waits = loopback(&self.mirror).is_some_and(|lo| lo.addresses.iter().any(|a| is_ours(&a)));
         if let Some(state) = self.lans.get_mut(lan) {
             state.forget(&address);
+            self.keeping.touch_interfaces();
         }
         if waits {
             self.waiting.laid.insert(address, lan);

@@ -223,6 +223,7 @@ impl Reconciler {
         self.waiting.recheck();
         self.found.touch();
         self.ask_again();
+        self.keeping.touch_interfaces();
     }
 
     /// Other interfaces or tables are looked at.

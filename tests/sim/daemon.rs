@@ -82,7 +82,10 @@ impl Daemon {
                 let found = kernel.routes_at(&key);
                 self.feedback.push_back(Feedback::Reconcile(reconcile::Input::LookedUp(key, found)));
             }
-            reconcile::Output::Journal(text) => *journal = Some(text),
+            reconcile::Output::Journal(write) => {
+                write.apply_to(journal.get_or_insert_default());
+                self.feedback.push_back(Feedback::Reconcile(reconcile::Input::Journalled(Ok(()))));
+            }
             reconcile::Output::Outcome(subject, outcome) => {
                 self.feedback.push_back(Feedback::Outcome(subject, outcome));
             }

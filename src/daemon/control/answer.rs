@@ -59,7 +59,8 @@ impl Core {
         let lans = self.lan_views(&tally);
         let watch = self.watch.snapshot(now);
         let picture = self.picture(&watch);
-        let kernel = self.kernel_reasons(&troubles);
+        let mut kernel = self.kernel_reasons(&troubles);
+        kernel.extend(self.reconciler.journal_failure().map(journal_reason));
         let (health, reasons) = judge(&tally, &lans, &troubles, &picture, kernel);
         let (groups, destinations) = picture.counts();
         let (received, sent, dropped) = self.engine.traffic();
@@ -253,6 +254,13 @@ fn judge(
         false => Health::Degraded,
     };
     (health, reasons)
+}
+
+fn journal_reason(refusal: &reconcile::Refusal) -> String {
+    format!(
+        "the journal cannot be written ({}): no address is parked or removed, and a crash may lose routes; make room there, or make it writable",
+        refusal.text
+    )
 }
 
 /// What is wrong with a LAN.

@@ -30,6 +30,8 @@ impl Core {
                 }
             }
         }
+        // A listing waits while another program holds the kernel's RTNL lock; what was read is written down first.
+        self.write_journal(now);
         if is_listing_needed {
             self.list_interfaces(now);
             // What is read right after an event can still show what is about to go (Linux 6.18).

@@ -32,6 +32,7 @@ impl Core {
         }
         self.hand_over_plan(now);
         self.inform(now, reconcile::Input::Stop);
+        self.write_journal(now);
         while !self.errands.is_empty() {
             if is_over() {
                 warn!(

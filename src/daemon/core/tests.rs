@@ -88,7 +88,6 @@ fn errands_keep_their_order_and_one_batch_is_a_turn() {
     bench.core.errands.clear();
     bench.done();
     bench.core.errands.extend([
-        Errand::Journal("one".to_owned()),
         Errand::Apply(vec![neighbour()]),
         Errand::Dump(Dump::OwnRoutes),
         Errand::Dump(Dump::LanRoutes),

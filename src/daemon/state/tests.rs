@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use super::*;
 use crate::engine::RememberedPath;
 use crate::interface::Family;
+use crate::reconcile::JournalWrite;
 use crate::wire::LanIndex;
 
 /// A directory that goes when the test ends.
@@ -168,13 +169,17 @@ fn the_journal_is_there_for_the_next_run() {
     let directory = Directory::new("journal");
     let (mut journal, before) = Journal::open(&directory.0.join("run"), false).unwrap();
     assert_eq!(before, None);
-    journal.write("one");
-    journal.write("two");
-    assert_eq!(Journal::open(&directory.0.join("run"), false).unwrap().1.as_deref(), Some("two"));
+    write(&mut journal, JournalWrite::Replace("one\n".to_owned()));
+    journal.hold(JournalWrite::Replace("two\n".to_owned()));
+    write(&mut journal, JournalWrite::Append("three\n".to_owned()));
+    write(&mut journal, JournalWrite::Append("four\n".to_owned()));
+    assert_eq!(journal.write(), None, "nothing waits");
+    let text = "two\nthree\nfour\n";
+    assert_eq!(Journal::open(&directory.0.join("run"), false).unwrap().1.as_deref(), Some(text));
     let (mut dry, read) = Journal::open(&directory.0.join("run"), true).unwrap();
-    dry.write("three");
-    assert_eq!(read.as_deref(), Some("two"));
-    assert_eq!(fs::read_to_string(directory.0.join("run/journal")).unwrap(), "two");
+    write(&mut dry, JournalWrite::Replace("five\n".to_owned()));
+    assert_eq!(read.as_deref(), Some(text));
+    assert_eq!(fs::read_to_string(directory.0.join("run/journal")).unwrap(), text);
 }
 
 #[test]
@@ -183,9 +188,37 @@ fn a_journal_that_cannot_be_read_is_no_obstacle() {
     fs::write(directory.0.join("journal"), b"\xff\xfe").unwrap();
     let (mut journal, read) = Journal::open(&directory.0, false).unwrap();
     assert_eq!(read, None);
-    journal.write("new");
+    write(&mut journal, JournalWrite::Replace("new".to_owned()));
     assert_eq!(fs::read(directory.0.join("journal.bad")).unwrap(), b"\xff\xfe");
     assert_eq!(Journal::open(&directory.0, false).unwrap().1.as_deref(), Some("new"));
+}
+
+#[test]
+fn a_journal_that_is_gone_or_no_file_is_a_failure_that_is_told_once() {
+    let directory = Directory::new("gone-journal");
+    let (mut journal, _) = Journal::open(&directory.0, false).unwrap();
+    let path = directory.0.join("journal");
+    let mut attempt = |write: JournalWrite| {
+        journal.hold(write);
+        let result = journal.write().unwrap();
+        (result.clone().map_err(|refusal| refusal.errno), journal.news(&result))
+    };
+    let (result, news) = attempt(JournalWrite::Append("line\n".to_owned()));
+    assert_eq!(result, Err(nix::libc::ENOENT));
+    let (level, words) = news.unwrap();
+    assert_eq!(level, log::Level::Error);
+    assert!(words.starts_with("journal-not-written file=") && words.contains(" fix="), "{words}");
+    fs::create_dir(&path).unwrap();
+    let (result, news) = attempt(JournalWrite::Replace("line\n".to_owned()));
+    assert!(result.is_err() && news.is_none());
+    fs::remove_dir(&path).unwrap();
+    let (result, news) = attempt(JournalWrite::Replace("line\n".to_owned()));
+    assert_eq!((result, news.map(|(level, _)| level)), (Ok(()), Some(log::Level::Info)));
+}
+
+fn write(journal: &mut Journal, write: JournalWrite) {
+    journal.hold(write);
+    journal.write().unwrap().unwrap();
 }
 
 #[test]

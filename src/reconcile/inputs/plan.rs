@@ -9,6 +9,7 @@ impl Reconciler {
     pub(in crate::reconcile) fn on_plan(&mut self, plan: &Plan) {
         if !self.has_plan || !self.are_lans(&plan.lans) {
             self.lans.set_plan(&plan.lans);
+            self.keeping.touch_interfaces();
             self.dumps.want(Dump::Interfaces);
             self.dumps.want(Dump::LanRoutes);
         }
@@ -80,6 +81,7 @@ impl Reconciler {
             if let Some(lan) = self.lans.get_mut(id)
                 && lan.set_stances(v4, v6)
             {
+                self.keeping.touch_interfaces();
                 self.waiting.recheck();
             }
         }

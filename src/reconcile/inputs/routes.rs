@@ -63,6 +63,7 @@ impl Reconciler {
         for route in gone {
             if route.protocol != PROTOCOL {
                 self.on_foreign_gone(now, &route, &table);
+                self.keeping.touch(Group::of(&route.key));
             } else if self.is_seen(&route) {
                 own_gone.push(Arc::clone(&route));
             } else {
@@ -77,6 +78,7 @@ impl Reconciler {
         }
         for route in new.iter().filter(|r| r.protocol != PROTOCOL) {
             self.originals.forget(&route.key);
+            self.keeping.touch(Group::of(&route.key));
         }
         let dump = self.mirror.routes().clone();
         self.blame(now, &own_gone, &dump);
@@ -130,7 +132,6 @@ impl Reconciler {
         if self.is_remembered(route) && !replaced && !unseen {
             self.originals.suspect(now, &self.lans, Arc::clone(route), false);
             self.dumps.want(Dump::Interfaces);
-            self.keeping.touch(now);
         }
     }
 
@@ -187,6 +188,7 @@ impl Reconciler {
         if let Some(told) = equal.iter().find(is_told) {
             // IPv4 keeps apart what differs in a metric of TCP or such; its deletion must not hit the other here.
             if route.key.destination.addr().is_ipv4() && told.attributes != route.attributes {
+                self.keeping.touch(Group::of(&route.key));
                 self.mirror.routes_mut().append(Arc::new(route));
                 self.dumps.want(Dump::LanRoutes);
             }
@@ -202,6 +204,7 @@ impl Reconciler {
         self.found.touch();
         self.mirror.routes_mut().append(Arc::clone(&route));
         self.mark(Group::of(&route.key));
+        self.keeping.touch(Group::of(&route.key));
         self.originals.forget(&route.key);
     }
 
@@ -230,6 +233,7 @@ impl Reconciler {
             let table = RouteTable::default();
             self.on_foreign_gone(now, &route, &table);
             self.originals.announced(now, &route);
+            self.keeping.touch(Group::of(&route.key));
             self.mark(Group::of(&route.key));
             if self.is_untouched(&route) {
                 self.mark_all();

@@ -1,6 +1,6 @@
 //! Random days: links and addresses come and go, others add and delete routes, verdicts change, operations fail,
-//! messages are lost, the daemon crashes. At every moment nothing of others is touched; when all is over nothing of
-//! ours is left and what stood at the start stands again.
+//! messages are lost, the disk is full, the daemon crashes, also in the instant in which a link falls. At every moment
+//! nothing of others is touched; when all is over nothing of ours is left and what stood at the start stands again.
 
 use std::time::Duration;
 
@@ -28,6 +28,10 @@ enum Event {
     Delete(usize),
     FlushOurs,
     Crash(bool),
+    /// In the instant of the crash a link goes down, and comes back before the next start or does not.
+    Fall(usize, bool),
+    /// The journal cannot be written.
+    Full(bool),
     Refuse(bool),
     Deaf(bool),
     Wait(u64),
@@ -46,6 +50,8 @@ fn event() -> impl Strategy<Value = Event> {
         2 => (0..strangers().len()).prop_map(Event::Delete),
         1 => Just(Event::FlushOurs),
         1 => any::<bool>().prop_map(Event::Crash),
+        2 => (0..3usize, any::<bool>()).prop_map(|(i, up)| Event::Fall(i, up)),
+        1 => any::<bool>().prop_map(Event::Full),
         1 => any::<bool>().prop_map(Event::Refuse),
         1 => any::<bool>().prop_map(Event::Deaf),
         6 => prop_oneof![Just(1u64), Just(100), Just(1500), Just(20_000)].prop_map(Event::Wait),
@@ -88,7 +94,15 @@ fn carry_out(rig: &mut Rig, event: &Event) {
         Event::Add(r, insert) => rig.event(|k| k.add_route(&strangers()[*r], *insert).unwrap_or_default()),
         Event::Delete(r) => rig.event(|k| k.delete_route(&strangers()[*r]).unwrap_or_default()),
         Event::FlushOurs => flush(rig),
-        Event::Crash(with_journal) => crash(rig, *with_journal),
+        Event::Crash(with_journal) => rig.restart(*with_journal),
+        Event::Fall(i, up) => {
+            rig.kernel.set_up(LINKS[*i], false);
+            if *up {
+                rig.kernel.set_up(LINKS[*i], true);
+            }
+            rig.restart(true);
+        }
+        Event::Full(on) => rig.disk = on.then(|| Refusal::new(Errno::ENOSPC, "No space left on device")),
         Event::Refuse(on) => rig.refuses = on.then(|| Refusal::new(Errno::ENOMEM, "Cannot allocate memory")),
         Event::Deaf(on) => set_deaf(rig, *on),
         Event::Wait(millis) => rig.wait(Duration::from_millis(*millis)),
@@ -102,12 +116,6 @@ fn detour(rig: &mut Rig, address: &str, way: usize) {
         v4 => v4.replacen("10.0", &format!("10.{way}"), 1),
     };
     rig.detour("eth0", address, ["eth0", "eth1", "eth2"][way], &via);
-}
-
-fn crash(rig: &mut Rig, with_journal: bool) {
-    // The journal is written within a second.
-    rig.wait(Duration::from_secs(2));
-    rig.restart(with_journal);
 }
 
 /// Messages are lost for a while; that they were is told at the end.
@@ -149,6 +157,7 @@ fn check_operations(rig: &Rig) {
 /// Faults stop: all links are up, all takes a detour and then is home, and there is time.
 fn heal(rig: &mut Rig, blind: bool) {
     rig.refuses = None;
+    rig.disk = None;
     set_deaf(rig, false);
     for link in LINKS {
         rig.event(|k| k.set_up(link, true));
@@ -180,16 +189,17 @@ proptest! {
             rig.add(&original);
         }
         rig.wait(Duration::from_secs(10));
-        let mut blind = false;
+        let (mut blind, mut forgot) = (false, false);
         for event in &events {
+            let is_start = matches!(event, Event::Crash(_) | Event::Fall(..));
+            forgot |= matches!(event, Event::Crash(false)) || (is_start && rig.disk.is_some());
             carry_out(&mut rig, event);
             // What falls while nobody watches cannot be told from what somebody deletes.
-            blind |= matches!(event, Event::Deaf(true) | Event::Crash(false));
+            blind |= forgot || matches!(event, Event::Deaf(true));
         }
         heal(&mut rig, blind);
         check_operations(&rig);
         // Without the journal nobody knows where a waiting address belongs: it stays, marked as ours.
-        let forgot = events.iter().any(|e| matches!(e, Event::Crash(false)));
         prop_assert!(forgot || rig.on_lo().is_empty(), "{:?} is left on lo", rig.on_lo());
         let foreign = rig.foreign();
         if !blind {

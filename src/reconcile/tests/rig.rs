@@ -15,11 +15,14 @@ use crate::engine::{NextHop, Outcome, Plan, Subject, Verdict};
 use crate::interface::{Interface, InterfaceAddress, InterfaceIndex, InterfaceKind, MacAddress};
 use crate::reconcile::mirror::Insert;
 use crate::reconcile::{
-    Answer, Dump, Group, Input, Leg, MAIN_TABLE, Mirror, Notification, Operation, Output, PROTOCOL, Question,
-    Reconciler, Refusal, Route, RouteKey, RouteType, Settings,
+    Answer, Dump, Group, Input, JournalWrite, LastRun, Leg, MAIN_TABLE, Mirror, Notification, Operation,
+    Output, PROTOCOL, Question, Reconciler, Refusal, Route, RouteKey, RouteType, Settings,
 };
 use crate::time::Instant;
 use crate::watch::{self, Destination, Found, Hop, Member, Way};
+
+/// Which boot and network namespace it is.
+pub(super) const KERNEL: &str = "boot/1";
 
 pub(super) const STATIC: u8 = 4;
 pub(super) const DHCP: u8 = 16;
@@ -29,6 +32,7 @@ pub(super) const ETH1: InterfaceIndex = InterfaceIndex(3);
 pub(super) const ETH2: InterfaceIndex = InterfaceIndex(4);
 
 enum Pending {
+    Journalled(Result<(), Refusal>),
     Results(Vec<(Operation, Result<(), Refusal>)>),
     Dump(Dump),
     LookUp(RouteKey),
@@ -49,6 +53,10 @@ pub(super) struct Rig {
     pub(super) outcomes: Vec<(Subject, Outcome)>,
     pub(super) adopted: Vec<(IpAddr, Option<NextHop>)>,
     pub(super) journal: String,
+    /// How often it was written.
+    pub(super) journal_writes: usize,
+    /// It cannot be written, while this is set.
+    pub(super) disk: Option<Refusal>,
     /// What the watch was told last.
     pub(super) found: Vec<Found>,
     /// What the watch wants.
@@ -79,7 +87,7 @@ impl Rig {
         let lans = ["eth0", "eth1", "eth2"].map(str::to_owned).to_vec();
         let mut rig = Self {
             kernel,
-            core: Reconciler::new(settings.clone(), None),
+            core: Reconciler::new(settings.clone(), LastRun { journal: None, kernel: KERNEL }),
             now: Instant::from_nanos(1_000_000_000_000),
             plan: Plan { subjects: std::collections::BTreeMap::new(), lans },
             operations: Vec::new(),
@@ -88,6 +96,8 @@ impl Rig {
             outcomes: Vec::new(),
             adopted: Vec::new(),
             journal: String::new(),
+            journal_writes: 0,
+            disk: None,
             found: Vec::new(),
             watch: watch::Plan::default(),
             refuses: None,
@@ -105,8 +115,13 @@ impl Rig {
 
     /// kill -9, and a new start with or without the journal.
     pub(super) fn restart(&mut self, with_journal: bool) {
+        self.start_on(KERNEL, with_journal);
+    }
+
+    /// The same after a boot, or in another network namespace.
+    pub(super) fn start_on(&mut self, kernel: &str, with_journal: bool) {
         let journal = with_journal.then_some(self.journal.as_str());
-        self.core = Reconciler::new(self.settings.clone(), journal);
+        self.core = Reconciler::new(self.settings.clone(), LastRun { journal, kernel });
         self.pending.clear();
         for verdict in self.plan.subjects.values_mut() {
             *verdict = Verdict::Undecided;
@@ -247,12 +262,27 @@ impl Rig {
             Output::Dump(dump) => self.pending.push_back(Pending::Dump(dump)),
             Output::Ask(question) => self.pending.push_back(Pending::Ask(question)),
             Output::LookUp(key) => self.pending.push_back(Pending::LookUp(key)),
-            Output::Journal(text) => self.journal = text,
+            Output::Journal(write) => self.write_journal(write),
             Output::Outcome(subject, outcome) => self.outcomes.push((subject, outcome)),
             Output::Adopted { address, way } => self.adopted.push((address, way)),
             Output::Found(found) => self.found = found,
             Output::Notice(notice) => self.notices.push(notice.to_string()),
         }
+    }
+
+    fn write_journal(&mut self, write: JournalWrite) {
+        self.journal_writes += 1;
+        let result = match &self.disk {
+            Some(refusal) => Err(refusal.clone()),
+            None => {
+                if let JournalWrite::Append(text) = &write {
+                    assert!(self.journal.ends_with('\n') && text.ends_with('\n'), "{text:?}");
+                }
+                write.apply_to(&mut self.journal);
+                Ok(())
+            }
+        };
+        self.pending.push_back(Pending::Journalled(result));
     }
 
     fn apply(&mut self, operations: Vec<Operation>) {
@@ -294,6 +324,7 @@ impl Rig {
     fn hand_in(&mut self, pending: Pending) {
         let now = self.now;
         match pending {
+            Pending::Journalled(result) => self.core.handle(now, Input::Journalled(result)),
             Pending::Results(results) => self.core.handle(now, Input::Results(results)),
             Pending::Dump(Dump::Interfaces) => self.hand_in_interfaces(),
             Pending::Dump(Dump::OwnRoutes) => {

@@ -96,10 +96,7 @@ fn carry_out(rig: &mut Rig, event: &Event) {
             let own: Vec<Route> = rig.core.overlays().map(|r| Route::clone(r)).collect();
             rig.event(|k| own.iter().flat_map(|r| k.delete_route(r).unwrap_or_default()).collect());
         }
-        Event::Crash(with_journal) => {
-            rig.wait(Duration::from_secs(2));
-            rig.restart(*with_journal);
-        }
+        Event::Crash(with_journal) => rig.restart(*with_journal),
         Event::Refuse(on) => rig.refuses = on.then(|| Refusal::new(Errno::ENOMEM, "Cannot allocate memory")),
         Event::Wait(millis) => rig.wait(Duration::from_millis(*millis)),
     }

@@ -297,7 +297,10 @@ impl Host {
                 let found = self.kernel.routes_at(&key);
                 daemon.feedback.push_back(Feedback::Reconcile(reconcile::Input::LookedUp(key, found)));
             }
-            reconcile::Output::Journal(text) => self.journal = Some(text),
+            reconcile::Output::Journal(write) => {
+                write.apply_to(self.journal.get_or_insert_default());
+                daemon.feedback.push_back(Feedback::Reconcile(reconcile::Input::Journalled(Ok(()))));
+            }
             reconcile::Output::Found(found) => daemon.feedback.push_back(Feedback::Found(found)),
             reconcile::Output::Notice(notice) => self.notices.push(notice.to_string()),
             reconcile::Output::Outcome(..) | reconcile::Output::Adopted { .. } => {}
