@@ -66,6 +66,33 @@ fn reconcile(c: &mut Criterion) {
         );
     });
     group.finish();
+
+    let mut group = c.benchmark_group("reconcile learns");
+    let fresh: Vec<Route> = (0..64).map(|n| route(learned(n))).collect();
+    group.throughput(Throughput::Elements(64));
+    group.bench_function("64 routes one by one, beside 10,000", |b| {
+        b.iter_batched(|| (core.clone(), fresh.clone()), learn, BatchSize::LargeInput);
+    });
+    group.throughput(Throughput::Elements(u64::from(ROUTES)));
+    group.bench_function("10,000 routes at the start", |b| {
+        b.iter(|| started(&kernel, &plan));
+    });
+    group.finish();
+}
+
+/// Notifications of new routes; the bytes that are to be written because of them.
+fn learn((mut core, routes): (Reconciler, Vec<Route>)) -> Reconciler {
+    for route in routes {
+        core.handle(NOW, Input::RouteAdded(route));
+        while let Some(output) = core.next_output() {
+            black_box(output);
+        }
+    }
+    core
+}
+
+fn learned(number: u8) -> IpNet {
+    Ipv4Net::new_assert(Ipv4Addr::new(198, 18, number, 0), 24).into()
 }
 
 /// Hands in a plan and plays a kernel that accepts everything; returns how many operations it took.
