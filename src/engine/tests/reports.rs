@@ -1,6 +1,7 @@
 //! What a peer said before must not outlive what it says now: reports, lists, claims and intervals.
 
 use super::path::{Path, PathKey};
+use super::report::is_older;
 use super::world::{Flight, Sent, SentKind};
 use super::*;
 use crate::interface::Family;
@@ -117,6 +118,29 @@ fn news_that_was_lost_is_sent_again_when_older_news_is_seen() {
     world.run(ms(1000));
     assert!(!is_detour(&world, 1, 0, address(0, 0)), "{}", world.state(1));
     assert!(!is_detour(&world, 0, 0, address(0, 1)), "{}", world.state(0));
+}
+
+/// A virtual machine goes back to a snapshot with its memory: the same run, with all its counts lower than they were.
+#[test]
+fn a_run_that_goes_back_in_time_is_believed_again() {
+    let mut world = World::new(2, 2);
+    world.respond_only(1);
+    world.run(ms(3000));
+    let snapshot = world.hosts[0].engine.clone();
+    for _ in 0..3 {
+        world.cut(0, |_, _| true);
+        world.run(ms(1500));
+        world.cut(0, |_, _| false);
+        world.run(ms(4000));
+    }
+    let generation = |world: &World| engine(world, 0).peers[&node(world, 1)].report_generation;
+    let last = generation(&world);
+    world.hosts[0].engine = snapshot;
+    assert!(is_older(generation(&world), last));
+    world.run(ms(2000));
+    world.cut(1, |from, _| from == 1);
+    world.run(ms(1000));
+    assert!(is_detour(&world, 1, 1, address(1, 0)), "{}", world.state(1));
 }
 
 /// Once both ends hold what there is to say, nothing is repeated; nor by an observer, whose reports are not acted upon.
