@@ -423,6 +423,38 @@ fn what_was_recorded_says_nothing_again() {
     }
 }
 
+/// The same on a LAN where the addresses of the first would be right as well, as link-local ones of two VLANs on one
+/// interface are: the number of the LAN tells them apart.
+#[test]
+fn what_was_recorded_on_one_lan_says_nothing_on_another_with_its_addresses() {
+    for config in [Config { requestor: true, ..Config::default() }, keyed()] {
+        let mut world = World::new(2, 2);
+        let lans = ["lan0", "lan1"].map(crate::config::LanConfig::new).to_vec();
+        let config = Config { lans, ..config };
+        (0..2).for_each(|host| world.start(host, &config, Memory::default()));
+        (0..2).for_each(|host| world.set_prefix(host, 1, 16));
+        world.tap(0);
+        world.run(ms(3000));
+        world.reload(1, &Config { lans: vec![crate::config::LanConfig::new("lan1")], ..config.clone() });
+        world.run(ms(500));
+        world.reload(1, &config);
+        world.run(ms(5000));
+        let recorded = world.tape(0).to_vec();
+        let before = [knowledge(&world, 0, 1), knowledge(&world, 1, 0)];
+        assert!(before[0].iter().all(|(_, verdict, ..)| *verdict == Level::Up), "{}", world.state(0));
+        world.forget_notices();
+        let refused =
+            |world: &World| [Dropped::UnknownNonce, Dropped::OtherBoot].map(|r| world.dropped(0, r));
+        let refused_before = refused(&world);
+        recorded.iter().for_each(|flight| world.replay(&Flight { lan: 1, ..flight.clone() }));
+        let both_are_more = refused(&world).iter().zip(refused_before).all(|(after, before)| *after > before);
+        assert!(both_are_more, "it is not the addresses that they are refused for");
+        world.run(ms(2000));
+        assert_eq!([knowledge(&world, 0, 1), knowledge(&world, 1, 0)], before);
+        world.assert_quiet(&["path-", "peer-", "lans-joined", "failover"]);
+    }
+}
+
 /// A new key is added, made the signing one, and the old one is removed: what was signed with it is void.
 #[test]
 fn what_was_signed_with_a_key_that_is_gone_counts_for_nothing() {
