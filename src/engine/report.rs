@@ -146,9 +146,10 @@ impl Engine {
     /// do, it has lost all of that: it is told again, once an interval.
     fn on_generation_held(&mut self, now: Instant, node: NodeId, held: u32) {
         let interval = self.interval;
+        let is_on_its_way = self.timers.at(Reason::News(node)).is_some();
         let Some(peer) = self.peers.get_mut(&node) else { return };
         peer.confirmed_generation = held;
-        if held == peer.report_generation || peer.news_left > 0 || peer.absent {
+        if held == peer.report_generation || is_on_its_way || peer.absent {
             return;
         }
         peer.news_left = 1;

@@ -143,6 +143,21 @@ fn a_run_that_goes_back_in_time_is_believed_again() {
     assert!(is_detour(&world, 1, 1, address(1, 0)), "{}", world.state(1));
 }
 
+/// The other end holds older news than it had confirmed, as after a snapshot: it is told again.
+#[test]
+fn a_peer_that_has_lost_what_it_confirmed_is_told_again() {
+    let mut world = World::new(2, 2);
+    world.respond_only(1);
+    world.run(ms(3000));
+    let (us, peer) = (node(&world, 0), node(&world, 1));
+    let held = |world: &World| engine(world, 1).peers[&us].held_generation;
+    let last = engine(&world, 0).peers[&peer].report_generation;
+    assert_eq!(held(&world), last);
+    world.hosts[1].engine.as_mut().unwrap().peers.get_mut(&us).unwrap().held_generation -= 1;
+    world.run(ms(1000));
+    assert_eq!(held(&world), last, "{}", world.state(0));
+}
+
 /// Once both ends hold what there is to say, nothing is repeated; nor by an observer, whose reports are not acted upon.
 #[test]
 fn two_ends_that_agree_say_nothing_again() {
