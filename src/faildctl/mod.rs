@@ -9,6 +9,7 @@ mod arguments;
 mod client;
 mod compat;
 mod explain;
+mod harmless;
 mod show;
 mod table;
 mod watched;
@@ -22,6 +23,7 @@ use nix::poll::poll;
 use crate::control::{Health, Page, Refusal, Reply, Request, Routes};
 use arguments::{Arguments, Command};
 use client::{Client, ClientError};
+use harmless::harmless;
 use show::Screen;
 
 pub use arguments::help_texts;
@@ -90,7 +92,7 @@ fn run(arguments: &Arguments) -> ExitStatus {
         Err(Error::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitStatus::Ok,
         Err(error) => {
             for line in error.to_string().lines() {
-                let _ = writeln!(io::stderr(), "faildctl: {line}");
+                let _ = writeln!(io::stderr(), "faildctl: {}", harmless(&line.to_string()));
             }
             match error {
                 Error::Client(ClientError::StillRunning { .. }) => ExitStatus::Degraded,
@@ -204,7 +206,7 @@ fn print(arguments: &Arguments, reply: &Reply, screen: Screen, is_first: bool) -
     let text = match (reply, arguments.json) {
         (Reply::Error(_), false) => return Ok(()),
         (reply, true) => reply.to_line() + "\n",
-        (reply, false) => screen.text(reply, is_first),
+        (reply, false) => harmless(&screen.text(reply, is_first)),
     };
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;
