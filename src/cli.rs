@@ -149,12 +149,12 @@ impl Arguments {
         draft.finish()
     }
 
-    /// The same while the daemon runs with other settings: waits for no name server, see [`Draft::keep_names`].
+    /// The same while the daemon runs with other settings: waits for no name server and no pipe, see [`Draft::keep_names`].
     ///
     /// # Errors
     /// As [`Arguments::load`].
     pub fn load_again(&self, running: &Config) -> Result<Loaded, Faults> {
-        let mut draft = Draft::from_file(self.config.as_deref());
+        let mut draft = Draft::from_file_at_once(self.config.as_deref());
         self.apply(&mut draft);
         draft.keep_names(running);
         draft.finish()

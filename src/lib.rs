@@ -17,6 +17,8 @@
 //!         wire        bytes <-> probe packets
 //!         group       how a silent member of a group is judged
 //!           interface, time, damping, random     words that all of them share
+//!
+//! plain_file, trusted     opening files that others may have put something in the place of; for daemon and config
 //! ```
 //!
 //! `engine`, `watch` and `reconcile` are pure: no clock, socket, log or random source, same input, same output.
@@ -33,8 +35,10 @@ pub mod group;
 pub mod interface;
 pub mod kernel;
 pub mod net;
+mod plain_file;
 mod random;
 pub mod reconcile;
 pub mod time;
+mod trusted;
 pub mod watch;
 pub mod wire;

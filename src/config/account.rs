@@ -5,7 +5,9 @@
 
 use std::path::Path;
 
+use super::DEFAULT_USER;
 use super::draft::read_text;
+use crate::trusted::Trust;
 
 /// A user.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +50,13 @@ impl Account {
         let groups = std::iter::once(gid).chain(others).take(GROUPS).collect();
         Some(Self { name: name.to_owned(), uid, gid, groups })
     }
+}
+
+/// Whose files root relies on when faild is to become this user, or was once: its own, and those of the default user.
+pub(crate) fn trust(user: &str) -> Trust {
+    let account = Account::find(user);
+    let group = account.as_ref().map(|account| account.gid);
+    Trust::in_users([account, Account::find(DEFAULT_USER)].into_iter().flatten().map(|a| a.uid), group)
 }
 
 /// The number of a group, if there is one of this name.

@@ -1,12 +1,13 @@
 //! A configuration in the making: what the file and the flags say, each with its place, until all of it is checked.
 
 use std::collections::BTreeMap;
-use std::io::{self, ErrorKind, Read};
+use std::fs::File;
+use std::io::{self, ErrorKind};
 use std::net::IpAddr;
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use nix::libc::O_NONBLOCK;
 use nix::unistd::{AccessFlags, eaccess};
 
 use super::account::{self, Account};
@@ -17,6 +18,7 @@ use super::hook::{self, HookConfig};
 use super::route::{self, RouteDraft};
 use super::target::{self, Names};
 use super::{Config, DEFAULT_USER, KeyRing, LanConfig, PeerConfig, file, key_file};
+use crate::plain_file::{self, Links};
 
 /// The file that is read when none is named.
 pub const DEFAULT_FILE: &str = "/etc/faild/faild.toml";
@@ -67,10 +69,24 @@ pub struct Loaded {
 }
 
 impl Draft {
-    /// The defaults, overlaid with the file: the named one, or else [`DEFAULT_FILE`] if that exists.
+    /// The defaults, overlaid with the file: the named one, or else [`DEFAULT_FILE`] if that exists. It may be a pipe,
+    /// which is read to its end, for 10 seconds at most.
     pub fn from_file(named: Option<&Path>) -> Self {
+        Self::from_reader(named, |path| {
+            text(plain_file::read_or_receive(path, LONGEST, PATIENCE).map_err(TextError::from_io)?)
+        })
+    }
+
+    /// The same for a daemon that must not wait: a pipe is a fault.
+    pub fn from_file_at_once(named: Option<&Path>) -> Self {
+        Self::from_reader(named, |path| {
+            text(plain_file::read_or_nothing(path, LONGEST).map_err(TextError::from_io)?)
+        })
+    }
+
+    fn from_reader(named: Option<&Path>, read: impl Fn(&Path) -> Result<String, TextError>) -> Self {
         let path = named.unwrap_or(Path::new(DEFAULT_FILE));
-        match read_text(path) {
+        match read(path) {
             Ok(text) => {
                 let mut draft = Self::from_text(path, &text);
                 draft.file = Some(path.to_owned());
@@ -151,8 +167,9 @@ impl Draft {
     /// All faults that were found, from the syntax of the file on.
     pub fn finish(mut self) -> Result<Loaded, Faults> {
         check_exclude(&self.exclude, &self.lans, &mut self.faults);
+        let user = self.user.as_ref().map_or(DEFAULT_USER, |user| &user.value);
         self.settings.log = self.log.map(|log| {
-            self.faults.extend(check_log(&log));
+            self.faults.extend(check_log(&log, user));
             log.value
         });
         if let Some(path) = &self.key_file {
@@ -189,9 +206,9 @@ pub(super) enum TextError {
     /// The file cannot be read.
     #[error("cannot be read: {0}; mend that, or name another file")]
     Read(#[from] io::Error),
-    /// The file is longer than any that was meant for us.
-    #[error("is longer than 1 MiB; is it the right file?")]
-    Long,
+    /// It is no file that was meant for us.
+    #[error("cannot be used: {0}; is it the right file?")]
+    Strange(io::Error),
     /// The text is not UTF-8.
     #[error("is not UTF-8 text; is it the right file?")]
     NotText {
@@ -201,39 +218,43 @@ pub(super) enum TextError {
 }
 
 impl TextError {
+    fn from_io(error: io::Error) -> Self {
+        if error.kind() == ErrorKind::InvalidData { Self::Strange(error) } else { Self::Read(error) }
+    }
+
     /// The fault, with its place.
     pub(super) fn fault(&self, path: &Path) -> Fault {
         match self {
             TextError::NotText { line } => Fault::new(Origin::line(path, *line), self.to_string()),
-            TextError::Read(_) | TextError::Long => {
+            TextError::Read(_) | TextError::Strange(_) => {
                 Fault::new(Origin::File(path.to_owned()), self.to_string())
             }
         }
     }
 }
 
-/// The text of a file of at most 1 MiB.
+/// The text of a plain file of at most 1 MiB; nothing is waited for.
 pub(super) fn read_text(path: &Path) -> Result<String, TextError> {
-    const LONGEST: u64 = 1 << 20;
-    let mut bytes = Vec::new();
-    open(path)?.take(LONGEST + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > LONGEST {
-        return Err(TextError::Long);
-    }
+    text(plain_file::read(path, LONGEST, Links::Follow).map_err(TextError::from_io)?)
+}
+
+/// The same of a file that is open.
+pub(super) fn read_open_text(file: File) -> Result<String, TextError> {
+    text(plain_file::read_open(file, LONGEST).map_err(TextError::from_io)?)
+}
+
+fn text(bytes: Vec<u8>) -> Result<String, TextError> {
     String::from_utf8(bytes).map_err(|e| {
         let good = e.as_bytes().iter().take(e.utf8_error().valid_up_to());
         TextError::NotText { line: 1 + good.filter(|b| **b == b'\n').count() }
     })
 }
 
-/// Opens a file, and waits for nobody: who reads it again while probes run must not hang on a pipe without a writer.
-fn open(path: &Path) -> std::io::Result<std::fs::File> {
-    let file = std::fs::OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open(path)?;
-    if file.metadata()?.file_type().is_fifo() {
-        return Err(std::io::Error::other("it is a pipe; name a file"));
-    }
-    Ok(file)
-}
+/// Of the files that people write for faild none is longer.
+const LONGEST: u64 = 1 << 20;
+
+/// How long a start waits for the settings to come through a pipe.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The same interface twice, or too many.
 fn check_lans(lans: &[Placed<LanConfig>], faults: &mut Vec<Fault>) {
@@ -298,8 +319,8 @@ fn check_user(user: &Placed<String>) -> Option<Fault> {
     })
 }
 
-/// Whether a log can be written there, without creating it.
-fn check_log(log: &Placed<PathBuf>) -> Option<Fault> {
+/// Whether a log can be written there, without creating it; `user` is the one that faild becomes.
+fn check_log(log: &Placed<PathBuf>, user: &str) -> Option<Fault> {
     let path = &log.value;
     let refusal = match std::fs::metadata(path) {
         Ok(found) if found.is_dir() => {
@@ -310,6 +331,10 @@ fn check_log(log: &Placed<PathBuf>) -> Option<Fault> {
         Err(e) if e.kind() == ErrorKind::NotFound => check_directory(path),
         Err(e) => Some(format!("cannot be reached: {e}")),
     };
+    let refusal = refusal.or_else(|| {
+        let error = account::trust(user).check_file(path).err()?;
+        Some(format!("cannot be used: {error}"))
+    });
     refusal.map(|refusal| {
         let text = format!("log {} {refusal}; mend that, or log elsewhere", path.display());
         Fault::environment(log.origin.clone(), text)

@@ -1,13 +1,14 @@
 //! The key file: one `ID HEX` a line, the signing key first (faild.toml(5)).
 
 use std::fs::Metadata;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use super::draft::{TextError, read_text};
+use super::draft::{TextError, read_open_text};
 use super::fault::{Fault, Origin};
 use super::{DEFAULT_USER, Key};
+use crate::plain_file::{self, Links};
 
 /// Keys at most: a rollover needs two, and each costs a hash for every packet of a stranger.
 const MOST_KEYS: usize = 16;
@@ -23,15 +24,21 @@ pub(super) fn read(path: &Path, named_at: &Origin) -> Result<Vec<Key>, Vec<Fault
     let at_name = |refusal: String| {
         vec![Fault::new(named_at.clone(), format!("key file {} {refusal}", path.display()))]
     };
-    let metadata = std::fs::metadata(path).map_err(|e| at_name(format!("cannot be read: {e}; mend that")))?;
+    let refuse = |error: io::Error| match error.kind() {
+        ErrorKind::PermissionDenied => {
+            at_name(format!("is closed to the user that faild runs as; {}", open_command(path)))
+        }
+        ErrorKind::InvalidData => at_name("is not an ordinary file; name one".to_owned()),
+        _ => at_name(format!("cannot be read: {error}; fix that, or name another file")),
+    };
+    // What is checked is what is read, whatever is done to the name in between.
+    let file = plain_file::open(path, Links::Follow).map_err(refuse)?;
+    let metadata = file.metadata().map_err(refuse)?;
     if let Some(refusal) = check_metadata(path, &metadata) {
         return Err(at_name(refusal));
     }
-    let text = read_text(path).map_err(|e| match e {
-        TextError::Read(error) if error.kind() == ErrorKind::PermissionDenied => {
-            at_name(format!("is closed to the user that faild runs as; {}", open_command(path)))
-        }
-        TextError::Read(_) | TextError::Long => at_name(e.to_string()),
+    let text = read_open_text(file).map_err(|e| match e {
+        TextError::Read(_) | TextError::Strange(_) => at_name(e.to_string()),
         TextError::NotText { .. } => vec![e.fault(path)],
     })?;
     parse(path, &text)
@@ -46,9 +53,6 @@ pub fn open_command(path: &Path) -> String {
 fn check_metadata(path: &Path, metadata: &Metadata) -> Option<String> {
     let (mode, owner) = (metadata.mode() & 0o7777, metadata.uid());
     let mend = format!("chmod 600 {}", path.display());
-    if !metadata.is_file() {
-        return Some("is not an ordinary file; name one".to_owned());
-    }
     if owner != 0 && owner != nix::unistd::geteuid().as_raw() {
         return Some(format!("belongs to user {owner}; chown root {}", path.display()));
     }

@@ -4,6 +4,7 @@
 //! rights that it made them with.
 
 use std::fs;
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -11,18 +12,21 @@ use nix::errno::Errno;
 use nix::sys::statfs::{PROC_SUPER_MAGIC, SYSFS_MAGIC, statfs};
 use nix::unistd::{AccessFlags, eaccess, geteuid};
 
-use super::Config;
 use super::fault::{Fault, Origin};
+use super::{Config, account};
+use crate::trusted::Trust;
 
 /// Faults of the state directories and the pid file that a start would find.
 pub fn check_places(config: &Config) -> Vec<Fault> {
-    let state = directory_refusal(&config.state_dir).map(|refusal| (&config.state_dir, refusal));
-    let runtime = directory_refusal(&config.runtime_dir).map(|refusal| (&config.runtime_dir, refusal));
+    let trust = account::trust(&config.user);
+    let look = |path| directory_refusal(path, &trust);
+    let state = look(&config.state_dir).map(|refusal| (&config.state_dir, refusal));
+    let runtime = look(&config.runtime_dir).map(|refusal| (&config.runtime_dir, refusal));
     let directories = state.into_iter().chain(runtime.filter(|_| config.runtime_dir != config.state_dir));
     let texts = directories.map(|(path, refusal)| {
         format!("state directory {} {refusal}; name another with --state-dir", path.display())
     });
-    let pid_file = config.pid_file.as_deref().and_then(|path| Some((path, pid_file_refusal(path)?)));
+    let pid_file = config.pid_file.as_deref().and_then(|path| Some((path, pid_file_refusal(path, &trust)?)));
     let texts = texts.chain(pid_file.map(|(path, refusal)| {
         format!("pid file {} {refusal}; make its directory, or name another file", path.display())
     }));
@@ -30,23 +34,28 @@ pub fn check_places(config: &Config) -> Vec<Fault> {
 }
 
 /// A directory is made if it is not there, with those above it.
-fn directory_refusal(path: &Path) -> Option<String> {
+fn directory_refusal(path: &Path, trust: &Trust) -> Option<String> {
     let (place, found) = path.ancestors().find_map(|place| Some((place, fs::metadata(place).ok()?)))?;
     match found.is_dir() {
-        true => unwritable(place),
+        true => unwritable(place).or_else(|| untrusted(trust.check_directory(path))),
         false => Some(format!("cannot be used: {} is not a directory", place.display())),
     }
 }
 
 /// Its directory must be there; what is no plain file is not written to.
-fn pid_file_refusal(path: &Path) -> Option<String> {
+fn pid_file_refusal(path: &Path, trust: &Trust) -> Option<String> {
     let directory = path.parent().unwrap_or(Path::new("/"));
-    match fs::symlink_metadata(path) {
+    let refusal = match fs::symlink_metadata(path) {
         Ok(found) if found.is_file() && found.nlink() == 1 => unwritable(path),
         Ok(_) => Some("is not a plain file".to_owned()),
         Err(_) if directory.is_dir() => unwritable(directory),
         Err(_) => Some(format!("cannot be made: there is no directory {}", directory.display())),
-    }
+    };
+    refusal.or_else(|| untrusted(trust.check_file(path)))
+}
+
+fn untrusted(checked: io::Result<()>) -> Option<String> {
+    checked.err().map(|error| format!("cannot be used: {error}"))
 }
 
 fn unwritable(place: &Path) -> Option<String> {
@@ -101,8 +110,22 @@ mod tests {
             ("/proc/pid", "cannot be made: /proc holds the kernel's files alone"),
         ] {
             let fault = format!("pid file {file} {text}; make its directory, or name another file");
-            assert_eq!(faults(Path::new("/tmp"), Some(Path::new(file))), [fault]);
+            assert_eq!(faults(Path::new("/run"), Some(Path::new(file))), [fault]);
         }
+    }
+
+    #[test]
+    fn what_belongs_to_another_user_is_told() {
+        let place = std::env::temp_dir().join(format!("faild-places-theirs-{}", std::process::id()));
+        fs::create_dir(&place).unwrap();
+        std::os::unix::fs::chown(&place, Some(12_345), None).unwrap();
+        let found = faults(&place.join("a"), Some(&place.join("pid")));
+        fs::remove_dir(&place).unwrap();
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert!(
+            found.iter().all(|fault| fault.contains("belongs to user 12345; chown root it")),
+            "{found:?}"
+        );
     }
 
     const NONE: [String; 0] = [];

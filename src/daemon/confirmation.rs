@@ -127,12 +127,10 @@ fn parse(text: &str) -> Result<Texts, String> {
 }
 
 fn set_aside(path: &Path, problem: &str, is_dry_run: bool) -> Option<Texts> {
-    let aside = path.with_extension("toml.bad");
-    let is_kept = !is_dry_run && fs::rename(path, &aside).is_ok();
+    let kept = if is_dry_run { "nothing".to_owned() } else { files::set_aside(path) };
     warn!(
-        "unconfirmed-unreadable file={} error=\"{problem}\" kept-as={} consequence=\"the settings file counts, confirmed or not\"",
-        path.display(),
-        if is_kept { aside.display().to_string() } else { "nothing".to_owned() }
+        "unconfirmed-unreadable file={} error=\"{problem}\" kept-as={kept} consequence=\"the settings file counts, confirmed or not\"",
+        path.display()
     );
     None
 }

@@ -1,11 +1,14 @@
 //! Writing small files so that a reader, or the next start, finds the old or the new text and never a part.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
+use nix::sys::signal::{SigSet, SigmaskHow};
+
+use crate::plain_file::{self, Links};
 
 /// Whether a file must survive the loss of power.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,12 +49,12 @@ pub(super) fn append(path: &Path, text: &str) -> io::Result<()> {
 
 fn replace_with(path: &Path, text: &str, durability: Durability, mode: u32) -> io::Result<()> {
     let temporary = temporary(path);
-    write(&temporary, text, durability, mode).and_then(|()| fs::rename(&temporary, path)).inspect_err(
-        |_| {
-            // What could not be written or moved is of no use; that it cannot be removed either changes nothing.
-            let _ = fs::remove_file(&temporary);
-        },
-    )?;
+    let written = write(&temporary, text, durability, mode)
+        .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", temporary.display())));
+    written.and_then(|()| fs::rename(&temporary, path)).inspect_err(|_| {
+        // What could not be written or moved is of no use; that it cannot be removed either changes nothing.
+        let _ = fs::remove_file(&temporary);
+    })?;
     if durability == Durability::Power {
         let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
         File::open(directory.unwrap_or(Path::new(".")))?.sync_all()?;
@@ -69,19 +72,44 @@ pub(super) fn sync_later(path: &Path) {
         let _ = File::open(directory.unwrap_or(Path::new("."))).and_then(|directory| directory.sync_all());
     };
     // As above: without a thread only the loss of power can harm it.
-    let _ = std::thread::Builder::new().name("faild-sync".to_owned()).spawn(sync);
+    let _ = in_background("faild-sync", sync);
 }
 
-/// A whole file, or as much of it as is sensible; a pipe is an empty file, and nobody waits for who might write to it.
+/// The text of a plain file of at most this many bytes. A symbolic link is none: what is written later takes its place.
 ///
 /// # Errors
 ///
-/// What the file system says, or that it is not text.
+/// What the file system says, or, as `InvalidData`, that it is something else, too long, or not text.
 pub(super) fn read(path: &Path, longest: u64) -> io::Result<String> {
-    let mut text = String::new();
-    let file = OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open(path)?;
-    file.take(longest).read_to_string(&mut text)?;
-    Ok(text)
+    let bytes = plain_file::read(path, longest, Links::Refuse)?;
+    String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text"))
+}
+
+/// Puts what cannot be used out of the way, whatever it is, under the name of `path` with `.bad` behind it, or, where
+/// something is that cannot be replaced, `.bad.1` and so on. The new name, for people; `nothing` if it could not be.
+pub(super) fn set_aside(path: &Path) -> String {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".bad");
+    let others = (1..=ASIDE).map(|number| {
+        let mut other = name.clone();
+        other.push(format!(".{number}"));
+        other
+    });
+    let mut names = std::iter::once(name.clone()).chain(others).map(PathBuf::from);
+    let kept = names.find(|aside| fs::rename(path, aside).is_ok());
+    kept.map_or_else(|| "nothing".to_owned(), |aside| aside.display().to_string())
+}
+
+/// Runs something that may wait, as for a disk, in a thread of its own. No signal is for it: signals are for the loop.
+///
+/// # Errors
+///
+/// There is no thread to be had.
+pub(super) fn in_background(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
+    let spawned = std::thread::Builder::new().name(name.to_owned()).spawn(body);
+    before.thread_set_mask()?;
+    spawned.map(drop)
 }
 
 /// Makes a directory, and those above it, unless it exists.
@@ -94,7 +122,12 @@ pub(super) fn make_directory(path: &Path, mode: u32) -> io::Result<()> {
 }
 
 fn write(path: &Path, text: &str, durability: Durability, mode: u32) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(path)?;
+    // What a crash left there goes, and so does a link or a pipe: the file is a new one in any case.
+    match fs::remove_file(path).or_else(|error| fs::remove_dir(path).map_err(|_| error)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
     file.write_all(text.as_bytes())?;
     if durability == Durability::Power { file.sync_all() } else { Ok(()) }
 }
@@ -104,4 +137,87 @@ fn temporary(path: &Path) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");
     path.with_file_name(name)
+}
+
+/// Things that cannot be replaced, as directories, that may have been set aside before.
+const ASIDE: u32 = 9;
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use nix::sys::signal::Signal;
+    use nix::sys::stat::Mode;
+    use nix::unistd::mkfifo;
+
+    use super::*;
+
+    struct Scratch(PathBuf);
+
+    impl Scratch {
+        fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("faild-files-{}-{name}", std::process::id()));
+            let _ = fs::remove_dir_all(&path);
+            fs::create_dir(&path).unwrap();
+            Self(path)
+        }
+    }
+
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn what_is_in_the_place_of_the_new_text_is_neither_followed_nor_waited_for() {
+        let scratch = Scratch::new("temporary");
+        let (path, temporary, secret) =
+            (scratch.0.join("state"), scratch.0.join("state.new"), scratch.0.join("secret"));
+        fs::write(&secret, "secret").unwrap();
+        let put: [&dyn Fn(); 4] = [
+            &|| symlink(&secret, &temporary).unwrap(),
+            &|| fs::hard_link(&secret, &temporary).unwrap(),
+            &|| mkfifo(&temporary, Mode::S_IRWXU).unwrap(),
+            &|| fs::create_dir(&temporary).unwrap(),
+        ];
+        for (number, put) in put.into_iter().enumerate() {
+            put();
+            replace(&path, &number.to_string(), Durability::Process).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), number.to_string());
+            assert_eq!(fs::read_to_string(&secret).unwrap(), "secret");
+        }
+        fs::create_dir(&temporary).unwrap();
+        fs::write(temporary.join("file"), "").unwrap();
+        let error = replace(&path, "", Durability::Process).unwrap_err().to_string();
+        assert!(error.starts_with(&temporary.display().to_string()), "it says what is in the way: {error}");
+    }
+
+    #[test]
+    fn anything_can_be_set_aside() {
+        let scratch = Scratch::new("aside");
+        let path = scratch.0.join("state.toml");
+        let mut kept = Vec::new();
+        for directory in [false, true, true, false] {
+            if directory {
+                fs::create_dir(&path).unwrap();
+                fs::write(path.join("file"), "").unwrap();
+            } else {
+                mkfifo(&path, Mode::S_IRWXU).unwrap();
+            }
+            let name = set_aside(&path).replace(&*path.to_string_lossy(), "");
+            kept.push(name);
+            assert!(!path.exists());
+        }
+        assert_eq!(kept, [".bad", ".bad.1", ".bad.2", ".bad"]);
+        assert_eq!(set_aside(&path), "nothing");
+    }
+
+    #[test]
+    fn signals_are_not_for_threads_that_wait_for_the_disk() {
+        let (tell, told) = std::sync::mpsc::channel();
+        in_background("test", move || tell.send(SigSet::thread_get_mask().unwrap()).unwrap()).unwrap();
+        let (theirs, ours) = (told.recv().unwrap(), SigSet::thread_get_mask().unwrap());
+        assert!(theirs.contains(Signal::SIGTERM) && !ours.contains(Signal::SIGTERM));
+    }
 }

@@ -5,22 +5,24 @@
 //! how many were lost is the first line after that.
 
 use std::fmt::{self, Display};
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context;
 use log::{LevelFilter, error, info};
-use nix::libc::{ENXIO, O_NONBLOCK};
+use nix::fcntl::OFlag;
+use nix::libc::ENXIO;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::stat::{FileStat, SFlag, fstat};
 use rate::Rates;
 
 use super::clock;
 use crate::time::Stamp;
+use crate::trusted::{LastLink, Trust, kind};
 
 mod rate;
 
@@ -37,12 +39,12 @@ impl Log {
     /// # Errors
     ///
     /// The file cannot be opened, or logging has been started before.
-    pub(super) fn start(file: Option<&Path>, verbosity: u8) -> anyhow::Result<Self> {
+    pub(super) fn start(file: Option<&Path>, verbosity: u8, trust: Trust) -> anyhow::Result<Self> {
         let target = match file {
-            Some(path) => Target::File { path: path.to_owned(), file: open(path)? },
+            Some(path) => Target::File { path: path.to_owned(), file: open(path, &trust)? },
             None => Target::Stderr,
         };
-        let log = Self::to(target);
+        let log = Self::to(target, trust);
         let marked = log.clone();
         env_logger::Builder::new()
             .filter_level(LevelFilter::Warn)
@@ -61,14 +63,14 @@ impl Log {
         Ok(log)
     }
 
-    fn to(target: Target) -> Self {
-        Self(Arc::new(Mutex::new(Output::new(target))))
+    fn to(target: Target, trust: Trust) -> Self {
+        Self(Arc::new(Mutex::new(Output::new(target, trust))))
     }
 
     /// A log of its own for a test, beside the facade, which a process has only once.
     #[cfg(test)]
     pub(super) fn aside() -> Self {
-        Self::to(Target::Stderr)
+        Self::to(Target::Stderr, Trust::in_users([], None))
     }
 
     /// Logs to another file, or to none, and as much as is wanted from here on.
@@ -80,7 +82,9 @@ impl Log {
         let mut output = self.output();
         match (file, &output.target) {
             (Some(path), Target::File { path: current, .. }) if path == current => {}
-            (Some(path), _) => output.target = Target::File { path: path.to_owned(), file: open(path)? },
+            (Some(path), _) => {
+                output.target = Target::File { path: path.to_owned(), file: open(path, &output.trust)? };
+            }
             (None, Target::File { .. }) => {
                 output.target = if output.is_detached { syslog() } else { Target::Stderr };
             }
@@ -93,11 +97,12 @@ impl Log {
 
     /// Opens the log file anew; if that fails the old one stays in use, and says so.
     pub(super) fn reopen(&self) {
-        let path = match &self.output().target {
-            Target::File { path, .. } => path.clone(),
-            Target::Stderr | Target::Syslog(_) => return,
+        let (path, opened) = {
+            let output = self.output();
+            let Target::File { path, .. } = &output.target else { return };
+            (path.clone(), open(path, &output.trust))
         };
-        match open(&path) {
+        match opened {
             Ok(file) => {
                 self.output().target = Target::File { path: path.clone(), file };
                 info!("log-reopened file={}", path.display());
@@ -148,6 +153,8 @@ struct Output {
     /// Of what strangers can bring about; and whether the next line is such.
     hearsay: Rates,
     is_hearsay: bool,
+    /// Whose directories and files a log may be in, should this be root.
+    trust: Trust,
 }
 
 #[derive(Debug)]
@@ -158,7 +165,7 @@ enum Target {
 }
 
 impl Output {
-    fn new(target: Target) -> Self {
+    fn new(target: Target, trust: Trust) -> Self {
         Self {
             target,
             is_detached: false,
@@ -167,6 +174,7 @@ impl Output {
             rates: Rates::default(),
             hearsay: Rates::default(),
             is_hearsay: false,
+            trust,
         }
     }
 
@@ -256,16 +264,38 @@ fn shortened(line: &[u8]) -> &[u8] {
 }
 
 /// A pipe that nobody reads is a fault, not a reason to wait: probes would stand still.
-fn open(path: &Path) -> anyhow::Result<File> {
-    OpenOptions::new().append(true).create(true).mode(0o640).custom_flags(O_NONBLOCK).open(path).map_err(
-        |error| {
-            let mend = match error.raw_os_error() {
-                Some(ENXIO) => " (it is a pipe that nobody reads: start its reader first, or name a file)",
-                _ => "",
-            };
-            anyhow::Error::new(error).context(format!("cannot open the log file {}{mend}", path.display()))
-        },
-    )
+fn open(path: &Path, trust: &Trust) -> anyhow::Result<File> {
+    open_or_make(path, trust).map_err(|error| {
+        let mend = match error.raw_os_error() {
+            Some(ENXIO) => " (it is a pipe that nobody reads: start its reader first, or name a file)",
+            _ => "",
+        };
+        anyhow::Error::new(error).context(format!("cannot open the log file {}{mend}", path.display()))
+    })
+}
+
+/// A plain file, a terminal or another character device, or a pipe. A file that is there is opened and never made, for
+/// the kernel may forbid root to make what another user's file in /tmp has the name of (fs.protected_regular).
+fn open_or_make(path: &Path, trust: &Trust) -> io::Result<File> {
+    let place = trust.file(path, LastLink::Follow)?;
+    let flags = OFlag::O_WRONLY | OFlag::O_APPEND;
+    let Some(found) = place.found() else {
+        return place.open(flags | OFlag::O_CREAT | OFlag::O_EXCL, 0o640);
+    };
+    check(found)?;
+    let file = place.open(flags, 0)?;
+    let found = fstat(&file)?;
+    check(&found)?;
+    trust.check_found(path, &found, &place)?;
+    Ok(file)
+}
+
+fn check(found: &FileStat) -> io::Result<()> {
+    match kind(found) {
+        SFlag::S_IFREG | SFlag::S_IFCHR | SFlag::S_IFIFO => Ok(()),
+        SFlag::S_IFDIR => Err(io::Error::other("it is a directory; name a file in it")),
+        _ => Err(io::Error::other("it is neither a file nor a character device; name one")),
+    }
 }
 
 fn syslog() -> Target {

@@ -58,6 +58,7 @@ use self::signals::Signals;
 use self::state::{Journal, State};
 use self::supervisor::Supervisor;
 use crate::change::Tracker;
+use crate::config::account::trust;
 use crate::config::{Config, Faults, Loaded, check_against_interfaces, host_warnings, keep_fixed};
 use crate::engine::Engine;
 use crate::interface::Interface;
@@ -107,7 +108,8 @@ fn serve(loaded: Loaded, source: Source, readiness: Readiness) -> anyhow::Result
     let signals = Signals::open().context("cannot block signals")?;
     privileges::check(&config)?;
     let instance = Instance::take()?;
-    let log = Log::start(config.log.as_deref(), config.verbosity)?;
+    let trust = trust(&config.user);
+    let log = Log::start(config.log.as_deref(), config.verbosity, trust.clone())?;
     heap::begin();
     info!(
         "starting version={} pid={} dry-run={}",
@@ -116,12 +118,13 @@ fn serve(loaded: Loaded, source: Source, readiness: Readiness) -> anyhow::Result
         config.dry_run
     );
     warnings.iter().for_each(|warning| warn!("configuration {warning}"));
-    let mut pid_file = config.pid_file.as_deref().map(PidFile::open).transpose()?;
+    let mut pid_file = config.pid_file.as_deref().map(|path| PidFile::open(path, &trust)).transpose()?;
     let poll = Poll::new().context("cannot poll")?;
     let registry = poll.registry().try_clone().context("cannot poll")?;
+    privileges::prepare(&config, &trust)?;
     // As root still, which may give the socket to any group.
-    let control = Control::open(&config.runtime_dir, &config.control_group, registry)?;
-    privileges::drop_rights(&config)?;
+    let control = Control::open(&config.runtime_dir, &config.control_group, registry, &trust)?;
+    privileges::drop_rights(&config, &trust)?;
     let mut confirmation = Confirmation::open(&config.state_dir, config.dry_run, text);
     let config = confirmed(config, file.as_deref(), &mut confirmation, &source, &log);
     let netlink = Netlink::open(RECEIVE_BUFFER).context("cannot talk to the kernel")?;

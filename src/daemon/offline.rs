@@ -182,12 +182,10 @@ fn parse(text: &str) -> Result<BTreeMap<String, Entry>, String> {
 }
 
 fn set_aside(path: &Path, problem: &str, is_dry_run: bool) -> BTreeMap<String, Entry> {
-    let aside = path.with_extension("toml.bad");
-    let is_kept = !is_dry_run && std::fs::rename(path, &aside).is_ok();
+    let kept = if is_dry_run { "nothing".to_owned() } else { files::set_aside(path) };
     warn!(
-        "offline-unreadable file={} error=\"{problem}\" kept-as={} consequence=\"no interface is offline\"",
-        path.display(),
-        if is_kept { aside.display().to_string() } else { "nothing".to_owned() }
+        "offline-unreadable file={} error=\"{problem}\" kept-as={kept} consequence=\"no interface is offline\"",
+        path.display()
     );
     BTreeMap::new()
 }

@@ -3,18 +3,21 @@
 //! It is opened while faild may still write everywhere, and filled when faild is ready. Where it cannot be removed at
 //! the end, because the directory belongs to root and faild has become somebody else, it is left empty.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::fs::File;
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use nix::libc;
+use nix::fcntl::OFlag;
+use nix::sys::stat::{SFlag, fstat};
+
+use crate::trusted::{LastLink, Place, Trust, kind};
 
 /// A pid file that goes when this is dropped.
 #[derive(Debug)]
 pub(super) struct PidFile {
     path: PathBuf,
+    place: Place,
     file: File,
 }
 
@@ -24,12 +27,12 @@ impl PidFile {
     /// # Errors
     ///
     /// The file cannot be written.
-    pub(super) fn open(path: &Path) -> anyhow::Result<Self> {
+    pub(super) fn open(path: &Path, trust: &Trust) -> anyhow::Result<Self> {
         let refusal = || {
             format!("cannot write the pid file {} (make its directory, or name another file)", path.display())
         };
-        let file = open(path).with_context(refusal)?;
-        Ok(Self { path: path.to_owned(), file })
+        let (place, file) = open(path, trust).with_context(refusal)?;
+        Ok(Self { path: path.to_owned(), place, file })
     }
 
     /// Writes our pid into it, in place of what was there.
@@ -42,13 +45,20 @@ impl PidFile {
         let written = self.file.set_len(0).and_then(|()| self.file.write_all(pid.as_bytes()));
         written.with_context(|| format!("cannot write the pid file {}", self.path.display()))
     }
+
+    /// What is in the file of that name now.
+    fn text(&self) -> io::Result<String> {
+        let mut text = String::new();
+        self.place.open(OFlag::O_RDONLY, 0)?.take(LONGEST).read_to_string(&mut text)?;
+        Ok(text)
+    }
 }
 
 impl Drop for PidFile {
     fn drop(&mut self) {
-        let pid = fs::read_to_string(&self.path).unwrap_or_default();
+        let pid = self.text().unwrap_or_default();
         let is_ours = pid.is_empty() || pid.trim() == std::process::id().to_string();
-        if is_ours && fs::remove_file(&self.path).is_err() {
+        if is_ours && self.place.remove().is_err() {
             // One that cannot be emptied either is a stale one, which is no obstacle.
             let _ = self.file.set_len(0);
         }
@@ -56,21 +66,34 @@ impl Drop for PidFile {
 }
 
 /// A plain file, and no other's behind a link: its directory may belong to somebody who is not root.
-fn open(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(false).mode(0o644).custom_flags(libc::O_NOFOLLOW);
-    let file = options.open(path)?;
-    let found = file.metadata()?;
-    if found.is_file() && found.nlink() == 1 {
-        Ok(file)
-    } else {
-        Err(io::Error::other("it is not a plain file"))
+fn open(path: &Path, trust: &Trust) -> io::Result<(Place, File)> {
+    let not_plain = || io::Error::other("it is not a plain file");
+    let place = trust.file(path, LastLink::Keep)?;
+    let file = match place.found() {
+        None => place.open(OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL, 0o644)?,
+        Some(found) if kind(found) == SFlag::S_IFREG => place.open(OFlag::O_WRONLY, 0)?,
+        Some(_) => return Err(not_plain()),
+    };
+    let found = fstat(&file)?;
+    if kind(&found) != SFlag::S_IFREG || found.st_nlink != 1 {
+        return Err(not_plain());
     }
+    trust.check_found(path, &found, &place)?;
+    Ok((place, file))
 }
+
+/// No pid has as many digits.
+const LONGEST: u64 = 64;
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+
+    fn trust() -> Trust {
+        Trust::in_users([], None)
+    }
 
     fn scratch(name: &str) -> PathBuf {
         std::env::temp_dir().join(format!("faild-pid-{}-{name}", std::process::id()))
@@ -80,12 +103,12 @@ mod tests {
     fn it_replaces_a_stale_one_and_goes_with_us_but_not_with_another() {
         let path = scratch("stale");
         fs::write(&path, "99999999\n").unwrap();
-        let mut file = PidFile::open(&path).unwrap();
+        let mut file = PidFile::open(&path, &trust()).unwrap();
         file.fill().unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), format!("{}\n", std::process::id()));
         drop(file);
         assert!(!path.exists());
-        let mut file = PidFile::open(&path).unwrap();
+        let mut file = PidFile::open(&path, &trust()).unwrap();
         file.fill().unwrap();
         fs::write(&path, "1\n").unwrap();
         drop(file);
@@ -97,7 +120,7 @@ mod tests {
     fn a_start_that_fails_leaves_what_was_there() {
         let path = scratch("failed");
         fs::write(&path, "1\n").unwrap();
-        drop(PidFile::open(&path).unwrap());
+        drop(PidFile::open(&path, &trust()).unwrap());
         assert_eq!(fs::read_to_string(&path).unwrap(), "1\n");
         fs::remove_file(&path).unwrap();
     }
@@ -107,10 +130,13 @@ mod tests {
         let (path, target) = (scratch("link"), scratch("target"));
         fs::write(&target, "").unwrap();
         std::os::unix::fs::symlink(&target, &path).unwrap();
-        assert!(PidFile::open(&path).is_err());
+        assert!(PidFile::open(&path, &trust()).is_err());
         fs::remove_file(&path).unwrap();
         fs::hard_link(&target, &path).unwrap();
-        assert!(PidFile::open(&path).is_err());
+        assert!(PidFile::open(&path, &trust()).is_err());
+        fs::remove_file(&path).unwrap();
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert!(PidFile::open(&path, &trust()).is_err(), "a pipe is not waited for");
         fs::remove_file(&path).unwrap();
         fs::remove_file(&target).unwrap();
     }

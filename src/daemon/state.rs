@@ -136,7 +136,7 @@ impl Journal {
         if !is_dry_run {
             make_directory(directory, 0o755)?;
         }
-        let text = match read(&path) {
+        let text = match files::read(&path, LONGEST) {
             Ok(text) => Some(text),
             Err(error) => {
                 if error.kind() != io::ErrorKind::NotFound && !is_dry_run {
@@ -201,9 +201,7 @@ impl Journal {
 
 /// Without the journal what a crash left open cannot be finished, but without a daemon there is no failover at all.
 fn set_journal_aside(path: &Path, error: &io::Error) {
-    let aside = path.with_extension("bad");
-    let kept =
-        fs::rename(path, &aside).map_or_else(|_| "nothing".to_owned(), |()| aside.display().to_string());
+    let kept = files::set_aside(path);
     error!(
         "journal-unreadable file={} error=\"{error}\" kept-as={kept} consequence=\"routes and addresses that a crash left to be put back are not\"",
         path.display()
@@ -224,7 +222,7 @@ pub(super) fn random<const N: usize>() -> anyhow::Result<[u8; N]> {
 
 /// The memories, as far as they can be read; nothing is changed.
 fn peek(path: &Path) -> (Memory, watch::Memory) {
-    read(path).ok().and_then(|text| file::parse(&text).ok()).unwrap_or_default()
+    files::read(path, LONGEST).ok().and_then(|text| file::parse(&text).ok()).unwrap_or_default()
 }
 
 /// The memories. What cannot be understood is set aside: faild must start, and a person may want to look.
@@ -232,21 +230,20 @@ fn load(path: &Path) -> anyhow::Result<(Memory, watch::Memory)> {
     if let Some(directory) = path.parent() {
         make_directory(directory, 0o755)?;
     }
-    let problem = match read(path).map(|text| file::parse(&text)) {
+    let problem = match files::read(path, LONGEST).map(|text| file::parse(&text)) {
         Ok(Ok(memory)) => return Ok(memory),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Default::default()),
         Err(error) if error.kind() != io::ErrorKind::InvalidData => {
-            return Err(error).context(format!("cannot read {}", path.display()));
+            return Err(error)
+                .with_context(|| format!("cannot read {}; let faild read it, or remove it", path.display()));
         }
         Ok(Err(problem)) => problem,
         Err(error) => error.to_string(),
     };
-    let aside = path.with_extension("toml.bad");
-    fs::rename(path, &aside).with_context(|| format!("cannot set aside {}", path.display()))?;
+    let kept = files::set_aside(path);
     warn!(
-        "state-unreadable file={} error=\"{problem}\" kept-as={} consequence=\"a new node id, penalties forgotten\"",
-        path.display(),
-        aside.display()
+        "state-unreadable file={} error=\"{problem}\" kept-as={kept} consequence=\"a new node id, penalties forgotten\"",
+        path.display()
     );
     Ok(Default::default())
 }
@@ -285,13 +282,6 @@ fn make_directory(directory: &Path, mode: u32) -> anyhow::Result<()> {
     })
 }
 
-/// A whole file, unless it is absurdly long.
-fn read(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    fs::File::open(path)?.take(LONGEST).read_to_string(&mut text)?;
-    Ok(text)
-}
-
 fn write(path: &Path, memory: &Memory, watch: &watch::Memory) -> io::Result<()> {
     files::replace(path, &file::text(memory, watch), Durability::Power)
 }
@@ -303,7 +293,7 @@ fn start_writer(path: PathBuf, text: String) -> Receiver<io::Result<()>> {
         let _ = tell.send(files::replace(&path, &text, Durability::Power));
     };
     // Without a thread the channel closes at once, and the next memory is a new attempt.
-    if let Err(error) = std::thread::Builder::new().name("faild-state".to_owned()).spawn(write) {
+    if let Err(error) = files::in_background("faild-state", write) {
         warn!("state-not-written error=\"no thread: {error}\"");
     }
     told

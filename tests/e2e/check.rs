@@ -57,14 +57,18 @@ fn check_tells_who_may_not_start_it_and_what_cannot_be_made() {
     );
     for (flags, text) in [
         ("--state-dir /dev/null", "state directory /dev/null cannot be used"),
-        ("--state-dir /tmp --pid-file /nonexistent/pid", "pid file /nonexistent/pid cannot be made"),
+        ("--state-dir /tmp", "state directory /tmp cannot be used: /tmp can be written by everybody"),
+        (
+            "--state-dir /run/faild-check --pid-file /nonexistent/pid",
+            "pid file /nonexistent/pid cannot be made",
+        ),
     ] {
         let ended = lab.host(1).run_faild(&format!("--check -i lanA -i lanB {flags}"));
         assert_eq!((ended.code, ended.errors.starts_with(text)), (Some(1), true), "{}", ended.errors);
     }
     let ended = lab.host(1).run_faild("-i lanA -i lanB --state-dir /dev/null");
     assert_eq!(ended.code, Some(1));
-    let refusal = "cannot make /dev/null/control.sock (name a directory for it with --state-dir)";
+    let refusal = "cannot use the state directory /dev/null (name another with --state-dir): ";
     assert!(ended.errors.contains(refusal), "{}", ended.errors);
 }
 

@@ -83,6 +83,19 @@ fn a_log_that_the_host_refuses_is_of_the_environment() {
 }
 
 #[test]
+fn a_log_that_another_user_could_lead_elsewhere_is_refused() {
+    let directory = std::env::temp_dir().join(format!("faild-draft-{}.d", std::process::id()));
+    std::fs::create_dir(&directory).unwrap();
+    std::os::unix::fs::chown(&directory, Some(12_345), None).unwrap();
+    let mut draft = draft("");
+    draft.set_log(directory.join("log"));
+    let fault = draft.finish().unwrap_err().list.remove(0);
+    std::fs::remove_dir(&directory).unwrap();
+    assert_eq!(fault.kind, FaultKind::Environment);
+    assert!(fault.to_string().contains("belongs to user 12345; chown root it"), "{fault}");
+}
+
+#[test]
 fn a_pipe_as_log_is_a_warning() {
     let pipe = std::env::temp_dir().join(format!("faild-draft-{}.pipe", std::process::id()));
     nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
@@ -128,8 +141,12 @@ fn a_file_must_be_text_of_a_sensible_size() {
     assert_eq!((loaded.config, loaded.file.as_ref()), (Config::default(), Some(&path)));
     std::fs::remove_file(&path).unwrap();
     nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
-    let pipe = Draft::from_file(Some(&path)).finish().unwrap_err();
-    assert!(pipe.to_string().contains("it is a pipe; name a file"), "{pipe}");
+    let pipe = Draft::from_file_at_once(Some(&path)).finish().unwrap_err();
+    assert!(pipe.to_string().contains("cannot be used: it is a pipe, not a plain file"), "{pipe}");
+    let writer = path.clone();
+    let writer = std::thread::spawn(move || std::fs::write(writer, "port = 7\n").unwrap());
+    assert_eq!(Draft::from_file(Some(&path)).finish().unwrap().config.port, 7, "a start reads a pipe");
+    writer.join().unwrap();
     std::fs::remove_file(&path).unwrap();
     let absent = Draft::from_file(Some(&path)).finish().unwrap_err();
     assert!(absent.to_string().contains("cannot be read"), "{absent}");

@@ -18,10 +18,10 @@ mod watched;
 mod why;
 
 use std::collections::BTreeMap;
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io;
-use std::os::fd::AsRawFd;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -31,13 +31,17 @@ use log::{debug, info, warn};
 use mio::event::Event;
 use mio::net::UnixListener;
 use mio::{Interest, Registry, Token};
-use nix::libc::{O_NOFOLLOW, O_PATH};
+use nix::errno::Errno;
+use nix::fcntl::{AtFlags, OFlag, openat};
 use nix::sys::socket::{UnixCredentials, getsockopt, sockopt::PeerCredentials};
+use nix::sys::stat::{Mode, SFlag, fstat, fstatat};
+use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use crate::config::account;
 use crate::control::{Refusal, RefusalKind, Reply, Request, SOCKET};
 use crate::net::Sockets;
 use crate::time::Instant;
+use crate::trusted::{Trust, kind};
 use client::Client;
 
 pub(super) use events::Events;
@@ -63,13 +67,18 @@ impl Control {
     /// # Errors
     ///
     /// The directory cannot be written, or another daemon serves that socket.
-    pub(super) fn open(directory: &Path, group: &str, registry: Registry) -> anyhow::Result<Self> {
+    pub(super) fn open(
+        directory: &Path,
+        group: &str,
+        registry: Registry,
+        trust: &Trust,
+    ) -> anyhow::Result<Self> {
         let path = directory.join(SOCKET);
         let refusal = || format!("cannot make {} (name a directory for it with --state-dir)", path.display());
-        super::files::make_directory(directory, 0o755).with_context(refusal)?;
-        remove_stale(&path).with_context(|| format!("cannot make {}", path.display()))?;
+        let directory = trust.directory(directory, Some(0o755)).with_context(refusal)?;
+        remove_stale(&directory, &path).with_context(|| format!("cannot make {}", path.display()))?;
         let mut listener = UnixListener::bind(&path).with_context(refusal)?;
-        admit(&path, group).with_context(|| format!("cannot open {} to its group", path.display()))?;
+        admit(&directory, group).with_context(|| format!("cannot open {} to its group", path.display()))?;
         registry.register(&mut listener, LISTENER, Interest::READABLE).context("cannot poll")?;
         let clients = BTreeMap::new();
         Ok(Self { listener, path, registry, clients, is_acceptable: false, served: 0, plans_from: None })
@@ -228,27 +237,31 @@ impl Client {
 }
 
 /// A socket that nobody listens on is a dead daemon's. One that somebody serves belongs to a daemon in another network
-/// namespace: in this one there is no other.
-fn remove_stale(path: &Path) -> io::Result<()> {
-    match UnixStream::connect(path) {
-        Ok(_) => Err(io::Error::other(
+/// namespace: in this one there is no other. What is no socket is nobody's that could be asked.
+fn remove_stale(directory: &OwnedFd, path: &Path) -> io::Result<()> {
+    let is_served = match fstatat(directory, SOCKET, AtFlags::AT_SYMLINK_NOFOLLOW) {
+        Err(Errno::ENOENT) => return Ok(()),
+        Ok(found) if kind(&found) == SFlag::S_IFSOCK => UnixStream::connect(path).is_ok(),
+        Ok(_) | Err(_) => false,
+    };
+    if is_served {
+        return Err(io::Error::other(
             "a faild of another network namespace serves it; give this one its own --state-dir",
-        )),
-        // A link that leads nowhere is nothing to a connect and something to a bind.
-        Err(_) => match fs::remove_file(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            removed => removed,
-        },
+        ));
     }
+    let text =
+        |errno: Errno| format!("{} cannot be removed: {}; remove it by hand", path.display(), errno.desc());
+    unlinkat(directory, SOCKET, UnlinkatFlags::NoRemoveDir).map_err(|errno| io::Error::other(text(errno)))
 }
 
 /// Opens the socket to root and to the group, if there is such a group.
 ///
 /// The directory may belong to the user that faild runs as, and we may be root still: what is opened is what was made,
 /// and no link that somebody has put in its place since.
-fn admit(path: &Path, name: &str) -> io::Result<()> {
-    let file = OpenOptions::new().read(true).custom_flags(O_PATH | O_NOFOLLOW).open(path)?;
-    if !file.metadata()?.file_type().is_socket() {
+fn admit(directory: &OwnedFd, name: &str) -> io::Result<()> {
+    let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let file = openat(directory, SOCKET, flags, Mode::empty())?;
+    if kind(&fstat(&file)?) != SFlag::S_IFSOCK {
         return Err(io::Error::other("somebody else puts files there"));
     }
     let path = &PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));

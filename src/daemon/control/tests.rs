@@ -1,11 +1,16 @@
 //! The socket itself, and who is let in.
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::FileTypeExt;
 
 use log::Level;
 use nix::libc::ucred;
 
 use super::*;
+
+fn trust() -> Trust {
+    Trust::in_users([], None)
+}
 
 #[test]
 fn what_stands_in_the_place_of_the_socket_gives_way_and_is_not_followed() {
@@ -19,7 +24,7 @@ fn what_stands_in_the_place_of_the_socket_gives_way_and_is_not_followed() {
             Some(target) => std::os::unix::fs::symlink(target, &socket).unwrap(),
             None => fs::write(&socket, "x").unwrap(),
         }
-        let control = Control::open(&directory, "", poll.registry().try_clone().unwrap()).unwrap();
+        let control = Control::open(&directory, "", poll.registry().try_clone().unwrap(), &trust()).unwrap();
         let made = fs::symlink_metadata(&socket).unwrap();
         assert!(made.file_type().is_socket() && made.mode() & 0o777 == 0o600, "{made:?}");
         assert_eq!(fs::read_to_string(&other).unwrap(), "kept");
@@ -27,7 +32,8 @@ fn what_stands_in_the_place_of_the_socket_gives_way_and_is_not_followed() {
     }
     fs::remove_file(&socket).unwrap_or_default();
     std::os::unix::fs::symlink("other", &socket).unwrap();
-    assert!(admit(&socket, "").is_err(), "a link that came in between");
+    let opened = fs::File::open(&directory).unwrap().into();
+    assert!(admit(&opened, "").is_err(), "a link that came in between");
     fs::remove_dir_all(&directory).unwrap();
 }
 
@@ -83,7 +89,7 @@ impl Bench {
     fn new(name: &str) -> Self {
         let directory = std::env::temp_dir().join(format!("faild-{name}-{}", std::process::id()));
         let poll = mio::Poll::new().unwrap();
-        let control = Control::open(&directory, "", poll.registry().try_clone().unwrap()).unwrap();
+        let control = Control::open(&directory, "", poll.registry().try_clone().unwrap(), &trust()).unwrap();
         let now = Instant::from_nanos(1_000_000_000);
         Self { control, events: Events::default(), now, directory, _poll: poll }
     }

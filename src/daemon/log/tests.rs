@@ -1,9 +1,14 @@
 //! The writer without the facade, which a process has only once.
 
+use std::fs::OpenOptions;
 use std::io::Read;
 use std::time::Duration;
 
 use super::*;
+
+fn trust() -> Trust {
+    Trust::in_users([], None)
+}
 
 fn at(seconds: u64) -> String {
     Stamp(Duration::from_millis(seconds * 1000 + 123)).to_string()
@@ -37,8 +42,8 @@ fn a_rotated_file_is_opened_anew_and_an_impossible_one_is_not() {
     let directory = std::env::temp_dir().join(format!("faild-log-{}", std::process::id()));
     std::fs::create_dir_all(&directory).unwrap();
     let path = directory.join("log");
-    let target = Target::File { path: path.clone(), file: open(&path).unwrap() };
-    let mut log = Log::to(target);
+    let target = Target::File { path: path.clone(), file: open(&path, &trust()).unwrap() };
+    let mut log = Log::to(target, trust());
     log.write_all(b"one\n").unwrap();
     std::fs::rename(&path, directory.join("log.1")).unwrap();
     log.write_all(b"two\n").unwrap();
@@ -57,7 +62,7 @@ fn a_rotated_file_is_opened_anew_and_an_impossible_one_is_not() {
 fn lost_lines_are_confessed() {
     let full = OpenOptions::new().append(true).open("/dev/full").unwrap();
     let path = PathBuf::from("/dev/full");
-    let mut output = Output::new(Target::File { path: path.clone(), file: full });
+    let mut output = Output::new(Target::File { path: path.clone(), file: full }, trust());
     output.write_line(b"one\n");
     output.write_line(b"two\n");
     assert_eq!(output.lost, 2);
@@ -108,7 +113,7 @@ fn what_follows_half_a_line_begins_its_own() {
 fn a_pipe_that_nobody_reads_is_refused_with_the_way_out() {
     let path = std::env::temp_dir().join(format!("faild-log-pipe-{}", std::process::id()));
     nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
-    let refusal = format!("{:#}", open(&path).unwrap_err());
+    let refusal = format!("{:#}", open(&path, &trust()).unwrap_err());
     std::fs::remove_file(&path).unwrap();
     assert!(refusal.contains("it is a pipe that nobody reads: start its reader first"), "{refusal}");
 }
@@ -130,7 +135,8 @@ fn a_reader_that_has_stopped_reading_is_not_waited_for() {
 #[test]
 fn lines_about_invented_peers_leave_room_for_true_ones() {
     let path = std::env::temp_dir().join(format!("faild-hearsay-{}", std::process::id()));
-    let mut output = Output::new(Target::File { path: path.clone(), file: open(&path).unwrap() });
+    let mut output =
+        Output::new(Target::File { path: path.clone(), file: open(&path, &trust()).unwrap() }, trust());
     let line = |peer: u32| format!("2026-11-21T08:00:00.123Z info path-found peer={peer}\n");
     for peer in 0..6000 {
         output.is_hearsay = true;

@@ -17,8 +17,6 @@
 
 mod places;
 
-use std::fs::File;
-
 use anyhow::{Context, bail};
 use log::{info, warn};
 use nix::errno::Errno;
@@ -30,6 +28,10 @@ use rustix::thread::{
 
 use crate::config::account::{Account, make_command};
 use crate::config::{Config, DEFAULT_USER, HookConfig, key_file};
+use crate::plain_file::{self, Links};
+use crate::trusted::Trust;
+
+pub(super) use places::prepare;
 
 /// Checks for the capabilities that are needed.
 ///
@@ -50,11 +52,11 @@ pub(super) fn check(config: &Config) -> anyhow::Result<()> {
 /// # Errors
 ///
 /// The kernel refuses what it should allow, in one line with the way out.
-pub(super) fn drop_rights(config: &Config) -> anyhow::Result<()> {
+pub(super) fn drop_rights(config: &Config, trust: &Trust) -> anyhow::Result<()> {
     let held = held()?;
     let choice = choose(&config.user, geteuid().is_root(), held, Account::find);
     if let (Some(account), false) = (choice.account(), config.dry_run) {
-        places::hand_over(config, account);
+        places::hand_over(config, account, trust);
     }
     let mut kept = needed(config);
     match &choice {
@@ -95,7 +97,7 @@ fn waits(hooks: &[HookConfig], is_root: bool, held: CapabilitySet) -> bool {
 /// The keys have been read; to read them again, faild must be able to as whoever it is from here on.
 fn check_key_file(config: &Config) {
     let Some(path) = &config.key_file else { return };
-    if let Err(error) = File::open(path) {
+    if let Err(error) = plain_file::open(path, Links::Follow) {
         warn!(
             "key-file-closed file={} error=\"{error}\" consequence=\"it cannot be read again\" mend=\"{}\"",
             path.display(),

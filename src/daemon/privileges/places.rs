@@ -4,29 +4,53 @@
 //! log. Nothing is followed: a file with two names, or one that is not a file, is left alone, so that whoever could
 //! write to a directory cannot be given what is not his.
 
-use std::fs::{self, File, OpenOptions};
+use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::fchown;
 use std::path::Path;
 
+use anyhow::Context;
 use log::warn;
-use nix::libc;
+use nix::dir::Dir;
+use nix::fcntl::{AtFlags, OFlag, openat};
+use nix::sys::stat::{Mode, SFlag, fstat, fstatat};
 
-use super::super::files;
 use crate::config::Config;
 use crate::config::account::Account;
 use crate::control::SOCKET;
+use crate::trusted::{LastLink, Trust, kind};
+
+/// Makes the state directories that are not there, and makes sure that no other user can put anything into one or in
+/// the place of one. In a dry run nothing is made.
+///
+/// # Errors
+///
+/// One of them cannot be made, or cannot be relied on, in one line with the way out.
+pub(in crate::daemon) fn prepare(config: &Config, trust: &Trust) -> anyhow::Result<()> {
+    for path in [&config.state_dir, &config.runtime_dir] {
+        let checked = match config.dry_run {
+            true => trust.check_directory(path),
+            false => trust.directory(path, Some(0o755)).map(drop),
+        };
+        checked.with_context(|| {
+            format!("cannot use the state directory {} (name another with --state-dir)", path.display())
+        })?;
+    }
+    Ok(())
+}
 
 /// Hands over everything. What cannot be is told, and is no reason not to start: who cannot write there later says so
 /// himself.
-pub(super) fn hand_over(config: &Config, account: &Account) {
+pub(super) fn hand_over(config: &Config, account: &Account, trust: &Trust) {
     let defaults = Config::default();
     let own = [&defaults.state_dir, &defaults.runtime_dir];
     for directory in [&config.state_dir, &config.runtime_dir] {
-        report(directory, hand_over_directory(directory, own.contains(&directory), account));
+        report(directory, hand_over_directory(directory, own.contains(&directory), account, trust));
     }
     if let Some(log) = &config.log {
-        report(log, hand_over_file(log, account, None));
+        report(log, hand_over_log(log, account, trust));
     }
 }
 
@@ -37,54 +61,74 @@ fn report(path: &Path, result: io::Result<()>) {
 }
 
 /// A directory and the files in it; made if it is not there.
-fn hand_over_directory(path: &Path, is_own: bool, account: &Account) -> io::Result<()> {
-    files::make_directory(path, 0o755)?;
-    let directory = open(path, libc::O_DIRECTORY)?;
-    let owner = directory.metadata()?.uid();
-    if owner == account.uid || !(is_own || is_faild_directory(path)?) || (owner != 0 && account.uid != 0) {
+fn hand_over_directory(path: &Path, is_own: bool, account: &Account, trust: &Trust) -> io::Result<()> {
+    let directory = trust.directory(path, Some(0o755))?;
+    let owner = fstat(&directory)?.st_uid;
+    let names = names(&directory)?;
+    let is_there = |name: &&str| fstatat(&directory, *name, AtFlags::AT_SYMLINK_NOFOLLOW).is_ok();
+    let is_ours = is_own || names.is_empty() || OURS.iter().any(is_there);
+    if owner == account.uid || !is_ours || (owner != 0 && account.uid != 0) {
         return Ok(());
     }
-    for entry in fs::read_dir(path)?.flatten().take(FILES) {
-        if entry.file_type().is_ok_and(|kind| kind.is_file()) {
-            hand_over_file(&entry.path(), account, Some(account.gid))?;
+    for name in names {
+        let found = fstatat(&directory, name.as_os_str(), AtFlags::AT_SYMLINK_NOFOLLOW)?;
+        if kind(&found) == SFlag::S_IFREG {
+            let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+            let file = openat(&directory, name.as_os_str(), flags, Mode::empty())?;
+            hand_over_file(&file, account, Some(account.gid))?;
         }
     }
     // The directory last: until then nobody else can put anything into it.
-    fchown(&directory, Some(account.uid), Some(account.gid))
+    Ok(fchown(&directory, Some(account.uid), Some(account.gid))?)
 }
 
-fn hand_over_file(path: &Path, account: &Account, gid: Option<u32>) -> io::Result<()> {
-    // A symbolic link, or a device such as a terminal, is what the administrator wants it to be.
-    if !fs::symlink_metadata(path)?.is_file() {
-        return Ok(());
+/// A symbolic link, or a device such as a terminal, is what the administrator wants it to be.
+fn hand_over_log(path: &Path, account: &Account, trust: &Trust) -> io::Result<()> {
+    let place = trust.file(path, LastLink::Keep)?;
+    match place.found() {
+        Some(found) if kind(found) == SFlag::S_IFREG => {
+            hand_over_file(&place.open(OFlag::O_RDONLY, 0)?, account, None)
+        }
+        Some(_) | None => Ok(()),
     }
-    let file = open(path, 0)?;
-    let found = file.metadata()?;
-    let is_plain = found.is_file() && found.nlink() == 1;
-    if is_plain && found.uid() != account.uid && (found.uid() == 0 || account.uid == 0) {
-        fchown(&file, Some(account.uid), gid)?;
+}
+
+fn hand_over_file(file: &impl AsFd, account: &Account, gid: Option<u32>) -> io::Result<()> {
+    let found = fstat(file)?;
+    let is_plain = kind(&found) == SFlag::S_IFREG && found.st_nlink == 1;
+    if is_plain && found.st_uid != account.uid && (found.st_uid == 0 || account.uid == 0) {
+        fchown(file, Some(account.uid), gid)?;
     }
     Ok(())
 }
 
-/// Whether a directory is empty, or one that faild has used.
-fn is_faild_directory(path: &Path) -> io::Result<bool> {
-    let is_used = ["state.toml", "journal", SOCKET].iter().any(|name| path.join(name).exists());
-    Ok(is_used || fs::read_dir(path)?.next().is_none())
+/// What is in a directory, as far as faild's own can be.
+fn names(directory: &OwnedFd) -> io::Result<Vec<OsString>> {
+    let mut listing = Dir::from_fd(directory.try_clone()?)?;
+    let name = |entry: nix::Result<nix::dir::Entry>| {
+        let name = OsStr::from_bytes(entry.ok()?.file_name().to_bytes()).to_owned();
+        (name != OsStr::new(".") && name != OsStr::new("..")).then_some(name)
+    };
+    Ok(listing.iter().filter_map(name).take(FILES).collect())
 }
 
-fn open(path: &Path, flags: i32) -> io::Result<File> {
-    OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | flags).open(path)
-}
+/// A directory with one of these is one of faild's.
+const OURS: [&str; 3] = ["state.toml", "journal", SOCKET];
 
 /// Files of a directory that are handed over: faild keeps a handful.
 const FILES: usize = 64;
 
 #[cfg(test)]
 mod tests {
+    use std::fs::{self, File};
+    use std::os::unix::fs::MetadataExt;
     use std::path::PathBuf;
 
     use super::*;
+
+    fn trust() -> Trust {
+        Trust::in_users([12_345], Some(54_321))
+    }
 
     fn somebody() -> Account {
         Account { name: "somebody".to_owned(), uid: 12_345, gid: 54_321, groups: vec![54_321] }
@@ -104,16 +148,42 @@ mod tests {
     #[test]
     fn a_new_directory_and_one_with_our_files_are_handed_over() {
         let path = scratch("ours");
-        hand_over_directory(&path, false, &somebody()).unwrap();
+        hand_over_directory(&path, false, &somebody(), &trust()).unwrap();
         assert_eq!(owner(&path), (12_345, 54_321));
         fchown(File::open(&path).unwrap(), Some(0), Some(0)).unwrap();
         fs::write(path.join("state.toml"), "").unwrap();
-        hand_over_directory(&path, false, &somebody()).unwrap();
+        hand_over_directory(&path, false, &somebody(), &trust()).unwrap();
         assert_eq!(owner(&path.join("state.toml")), (12_345, 54_321));
         assert_eq!(owner(&path), (12_345, 54_321));
         let root = Account { name: "root".to_owned(), uid: 0, gid: 0, groups: vec![0] };
-        hand_over_directory(&path, false, &root).unwrap();
+        hand_over_directory(&path, false, &root, &trust()).unwrap();
         assert_eq!((owner(&path), owner(&path.join("state.toml"))), ((0, 0), (0, 0)));
+        fs::remove_dir_all(&path).unwrap();
+    }
+
+    #[test]
+    fn a_directory_of_another_user_s_choice_is_not_used() {
+        let path = scratch("refused");
+        fs::create_dir(&path).unwrap();
+        let (theirs, link) = (path.join("theirs"), path.join("link"));
+        fs::create_dir(&theirs).unwrap();
+        std::os::unix::fs::chown(&theirs, Some(666), None).unwrap();
+        std::os::unix::fs::symlink("/", &link).unwrap();
+        std::os::unix::fs::lchown(&link, Some(666), None).unwrap();
+        for directory in [theirs.join("a"), link.join("a")] {
+            for dry_run in [false, true] {
+                let config = Config {
+                    state_dir: directory.clone(),
+                    runtime_dir: directory.clone(),
+                    dry_run,
+                    ..Config::default()
+                };
+                let refusal = format!("{:#}", prepare(&config, &trust()).unwrap_err());
+                assert!(refusal.contains("--state-dir") && !refusal.contains('\n'), "{refusal}");
+            }
+            assert!(hand_over_directory(&directory, true, &somebody(), &trust()).is_err());
+            assert!(!directory.exists());
+        }
         fs::remove_dir_all(&path).unwrap();
     }
 
@@ -122,7 +192,7 @@ mod tests {
         let path = scratch("foreign");
         fs::create_dir(&path).unwrap();
         fs::write(path.join("shadow"), "").unwrap();
-        hand_over_directory(&path, false, &somebody()).unwrap();
+        hand_over_directory(&path, false, &somebody(), &trust()).unwrap();
         assert_eq!((owner(&path), owner(&path.join("shadow"))), ((0, 0), (0, 0)));
         fs::remove_dir_all(&path).unwrap();
     }
@@ -134,9 +204,9 @@ mod tests {
         let (secret, log, twin) = (path.join("secret"), path.join("log"), path.join("journal"));
         fs::write(&secret, "").unwrap();
         std::os::unix::fs::symlink(&secret, &log).unwrap();
-        hand_over_file(&log, &somebody(), None).unwrap();
+        hand_over_log(&log, &somebody(), &trust()).unwrap();
         fs::hard_link(&secret, &twin).unwrap();
-        hand_over_directory(&path, true, &somebody()).unwrap();
+        hand_over_directory(&path, true, &somebody(), &trust()).unwrap();
         assert_eq!(owner(&secret), (0, 0));
         fs::remove_dir_all(&path).unwrap();
     }
