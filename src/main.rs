@@ -7,6 +7,7 @@ use faild::config::Faults;
 use faild::daemon::{self, Reading};
 
 fn main() -> ExitCode {
+    daemon::signals::begin();
     match Arguments::parse_from_env() {
         Ok(arguments) if arguments.check => {
             arguments.check(daemon::interfaces().as_deref(), daemon::preview).into()

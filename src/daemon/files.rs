@@ -49,12 +49,12 @@ pub(super) fn append(path: &Path, text: &str) -> io::Result<()> {
 
 fn replace_with(path: &Path, text: &str, durability: Durability, mode: u32) -> io::Result<()> {
     let temporary = temporary(path);
-    let written = write(&temporary, text, durability, mode)
-        .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", temporary.display())));
-    written.and_then(|()| fs::rename(&temporary, path)).inspect_err(|_| {
-        // What could not be written or moved is of no use; that it cannot be removed either changes nothing.
-        let _ = fs::remove_file(&temporary);
-    })?;
+    write(&temporary, text, durability, mode).and_then(|()| fs::rename(&temporary, path)).inspect_err(
+        |_| {
+            // What could not be written or moved is of no use; that it cannot be removed either changes nothing.
+            let _ = fs::remove_file(&temporary);
+        },
+    )?;
     if durability == Durability::Power {
         let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
         File::open(directory.unwrap_or(Path::new(".")))?.sync_all()?;
@@ -124,7 +124,9 @@ pub(super) fn make_directory(path: &Path, mode: u32) -> io::Result<()> {
 fn write(path: &Path, text: &str, durability: Durability, mode: u32) -> io::Result<()> {
     // What a crash left there goes, and so does a link or a pipe: the file is a new one in any case.
     match fs::remove_file(path).or_else(|error| fs::remove_dir(path).map_err(|_| error)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(io::Error::new(error.kind(), format!("{}: {error}", path.display())));
+        }
         Ok(()) | Err(_) => {}
     }
     let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! settings checked (before us) -> detach -> signals -> may we? -> one instance -> log, pid file -> rights dropped
-//!   -> netlink -> memory, journal -> the kernel is read, sockets -> pid -> ready -> loop -> goodbye
+//!   -> netlink -> memory, journal -> the kernel is read, sockets -> SIGTERM held -> pid -> ready -> loop -> goodbye
 //! ```
 
 mod agenda;
@@ -28,7 +28,7 @@ mod privileges;
 mod rehearsal;
 mod rest;
 mod running_kernel;
-mod signals;
+pub mod signals;
 mod state;
 mod supervisor;
 mod timer;
@@ -136,6 +136,7 @@ fn serve(loaded: Loaded, source: Source, readiness: Readiness) -> anyhow::Result
     let mut event_loop = EventLoop::new(core, control, poll, signals, monitor, hooks, instance)?;
     event_loop.supervisor = Supervisor::from_env();
     event_loop.core.start(clock::read());
+    signals::hold_ends().context("cannot block signals")?;
     pid_file.as_mut().map(PidFile::fill).transpose()?;
     heap::trim();
     info!("ready");

@@ -1,12 +1,23 @@
 //! Signals as something to read: SIGTERM and SIGINT end, SIGHUP opens the log anew and reads the settings again, SIGUSR1
 //! writes the state to the log, SIGUSR2 lets traffic go home. SIGPIPE is ignored by Rust's runtime: a closed pipe is an error of its write.
+//!
+//! Until the loop turns, SIGTERM and SIGINT end the process as they end any other: a start may wait for a disk, a server
+//! or a kernel that does not answer, and has nothing to say goodbye for. The kernel ends even what hangs on NFS so, but
+//! only where no handler is installed.
+//!
+//! ```text
+//!              first instant       Signals::open      hold_ends
+//! TERM, INT    end the process --------------------> read by the loop
+//! the others   end the process --> wait -----------> read by the loop
+//! ```
+#![allow(unsafe_code)]
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 use nix::libc;
-use nix::sys::signal::SigSet;
 use nix::sys::signal::Signal::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, sigaction};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 /// What a signal asks for.
@@ -22,19 +33,57 @@ pub(super) enum Request {
     FailBack,
 }
 
+/// Lets SIGTERM and SIGINT end the process, whatever whoever started it had blocked. To be called first of all.
+///
+/// The first process of a container gets no signal that it has no handler for, hence one for it.
+pub fn begin() {
+    // Both can fail only for arguments that are wrong.
+    let _ = ends().thread_unblock();
+    if std::process::id() != 1 {
+        return;
+    }
+    let end = SigAction::new(SigHandler::Handler(end), SaFlags::empty(), SigSet::empty());
+    for signal in &ends() {
+        // SAFETY: the handler makes one system call, which may be made at any moment.
+        let _ = unsafe { sigaction(signal, &end) };
+    }
+}
+
+/// From here on SIGTERM and SIGINT are read as well.
+///
+/// # Errors
+///
+/// None that is known.
+pub(super) fn hold_ends() -> io::Result<()> {
+    Ok(ends().thread_block()?)
+}
+
+/// The signals that end the daemon.
+pub(super) fn ends() -> SigSet {
+    SigSet::from_iter([SIGTERM, SIGINT])
+}
+
+/// Ends as a shell reports a program that a signal has ended.
+extern "C" fn end(signal: libc::c_int) {
+    // SAFETY: always possible, and async-signal-safe (signal-safety(7)).
+    unsafe { libc::_exit(128 + signal) }
+}
+
 /// The signals that are read here and disturb nobody anywhere else.
 #[derive(Debug)]
 pub(super) struct Signals(SignalFd);
 
 impl Signals {
-    /// Blocks the signals for this thread and those that it starts, and opens the descriptor that tells of them.
+    /// Opens the descriptor that tells of the signals, and blocks all but those that end a start (see [`hold_ends`]), for
+    /// this thread and those that it starts.
     ///
     /// # Errors
     ///
     /// Out of file descriptors or memory.
     pub(super) fn open() -> io::Result<Self> {
-        let set = SigSet::from_iter([SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2]);
-        set.thread_block()?;
+        let others = SigSet::from_iter([SIGHUP, SIGUSR1, SIGUSR2]);
+        others.thread_block()?;
+        let set: SigSet = ends().iter().chain(&others).collect();
         Ok(Self(SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?))
     }
 
@@ -72,6 +121,9 @@ mod tests {
     #[test]
     fn each_signal_is_its_request() {
         let mut signals = Signals::open().unwrap();
+        let blocked = SigSet::thread_get_mask().unwrap();
+        assert!(blocked.contains(SIGHUP) && !blocked.contains(SIGTERM) && !blocked.contains(SIGINT));
+        hold_ends().unwrap();
         assert_eq!(signals.next(), None);
         for (signal, request) in [
             (SIGHUP, Request::Reload),

@@ -1,9 +1,127 @@
-//! Packets that nobody should have sent: nothing moves, nothing breaks, and the counters tell.
+//! Packets that nobody should have sent: nothing moves, nothing breaks, and the counters tell. Files and links that
+//! another user has put where faild reads and writes: it starts all the same, or refuses in one line.
 
+use std::fs;
 use std::net::Ipv4Addr;
+use std::os::unix::fs::{chown, lchown, symlink};
+use std::os::unix::net::UnixListener;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::time::Duration;
 
-use crate::lab::{Host, Lab, Loss, Meter, Probe, Watch, pause_ms, record};
+use nix::sys::signal::Signal;
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
+
+use crate::lab::{FAILD, Host, Lab, Loss, Meter, Probe, Watch, pause_ms, record, wait_until};
+
+#[test]
+fn whatever_is_in_the_place_of_its_files_is_set_aside_and_it_starts() {
+    let lab = Lab::new(1, "AB");
+    let h1 = lab.host(1);
+    let at = |name: &str| h1.state_dir().join(name);
+    let put: [(&str, &dyn Fn(&Path)); 5] = [
+        ("a pipe", &|path| mkfifo(path, Mode::S_IRWXU).expect("cannot make a pipe")),
+        ("a directory", &|path| fs::create_dir(path).expect("cannot make a directory")),
+        ("a socket", &|path| drop(UnixListener::bind(path).expect("cannot make a socket"))),
+        ("a symbolic link", &|path| symlink("/dev/zero", path).expect("cannot make a link")),
+        ("longer than", &|path| fs::File::create(path).unwrap().set_len(1 << 40).expect("no sparse files")),
+    ];
+    fs::create_dir(h1.state_dir()).expect("cannot make the state directory");
+    for (what, put) in put {
+        for name in FILES {
+            put(&at(name));
+        }
+        fs::write(h1.file("log"), "").expect("cannot empty the log");
+        let mut daemon = h1.faild("-r");
+        daemon.wait_log(&["info ready"]);
+        for name in FILES {
+            let line = daemon.wait_log(&["-unreadable ", name, what]);
+            assert!(!line.contains("kept-as=nothing"), "{line}");
+        }
+        assert!(daemon.terminate().success());
+        for entry in fs::read_dir(h1.state_dir()).expect("no state directory").flatten() {
+            let path = entry.path();
+            let _ = if path.is_dir() { fs::remove_dir(path) } else { fs::remove_file(path) };
+        }
+    }
+}
+
+#[test]
+fn a_start_that_waits_can_be_ended() {
+    let lab = Lab::new(1, "AB");
+    let h1 = lab.host(1);
+    let pipe = h1.file("pipe");
+    mkfifo(&pipe, Mode::S_IRWXU).expect("cannot make a pipe");
+    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+        let mut daemon = h1.faild_with(&format!("-r -c {}", pipe.display()));
+        let (name, files) = (format!("/proc/{}/comm", daemon.pid()), format!("/proc/{}/fd", daemon.pid()));
+        wait_until("it waits for the pipe", Duration::from_secs(15), || {
+            let open = || {
+                fs::read_dir(&files)
+                    .ok()?
+                    .flatten()
+                    .find(|f| fs::read_link(f.path()).is_ok_and(|t| t == pipe))
+            };
+            fs::read_to_string(&name).is_ok_and(|name| name.trim() == "faild") && open().is_some()
+        });
+        daemon.signal(signal);
+        assert_eq!(daemon.wait().signal(), Some(signal as i32));
+    }
+    // As the first process of a container, which the kernel shields from signals that it does not handle.
+    let ended = h1.sh(&format!(
+        "unshare --pid --fork --kill-child {FAILD} -r -c {} & sleep 1; kill $(pgrep -P $!); wait $!",
+        pipe.display()
+    ));
+    assert_eq!(ended.status.code(), Some(143), "{}", String::from_utf8_lossy(&ended.stderr));
+}
+
+#[test]
+fn root_is_led_nowhere_by_links_and_directories_of_others() {
+    let lab = Lab::new(1, "AB");
+    let h1 = lab.host(1);
+    let (theirs, victim) = (h1.file("theirs"), h1.file("victim"));
+    for directory in [&theirs, &victim] {
+        fs::create_dir(directory).expect("cannot make a directory");
+    }
+    chown(&theirs, Some(ATTACKER), Some(ATTACKER)).expect("cannot chown");
+    let at = |name: &str| h1.file(name);
+    for (name, target) in [("log", "victim/new"), ("state", "victim"), ("pid", "victim/new")] {
+        let link = at(&format!("link-{name}"));
+        symlink(at(target), &link).expect("cannot make a link");
+        lchown(&link, Some(ATTACKER), Some(ATTACKER)).expect("cannot chown");
+    }
+    let path = |name: &str| at(name).display().to_string();
+    let state = path("state");
+    for (flags, word) in [
+        (format!("-l {} --state-dir {state}", path("link-log")), "symbolic link"),
+        (format!("-l {} --state-dir {state}", path("theirs/log")), "belongs to user"),
+        (format!("--state-dir {}", path("link-state")), "symbolic link"),
+        (format!("--state-dir {}", path("link-state/deeper")), "symbolic link"),
+        (format!("--state-dir {}", path("theirs/state")), "belongs to user"),
+        (format!("--pid-file {} --state-dir {state}", path("link-pid")), "plain file"),
+        (format!("--pid-file {} --state-dir {state}", path("theirs/pid")), "belongs to user"),
+    ] {
+        for more in ["", "--user root", "--check"] {
+            let refused = h1.run_faild(&format!("-r -i lanA -i lanB {more} {flags}"));
+            let errors =
+                refused.errors.lines().filter(|line| !line.contains(" info ") && !line.contains(" warn "));
+            let errors: Vec<&str> = errors.collect();
+            assert_eq!(refused.code, Some(1), "{flags}: {errors:?}");
+            assert!(errors.len() == 1 && errors[0].contains(word), "{flags}: {errors:?}");
+            for directory in [&theirs, &victim] {
+                let made = fs::read_dir(directory).expect("it is gone").count();
+                assert_eq!(made, 0, "{flags} made something in {}", directory.display());
+            }
+        }
+    }
+}
+
+/// Where another user put it.
+const ATTACKER: u32 = 12_345;
+
+/// What faild keeps in its state directory.
+const FILES: [&str; 4] = ["state.toml", "journal", "offline.toml", "unconfirmed.toml"];
 
 #[test]
 fn recorded_packets_that_are_sent_again_change_nothing() {
