@@ -34,6 +34,8 @@ pub mod faildctl;
 pub mod group;
 pub mod interface;
 pub mod kernel;
+#[cfg(test)]
+mod mutated;
 pub mod net;
 mod plain_file;
 mod random;

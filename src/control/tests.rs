@@ -183,3 +183,19 @@ fn names(value: &serde_json::Value, found: &mut Vec<String>) {
     }
     value.as_array().into_iter().flatten().for_each(|value| names(value, found));
 }
+
+/// What is read is written as the same line again.
+#[test]
+fn mutated_requests_and_answers_are_refused_or_read_the_same_again() {
+    let answers: Vec<Vec<u8>> = everything().iter().map(|reply| reply.to_line().into_bytes()).collect();
+    crate::mutated::each_of("control", &answers, |bytes| {
+        if let Ok(request) = Request::from_line(bytes) {
+            assert_eq!(Request::from_line(request.to_line().as_bytes()), Ok(request));
+        }
+        let Ok(text) = std::str::from_utf8(bytes) else { return };
+        if let Ok(reply) = Reply::from_line(text) {
+            let line = reply.to_line();
+            assert_eq!(Reply::from_line(&line).unwrap().to_line(), line);
+        }
+    });
+}

@@ -228,4 +228,13 @@ mod tests {
                 .is_err()
         );
     }
+
+    #[test]
+    fn mutated_texts_are_refused_or_read_the_same_again() {
+        crate::mutated::each_of("unconfirmed", &[], |bytes| {
+            let Ok(Ok(texts)) = std::str::from_utf8(bytes).map(parse) else { return };
+            let again = parse(&toml::to_string(&texts).unwrap()).unwrap();
+            assert_eq!((again.confirmed, again.tried), (texts.confirmed, texts.tried));
+        });
+    }
 }

@@ -285,4 +285,12 @@ mod tests {
         assert!(check_reason(&"x".repeat(201)).is_err());
         assert!(entry(Some(at(2000))).to_string().contains("until=1970-01-01T00:33:20"));
     }
+
+    #[test]
+    fn mutated_lists_are_refused_or_read_the_same_again() {
+        crate::mutated::each_of("offline", &[], |bytes| {
+            let Ok(Ok(entries)) = std::str::from_utf8(bytes).map(parse) else { return };
+            assert_eq!(parse(&super::text(&entries)), Ok(entries));
+        });
+    }
 }

@@ -135,7 +135,10 @@ impl Found {
         Ok(Some(Route {
             key: RouteKey {
                 table: self.table.unwrap_or_default(),
-                destination: IpNet::new(destination, header.destination_length).map_err(|_| Malformed)?,
+                // The kernel sends none with bits behind its prefix; to two keys they would be one route.
+                destination: IpNet::new(destination, header.destination_length)
+                    .map_err(|_| Malformed)?
+                    .trunc(),
                 tos: header.tos,
                 metric: self.metric,
             },

@@ -210,3 +210,22 @@ fn with_two_legs() -> Route {
 fn leg(gateway: &str, interface: u32) -> Leg {
     Leg { gateway: Some(gateway.parse().unwrap()), interface: InterfaceIndex(interface), weight: 1 }
 }
+
+/// What is read of a route, and can be written, is read as that again.
+#[test]
+fn mutated_netlink_messages_are_refused_or_read_the_same_again() {
+    let body = |route: &Route| route::add(route, Place::Alone).unwrap().body;
+    let requests = [sample(), with_two_legs()].map(|route| route::add(&route, Place::Alone).unwrap());
+    let seeds = [body(&sample()), body(&with_two_legs()), message::batch(&requests, 1)];
+    crate::mutated::each_of("netlink", &seeds, |bytes| {
+        read_all(bytes);
+        for (_, body) in Messages(bytes) {
+            read_all(body);
+        }
+        let _ = (neighbour::present(bytes), neighbour::hardware_address(bytes));
+        let Ok(Some(route)) = route::read(bytes) else { return };
+        let Ok(request) = route::add(&route, Place::Alone) else { return };
+        let again = route::read(&request.body).unwrap().unwrap();
+        assert_eq!((again.key, again.legs), (route.key, route.legs));
+    });
+}

@@ -146,4 +146,13 @@ mod tests {
             assert_eq!(replier(&packet, US), None);
         }
     }
+
+    #[test]
+    fn mutated_arp_packets_are_read_or_not() {
+        crate::mutated::each_of("arp", &[reply().to_vec()], |bytes| {
+            if let Some((address, _)) = replier(bytes, US) {
+                assert!(!address.is_multicast() && !address.is_unspecified());
+            }
+        });
+    }
 }

@@ -176,4 +176,13 @@ mod tests {
             assert_eq!(advertised(&message), None, "byte {at}");
         }
     }
+
+    #[test]
+    fn mutated_advertisements_are_read_or_not() {
+        crate::mutated::each_of("nd", &[], |bytes| {
+            if let Some((target, _)) = advertised(bytes) {
+                assert!(!target.is_multicast() && !target.is_unspecified());
+            }
+        });
+    }
 }

@@ -163,3 +163,19 @@ fn names(names: &[&str]) -> Vec<String> {
 fn texts(draft: Draft) -> Vec<String> {
     draft.finish().unwrap_err().list.iter().map(ToString::to_string).collect()
 }
+
+/// Every fault is one line that can be shown on a terminal.
+#[test]
+fn mutated_settings_are_refused_in_plain_lines_or_taken() {
+    crate::mutated::each_of("settings", &[], |bytes| {
+        let Ok(text) = std::str::from_utf8(bytes) else { return };
+        let mut draft = draft(text);
+        // No name server is asked.
+        draft.keep_names(&Config::default());
+        if let Err(faults) = draft.finish() {
+            for fault in faults.list {
+                assert!(!fault.to_string().contains(char::is_control), "{fault:?}");
+            }
+        }
+    });
+}

@@ -72,3 +72,15 @@ fn who_else_can_read_it_is_told() {
     assert!(read(&path, &Origin::Host).unwrap_err()[0].to_string().contains("cannot be read"));
     assert!(read(Path::new("/"), &Origin::Host).unwrap_err()[0].to_string().contains("ordinary file"));
 }
+
+/// No fault shows a secret, whatever the file looks like.
+#[test]
+fn mutated_key_files_are_refused_or_hold_good_keys() {
+    crate::mutated::each_of("keys", &[], |bytes| {
+        let Ok(text) = std::str::from_utf8(bytes) else { return };
+        match parse(Path::new("keys"), text) {
+            Ok(keys) => assert!((1..=MOST_KEYS).contains(&keys.len())),
+            Err(faults) => assert!(faults.iter().all(|fault| !fault.to_string().contains("a1a2a3a4a5a6a7"))),
+        }
+    });
+}

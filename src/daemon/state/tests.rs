@@ -232,3 +232,15 @@ fn a_full_disk_keeps_nobody_from_starting() {
         assert_eq!(is_full(&kind.into()), is_tolerated, "{kind:?}");
     }
 }
+
+/// What is read is written as the same text again.
+#[test]
+fn mutated_states_are_refused_or_read_the_same_again() {
+    crate::mutated::each_of("state", &[], |bytes| {
+        let Ok(text) = std::str::from_utf8(bytes) else { return };
+        let Ok((memory, watch)) = file::parse(text) else { return };
+        let written = file::text(&memory, &watch);
+        let (again, watch) = file::parse(&written).unwrap();
+        assert_eq!(file::text(&again, &watch), written);
+    });
+}

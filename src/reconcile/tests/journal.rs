@@ -7,7 +7,7 @@ use nix::errno::Errno;
 use super::rig::{ETH0, ETH1, KERNEL, LO, Rig, address, interface, ip, route, settings};
 use crate::engine::Outcome;
 use crate::interface::{InterfaceIndex, LinkHistory};
-use crate::reconcile::journal::Journal;
+use crate::reconcile::journal::{HEADER, Journal, render_group, render_route};
 use crate::reconcile::{LastRun, Leg, Mirror, Output, Reconciler, Refusal};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -471,4 +471,35 @@ fn a_line_that_cannot_be_read_costs_no_other() {
     let (read, fault) = Journal::parse(text);
     assert_eq!(fault.map(|fault| fault.line), Some(2));
     assert_eq!(read.routes.len(), 1);
+}
+
+/// What is read, in lines old and new, is written as the same journal again.
+#[test]
+fn mutated_journals_are_passed_over_or_read_the_same_again() {
+    crate::mutated::each_of("journal", &[], |bytes| {
+        let Ok(text) = std::str::from_utf8(bytes) else { return };
+        let (journal, _) = Journal::parse(text);
+        let written = written(&journal);
+        let (again, fault) = Journal::parse(&written);
+        assert_eq!(
+            (again.interfaces, again.routes, fault),
+            (journal.interfaces, journal.routes, None),
+            "{written}"
+        );
+    });
+}
+
+fn written(journal: &Journal) -> String {
+    let mut text = format!("{HEADER}\n");
+    for (name, record) in &journal.interfaces {
+        record.render(name, &mut text);
+    }
+    for (group, routes) in &journal.routes {
+        render_group(group, &mut text);
+        for record in routes {
+            render_route(record.missing, &record.route, |leg| &record.interfaces[leg], &mut text);
+        }
+        text.push('\n');
+    }
+    text
 }

@@ -164,3 +164,22 @@ fn echo() -> impl Strategy<Value = Echo> {
         },
     )
 }
+
+/// Of what is read, the answer to the same question is read as the same again.
+#[test]
+fn mutated_echoes_are_refused_or_read_the_same_again() {
+    let echo = |source: &str, destination: &str| Echo {
+        source: source.parse().unwrap(),
+        destination: destination.parse().unwrap(),
+        hop_limit: 64,
+        identifier: 7,
+        sequence: 8,
+        token: 9,
+    };
+    let seeds = [reply(&echo("192.0.2.1", "192.0.2.2")), reply(&echo("2001:db8::1", "2001:db8::2"))];
+    crate::mutated::each_of("echo", &seeds, |bytes| {
+        let Some(read) = Echo::decode_reply(bytes) else { return };
+        let question = Echo { source: read.destination, destination: read.source, ..read };
+        assert_eq!(Echo::decode_reply(&reply(&question)), Some(read));
+    });
+}

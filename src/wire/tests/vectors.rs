@@ -123,3 +123,17 @@ fn no_bit_of_the_keyed_example_can_change() {
         assert!(decode(&changed, address("fe80::2"), address("fe80::1"), &keys).is_err(), "bit {bit}");
     }
 }
+
+/// What is read is written as the same packet again.
+#[test]
+fn mutated_probes_are_refused_or_read_the_same_again() {
+    let names = ["inquiry", "acknowledgement", "directed", "keyed", "goodbye"];
+    let seeds = names.map(vector);
+    let (from, to, keyed) = (address("192.0.2.1"), address("192.0.2.2"), super::keyed());
+    crate::mutated::each_of("probe", &seeds, |bytes| {
+        assert!(decode(bytes, from, to, &keyed).is_err(), "nothing is signed by that key");
+        let Ok(packet) = decode(bytes, from, to, &unkeyed()) else { return };
+        let again = encode(&packet, &Sealing::new(&unkeyed(), from, to));
+        assert_eq!(decode(&again, from, to, &unkeyed()).as_ref(), Ok(&packet));
+    });
+}
