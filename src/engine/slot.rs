@@ -561,5 +561,5 @@ impl Engine {
 /// Whether it is a lost peer's turn to be asked in a slot.
 fn is_turn_of(node: NodeId, sequence: u32) -> bool {
     let turns = u64::from(LOST_TURNS);
-    (node.0 % turns + u64::from(sequence) % turns) % turns == 0
+    (node.0 % turns + u64::from(sequence) % turns).is_multiple_of(turns)
 }

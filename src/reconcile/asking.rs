@@ -189,7 +189,7 @@ impl Reconciler {
         let question = self.question(Group::main(destination.prefix))?;
         let answer = ask(&question)?;
         let is_without_route = |r: &Refusal| Errno::from_raw(r.errno) == Errno::ENETUNREACH;
-        let is_fine = answer.as_ref().is_ok_and(|a| leads(a)) || answer.as_ref().is_err_and(is_without_route);
+        let is_fine = answer.as_ref().is_ok_and(leads) || answer.as_ref().is_err_and(is_without_route);
         if is_fine || self.is_no_answer(&question, &answer) {
             return None;
         }

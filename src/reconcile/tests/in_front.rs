@@ -341,12 +341,7 @@ fn table() -> impl Strategy<Value = Table> {
 }
 
 /// Longest prefix, then the type of service of the packet before none, then the lowest metric, then the first.
-fn decides<'k>(
-    kernel: &'k Mirror,
-    to: IpAddr,
-    tos: u8,
-    counts: impl Fn(&Route) -> bool,
-) -> Option<&'k Arc<Route>> {
+fn decides(kernel: &Mirror, to: IpAddr, tos: u8, counts: impl Fn(&Route) -> bool) -> Option<&Arc<Route>> {
     let fits = |route: &&Arc<Route>| {
         route.key.table == MAIN_TABLE
             && route.key.destination.contains(&to)
