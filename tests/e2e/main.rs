@@ -10,6 +10,7 @@ mod admin_down;
 mod boot;
 mod both_lans_down;
 mod carrier;
+mod chaos;
 mod check;
 mod cloned;
 mod control;

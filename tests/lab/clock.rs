@@ -31,3 +31,11 @@ pub(crate) fn wait_until(what: &str, limit: Duration, mut holds: impl FnMut() ->
 pub(crate) fn pause_ms(milliseconds: u64) {
     pause(Duration::from_millis(milliseconds));
 }
+
+/// The time of the day, UTC, as the log has it: to the millisecond.
+pub(crate) fn time_of_day() -> String {
+    let since =
+        nix::time::clock_gettime(nix::time::ClockId::CLOCK_REALTIME).map_or(Duration::ZERO, Duration::from);
+    let (seconds, millis) = (since.as_secs() % 86_400, since.subsec_millis());
+    format!("{:02}:{:02}:{:02}.{millis:03}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+}

@@ -38,6 +38,8 @@ pub(crate) struct Daemon<'a> {
     environment: Vec<(String, String)>,
     log: PathBuf,
     child: Child,
+    /// Where the log of this run begins.
+    begin: usize,
 }
 
 impl Host {
@@ -68,7 +70,7 @@ impl Host {
         let mut words = flags.split_whitespace().skip_while(|word| *word != "-l").skip(1);
         let log = words.next().map_or_else(|| self.file("log"), PathBuf::from);
         let child = spawn(self, &arguments, &environment, &log);
-        Daemon { host: self, arguments, environment, log, child }
+        Daemon { host: self, arguments, environment, log, child, begin: 0 }
     }
 
     /// Runs `faild` with these flags to its end, which must come soon.
@@ -132,10 +134,16 @@ impl Daemon<'_> {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Starts it again with the flags of the first time, after it was killed or has ended. The log goes on.
+    /// Starts it again with the flags of the first time, after it was killed or has ended, with a new log.
     pub(crate) fn restart(&mut self) {
-        assert!(!self.is_running(), "the daemon still runs");
         fs::write(&self.log, "").expect("cannot empty the log");
+        self.restart_with_log();
+    }
+
+    /// The same, and the log of the run before stays.
+    pub(crate) fn restart_with_log(&mut self) {
+        assert!(!self.is_running(), "the daemon still runs");
+        self.begin = self.log().len();
         self.child = spawn(self.host, &self.arguments, &self.environment, &self.log);
     }
 
@@ -154,6 +162,14 @@ impl Daemon<'_> {
             found.is_some()
         });
         found.unwrap_or_default()
+    }
+
+    /// Waits until it has read what the kernel has.
+    #[track_caller]
+    pub(crate) fn wait_ready(&self) {
+        wait_until(&format!("{} is ready", self.host.name()), PATIENCE, || {
+            self.log().get(self.begin..).is_some_and(|log| log.contains(words::READY))
+        });
     }
 
     /// Waits until it hears these hosts on all their LANs, and each of their addresses there has answered.
@@ -211,13 +227,14 @@ impl Drop for Daemon<'_> {
         if std::thread::panicking() {
             let log = self.log();
             let lines: Vec<&str> = log.lines().collect();
-            let tail = &lines[lines.len().saturating_sub(LINES_SHOWN)..];
+            let shown = std::env::var("FAILD_LAB_LINES").ok().and_then(|lines| lines.parse().ok());
+            let tail = &lines[lines.len().saturating_sub(shown.unwrap_or(LINES_SHOWN))..];
             eprintln!("--- {} faild {}\n{}", self.host.name(), self.arguments.join(" "), tail.join("\n"));
         }
     }
 }
 
-/// Lines of the log that a failed test shows.
+/// Lines of the log that a failed test shows, where `FAILD_LAB_LINES` does not say otherwise.
 const LINES_SHOWN: usize = 60;
 
 fn spawn(host: &Host, arguments: &[String], environment: &[(String, String)], log: &Path) -> Child {

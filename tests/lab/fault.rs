@@ -28,6 +28,11 @@ impl Lab {
     }
 
     fn filter(&self, name: &str, ports: &[String], loss: Loss) {
+        self.switch().nft(&Self::cut_rules(name, ports, loss));
+    }
+
+    /// The rules that lose packets at these ports of the switch; [`Lab::heal_rules`] knows the name.
+    pub(crate) fn cut_rules(name: &str, ports: &[String], loss: Loss) -> String {
         let ports = ports.iter().map(|port| format!("\"{port}\"")).collect::<Vec<_>>().join(", ");
         let random = |percent| format!("numgen random mod 100 < {percent}");
         let (from, to) = match loss {
@@ -40,13 +45,12 @@ impl Lab {
             what.map(|what| format!("{way} {{ {ports} }} {what} drop;")).unwrap_or_default()
         };
         let chain = format!("{} {}", rule("iifname", from), rule("oifname", to));
-        self.filter_switch(name, &chain);
+        switch_rules(name, &chain)
     }
 
     /// Loads rules of one's own into the switch, under a name for [`Lab::heal_rules`].
     pub(crate) fn filter_switch(&self, name: &str, rules: &str) {
-        let chain = format!("chain c {{ type filter hook forward priority 0; {rules} }}");
-        self.switch().nft(&format!("table bridge cut_{name} {{ {chain}; }}"));
+        self.switch().nft(&switch_rules(name, rules));
     }
 
     /// Heals [`Lab::filter_switch`].
@@ -73,4 +77,9 @@ impl Lab {
     pub(crate) fn carrier_on(&self, host: &Host, lan: char) {
         self.switch().ip(&format!("link set {} up", host.port(lan)));
     }
+}
+
+fn switch_rules(name: &str, rules: &str) -> String {
+    let chain = format!("chain c {{ type filter hook forward priority 0; {rules} }}");
+    format!("table bridge cut_{name} {{ {chain}; }}")
 }

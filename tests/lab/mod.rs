@@ -33,7 +33,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-pub(crate) use clock::{now, pause, pause_ms, wait_until};
+pub(crate) use clock::{now, pause, pause_ms, time_of_day, wait_until};
 pub(crate) use daemon::{Daemon, FAILD, OUTAGE};
 pub(crate) use fault::Loss;
 pub(crate) use forge::{Probe, record};

@@ -192,11 +192,17 @@ impl Uplinks {
 
     /// As if it had booted.
     pub(crate) fn revive_router(&self, number: u8) {
-        let (router, place) = (self.router(number), &ROUTERS[usize::from(number) - 1]);
-        router.ip("link set outside up");
-        // They went with the link.
-        router.ip(&format!("addr replace {}::1/64 dev outside nodad", place.v6));
-        router.ip("addr replace fe80::1/64 dev outside nodad");
+        let output = self.router(number).sh(&Self::revival(number));
+        assert!(output.status.success(), "a router does not come back: {output:?}");
+    }
+
+    /// The commands for it. The addresses went with the link.
+    pub(crate) fn revival(number: u8) -> String {
+        let prefix = ROUTERS[usize::from(number) - 1].v6;
+        format!(
+            "ip link set outside up\nip addr replace {prefix}::1/64 dev outside nodad\n\
+             ip addr replace fe80::1/64 dev outside nodad\n"
+        )
     }
 
     /// From here on the targets answer pings from this address so many milliseconds late, until the answer to this is
