@@ -85,6 +85,7 @@ const TOP: &[Key<Draft>] = &[
         default: "10000",
         read: |d, v, _| put(&mut d.settings.packet_budget, nonzero(v, &PACKET_BUDGET)),
     },
+    Key { name: "realtime", default: "true", read: |d, v, _| put(&mut d.settings.realtime, v.boolean()) },
     Key {
         name: "control-group",
         default: "\"faild\"",

@@ -46,6 +46,7 @@ const LIVE: &[Live] = &[
     ("exclude", |a, b| a.exclude != b.exclude),
     ("route-protocols", |a, b| a.route_protocols != b.route_protocols),
     ("packet-budget", |a, b| a.packet_budget != b.packet_budget),
+    ("realtime", |a, b| a.realtime != b.realtime),
     ("exit", |a, b| a.exit != b.exit),
     ("lan", |a, b| a.lans != b.lans),
     ("peer", |a, b| a.peers != b.peers),

@@ -94,6 +94,8 @@ pub struct Config {
     pub route_protocols: Vec<u8>,
     /// Most packets sent and received in a second, all LANs together. Default 10,000.
     pub packet_budget: NonZeroU32,
+    /// Run at real-time priority, with all memory locked, where the system allows it. Default true.
+    pub realtime: bool,
     /// What becomes of overlays when faild is told to end.
     pub exit: Exit,
     /// Members of this group may read the control socket. Default faild.
@@ -145,6 +147,7 @@ impl Default for Config {
             failback: Failback::Auto,
             route_protocols: vec![3, 4, 9, 16],
             packet_budget: NonZeroU32::MIN.saturating_add(9_999),
+            realtime: true,
             exit: Exit::Lift,
             control_group: "faild".to_owned(),
             user: DEFAULT_USER.to_owned(),

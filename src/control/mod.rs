@@ -24,8 +24,8 @@ pub use group::{
 };
 pub use target::{HopState, MemberTargets, Method, Mode, NextHopTargets, Probe, Probes, Target, Targets};
 pub use view::{
-    Address, Health, Lan, LanState, NextHop, Offline, Page, Path, PathState, Peer, PeerCounts, Route,
-    RouteKind, Routes, Status,
+    Address, Health, Lan, LanState, NextHop, Offline, Page, Path, PathState, Peer, PeerCounts, Realtime,
+    Route, RouteKind, Routes, Status,
 };
 pub use why::{Decision, KernelWay, PathAccount, Reason, Rehearsal, ServingRoute, Step, Why};
 

@@ -30,6 +30,9 @@ pub struct Status {
     /// Settings were reloaded on trial, and go back after this time unless they are confirmed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unconfirmed_ms: Option<u64>,
+    /// Whether the daemon runs at real-time priority; absent from daemons that do not know it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub realtime: Option<Realtime>,
     /// Probes bear a key's signature.
     pub keyed: bool,
     /// The interval of probes in force.
@@ -62,6 +65,20 @@ pub struct Status {
     pub sent: u64,
     /// Datagrams dropped, by reason.
     pub dropped: BTreeMap<String, u64>,
+}
+
+/// Real-time priority, as it is in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Realtime {
+    /// The settings want it, and this is no dry run.
+    pub wanted: bool,
+    /// The priority; absent while the daemon runs at ordinary priority.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<u32>,
+    /// All memory stays resident.
+    pub memory_locked: bool,
+    /// Why something that is wanted is not in force, each with what helps; none if all is.
+    pub problems: Vec<String>,
 }
 
 /// The verdict on everything.

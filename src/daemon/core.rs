@@ -32,6 +32,7 @@ use super::local_time::time_of_day;
 use super::log::Log;
 use super::neighbours::Neighbours;
 use super::offline::Offline;
+use super::realtime::Realtime;
 use super::state::{Journal, State};
 use crate::change::{Change, Tracker};
 use crate::config::{Config, Failback};
@@ -87,6 +88,7 @@ pub(super) struct Core {
     pub(super) events: Events,
     /// When the daemon began.
     pub(super) started: Instant,
+    pub(super) realtime: Realtime,
     /// Whether the kernel has room for the peers.
     pub(super) neighbours: Neighbours,
     pub(super) log: Log,
@@ -201,11 +203,21 @@ impl Core {
         }
     }
 
+    /// Looks after real-time priority, once a turn.
+    pub(super) fn attend_realtime(&mut self, now: Instant) {
+        self.realtime.attend(now);
+        for (level, line) in self.realtime.take_news() {
+            self.say(level, &line);
+        }
+    }
+
     /// When to come back.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let engine = self.engine.deadline().map(|(at, _)| at);
         let reconciler = self.reconciler.deadline().map(|(at, _)| at);
-        [engine, self.watch.deadline(), reconciler, self.agenda.deadline()].into_iter().flatten().min()
+        let realtime = self.realtime.deadline();
+        let all = [engine, self.watch.deadline(), reconciler, self.agenda.deadline(), realtime];
+        all.into_iter().flatten().min()
     }
 
     /// Whether there is something to do that no descriptor and no deadline will tell of.

@@ -111,6 +111,7 @@ impl EventLoop {
             let done = clock::read().now;
             self.lag.on_done(moment.now, done);
             self.supervisor.handle_turn(done);
+            self.core.attend_realtime(done);
             self.lock.attend(done);
             self.rest(done);
         }

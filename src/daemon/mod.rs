@@ -1,8 +1,9 @@
 //! The daemon: starts up in an order in which every refusal comes before anything is changed, then turns the loop.
 //!
 //! ```text
-//! settings checked (before us) -> detach -> signals -> may we? -> one instance -> log, pid file -> rights dropped
-//!   -> netlink -> memory, journal -> the kernel is read, sockets -> SIGTERM held -> pid -> ready -> loop -> goodbye
+//! settings checked (before us) -> detach -> signals -> may we? -> one instance -> log, pid file -> limits raised, rights dropped
+//!   -> netlink -> memory, journal -> the kernel is read, sockets -> SIGTERM held -> pid -> real-time priority -> ready -> loop
+//!   -> goodbye
 //! ```
 
 mod agenda;
@@ -25,6 +26,7 @@ mod offline;
 mod pid_file;
 mod preview;
 mod privileges;
+mod realtime;
 mod rehearsal;
 mod rest;
 mod running_kernel;
@@ -53,6 +55,7 @@ use self::log::Log;
 use self::neighbours::Neighbours;
 use self::offline::Offline;
 use self::pid_file::PidFile;
+use self::realtime::{Limited, Realtime};
 use self::running_kernel::running_kernel;
 use self::signals::Signals;
 use self::state::{Journal, State};
@@ -124,6 +127,7 @@ fn serve(loaded: Loaded, source: Source, readiness: Readiness) -> anyhow::Result
     privileges::prepare(&config, &trust)?;
     // As root still, which may give the socket to any group.
     let control = Control::open(&config.runtime_dir, &config.control_group, registry, &trust)?;
+    let limited = Limited::prepare(config.realtime && !config.dry_run);
     privileges::drop_rights(&config, &trust)?;
     let mut confirmation = Confirmation::open(&config.state_dir, config.dry_run, text);
     let config = confirmed(config, file.as_deref(), &mut confirmation, &source, &log);
@@ -131,14 +135,16 @@ fn serve(loaded: Loaded, source: Source, readiness: Readiness) -> anyhow::Result
     let monitor = Monitor::open(netlink.port(), RECEIVE_BUFFER).context("cannot listen to the kernel")?;
     let kernel = open_kernel(netlink, &config)?;
     let registry = poll.registry().try_clone().context("cannot poll")?;
-    let hooks = Hooks::new(&config, registry).context("cannot make ready for hooks")?;
-    let core = core(config, kernel, &poll, log.clone(), source, confirmation)?;
+    let hooks = Hooks::new(&config, registry, limited.children()).context("cannot make ready for hooks")?;
+    let core = core(config, kernel, &poll, log.clone(), source, confirmation, limited)?;
     let mut event_loop = EventLoop::new(core, control, poll, signals, monitor, hooks, instance)?;
     event_loop.supervisor = Supervisor::from_env();
     event_loop.core.start(clock::read());
     signals::hold_ends().context("cannot block signals")?;
     pid_file.as_mut().map(PidFile::fill).transpose()?;
     heap::trim();
+    let core = &mut event_loop.core;
+    core.realtime.follow(clock::read().now, core.config.realtime && !core.config.dry_run);
     info!("ready");
     if readiness.is_awaited() {
         log.leave_stderr();
@@ -203,6 +209,7 @@ fn core(
     log: Log,
     source: Source,
     confirmation: Confirmation,
+    limited: Limited,
 ) -> anyhow::Result<Core> {
     let (state, memory) = State::open(&config.state_dir, config.dry_run)?;
     let (journal, journalled) = Journal::open(&config.runtime_dir, config.dry_run)?;
@@ -237,6 +244,7 @@ fn core(
         offline: Offline::open(&config.state_dir, config.dry_run),
         events: Events::default(),
         started: clock::read().now,
+        realtime: Realtime::new(Box::new(limited)),
         neighbours: Neighbours::default(),
         log,
         source,

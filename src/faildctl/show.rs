@@ -79,6 +79,9 @@ impl Screen {
             status.node,
             if status.dry_run { ", dry run: changes nothing" } else { "" },
         );
+        for problem in status.realtime.iter().flat_map(|realtime| &realtime.problems) {
+            let _ = writeln!(text, "realtime: not in force: {problem}");
+        }
         if let Some(left) = status.unconfirmed_ms {
             let left = short(Duration::from_millis(left));
             let _ = writeln!(text, "reload: goes back in {left} unless confirmed (faildctl confirm)");

@@ -39,6 +39,7 @@ mod one_way;
 mod peer_dies;
 mod plan;
 mod privileges;
+mod realtime;
 mod reload;
 mod responder;
 mod routes;

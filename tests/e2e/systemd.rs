@@ -22,6 +22,13 @@ fn systemd_runs_it_in_its_sandbox_and_ends_one_that_hangs() {
     for line in ["CapEff:\t0000000000003000", "CapBnd:\t0000000000003000", "NoNewPrivs:\t1", "Seccomp:\t2"] {
         assert!(status.contains(line), "{line} in {status}");
     }
+    let log = system.run("journalctl -u faild --no-pager || true");
+    if status.contains("VmLck:\t       0 kB") {
+        eprintln!("SKIPPED: no real-time priority in the copy: {log}");
+    } else {
+        let scheduling = system.run("chrt -p $(systemctl show -P MainPID faild)");
+        assert!(scheduling.contains("SCHED_RR|SCHED_RESET_ON_FORK"), "{scheduling}{log}");
+    }
     let peer = h2.faild("-r");
     peer.wait_hears(&[h1]);
     lab.cut_lan('A', Loss::Silent);

@@ -34,6 +34,7 @@ pub(crate) struct Ended {
 /// A daemon and its log; killed when dropped.
 pub(crate) struct Daemon<'a> {
     host: &'a Host,
+    before: Vec<String>,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
     log: PathBuf,
@@ -51,12 +52,17 @@ impl Host {
     /// The same with variables in its environment.
     pub(crate) fn faild_in(&self, environment: &[(&str, &str)], flags: &str) -> Daemon<'_> {
         let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        self.start(&self.with_timing(flags), environment.iter().map(own).collect())
+        self.start("", &self.with_timing(flags), environment.iter().map(own).collect())
     }
 
     /// Starts `faild` with these flags alone, and a state directory of its own.
     pub(crate) fn faild_with(&self, flags: &str) -> Daemon<'_> {
-        self.start(flags, Vec::new())
+        self.start("", flags, Vec::new())
+    }
+
+    /// The same as [`Host::faild`] by a command line that becomes faild, such as `chrt -r 5`.
+    pub(crate) fn faild_by(&self, before: &str, flags: &str) -> Daemon<'_> {
+        self.start(before, &self.with_timing(flags), Vec::new())
     }
 
     fn with_timing(&self, flags: &str) -> String {
@@ -64,13 +70,14 @@ impl Host {
         format!("-t {}ms -f {MISSED} -s 5 {interfaces} {flags}", INTERVAL.as_millis())
     }
 
-    fn start(&self, flags: &str, environment: Vec<(String, String)>) -> Daemon<'_> {
+    fn start(&self, before: &str, flags: &str, environment: Vec<(String, String)>) -> Daemon<'_> {
+        let before: Vec<String> = before.split_whitespace().map(str::to_owned).collect();
         let mut arguments = vec!["--state-dir".to_owned(), self.state_dir().display().to_string()];
         arguments.extend(flags.split_whitespace().map(str::to_owned));
         let mut words = flags.split_whitespace().skip_while(|word| *word != "-l").skip(1);
         let log = words.next().map_or_else(|| self.file("log"), PathBuf::from);
-        let child = spawn(self, &arguments, &environment, &log);
-        Daemon { host: self, arguments, environment, log, child, begin: 0 }
+        let child = spawn(self, &before, &arguments, &environment, &log);
+        Daemon { host: self, before, arguments, environment, log, child, begin: 0 }
     }
 
     /// Runs `faild` with these flags to its end, which must come soon.
@@ -144,7 +151,7 @@ impl Daemon<'_> {
     pub(crate) fn restart_with_log(&mut self) {
         assert!(!self.is_running(), "the daemon still runs");
         self.begin = self.log().len();
-        self.child = spawn(self.host, &self.arguments, &self.environment, &self.log);
+        self.child = spawn(self.host, &self.before, &self.arguments, &self.environment, &self.log);
     }
 
     /// What it has logged since it was started last.
@@ -237,10 +244,18 @@ impl Drop for Daemon<'_> {
 /// Lines of the log that a failed test shows, where `FAILD_LAB_LINES` does not say otherwise.
 const LINES_SHOWN: usize = 60;
 
-fn spawn(host: &Host, arguments: &[String], environment: &[(String, String)], log: &Path) -> Child {
+fn spawn(
+    host: &Host,
+    before: &[String],
+    arguments: &[String],
+    environment: &[(String, String)],
+    log: &Path,
+) -> Child {
     let file = || File::options().create(true).append(true).open(log).expect("cannot open the log");
-    let mut command = host.command_with_users(FAILD);
+    let mut words = before.iter().map(String::as_str).chain([FAILD]);
+    let mut command = host.command_with_users(words.next().unwrap_or(FAILD));
     command
+        .args(words)
         .args(arguments)
         .envs(environment.iter().cloned())
         .stdin(Stdio::null())

@@ -74,6 +74,7 @@ impl Core {
             requestor: self.config.requestor,
             dry_run: self.config.dry_run,
             unconfirmed_ms: self.unconfirmed(now).map(millis),
+            realtime: Some(self.realtime.view()),
             keyed: !self.config.keys.keys.is_empty(),
             interval_us: micros(self.engine.interval()),
             missed: self.config.missed.get(),

@@ -108,6 +108,7 @@ impl Core {
         }
         warnings.extend(host_warnings(&config, &interfaces));
         warnings.extend(privileges::hooks_that_wait(&config));
+        let is_realtime_new = config.realtime && !self.config.realtime;
         let fixed = keep_fixed(&self.config, &mut config);
         if !fixed.is_empty() {
             warnings.push(format!("{} takes effect at the next start", fixed.join(", ")));
@@ -125,6 +126,7 @@ impl Core {
                 self.take_over(now, config, interfaces, "reloaded")
             }
         };
+        let words = if is_realtime_new { words + &self.realtime_warnings() } else { words };
         Ok(self.warn_of(words, &warnings))
     }
 
@@ -134,6 +136,12 @@ impl Core {
             words.push_str(&format!("\nwarning: {warning}"));
         }
         words
+    }
+
+    /// For who asked; the log is told as at the start.
+    fn realtime_warnings(&self) -> String {
+        let problems = self.realtime.view().problems;
+        problems.iter().map(|problem| format!("\nwarning: realtime is not in force: {problem}")).collect()
     }
 
     /// Notes the settings from before, for the next start as well, before others are in force. A warning, if that
@@ -203,6 +211,7 @@ impl Core {
         let lans = self.engine.plan().lans.clone();
         self.tell(now, Input::Config(&config));
         self.config = config;
+        self.realtime.follow(now, self.config.realtime && !self.config.dry_run);
         self.sockets.set_port(self.config.port);
         self.interfaces = interfaces;
         self.hand_in_interfaces(now);

@@ -10,6 +10,7 @@ use std::rc::Rc;
 use mio::Poll;
 use nix::sched::{CloneFlags, unshare};
 
+use super::super::realtime::Limited;
 use super::reading::{RETRY, SECOND_LOOK};
 use super::*;
 use crate::config::{Faults, LanConfig, Loaded};
@@ -249,8 +250,16 @@ impl Bench {
         let offered = Rc::clone(&offer);
         let source = Source::new(move |_| offered.borrow().clone());
         let kernel = Box::new(Played(script.clone()));
-        let core =
-            super::super::core(config, kernel, &poll, Log::aside(), source, Confirmation::default()).unwrap();
+        let core = super::super::core(
+            config,
+            kernel,
+            &poll,
+            Log::aside(),
+            source,
+            Confirmation::default(),
+            Limited::prepare(false),
+        )
+        .unwrap();
         let moment = Moment { now: Instant::from_nanos(1_000_000_000), realtime: Duration::ZERO };
         let mut bench = Self { core, script, offer, moment, _poll: poll };
         bench.core.start(moment);

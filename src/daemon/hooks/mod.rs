@@ -8,7 +8,7 @@
 //!
 //! A hook that hangs, fails, reads nothing or writes without end costs its own runs and nobody else's; what it has
 //! started in its process group ends with it. Hooks run as the user that faild
-//! runs as; where that is root, as `faild` or `nobody`, unless the settings say who.
+//! runs as; where that is root, as `faild` or `nobody`, unless the settings say who. They run at ordinary priority.
 
 mod message;
 mod queue;
@@ -28,6 +28,7 @@ use self::message::Message;
 use self::queue::{Queue, Topic};
 use self::run::{End, Program, Run};
 use self::stderr::LINES;
+use super::realtime::ChildLimits;
 use crate::change::Change;
 use crate::config::account::Account;
 use crate::config::{Config, DEFAULT_USER, HookConfig};
@@ -45,6 +46,8 @@ pub(super) struct Hooks {
     made: usize,
     queue: Queue<(Message, &'static str)>,
     running: BTreeMap<Topic, (Run, &'static str)>,
+    /// What the programs are limited to.
+    limits: ChildLimits,
     registry: Registry,
     waker: Arc<Waker>,
     /// When a loss of messages was told last.
@@ -74,13 +77,14 @@ impl Hooks {
     /// # Errors
     ///
     /// Out of file descriptors.
-    pub(super) fn new(config: &Config, registry: Registry) -> io::Result<Self> {
+    pub(super) fn new(config: &Config, registry: Registry, limits: ChildLimits) -> io::Result<Self> {
         let mut hooks = Self {
             hooks: Vec::new(),
             settings: Vec::new(),
             made: 0,
             queue: Queue::new(MOST_WAITING, MOST_RUNNING),
             running: BTreeMap::new(),
+            limits,
             waker: Arc::new(Waker::new(&registry, WAKER)?),
             registry,
             told_dropped: None,
@@ -175,7 +179,7 @@ impl Hooks {
             return self.queue.finish(&topic);
         };
         let limit = now + hook.settings.timeout;
-        match Run::start(hook.program.clone(), message, limit, Arc::clone(&self.waker)) {
+        match Run::start(hook.program.clone(), message, self.limits, limit, Arc::clone(&self.waker)) {
             Ok(run) => _ = self.running.insert(topic, (run, event)),
             Err(error) => self.on_ended(now, &topic, &End::NotStarted(error), event),
         }

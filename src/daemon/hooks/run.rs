@@ -15,6 +15,7 @@ use nix::sys::signal::{SigSet, Signal, killpg};
 use nix::unistd::Pid;
 use rustix::process::{PidfdFlags, pidfd_open};
 
+use super::super::realtime::ChildLimits;
 use super::message::Message;
 use super::stderr::Stderr;
 use crate::config::account::Account;
@@ -69,13 +70,14 @@ impl Run {
     pub(super) fn start(
         program: Program,
         message: Message,
+        limits: ChildLimits,
         limit: Instant,
         waker: Arc<Waker>,
     ) -> io::Result<Self> {
         let (tell, told) = sync_channel(1);
         let body = move || {
             // Nobody listens any more if the daemon has ended meanwhile.
-            let _ = tell.send(start(&program, &message));
+            let _ = tell.send(start(&program, &message, limits));
             let _ = waker.wake();
         };
         std::thread::Builder::new().name("faild-hook".to_owned()).stack_size(STACK).spawn(body)?;
@@ -150,7 +152,7 @@ impl std::fmt::Display for End {
     }
 }
 
-fn start(program: &Program, message: &Message) -> io::Result<Started> {
+fn start(program: &Program, message: &Message, limits: ChildLimits) -> io::Result<Started> {
     let (path, arguments) = program.command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
     let mut command = Command::new(path);
     command.args(arguments).env_clear().envs(message.environment.iter().map(|(name, value)| (name, value)));
@@ -159,8 +161,12 @@ fn start(program: &Program, message: &Message) -> io::Result<Started> {
     if let Some(account) = &program.account {
         command.uid(account.uid).gid(account.gid);
     }
-    // SAFETY: between fork and exec only a system call is made, which needs no lock and no memory.
-    unsafe { command.pre_exec(unblock_signals) };
+    let prepare = move || {
+        limits.apply();
+        unblock_signals()
+    };
+    // SAFETY: between fork and exec only system calls are made, which need no lock and no memory.
+    unsafe { command.pre_exec(prepare) };
     let mut child = command.spawn()?;
     // With it our copy of the other end of the pipe.
     drop(command);
@@ -221,6 +227,7 @@ mod tests {
     use super::*;
     use crate::daemon::clock;
     use crate::daemon::hooks::stderr::LINES;
+    use crate::daemon::realtime::Limited;
 
     /// Runs a shell script as the loop would: its end, what it wrote, and the turns that this took.
     fn run(script: &str, limit: Duration) -> (End, Vec<String>, usize) {
@@ -231,7 +238,8 @@ mod tests {
         let message = Message { environment, json: String::new() };
         let limit = clock::read().now + limit;
         let program = Program { command, account: None };
-        let mut run = Run::start(program, message, limit, Arc::clone(&waker)).unwrap();
+        let limits = Limited::prepare(false).children();
+        let mut run = Run::start(program, message, limits, limit, Arc::clone(&waker)).unwrap();
         let (mut events, mut lines) = (Events::with_capacity(8), Vec::new());
         for turns in 1.. {
             let now = clock::read().now;

@@ -42,6 +42,7 @@ fn status() -> Status {
         requestor: true,
         dry_run: false,
         unconfirmed_ms: None,
+        realtime: None,
         keyed: true,
         interval_us: 200_000,
         missed: 2,
