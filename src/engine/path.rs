@@ -470,7 +470,7 @@ impl Path {
     pub(super) fn address_to_ask(&self, source: IpAddr, slot: u32) -> Option<IpAddr> {
         let is_known = |a: &PeerAddress| a.withdrawn.is_none() && (a.answered.is_some() || a.trusted);
         let known = self.addresses.get(&source).filter(|a| is_known(a));
-        if known.is_some() || slot % 2 == 1 { Some(source) } else { self.main_address() }
+        if known.is_some() || !slot.is_multiple_of(2) { Some(source) } else { self.main_address() }
     }
 }
 
