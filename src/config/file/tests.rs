@@ -501,6 +501,7 @@ const BOUNDARIES: &[Boundary] = &[
     ("", "packet-budget", &["100", "1000000"], &["99", "1000001"]),
     ("", "control-group", &["\"adm\""], &["\"\"", "\"a b\"", "3"]),
     ("", "exit", &["\"lift\"", "\"keep\""], &["\"\"", "\"Lift\"", "false"]),
+    ("", "realtime", &["true", "false"], &["1", "\"yes\""]),
     ("", "user", &["\"faild\"", "\"root\""], &["\"\"", "0", "\"-x\"", "\"a b\"", "\"nobody-has-this\""]),
     (
         "hook",

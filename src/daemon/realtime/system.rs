@@ -105,8 +105,9 @@ impl System for Limited {
         self.limit_cpu_time();
         lower_when_exhausted().map_err(|errno| self.denial(errno))?;
         set_scheduling(self.taken).map_err(|errno| self.denial(errno))?;
-        // The kernel counts CPU time from the last pause, also from one before the limit was reached.
-        let _ = ppoll(&mut [], Some(TimeSpec::nanoseconds(1)), None);
+        // The kernel counts CPU time from the last pause, also from one before the limit was reached. Timers of real-time
+        // threads have no slack: a shorter pause could be over before it began.
+        let _ = ppoll(&mut [], Some(TimeSpec::microseconds(500)), None);
         Ok(u32::try_from(self.taken.priority).unwrap_or(0))
     }
 

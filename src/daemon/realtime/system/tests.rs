@@ -74,7 +74,7 @@ fn who_was_started_at_a_real_time_priority_keeps_it() {
 fn a_limit_is_named_as_the_cause() {
     let system = Limited::prepare(false);
     let cause = |errno| system.denial(errno).cause;
-    assert_eq!(cause(Errno::ENOMEM), "the kernel refuses it: Cannot allocate memory");
+    assert_eq!(cause(Errno::ENOMEM), "the kernel refuses it: Out of memory");
     assert!(cause(Errno::EPERM).contains("RT_GROUP_SCHED") || cause(Errno::EPERM).contains("RLIMIT_RTPRIO"));
 }
 
