@@ -21,14 +21,13 @@ fn it_runs_at_the_lowest_real_time_priority_and_its_memory_is_locked() {
     assert!(line.contains("info realtime-ok priority=1"), "{line}");
     daemon.wait_log(&["info ready"]);
     assert_eq!(scheduling(&daemon), real_time());
-    assert_ne!(locked_kb(&daemon), 0);
-    assert_eq!(
-        status(h1)["realtime"],
-        serde_json::json!({
-            "wanted": true, "priority": 1, "memory_locked": true, "problems": []
-        })
-    );
-    assert!(!h1.faildctl("status").text.contains("realtime"), "there is nothing to say");
+    let shown = status(h1);
+    let realtime = &shown["realtime"];
+    assert_eq!((&realtime["wanted"], &realtime["priority"]), (&true.into(), &1.into()));
+    let can_lock = can_raise_limits();
+    assert_eq!((locked_kb(&daemon) != 0, &realtime["memory_locked"]), (can_lock, &can_lock.into()));
+    assert_eq!(realtime["problems"].as_array().map(Vec::is_empty), Some(can_lock));
+    assert_eq!(h1.faildctl("status").text.contains("realtime"), !can_lock, "said only if there is something");
 }
 
 #[test]
@@ -113,7 +112,10 @@ fn a_control_group_without_real_time_runtime_is_the_same() {
     assert!(line.contains("RT_GROUP_SCHED") && line.contains("cpu.rt_runtime_us"), "{line}");
     daemon.wait_log(&["info ready"]);
     assert_eq!(scheduling(&daemon), ordinary());
-    assert_ne!(locked_kb(&daemon), 0, "that is another matter");
+    assert_eq!(locked_kb(&daemon) != 0, can_raise_limits(), "that is another matter");
+    if !can_raise_limits() {
+        return eprintln!("SKIPPED in part: limits cannot be raised here");
+    }
     fs::write(format!("{}/cpu.rt_runtime_us", group.0), "100000").expect("cannot give runtime");
     // Sooner than after a minute.
     for setting in ["false", "true"] {
@@ -150,6 +152,9 @@ fn a_reload_takes_it_gives_it_up_and_says_if_that_needs_a_restart() {
     h1.configure("realtime = false\n");
     assert_eq!(h1.faildctl("reload").text, "reloaded: realtime\n");
     assert_eq!((scheduling(&daemon), locked_kb(&daemon)), (ordinary(), 0));
+    if !can_raise_limits() {
+        return eprintln!("SKIPPED in part: limits cannot be raised here");
+    }
     h1.configure("realtime = true\n");
     assert_eq!(h1.faildctl("reload").text, "reloaded: realtime\n");
     assert_eq!(scheduling(&daemon), real_time());
@@ -171,7 +176,7 @@ fn the_kernels_signal_for_too_much_cpu_time_lowers_it() {
     assert_eq!(scheduling(&daemon), ordinary());
     let text = h1.faildctl("status").text;
     assert!(text.contains("\nrealtime: not in force: suspended"), "{text}");
-    assert_ne!(locked_kb(&daemon), 0, "memory is another matter");
+    assert_eq!(locked_kb(&daemon) != 0, can_raise_limits(), "memory is another matter");
 }
 
 #[test]
@@ -194,6 +199,14 @@ fn is_possible() -> bool {
         eprintln!("SKIPPED: no real-time priority here");
     }
     is_possible
+}
+
+/// Whether root may raise limits here, which takes CAP_SYS_RESOURCE.
+fn can_raise_limits() -> bool {
+    Command::new("prlimit")
+        .args(["--memlock=unlimited:unlimited", "--rtprio=1:1", "true"])
+        .status()
+        .is_ok_and(|status| status.success())
 }
 
 /// A control group without real-time runtime, removed in the end.

@@ -2,6 +2,8 @@
 //!
 //! The right to real-time priority is a limit (RLIMIT_RTPRIO), raised while faild is still root: so the priority can be
 //! taken, lost and taken again after the capabilities are given up. Under a service manager the limits come from there.
+//! Where root may not raise limits (a container without CAP_SYS_RESOURCE), the priority is taken before the
+//! capabilities are given up, and once lost it cannot be taken again.
 //!
 //! What faild starts has none of it. Threads and programs begin at ordinary priority (SCHED_RESET_ON_FORK), locked memory
 //! is not inherited, and [`ChildLimits`] puts the limits back before a program is executed.
@@ -27,6 +29,8 @@ pub(in crate::daemon) struct Limited {
     /// What is taken: what the thread was started with if that is real-time already (chrt(1)).
     taken: Scheduling,
     was_realtime: bool,
+    /// It was refused while faild had the right to it: something else is in the way.
+    is_barred: bool,
     children: ChildLimits,
 }
 
@@ -53,12 +57,25 @@ impl Limited {
         let taken =
             if was_realtime { found } else { Scheduling { policy: libc::SCHED_RR, priority: LOWEST } };
         let children = ChildLimits { locked: getrlimit(Resource::Memlock), cpu: getrlimit(Resource::Rttime) };
+        let mut limited = Self { taken, was_realtime, is_barred: false, children };
         if wanted {
-            let least = u64::try_from(taken.priority).ok();
-            grant(Resource::Rtprio, least);
+            grant(Resource::Rtprio, Some(limited.least()));
             grant(Resource::Memlock, None);
+            if !limited.is_allowed() {
+                limited.is_barred = limited.raise().is_err() && may_raise();
+            }
         }
-        Self { taken, was_realtime, children }
+        limited
+    }
+
+    /// The limit that it takes.
+    fn least(&self) -> u64 {
+        u64::try_from(self.taken.priority).unwrap_or(0)
+    }
+
+    /// Whether the limit is enough, whatever rights are held.
+    fn is_allowed(&self) -> bool {
+        getrlimit(Resource::Rtprio).current.is_none_or(|allowed| allowed >= self.least())
     }
 
     /// For programs that faild starts.
@@ -78,11 +95,8 @@ impl Limited {
     }
 
     fn denial(&self, errno: Errno) -> Denial {
-        let allowed = getrlimit(Resource::Rtprio).current;
-        let least = u64::try_from(self.taken.priority).unwrap_or(0);
-        let may = capabilities(None).is_ok_and(|held| held.effective.contains(CapabilitySet::SYS_NICE));
-        match allowed {
-            Some(allowed) if errno == Errno::EPERM && allowed < least && !may => Denial {
+        match getrlimit(Resource::Rtprio).current {
+            Some(allowed) if errno == Errno::EPERM && !self.is_allowed() && !may_raise() && !self.is_barred => Denial {
                 cause: format!("the limit of real-time priority (RLIMIT_RTPRIO) is {allowed}"),
                 fix: "restart faild as root, or with LimitRTPRIO=1 in the unit (ulimit -r 1), or set realtime = false",
             },
@@ -158,6 +172,11 @@ impl ChildLimits {
         let _ = setrlimit(Resource::Memlock, self.locked);
         let _ = setrlimit(Resource::Rttime, self.cpu);
     }
+}
+
+/// Whether it may take real-time priority whatever the limit.
+fn may_raise() -> bool {
+    capabilities(None).is_ok_and(|held| held.effective.contains(CapabilitySet::SYS_NICE))
 }
 
 /// Raises a limit, both of its values, to at least this; to none for `None`.
