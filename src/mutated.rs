@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 /// Gives `decode` every file of the corpus `name` and `more`, and mutations of them. `decode` panics if it finds a
 /// fault.
+#[expect(clippy::disallowed_methods, reason = "a run by hand lasts for a time")]
 pub(crate) fn each_of(name: &str, more: &[Vec<u8>], decode: impl Fn(&[u8])) {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus").join(name);
     let mut paths: Vec<_> =
@@ -33,7 +34,7 @@ pub(crate) fn each_of(name: &str, more: &[Vec<u8>], decode: impl Fn(&[u8])) {
         try_one(name, &input, &decode);
         cases += 1;
     }
-    println!("{name}: {cases} cases, seed {seed}");
+    eprintln!("{name}: {cases} cases, seed {seed}");
 }
 
 /// A file of the corpus; those whose names end with `.hex` are bytes in hexadecimal, with white space.
@@ -51,7 +52,7 @@ fn read(path: &Path) -> Vec<u8> {
 fn try_one(name: &str, input: &[u8], decode: &impl Fn(&[u8])) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| decode(input))) {
         let hex: String = input.iter().map(|byte| format!("{byte:02x}")).collect();
-        println!("{name} fails with this input: {hex}\n{}", String::from_utf8_lossy(input));
+        eprintln!("{name} fails with this input: {hex}\n{}", String::from_utf8_lossy(input));
         resume_unwind(panic);
     }
 }

@@ -95,7 +95,7 @@ pub(crate) fn read_or_receive(path: &Path, longest: u64, limit: Duration) -> io:
 }
 
 fn receive(mut pipe: File, longest: u64, limit: Duration) -> io::Result<Vec<u8>> {
-    let until = Instant::now() + limit;
+    let until = clock() + limit;
     let (mut bytes, mut page) = (Vec::new(), [0; 4096]);
     loop {
         // A pipe that has had no writer yet looks like one at its end, but not to poll(2).
@@ -118,12 +118,20 @@ fn receive(mut pipe: File, longest: u64, limit: Duration) -> io::Result<Vec<u8>>
 fn is_readable(pipe: &impl AsFd, until: Instant) -> io::Result<bool> {
     let mut polled = [PollFd::new(pipe.as_fd(), PollFlags::POLLIN)];
     loop {
-        let left = until.saturating_duration_since(Instant::now());
+        let left = until.saturating_duration_since(clock());
         match poll(&mut polled, PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO)) {
             Err(nix::errno::Errno::EINTR) => {}
             result => return Ok(result? > 0),
         }
     }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "settings are read before there is a loop, and a wait must end"
+)]
+fn clock() -> Instant {
+    Instant::now()
 }
 
 fn open_at_once(path: &Path, flags: i32) -> io::Result<File> {

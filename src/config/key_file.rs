@@ -24,12 +24,14 @@ pub(super) fn read(path: &Path, named_at: &Origin) -> Result<Vec<Key>, Vec<Fault
     let at_name = |refusal: String| {
         vec![Fault::new(named_at.clone(), format!("key file {} {refusal}", path.display()))]
     };
-    let refuse = |error: io::Error| match error.kind() {
-        ErrorKind::PermissionDenied => {
-            at_name(format!("is closed to the user that faild runs as; {}", open_command(path)))
-        }
-        ErrorKind::InvalidData => at_name("is not an ordinary file; name one".to_owned()),
-        _ => at_name(format!("cannot be read: {error}; fix that, or name another file")),
+    let refuse = |error: io::Error| {
+        at_name(if error.kind() == ErrorKind::PermissionDenied {
+            format!("is closed to the user that faild runs as; {}", open_command(path))
+        } else if error.kind() == ErrorKind::InvalidData {
+            "is not an ordinary file; name one".to_owned()
+        } else {
+            format!("cannot be read: {error}; fix that, or name another file")
+        })
     };
     // What is checked is what is read, whatever is done to the name in between.
     let file = plain_file::open(path, Links::Follow).map_err(refuse)?;

@@ -92,7 +92,7 @@ fn run(arguments: &Arguments) -> ExitStatus {
         Err(Error::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitStatus::Ok,
         Err(error) => {
             for line in error.to_string().lines() {
-                let _ = writeln!(io::stderr(), "faildctl: {}", harmless(&line.to_string()));
+                let _ = writeln!(io::stderr(), "faildctl: {}", harmless(line));
             }
             match error {
                 Error::Client(ClientError::StillRunning { .. }) => ExitStatus::Degraded,

@@ -15,17 +15,20 @@ use nix::unistd::mkfifo;
 
 use crate::lab::{FAILD, Host, Lab, Loss, Meter, Probe, Watch, pause_ms, record, wait_until};
 
+/// Puts something in the place of a file.
+type Put = fn(&Path);
+
 #[test]
 fn whatever_is_in_the_place_of_its_files_is_set_aside_and_it_starts() {
     let lab = Lab::new(1, "AB");
     let h1 = lab.host(1);
     let at = |name: &str| h1.state_dir().join(name);
-    let put: [(&str, &dyn Fn(&Path)); 5] = [
-        ("a pipe", &|path| mkfifo(path, Mode::S_IRWXU).expect("cannot make a pipe")),
-        ("a directory", &|path| fs::create_dir(path).expect("cannot make a directory")),
-        ("a socket", &|path| drop(UnixListener::bind(path).expect("cannot make a socket"))),
-        ("a symbolic link", &|path| symlink("/dev/zero", path).expect("cannot make a link")),
-        ("longer than", &|path| fs::File::create(path).unwrap().set_len(1 << 40).expect("no sparse files")),
+    let put: [(&str, Put); 5] = [
+        ("a pipe", |path| mkfifo(path, Mode::S_IRWXU).expect("cannot make a pipe")),
+        ("a directory", |path| fs::create_dir(path).expect("cannot make a directory")),
+        ("a socket", |path| drop(UnixListener::bind(path).expect("cannot make a socket"))),
+        ("a symbolic link", |path| symlink("/dev/zero", path).expect("cannot make a link")),
+        ("longer than", |path| fs::File::create(path).unwrap().set_len(1 << 40).expect("no sparse files")),
     ];
     fs::create_dir(h1.state_dir()).expect("cannot make the state directory");
     for (what, put) in put {

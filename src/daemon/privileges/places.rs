@@ -79,7 +79,8 @@ fn hand_over_directory(path: &Path, is_own: bool, account: &Account, trust: &Tru
         }
     }
     // The directory last: until then nobody else can put anything into it.
-    Ok(fchown(&directory, Some(account.uid), Some(account.gid))?)
+    fchown(&directory, Some(account.uid), Some(account.gid))?;
+    Ok(())
 }
 
 /// A symbolic link, or a device such as a terminal, is what the administrator wants it to be.
