@@ -96,16 +96,21 @@ fn where_it_is_forbidden_faild_works_without_says_so_once_and_shows_it() {
 
 #[test]
 fn a_control_group_without_real_time_runtime_is_the_same() {
-    let group = "/sys/fs/cgroup/cpu/faild-realtime-test";
     if !is_possible() || fs::metadata("/sys/fs/cgroup/cpu/cpu.rt_runtime_us").is_err() {
         return eprintln!("SKIPPED: no control groups with real-time runtime here");
     }
-    let group = Group::new(format!("{group}-{}", std::process::id()));
+    let name = format!("faild-test-{}", std::process::id());
+    let group = Group::new(format!("/sys/fs/cgroup/cpu/{name}"));
     let lab = Lab::new(1, "AB");
     let h1 = lab.host(1);
-    let enter = h1.file("enter");
-    fs::write(&enter, format!("#!/bin/sh\necho $$ >{}/cgroup.procs\nexec \"$@\"\n", group.0))
-        .expect("cannot write");
+    let (enter, mounted) = (h1.file("enter"), h1.file("groups"));
+    // `ip netns exec` has put another /sys over the one with the groups.
+    let mounted = mounted.display();
+    let script = format!(
+        "#!/bin/sh\nset -e\nmkdir {mounted}\nmount -t cgroup -o cpu cgroup {mounted}\necho $$ >{mounted}/{name}/cgroup.procs\n\
+         umount {mounted}\nexec \"$@\"\n"
+    );
+    fs::write(&enter, script).expect("cannot write");
     fs::set_permissions(&enter, fs::Permissions::from_mode(0o755)).expect("cannot chmod");
     let mut daemon = h1.faild_by(&enter.display().to_string(), &format!("-r {}", h1.configure("")));
     let line = daemon.wait_log(&["realtime-failed"]);
