@@ -237,8 +237,11 @@ impl Netlink {
 
 impl Kernel for Netlink {
     fn interfaces(&mut self) -> Result<Vec<Interface>, Error> {
-        let links = self.list("links", &link::query(None, NLM_F_DUMP), link::read)?;
+        // The addresses first: a fall that takes one of them before they are read is then seen in the links. The other
+        // way round an address would be missing from an interface that seems to have stood all the time, as if
+        // somebody had removed it.
         let addresses = self.list("addresses", &address::query(NLM_F_DUMP), address::read)?;
+        let links = self.list("links", &link::query(None, NLM_F_DUMP), link::read)?;
         let mut interfaces = link::interfaces(&links);
         let mut by_index: BTreeMap<InterfaceIndex, &mut Interface> =
             interfaces.iter_mut().map(|interface| (interface.index, interface)).collect();

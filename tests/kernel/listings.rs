@@ -1,6 +1,8 @@
 //! Links, addresses, sysctls.
 
-use faild::interface::InterfaceKind;
+use std::net::IpAddr;
+
+use faild::interface::{Fall, InterfaceKind};
 use faild::kernel::{Error, Kernel, LinkState, sysctl::Sysctls};
 use nix::libc;
 
@@ -30,6 +32,27 @@ fn interfaces_come_with_kind_carrier_and_addresses() {
         assert_eq!(lan.addresses[0].broadcast, Some("10.1.0.255".parse().unwrap()));
         assert!(lan.addresses[0].permanent);
         assert_eq!(world.interface("lo").kind, InterfaceKind::Loopback);
+    });
+}
+
+/// Links and addresses are two listings, and an interface may fall between them.
+#[test]
+fn an_address_that_went_with_its_interface_is_missing_from_none_that_seems_to_have_stood() {
+    in_world(|world| {
+        let address: IpAddr = "fd00:2::1".parse().unwrap();
+        for _ in 0..200 {
+            let before = world.interface("lanB");
+            std::thread::scope(|scope| {
+                scope.spawn(|| ip("link set lanB down"));
+                let fallen = std::iter::repeat_with(|| world.interface("lanB"))
+                    .find(|lan| lan.addresses.iter().all(|a| a.address() != address))
+                    .unwrap();
+                let stood = fallen.up && fallen.history.since(&before.history) == Fall::Stood;
+                assert!(!stood, "up, and without its address: {fallen:?}");
+            });
+            ip("link set lanB up");
+            ip("-6 addr add fd00:2::1/64 dev lanB nodad");
+        }
     });
 }
 
