@@ -10,7 +10,7 @@ use crate::interface::{
 use crate::time::Instant;
 
 /// How long after an interface fell a loss is still put down to that.
-const AFTERMATH: Duration = Duration::from_secs(3);
+pub(super) const AFTERMATH: Duration = Duration::from_secs(3);
 
 /// An interface name, as a number: comparing names for each of ten thousand routes would cost more than moving them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -159,7 +159,18 @@ impl Lan {
 
     /// Whether what vanishes from this interface at this moment went with it, and not by somebody's will.
     pub(super) fn is_falling(&self, now: Instant) -> bool {
-        !self.up || self.fell_at.is_some_and(|at| now.since(at) <= AFTERMATH)
+        !self.up || self.has_just_fallen(now)
+    }
+
+    /// The same for what is known to have come at a moment: that it came after the fall shows that it did not go with it.
+    pub(super) fn may_have_taken(&self, now: Instant, came: Option<Instant>) -> bool {
+        let before = |at: Instant| came.is_none_or(|came| came <= at);
+        !self.up || (self.has_just_fallen(now) && self.fell_at.is_some_and(before))
+    }
+
+    /// Whether it fell a moment ago, if it is up again.
+    pub(super) fn has_just_fallen(&self, now: Instant) -> bool {
+        self.fell_at.is_some_and(|at| now.since(at) <= AFTERMATH)
     }
 
     /// Whether its addresses and routes may be put back: up, and nothing has changed for `pause`.

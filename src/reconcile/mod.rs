@@ -237,7 +237,7 @@ impl Reconciler {
             Input::LanRoutes(routes) => self.on_lan_routes(now, routes),
             Input::LookedUp(key, found) => self.on_looked_up(&key, &found),
             Input::Answered(question, answer) => self.on_answered(now, &question, &answer),
-            Input::RouteAdded(route) => self.on_route_added(route),
+            Input::RouteAdded(route) => self.on_route_added(now, route),
             Input::RouteDeleted(route) => self.on_route_deleted(now, &route),
             Input::WentDown(index) => self.on_went_down(now, index),
             Input::Overrun => self.on_overrun(now),

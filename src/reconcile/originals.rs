@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::lan::{Lan, LanId, SubjectId};
+use super::lan::{AFTERMATH, Lan, LanId, SubjectId};
 use super::lans::Lans;
 use super::mirror::Mirror;
 use super::route::{Leg, ONLINK, PROTOCOL, Route, RouteKey};
@@ -46,6 +46,8 @@ pub(super) struct Missing {
     suspect_since: Option<Instant>,
     /// The kernel told of the deletion.
     announced: bool,
+    /// When it came, if that was after a fall of its interface.
+    came: Option<Instant>,
     not_before: Instant,
     refusals: u32,
 }
@@ -57,13 +59,24 @@ pub(super) struct Originals {
     by_subject: BTreeMap<SubjectId, BTreeSet<Group>>,
     count: usize,
     deaf_at: Option<Instant>,
+    /// Routes that came, or were put back, within the aftermath of a fall of their interface. What goes of these did not
+    /// go with that fall.
+    came: BTreeMap<RouteKey, Instant>,
     /// Groups of which the journal may say something else than is true.
     changed: BTreeSet<Group>,
 }
 
 impl Missing {
     fn new(route: Arc<Route>, lans: Vec<Option<LanId>>, suspect_since: Option<Instant>) -> Self {
-        Self { route, lans, suspect_since, announced: false, not_before: Instant::default(), refusals: 0 }
+        Self {
+            route,
+            lans,
+            suspect_since,
+            announced: false,
+            came: None,
+            not_before: Instant::default(),
+            refusals: 0,
+        }
     }
 
     /// Its legs, each with its LAN.
@@ -135,7 +148,8 @@ impl Originals {
     /// A route is gone, by the kernel's or somebody's doing. `announced`: there was a message.
     pub(super) fn suspect(&mut self, now: Instant, lans: &Lans, route: Arc<Route>, announced: bool) {
         let suspect = Missing::new(Arc::clone(&route), lans_of(lans, &route), Some(now));
-        self.insert(Missing { announced, ..suspect });
+        let came = self.came.get(&route.key).copied();
+        self.insert(Missing { announced, came, ..suspect });
     }
 
     /// The message about a route that was already found gone has come. Returns whether there is such a route.
@@ -151,6 +165,20 @@ impl Originals {
             self.changed.insert(Group::of(&route.key));
         }
         found
+    }
+
+    /// A route came: the kernel said so, or has just put it there for us. A listing does not tell: right after a fall it
+    /// still shows what is about to go.
+    pub(super) fn came(&mut self, now: Instant, lans: &Lans, route: &Route) {
+        let legs = lans_of(lans, route);
+        let falls = |id: &LanId| lans.get(*id).is_some_and(|lan| lan.up && lan.has_just_fallen(now));
+        if !legs.iter().flatten().any(falls) {
+            return;
+        }
+        self.came.retain(|_, at| now.since(*at) <= AFTERMATH);
+        if self.came.len() < CAPACITY {
+            self.came.insert(route.key, now);
+        }
     }
 
     /// Messages were lost: silence proves nothing.
@@ -285,14 +313,15 @@ impl Originals {
 fn was_flushed(now: Instant, lans: &Lans, missing: &Missing, heard_all: bool) -> bool {
     let silent = heard_all && !missing.announced && missing.route.key.destination.addr().is_ipv4();
     let unchanged = missing.all_lans(lans, |lan| now.since(lan.ipv4_changed_at) > DEAFNESS);
-    went_with_interface(now, lans, &missing.route, &missing.lans) || (silent && unchanged)
+    went_with_interface(now, lans, missing) || (silent && unchanged)
 }
 
 /// Whether a route that vanished did so because an interface of its legs, or that of its source, fell.
-fn went_with_interface(now: Instant, lans: &Lans, route: &Route, legs: &[Option<LanId>]) -> bool {
-    let by_leg = legs.iter().flatten().filter_map(|id| lans.get(*id)).any(|lan| lan.is_falling(now));
-    let holds_source = |lan: &Lan| lan.absent().any(|a| Some(a.address()) == route.source);
-    by_leg || lans.iter().any(|(_, lan)| lan.is_falling(now) && holds_source(lan))
+fn went_with_interface(now: Instant, lans: &Lans, missing: &Missing) -> bool {
+    let falls = |lan: &Lan| lan.may_have_taken(now, missing.came);
+    let by_leg = missing.lans.iter().flatten().filter_map(|id| lans.get(*id)).any(falls);
+    let holds_source = |lan: &Lan| lan.absent().any(|a| Some(a.address()) == missing.route.source);
+    by_leg || lans.iter().any(|(_, lan)| falls(lan) && holds_source(lan))
 }
 
 /// The LANs that a route's legs leave by.

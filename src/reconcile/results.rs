@@ -20,7 +20,7 @@ impl Reconciler {
         let mut tasks = self.in_flight.take().unwrap_or_default().into_iter();
         for ((operation, result), task) in results.into_iter().zip(tasks.by_ref()) {
             match result {
-                Ok(()) => self.on_done(task, operation),
+                Ok(()) => self.on_done(now, task, operation),
                 Err(refusal) => self.on_refused(now, task, operation, refusal),
             }
         }
@@ -33,7 +33,7 @@ impl Reconciler {
         }
     }
 
-    fn on_done(&mut self, task: Task, operation: Operation) {
+    fn on_done(&mut self, now: Instant, task: Task, operation: Operation) {
         match (task, operation) {
             (Task::Lay { group, cause, others, again }, Operation::AddRoute { route, place }) => {
                 self.insert(route, place);
@@ -59,6 +59,7 @@ impl Reconciler {
             }
             (Task::PutRoute { key }, Operation::AddRoute { route, place }) => {
                 self.originals.forget(&key);
+                self.originals.came(now, &self.lans, &route);
                 let text = self.text_of(&route);
                 self.reports.put_back(text);
                 self.insert(route, place);

@@ -172,7 +172,7 @@ impl Reconciler {
             && route.legs.iter().any(is_member)
     }
 
-    pub(in crate::reconcile) fn on_route_added(&mut self, route: Route) {
+    pub(in crate::reconcile) fn on_route_added(&mut self, now: Instant, route: Route) {
         // It may come first, whether it is read or not.
         self.ask_again();
         let is_untouched = self.is_untouched(&route);
@@ -182,6 +182,9 @@ impl Reconciler {
         }
         if is_untouched {
             self.mark_all();
+        }
+        if route.protocol != PROTOCOL {
+            self.originals.came(now, &self.lans, &route);
         }
         let equal = self.mirror.routes().at(&route.key);
         let is_told = |r: &&Arc<Route>| r.is_same(&route);

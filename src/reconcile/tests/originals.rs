@@ -14,6 +14,13 @@ fn bounce(rig: &mut Rig) {
     rig.event(|k| k.set_up(ETH0, true));
 }
 
+/// Shorter than what a loss may still be put down to.
+fn bounce_briefly(rig: &mut Rig) {
+    rig.event(|k| k.set_up(ETH0, false));
+    rig.wait(SECOND / 10);
+    rig.event(|k| k.set_up(ETH0, true));
+}
+
 #[test]
 fn a_static_route_comes_back_a_second_after_its_interface() {
     let mut rig = Rig::new();
@@ -74,6 +81,38 @@ fn what_somebody_deletes_stays_deleted() {
     rig.delete(&v6);
     rig.wait(200 * SECOND);
     bounce(&mut rig);
+    rig.wait(200 * SECOND);
+    assert_eq!(rig.foreign(), [""; 0]);
+}
+
+#[test]
+fn what_somebody_deletes_as_soon_as_it_is_put_back_stays_deleted() {
+    let mut rig = Rig::new();
+    let v4 = route("198.51.100.0/24", "10.0.0.9", ETH0, 0);
+    let v6 = route("2001:db8::/32", "fd00::9", ETH0, 1024);
+    rig.add(&v4);
+    rig.add(&v6);
+    rig.wait(10 * SECOND);
+    bounce_briefly(&mut rig);
+    rig.wait(2 * SECOND);
+    assert_eq!(rig.foreign().len(), 2, "put back");
+    rig.delete(&v4);
+    rig.delete(&v6);
+    rig.wait(200 * SECOND);
+    assert_eq!(rig.foreign(), [""; 0]);
+}
+
+#[test]
+fn what_somebody_puts_back_and_deletes_at_once_stays_deleted() {
+    let mut rig = Rig::new();
+    let v4 = route("198.51.100.0/24", "10.0.0.9", ETH0, 0);
+    rig.add(&v4);
+    rig.wait(10 * SECOND);
+    bounce_briefly(&mut rig);
+    rig.wait(SECOND / 2);
+    rig.add(&v4);
+    rig.wait(SECOND / 4);
+    rig.delete(&v4);
     rig.wait(200 * SECOND);
     assert_eq!(rig.foreign(), [""; 0]);
 }
