@@ -20,6 +20,12 @@ pub(super) enum Signal {
     Continue,
 }
 
+impl Signal {
+    fn is_orderly(self) -> bool {
+        matches!(self, Self::Start | Self::Terminate | Self::TerminateAndStart)
+    }
+}
+
 /// Of a host's routes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Change {
@@ -123,10 +129,11 @@ impl Action {
             }
             (Self::Daemon(one, _), Self::Daemon(other, _)) => one != other,
             (Self::Routes(one, _), Self::Routes(other, _)) => one != other,
-            // A daemon that has only begun to look has seen nothing that it could keep.
+            // A daemon that has only begun to look has seen nothing that it could keep, and one that ends in order keeps
+            // only what it has seen fall.
             (Self::Place(one, _, what), Self::Daemon(other, signal))
             | (Self::Daemon(other, signal), Self::Place(one, _, what)) => {
-                one != other || !(what.is_deliberate() || *signal == Signal::Start)
+                one != other || !(what.is_deliberate() || signal.is_orderly())
             }
             (Self::Place(one, ..), Self::Routes(other, change))
             | (Self::Routes(other, change), Self::Place(one, ..)) => {

@@ -199,11 +199,14 @@ impl Model {
         if self.must_not_pass(from, what) {
             return false;
         }
-        let mut routes = self.nodes[from].routes.iter().filter(|route| route.host == to && route.to == what);
-        routes.any(|route| {
-            let place = self.place(from, route.lan);
-            !route.gone && place.addressed && (place.is_live() || place.kept)
-        })
+        let routes = self.nodes[from].routes.iter().filter(|route| route.host == to && route.to == what);
+        let mut routes = routes.filter(|route| !route.gone).peekable();
+        // One by an address that its host has given up leads nowhere, and may come first.
+        routes.peek().is_some()
+            && routes.all(|route| {
+                let place = self.place(from, route.lan);
+                place.addressed && (place.is_live() || place.kept) && self.place(to, route.lan).addressed
+            })
     }
 
     /// Whether a kill switch refuses traffic from a host.
