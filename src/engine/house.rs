@@ -24,6 +24,7 @@ impl Engine {
         if self.lans.get_mut(&lan).is_some_and(|lan| lan.drop_withdrawn(now)) {
             self.address_generation = self.address_generation.wrapping_add(1).max(1);
         }
+        self.expect_on(now, lan);
         if self.lans.get_mut(&lan).is_some_and(|lan| lan.falls_mute(now)) {
             self.notice(Notice::LanMute { interface: self.lan_name(lan) });
         }

@@ -113,10 +113,9 @@ impl Engine {
             let is_asked = self.peers.get(&node).is_some_and(|peer| peer.requestor && !peer.absent);
             let Some(path) = self.path_mut(node, key) else { continue };
             path.unanswered_since = None;
-            let due = now + path.pace.interval() * 3 / 2;
             match (asks, is_asked) {
                 (true, _) => self.timers.cancel(Reason::Expected(node, key)),
-                (false, true) => self.timers.set(Reason::Expected(node, key), due),
+                (false, true) => self.expect_inquiry(now, node, key),
                 (false, false) => self.part(node, key),
             }
         }

@@ -486,6 +486,21 @@ impl Engine {
         }
     }
 
+    /// A path that nothing is expected on would never fall silent, and its peer never become absent: whatever it was that
+    /// ended the wait (goodbye, absence, carrier), each path that can be heard is waited for again.
+    pub(super) fn expect_on(&mut self, now: Instant, lan: LanIndex) {
+        if self.config.requestor || !self.is_running(lan) {
+            return;
+        }
+        for (node, key) in self.paths_on(lan) {
+            let peer = self.peers.get(&node).filter(|peer| !peer.absent);
+            let is_there = peer.and_then(|peer| peer.paths.get(&key)).is_some_and(|path| !path.gone);
+            if is_there && key.peer_lan != UNHEARD && self.timers.at(Reason::Expected(node, key)).is_none() {
+                self.expect_inquiry(now, node, key);
+            }
+        }
+    }
+
     /// How often INQs come by a path; by one that was not heard in this run of the peer, as often as by the others.
     fn expected_pace(peer: &Peer, path: &Path) -> Duration {
         path.pace.announced().unwrap_or_else(|| peer.interval())

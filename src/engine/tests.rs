@@ -1,6 +1,7 @@
 //! Two and more engines on one virtual clock, without a kernel: what they send each other and where they want traffic.
 
 mod agreement;
+mod exits;
 mod explain;
 mod hostile;
 mod identity;

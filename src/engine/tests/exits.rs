@@ -1,0 +1,43 @@
+//! What ends each wait: nothing may wait for what never comes.
+
+use super::*;
+
+/// A responder and a requestor; what was heard of the latter on LAN 1 is over.
+fn assert_that_the_end_is_noticed(mut world: World) {
+    world.cut(1, |_, _| true);
+    world.run(ms(1000));
+    world.kill(0);
+    world.run(ms(3000));
+    assert!(world.is_absent(1, 0), "{}", world.state(1));
+}
+
+/// While a carrier is gone nothing is expected there; when it is back, but nothing comes, that must be noticed.
+#[test]
+fn a_responder_expects_inquiries_on_a_lan_whose_carrier_is_back() {
+    let mut world = World::new(2, 2);
+    world.respond_only(1);
+    world.run(ms(2000));
+    (0..2).for_each(|lan| world.cut(lan, |_, _| true));
+    world.set_carrier(1, 1, false);
+    world.run(ms(2000));
+    assert!(world.is_absent(1, 0));
+    world.cut(0, |_, _| false);
+    world.run(ms(3000));
+    assert!(!world.is_absent(1, 0));
+    world.set_carrier(1, 1, true);
+    assert_that_the_end_is_noticed(world);
+}
+
+/// A path that was not heard in this run of the peer has no pace of its own, but its peer has one.
+#[test]
+fn who_becomes_a_responder_does_not_wait_for_a_minute() {
+    let mut world = World::new(2, 2);
+    world.run(ms(2000));
+    world.cut(1, |_, _| true);
+    let memory = world.remembered(0);
+    world.kill(0);
+    world.start(0, &Config { requestor: true, ..Config::default() }, memory);
+    world.run(ms(250));
+    world.reload(1, &Config::default());
+    assert_that_the_end_is_noticed(world);
+}
