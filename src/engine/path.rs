@@ -149,7 +149,8 @@ pub(super) struct Path {
     pub(super) offered_generation: u32,
     /// Generation of the peer's address list that was received over this path.
     pub(super) claims_generation: u32,
-    /// An INQ said here what is older than what we hold, or may not be believed: the peer is asked, and its answer decides.
+    /// An INQ said here what is older than what we hold, or may not be believed, or what was said is forgotten: the peer is
+    /// asked, and its answer decides.
     pub(super) is_word_doubtful: bool,
     /// The peer's addresses on all LANs, as named over this path (rule 4: mutual claim).
     pub(super) claims: Vec<IpAddr>,
@@ -233,6 +234,8 @@ impl Path {
         self.fresh_slots();
         self.up_since = None;
         self.doubt = None;
+        // The peer does not know that it would have to say it again.
+        self.is_word_doubtful = true;
     }
 
     /// Gives the path f fresh slots.
@@ -263,7 +266,6 @@ impl Path {
         self.token_held = Token(0);
         self.claims_generation = 0;
         self.offered_generation = 0;
-        self.is_word_doubtful = false;
         self.list_confirmed = 0;
         self.gone = false;
     }

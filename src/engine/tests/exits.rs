@@ -1,6 +1,14 @@
 //! What ends each wait: nothing may wait for what never comes.
 
+use super::world::SentKind;
 use super::*;
+use crate::engine::path::PathKey;
+use crate::interface::Family;
+use crate::wire::{Kind, LanIndex, Level, Packet, Sender};
+
+fn key(lan: u8) -> PathKey {
+    PathKey { lan: LanIndex(lan), family: Family::V4, peer_lan: LanIndex(lan) }
+}
 
 /// A responder and a requestor; what was heard of the latter on LAN 1 is over.
 fn assert_that_the_end_is_noticed(mut world: World) {
@@ -40,4 +48,43 @@ fn who_becomes_a_responder_does_not_wait_for_a_minute() {
     world.run(ms(250));
     world.reload(1, &Config::default());
     assert_that_the_end_is_noticed(world);
+}
+
+/// A goodbye that somebody invented makes a responder forget what the peer said, and the peer does not know: the
+/// responder asks until it is told again.
+#[test]
+fn what_a_goodbye_made_forget_is_asked_for_again() {
+    let mut world = World::new(2, 2);
+    world.respond_only(1);
+    world.run(ms(2000));
+    let engine = world.engine(0);
+    let sender = Sender {
+        requestor: true,
+        observer: false,
+        lan: LanIndex(1),
+        node: engine.node,
+        boot: engine.boot,
+        sequence: engine.lans[&LanIndex(1)].sequence,
+        interval: engine.interval,
+        nonce: crate::wire::Nonce(1),
+        address_generation: 1,
+        report_generation: 0,
+    };
+    let goodbye = Packet {
+        kind: Kind::Goodbye,
+        sender,
+        directed: None,
+        reports: None,
+        addresses: None,
+        cookie: None,
+    };
+    for lan in 0..2 {
+        world.lose(lan, |sent| sent.from == 1 && sent.kind == SentKind::Inquiry);
+    }
+    world.forge(1, 1, 0, &goodbye);
+    world.run(ms(3000));
+    (0..2).for_each(|lan| world.lose(lan, |_| false));
+    world.run(ms(1000));
+    let path = world.engine(1).path(world.engine(0).node, key(1)).unwrap();
+    assert_eq!((path.local, path.remote, path.verdict), (Level::Up, Level::Up, Level::Up));
 }
