@@ -30,11 +30,11 @@ impl Engine {
             return;
         }
         path.claims_generation = generation;
-        if path.claims == list {
-            return;
+        if path.claims != list {
+            path.claims = list.to_vec();
+            self.index_claims(node);
         }
-        path.claims = list.to_vec();
-        self.index_claims(node);
+        // What the same list named before may have been withdrawn since, by what was said elsewhere.
         self.note_claimed(now, node);
         self.mark_withdrawn(now, node);
     }

@@ -155,6 +155,11 @@ impl Peer {
         self.paths.values().any(|path| path.is_moved())
     }
 
+    /// Whether it has an address that it no longer names, or did not for a while.
+    pub(super) fn has_withdrawn(&self) -> bool {
+        self.paths.values().any(|path| path.addresses.iter().any(|record| record.withdrawn.is_some()))
+    }
+
     /// Whether the peer names this address as its own, over a path other than the address's.
     pub(super) fn claims(&self, over: PathKey, address: &IpAddr) -> bool {
         self.paths.get(&over).is_some_and(|path| path.claims.contains(address))

@@ -88,3 +88,38 @@ fn what_a_goodbye_made_forget_is_asked_for_again() {
     let path = world.engine(1).path(world.engine(0).node, key(1)).unwrap();
     assert_eq!((path.local, path.remote, path.verdict), (Level::Up, Level::Up, Level::Up));
 }
+
+/// An address is named again by a list that is the one from before it was withdrawn.
+#[test]
+fn an_address_that_the_same_list_names_again_is_no_longer_withdrawn() {
+    let extra = IpAddr::V4(std::net::Ipv4Addr::new(10, 77, 1, 50));
+    let is_withdrawn = |world: &World| {
+        let path = world.engine(0).path(world.engine(1).node, key(0)).unwrap();
+        path.addresses.get(&extra).map(|record| record.withdrawn.is_some())
+    };
+    let mut world = World::new(2, 2);
+    world.add_address(1, 0, extra);
+    world.run(ms(3000));
+    assert_eq!(is_withdrawn(&world), Some(false));
+    // LAN 0 is silent, and the address goes, as is said by LAN 1.
+    world.cut(0, |_, _| true);
+    world.run(ms(1000));
+    world.remove_address(1, 0, extra);
+    world.run(ms(15_000));
+    assert_eq!(is_withdrawn(&world), Some(true), "{}", world.state(0));
+    // LAN 0 is back, but no new list comes by it before the address is there again.
+    let loses_lists: fn(&super::world::Sent) -> bool =
+        |sent| sent.from == 1 && sent.kind == SentKind::Inquiry && !sent.is_broadcast;
+    world.lose(0, loses_lists);
+    world.cut(0, |_, _| false);
+    world.run(ms(10_000));
+    assert_eq!(world.verdict(0, 0, 1), Some(Verdict::Home));
+    world.lose(1, loses_lists);
+    world.add_address(1, 0, extra);
+    // Nothing is sent from it, or its answers would prove it.
+    world.hosts[1].interfaces[0].addresses.rotate_right(1);
+    world.set_carrier(1, 0, true);
+    world.lose(0, |_| false);
+    world.run(ms(2000));
+    assert_eq!(is_withdrawn(&world), Some(false), "{}", world.state(0));
+}
