@@ -34,7 +34,8 @@ impl Engine {
         } else {
             self.watch_neighbours(now, lan);
         }
-        let may_withdraw = |p: &&Peer| !p.absent && (p.withdrawal_waits || p.has_overlay() || p.has_withdrawn());
+        let may_withdraw =
+            |p: &&Peer| !p.absent && (p.withdrawal_waits || p.has_overlay() || p.has_withdrawn());
         for node in self.all_peers().filter(may_withdraw).map(|p| p.node).collect::<Vec<_>>() {
             self.mark_withdrawn(now, node);
         }

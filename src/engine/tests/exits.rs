@@ -70,14 +70,8 @@ fn what_a_goodbye_made_forget_is_asked_for_again() {
         address_generation: 1,
         report_generation: 0,
     };
-    let goodbye = Packet {
-        kind: Kind::Goodbye,
-        sender,
-        directed: None,
-        reports: None,
-        addresses: None,
-        cookie: None,
-    };
+    let goodbye =
+        Packet { kind: Kind::Goodbye, sender, directed: None, reports: None, addresses: None, cookie: None };
     for lan in 0..2 {
         world.lose(lan, |sent| sent.from == 1 && sent.kind == SentKind::Inquiry);
     }
