@@ -58,7 +58,7 @@ impl Engine {
     }
 
     /// Keeps the index of who claims what: of all that could count, see [`Engine::names`] for what does.
-    fn index_claims(&mut self, node: NodeId) {
+    pub(super) fn index_claims(&mut self, node: NodeId) {
         let Some(peer) = self.peers.get(&node) else { return };
         let claims: BTreeSet<IpAddr> = peer
             .paths

@@ -168,6 +168,40 @@ impl Freshness {
     }
 }
 
+#[cfg(test)]
+impl Freshness {
+    /// Any state, for a peer whose slot is `truth`: see `tests/states.rs`.
+    pub(super) fn disturb(
+        &mut self,
+        now: Instant,
+        truth: u32,
+        missed: u32,
+        choices: &mut super::tests::Choices,
+    ) {
+        let far = [0, 1, missed, missed + 1, 16, 17, 1000, i32::MAX.cast_unsigned(), 1 << 31];
+        let step = choices.among(&far);
+        let ahead = choices.is_so();
+        let age = choices.age();
+        match choices.below(4) {
+            0 => {}
+            1 => self.newest = None,
+            _ => {
+                let sequence = if ahead { truth.wrapping_add(step) } else { truth.wrapping_sub(step) };
+                self.newest = Some((sequence, now - age));
+            }
+        }
+        if choices.is_so() {
+            self.current = Spent { since: now - choices.age(), count: choices.below(100) };
+        }
+        if choices.is_so() {
+            self.taken = (0..24).map(|step| (truth.wrapping_add(step), Nonce(u64::from(step)))).collect();
+        }
+        if choices.is_so() {
+            self.asked_back = Some(choices.below(1000));
+        }
+    }
+}
+
 /// How far ahead of `newest` a sequence is, as a serial number (RFC 1982); none if it is behind.
 fn steps(newest: u32, sequence: u32) -> Option<u32> {
     Some(sequence.wrapping_sub(newest)).filter(|step| *step <= u32::MAX / 2)

@@ -476,6 +476,75 @@ impl Path {
     }
 }
 
+#[cfg(test)]
+impl Path {
+    /// Any state, for a peer whose slot is `truth`: see `tests/states.rs`. True if its list is to be forgotten.
+    pub(super) fn disturb(
+        &mut self,
+        now: Instant,
+        truth: u32,
+        missed: u32,
+        choices: &mut super::tests::Choices,
+    ) -> bool {
+        let levels = [Level::Unknown, Level::Up, Level::Down];
+        self.freshness.disturb(now, truth, missed, choices);
+        for level in [&mut self.local, &mut self.verdict] {
+            choices.set(level, |choices| choices.among(&levels));
+        }
+        for moment in [&mut self.heard, &mut self.proof, &mut self.up_since, &mut self.unanswered_since] {
+            choices.set(moment, |choices| choices.moment(now));
+        }
+        let counts = [0, 1, missed, missed + 1, 1000];
+        for count in [&mut self.missed, &mut self.good, &mut self.slots, &mut self.unsolicited] {
+            choices.set(count, |choices| choices.among(&counts));
+        }
+        for count in [&mut self.saved, &mut self.excused] {
+            choices.set(count, |choices| choices.among(&counts));
+        }
+        for flag in [&mut self.filtered, &mut self.gone] {
+            choices.set(flag, super::tests::Choices::is_so);
+        }
+        choices.set(&mut self.doubt, |choices| choices.is_so().then_some(Doubt { asked: 1, next: now }));
+        choices.set(&mut self.pace, |choices| choices.pace(now));
+        for token in [&mut self.token_given, &mut self.token_held, &mut self.token_given_before] {
+            choices.set(token, |choices| Token(choices.below(1000).into()));
+        }
+        let marks = [&mut self.cookie_sequence, &mut self.solicit_sequence, &mut self.challenge_sequence];
+        for mark in marks.into_iter().chain([&mut self.list_sequence, &mut self.exchange_sequence]) {
+            choices.set(mark, |choices| Some(choices.below(1000)));
+        }
+        let forgets_list = choices.is_so();
+        choices.set(&mut self.offered_generation, |choices| choices.below(3));
+        choices.set(&mut self.list_confirmed, |choices| choices.below(3));
+        choices.set(&mut self.answered, |choices| {
+            choices.among(&[Answered::No, Answered::Retry, Answered::First])
+        });
+        if choices.is_so() {
+            self.outstanding.clear();
+        }
+        choices.set(&mut self.is_word_doubtful, super::tests::Choices::is_so);
+        choices.set(&mut self.remote, |choices| choices.among(&levels));
+        for flag in [&mut self.remote_ready, &mut self.remote_moved, &mut self.peer_left] {
+            choices.set(flag, super::tests::Choices::is_so);
+        }
+        // A goodbye makes the counts begin again.
+        if self.gone {
+            self.restart_counts();
+            self.verdict = Level::Unknown;
+        }
+        // What the peer said is forgotten in one place only, which has it asked for again.
+        self.is_word_doubtful |= self.remote == Level::Unknown;
+        // Since when it is up is known of a path that is, and of no other.
+        self.up_since = (self.local == Level::Up).then(|| self.up_since.unwrap_or(now));
+        for record in self.addresses.iter_mut() {
+            for moment in [&mut record.answered, &mut record.asked, &mut record.withdrawn] {
+                choices.set(moment, |choices| choices.moment(now));
+            }
+        }
+        forgets_list
+    }
+}
+
 pub(super) fn is_link_local(address: &IpAddr) -> bool {
     matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local())
 }

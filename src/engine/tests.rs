@@ -10,11 +10,13 @@ mod old_packets;
 mod reconfigure;
 mod reports;
 mod several;
+mod states;
 mod world;
 
 use std::time::Duration;
 
 use super::*;
+pub(super) use states::Choices;
 use world::{Arp, World, address};
 
 fn ms(n: u64) -> Duration {
