@@ -123,7 +123,7 @@ fn prefix(lab: &Lab, host: usize, to: To, family: Family) -> String {
 
 fn node(lab: &Lab, here: usize) -> Node {
     let host = &lab.hosts()[here];
-    let place = |lan| Place::new(format!("lan{lan}"), both(|family| host.prefix(lan, family)));
+    let place = |lan| Place::new(host, format!("lan{lan}"), both(|family| host.prefix(lan, family)));
     let pairs = || others(lab, here).flat_map(|there| FAMILIES.map(|family| (there, family)));
     Node {
         places: LANS.map(place),

@@ -57,7 +57,8 @@ impl Local {
             all.extend([Self::Down, Self::Bounce, Self::Rename, Self::RenameFlap]);
             if place.addressed {
                 all.extend([Self::Delete, Self::Recreate, Self::RenewAddresses]);
-                if model.is_running(host) {
+                // What is still to be put back cannot be flushed.
+                if model.is_running(host) && place.settled {
                     all.extend([Self::FlushAddresses, Self::FlushRoutes]);
                 }
             }
@@ -106,6 +107,8 @@ impl Local {
     }
 
     fn remember(self, place: &mut Place, runs: bool) {
+        place.settled &=
+            self.is_at_switch() || matches!(self, Self::Filter | Self::Unfilter | Self::FlushRoutes);
         match self {
             Self::Cut(loss) => place.loss = Some(loss),
             Self::Heal => place.loss = None,
@@ -144,7 +147,7 @@ struct Commands<'a> {
 impl Commands<'_> {
     fn of(&self, what: Local, place: &Place) -> String {
         let Self { lan, port, switch, routes } = self;
-        let interface = &place.interface;
+        let (interface, mac) = (&place.interface, &place.mac);
         let addresses =
             place.prefixes.each_ref().map(|prefix| format!("ip addr replace {prefix} dev {interface}\n"));
         let addresses = addresses.concat();
@@ -152,9 +155,8 @@ impl Commands<'_> {
             if place.kept || !place.addressed { String::new() } else { format!("{addresses}{routes}") };
         let (down, up) = (format!("ip link set {interface} down\n"), format!("ip link set {interface} up\n"));
         let delete = format!("ip link del {interface}\n");
-        let mac = place.mac.as_ref().map(|mac| format!("address {mac}")).unwrap_or_default();
         let create = format!(
-            "ip link add {interface} {mac} type veth peer name {port} netns {switch}\n\
+            "ip link add {interface} address {mac} type veth peer name {port} netns {switch}\n\
              ip -n {switch} link set {port} master lan{lan} up\n{up}{addresses}{restored}"
         );
         let away = format!("ip link set {interface} name gone{lan}\n");

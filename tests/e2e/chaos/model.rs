@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::lab::{Family, Loss};
+use crate::lab::{Family, Host, Loss};
 
 pub(super) const LANS: [char; 2] = ['A', 'B'];
 pub(super) const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
@@ -13,8 +13,9 @@ pub(super) struct Place {
     pub(super) interface: String,
     /// As `ip addr add` takes them.
     pub(super) prefixes: [String; 2],
-    /// The hardware address that it keeps when it is made again. Without, it gets a new one each time.
-    pub(super) mac: Option<String>,
+    /// The hardware address, which it keeps when it is made again: nobody tells the others of a new one, and their kernels
+    /// would look for the old one for many seconds.
+    pub(super) mac: String,
     pub(super) exists: bool,
     pub(super) renamed: bool,
     /// By the administrator.
@@ -28,13 +29,30 @@ pub(super) struct Place {
     /// What the kernel dropped when it fell is faild's to put back. It cannot be if faild did not run then; the
     /// administrator who sets it up puts it back himself.
     pub(super) kept: bool,
+    /// All that belongs on it was seen there since it fell last.
+    pub(super) settled: bool,
 }
 
 impl Place {
-    pub(super) fn new(interface: String, prefixes: [String; 2]) -> Self {
+    pub(super) fn new(host: &Host, interface: String, prefixes: [String; 2]) -> Self {
+        let link = host.ip(&format!("-br link show dev {interface}"));
+        let mac = link.split_whitespace().nth(2).expect("a hardware address").to_owned();
         let (exists, renamed, up, carrier, loss) = (true, false, true, true, None);
-        let (filtered, addressed, kept) = (false, true, true);
-        Self { interface, prefixes, mac: None, exists, renamed, up, carrier, loss, filtered, addressed, kept }
+        let (filtered, addressed, kept, settled) = (false, true, true, true);
+        Self {
+            interface,
+            prefixes,
+            mac,
+            exists,
+            renamed,
+            up,
+            carrier,
+            loss,
+            filtered,
+            addressed,
+            kept,
+            settled,
+        }
     }
 
     /// Whether routes and addresses can be on it.
@@ -152,6 +170,13 @@ impl Model {
         self.nodes[host].process == Process::Running
     }
 
+    /// All that must be there was seen there.
+    pub(super) fn settle(&mut self) {
+        for node in self.nodes.iter_mut().filter(|node| node.process == Process::Running) {
+            node.places.iter_mut().for_each(|place| place.settled = place.is_live());
+        }
+    }
+
     fn passes(&self, lan: char) -> bool {
         let cable = &self.cables[index(lan)];
         !cable.cut && !cable.bridge_down
@@ -251,7 +276,7 @@ impl Model {
     /// Whether all interfaces and routes of a host are there.
     pub(super) fn is_undisturbed(&self, host: usize) -> bool {
         let node = &self.nodes[host];
-        let places = node.places.iter().all(|place| place.is_live() && place.addressed);
+        let places = node.places.iter().all(|place| place.is_live() && place.addressed && place.settled);
         places && node.routes.iter().all(|route| !route.gone)
     }
 

@@ -8,7 +8,7 @@ use super::random::Random;
 use super::story::{Story, run};
 use super::world::{Asked, Parts, World, ask};
 use super::{Damping, Timing};
-use crate::lab::{Family, Routed, TARGET, TARGET_V6, Uplinks};
+use crate::lab::{Family, Host, Routed, TARGET, TARGET_V6, Uplinks};
 
 /// Plays the seed for so many steps.
 pub(super) fn play(seed: u64, steps: usize) {
@@ -16,12 +16,9 @@ pub(super) fn play(seed: u64, steps: usize) {
     let (timing, damping) = (Timing::of(&mut random), Damping::of(&mut random));
     let uplinks = Uplinks::new(Routed::Not);
     let host = uplinks.host(1);
-    let mut model =
-        Model { nodes: vec![node()], cables: Default::default(), routers: vec![Router::default(); 2] };
-    for place in &mut model.nodes[0].places {
-        // Nobody tells a router of a new one, and it would look for the old one for many seconds.
-        let link = host.ip(&format!("-br link show dev {}", place.interface));
-        place.mac = link.split_whitespace().nth(2).map(str::to_owned);
+    let model =
+        Model { nodes: vec![node(host)], cables: Default::default(), routers: vec![Router::default(); 2] };
+    for place in &model.nodes[0].places {
         place
             .prefixes
             .iter()
@@ -75,7 +72,7 @@ fn router(lan: char, family: Family) -> IpAddr {
     address.parse().expect("an address")
 }
 
-fn node() -> Node {
+fn node(host: &Host) -> Node {
     let prefixes = |lan| {
         if lan == 'A' {
             ["192.0.2.10/24", "2001:db8:a::10/64 nodad"]
@@ -83,7 +80,7 @@ fn node() -> Node {
             ["198.51.100.10/24", "2001:db8:b::10/64 nodad"]
         }
     };
-    let place = |lan| Place::new(interface(lan).to_owned(), prefixes(lan).map(str::to_owned));
+    let place = |lan| Place::new(host, interface(lan).to_owned(), prefixes(lan).map(str::to_owned));
     let route = |family: Family, (lan, metric)| Route {
         family,
         prefix: "default".to_owned(),

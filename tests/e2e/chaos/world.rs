@@ -125,7 +125,10 @@ impl<'a> World<'a> {
         let outcome = settle(limit, || 2 * (self.late() - late), || self.wrong(since));
         let took = now() - since;
         match outcome {
-            Ok(()) => self.story.tell(format_args!("    as it should be after {} ms", took.as_millis())),
+            Ok(()) => {
+                self.parts.model.settle();
+                self.story.tell(format_args!("    as it should be after {} ms", took.as_millis()));
+            }
             Err(wrong) => {
                 let wrong = wrong.join("\n  ");
                 self.story.tell(format_args!("    not as it should be after {took:?}:\n  {wrong}"));
@@ -253,7 +256,11 @@ fn end(daemon: &mut Daemon) {
 fn send(daemon: &mut Daemon, signal: Signal) {
     match signal {
         Signal::Kill => daemon.kill(),
-        Signal::Terminate => end(daemon),
+        Signal::Terminate => {
+            // Before that nothing is there that could end in order.
+            daemon.wait_ready();
+            end(daemon);
+        }
         Signal::Start => {
             daemon.restart_with_log();
             daemon.wait_ready();
@@ -263,6 +270,7 @@ fn send(daemon: &mut Daemon, signal: Signal) {
             daemon.restart_with_log();
         }
         Signal::TerminateAndStart => {
+            daemon.wait_ready();
             end(daemon);
             daemon.restart_with_log();
         }
