@@ -77,7 +77,7 @@ pub struct Realtime {
     pub priority: Option<u32>,
     /// All memory stays resident.
     pub memory_locked: bool,
-    /// Why something that is wanted is not in force, each with what helps; none if all is.
+    /// Why something that is wanted is not in force, each as `CAUSE; FIX`; none if all is.
     pub problems: Vec<String>,
 }
 

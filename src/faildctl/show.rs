@@ -80,7 +80,11 @@ impl Screen {
             if status.dry_run { ", dry run: changes nothing" } else { "" },
         );
         for problem in status.realtime.iter().flat_map(|realtime| &realtime.problems) {
-            let _ = writeln!(text, "realtime: not in force: {problem}");
+            let (cause, fix) = problem.split_once("; ").unwrap_or((problem, ""));
+            let _ = writeln!(text, "realtime: not in force: {cause}");
+            if !fix.is_empty() {
+                let _ = writeln!(text, "  fix: {fix}");
+            }
         }
         if let Some(left) = status.unconfirmed_ms {
             let left = short(Duration::from_millis(left));

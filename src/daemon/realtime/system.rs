@@ -98,7 +98,7 @@ impl Limited {
         match getrlimit(Resource::Rtprio).current {
             Some(allowed) if errno == Errno::EPERM && !self.is_allowed() && !may_raise() && !self.is_barred => Denial {
                 cause: format!("the limit of real-time priority (RLIMIT_RTPRIO) is {allowed}"),
-                fix: "restart faild as root, or with LimitRTPRIO=1 in the unit (ulimit -r 1), or set realtime = false",
+                fix: "restart faild as root, or with LimitRTPRIO=1 (ulimit -r 1)",
             },
             _ if errno == Errno::EPERM => Denial {
                 cause: "the control group has no real-time runtime (RT_GROUP_SCHED), or a filter of system calls forbids it"
@@ -136,13 +136,11 @@ impl System for Limited {
         let limit = getrlimit(Resource::Memlock);
         // As far as it may be raised without a right.
         let _ = setrlimit(Resource::Memlock, Rlimit { current: limit.maximum, ..limit });
+        // Beyond a limit no memory could be allocated any more.
         if let Some(most) = getrlimit(Resource::Memlock).current {
             return Err(Denial {
-                cause: format!(
-                    "the limit of locked memory (RLIMIT_MEMLOCK) is {} kB, and memory could not be allocated beyond",
-                    most / 1024
-                ),
-                fix: "restart faild as root, or with LimitMEMLOCK=infinity in the unit (ulimit -l unlimited)",
+                cause: format!("the limit of locked memory (RLIMIT_MEMLOCK) is {} kB", most / 1024),
+                fix: "restart faild with LimitMEMLOCK=infinity (ulimit -l unlimited)",
             });
         }
         heap::lock().map_err(|errno| Denial {
