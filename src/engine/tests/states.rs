@@ -4,6 +4,7 @@
 //! levels, generations, boots, positions, timers. `PROPTEST_CASES` sets how many pairs of states are tried.
 
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 
 use super::world::{Flight, SentKind};
 use super::*;
@@ -77,7 +78,7 @@ fn cases() -> impl Strategy<Value = Case> {
     let roles = prop_oneof![Just([true, true]), Just([true, false]), Just([false, true])];
     let missed = || prop_oneof![Just(1_u32), Just(2), Just(3), Just(20)];
     let interval = || prop_oneof![Just(10_u64), Just(50), Just(200)];
-    let choices = || prop::collection::vec(any::<u16>(), 0..200);
+    let choices = || prop::collection::vec(any::<u16>(), 0..600);
     let late = prop::collection::vec((any::<u64>(), 0..3000_u64), 0..20);
     (
         roles,
@@ -381,9 +382,12 @@ fn a_dead_host_becomes_absent(case: &Case) {
     assert!(world.is_absent(1, 0), "{}", world.state(1));
     (0..2).for_each(|lan| world.tap(lan));
     world.run(ms(case.intervals[1]) * 30);
+    let peer_of = |world: &World| world.engine(1).peers[&world.hosts[0].node].clone();
     for lan in 0..2 {
         let asked = world.tape(lan).iter().filter(|flight| !flight.sent().is_broadcast).count();
-        assert!(asked <= 40, "{asked} on lan{lan}{}", world.state(1));
+        let paths = peer_of(&world).paths.keys().filter(|key| usize::from(key.lan.0) == lan).count();
+        // One a slot and path, and slots are a quarter shorter at most.
+        assert!(asked <= 40 * paths, "{asked} on lan{lan}{}", world.state(1));
     }
 }
 
@@ -437,7 +441,9 @@ fn only_current_lists_make_an_address_float(judge: usize, said: [[Said; 2]; 2]) 
 /// `PROPTEST_CASES` overrides the number of cases.
 fn config() -> ProptestConfig {
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
-    ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases.unwrap_or(64)) }
+    // The same ones each time, unless more are asked for.
+    let rng_seed = if cases.is_some() { RngSeed::Random } else { RngSeed::Fixed(1) };
+    ProptestConfig { failure_persistence: None, rng_seed, ..ProptestConfig::with_cases(cases.unwrap_or(64)) }
 }
 
 proptest! {
