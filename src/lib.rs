@@ -16,7 +16,7 @@
 //!       watch       the same for hosts without faild: gateways, targets, groups of interfaces
 //!         wire        bytes <-> probe packets
 //!         group       how a silent member of a group is judged
-//!           interface, time, damping, random     words that all of them share
+//!           interface, time, damping, random, words     words that all of them share
 //!
 //! plain_file, trusted     opening files that others may have put something in the place of; for daemon and config
 //! ```
@@ -44,3 +44,4 @@ pub mod time;
 mod trusted;
 pub mod watch;
 pub mod wire;
+mod words;

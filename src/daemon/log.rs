@@ -4,7 +4,6 @@
 //! A full disk, a closed pipe or a reader that has stopped reading loses lines, and never stops or ends the daemon;
 //! how many were lost is the first line after that.
 
-use std::fmt::{self, Display};
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
@@ -23,6 +22,7 @@ use rate::Rates;
 use super::clock;
 use crate::time::Stamp;
 use crate::trusted::{LastLink, Trust, kind};
+use crate::words::OneLine;
 
 mod rate;
 
@@ -340,29 +340,6 @@ fn log_panics() {
         );
         default(panic);
     }));
-}
-
-/// Text with its line breaks and other control characters made harmless.
-struct OneLine<T>(T);
-
-impl<T: Display> Display for OneLine<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Write::write_fmt(&mut Filter(f), format_args!("{}", self.0))
-    }
-}
-
-struct Filter<'a, 'b>(&'a mut fmt::Formatter<'b>);
-
-impl fmt::Write for Filter<'_, '_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        for (number, part) in text.split(char::is_control).enumerate() {
-            if number > 0 {
-                self.0.write_str(" ")?;
-            }
-            self.0.write_str(part)?;
-        }
-        Ok(())
-    }
 }
 
 /// The local syslog daemon, or the journal in its place.

@@ -10,6 +10,7 @@ use super::path::is_link_local;
 use super::{LeftOut, NextHop};
 use crate::interface::{Family, InterfaceIndex, MacAddress};
 use crate::wire::{Level, NodeId};
+use crate::words::shell_word;
 
 /// What a change of a path rests on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -315,8 +316,9 @@ impl fmt::Display for Notice {
             }
             Notice::SameMac { interface, other, mac } => write!(
                 f,
-                "same-mac interface={interface} other={other} mac={mac} mend=\"ip link set dev {interface} address \
-                 ANOTHER\""
+                "same-mac interface={interface} other={other} mac={mac} mend=\"ip link set dev {} address \
+                 ANOTHER\"",
+                shell_word(interface)
             ),
             Notice::LansJoined { one, other } => write!(
                 f,
@@ -392,7 +394,8 @@ impl fmt::Display for Notice {
             Notice::LanMute { interface } => write!(
                 f,
                 "lan-mute interface={interface} why=\"no address with a subnet: nobody can be probed there\" \
-                 mend=\"ip addr add ADDRESS/LENGTH dev {interface}; a /32 has no neighbours\""
+                 mend=\"ip addr add ADDRESS/LENGTH dev {}; a /32 has no neighbours\"",
+                shell_word(interface)
             ),
             Notice::LanSilent { interface } => {
                 write!(

@@ -1,6 +1,8 @@
 //! Text from the daemon as a terminal can bear it. The kernel admits control characters in names of interfaces, and a
 //! terminal would do what they say: colours are all that it is told to do here.
 
+use crate::words::is_no_text;
+
 /// The text with every control character but line ends, tabs and our own colours made a question mark, and so are the
 /// characters that turn the writing round.
 pub(super) fn harmless(text: &str) -> String {
@@ -9,7 +11,7 @@ pub(super) fn harmless(text: &str) -> String {
     while let Some(c) = rest.chars().next() {
         let colour = COLOURS.iter().find(|colour| rest.starts_with(**colour));
         let length = colour.map_or(c.len_utf8(), |colour| colour.len());
-        let is_command = c.is_control() && !matches!(c, '\n' | '\t') || REORDER.contains(&c);
+        let is_command = is_no_text(c) && !matches!(c, '\n' | '\t');
         match colour {
             Some(colour) => harmless.push_str(colour),
             None => harmless.push(if is_command { '?' } else { c }),
@@ -21,12 +23,6 @@ pub(super) fn harmless(text: &str) -> String {
 
 /// What [`super::table`] writes.
 const COLOURS: [&str; 5] = ["\x1b[32m", "\x1b[33m", "\x1b[31;1m", "\x1b[2m", "\x1b[0m"];
-
-/// What stands behind them on a screen is not what is there (Unicode Standard Annex 9).
-const REORDER: &[char] = &[
-    '\u{200e}', '\u{200f}', '\u{202a}', '\u{202b}', '\u{202c}', '\u{202d}', '\u{202e}', '\u{2066}',
-    '\u{2067}', '\u{2068}', '\u{2069}',
-];
 
 #[cfg(test)]
 mod tests {

@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use log::Level;
 
 use crate::interface::{Family, Interface};
+use crate::words::shell_word;
 
 /// How much a finding matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -155,7 +156,8 @@ impl Rule {
     /// sysctl(8) takes a slash where a name has a dot.
     fn command(&self, interface: &str) -> String {
         let (family, name, want) = (self.family, self.name, self.want);
-        format!("sysctl -w net.{family}.conf.{}.{name}={want}", interface.replace('.', "/"))
+        let assignment = format!("net.{family}.conf.{}.{name}={want}", interface.replace('.', "/"));
+        format!("sysctl -w {}", shell_word(&assignment))
     }
 }
 

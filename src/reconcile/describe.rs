@@ -6,10 +6,12 @@ use ipnet::IpNet;
 
 use super::route::{Leg, MAIN_TABLE, ONLINK, Operation, Place, Route};
 use crate::interface::{Family, InterfaceAddress, InterfaceIndex};
+use crate::words::shell_word;
 
-/// The command line; `names` tells an interface's name. Attributes that only a template holds (metrics, realms) are
+/// The command line, for a shell; `names` tells an interface's name, whatever is in it. Attributes that only a template holds (metrics, realms) are
 /// not shown: nobody decides by them.
 pub fn describe(operation: &Operation, names: &dyn Fn(InterfaceIndex) -> String) -> String {
+    let names: &dyn Fn(InterfaceIndex) -> String = &|index| shell_word(&names(index)).into_owned();
     match operation {
         Operation::AddRoute { route, place: Place::Alone } => add_route("add", route, names),
         Operation::AddRoute { route, place: Place::Before } => add_route("prepend", route, names),
@@ -193,6 +195,16 @@ mod tests {
         let add = Operation::AddAddress { interface, address };
         assert_eq!(text_of(&add), "ip addr add 10.0.0.77/32 dev if1 scope link proto 250 noprefixroute");
         assert_eq!(text_of(&Operation::SetUp(interface)), "ip link set if1 up");
+    }
+
+    #[test]
+    fn a_name_is_no_command_of_a_shell() {
+        let up = |name: &str| describe(&Operation::SetUp(InterfaceIndex(1)), &|_| name.to_owned());
+        assert_eq!(up("$(reboot)"), "ip link set '$(reboot)' up");
+        assert_eq!(up("a;b"), "ip link set 'a;b' up");
+        let route = route("10.1.1.2/32", &[("10.2.2.2", 2)]);
+        let text = describe(&Operation::DeleteRoute(route), &|_| "a\"b".to_owned());
+        assert_eq!(text, "ip route del 10.1.1.2/32 via 10.2.2.2 dev $'a\\042b' proto 250");
     }
 
     fn text_of(operation: &Operation) -> String {

@@ -12,6 +12,7 @@ use super::cause::Owner;
 use super::route::Refusal;
 use crate::engine::{NextHop, Subject};
 use crate::watch::Destination;
+use crate::words::shell_word;
 
 /// One event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -343,8 +344,9 @@ impl fmt::Display for Notice {
             }
             Notice::LeftBehind { ipv4, ipv6, addresses, tests } => {
                 write!(f, "left-behind ipv4={ipv4} ipv6={ipv6} addresses={}", addresses.len() + tests.len())?;
-                let of_test =
-                    |(address, name): &(Ipv4Addr, String)| format!("ip addr del {address}/32 dev {name}");
+                let of_test = |(address, name): &(Ipv4Addr, String)| {
+                    format!("ip addr del {address}/32 dev {}", shell_word(name))
+                };
                 let commands =
                     undo_commands(*ipv4, *ipv6, addresses).into_iter().chain(tests.iter().map(of_test));
                 write!(f, " undo=\"{}\"", commands.collect::<Vec<_>>().join("; "))
@@ -356,8 +358,9 @@ impl fmt::Display for Notice {
             Notice::DefaultRouteOnLan { interface } => write!(
                 f,
                 "default-route-on-lan interface={interface} why=\"nobody named it as a LAN: if it leads to a \
-                 provider, strangers there hear our broadcasts and can pose as peers\" mend=\"faild -x {interface}; if \
-                 it is meant, name each LAN with -i\""
+                 provider, strangers there hear our broadcasts and can pose as peers\" mend=\"faild -x {}; if \
+                 it is meant, name each LAN with -i\"",
+                shell_word(interface)
             ),
             Notice::TooManyRoutes { routes, limit } => {
                 write!(f, "too-many-routes routes={routes} limit={limit}")

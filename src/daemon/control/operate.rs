@@ -13,6 +13,7 @@ use crate::daemon::offline::{Entry, check_reason};
 use crate::engine::{CutOff, Input};
 use crate::net::Moment;
 use crate::time::{Instant, Stamp};
+use crate::words::shell_word;
 
 impl Core {
     /// Takes an interface out of service.
@@ -106,8 +107,9 @@ impl Core {
         let names: Vec<String> = self.offline.names().into_iter().collect();
         let Some(first) = names.first() else { return refused };
         let message = format!(
-            "{}; by the name that it went offline with, an interface is put back: faildctl online {first} (offline: {})",
+            "{}; by the name that it went offline with, an interface is put back: faildctl online {} (offline: {})",
             refused.message,
+            shell_word(first),
             names.join(", ")
         );
         Refusal { message, ..refused }
@@ -197,7 +199,7 @@ fn unkept(interface: &str, error: &std::io::Error) -> Refusal {
 
 fn done(interface: &str, until: Option<Duration>, is_lan: bool, last: &Last) -> String {
     let end = until.map_or_else(
-        || format!("until \"faildctl online {interface}\""),
+        || format!("until \"faildctl online {}\"", shell_word(interface)),
         |until| format!("until {}", Stamp(until)),
     );
     let look = if is_lan { "faildctl peers" } else { "faildctl groups\" or \"faildctl routes" };

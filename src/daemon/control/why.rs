@@ -14,6 +14,7 @@ use crate::engine::{self, Explanation, Ground, Obstacle, Verdict};
 use crate::kernel::{Error, Hop};
 use crate::reconcile::{RouteType, Serving};
 use crate::time::Instant;
+use crate::words::shell_word;
 
 impl Core {
     /// Why traffic for a destination goes where it goes.
@@ -162,7 +163,9 @@ fn need(obstacle: Obstacle, path: Option<&engine::PathAccount>, reuse: f64) -> R
         Obstacle::NotRunning => {
             ("no-carrier", "our interface has no carrier, is down or is not there".to_owned())
         }
-        Obstacle::Offline => ("offline", format!("it is offline: faildctl online {}", name(path))),
+        Obstacle::Offline => {
+            ("offline", format!("it is offline: faildctl online {}", shell_word(name(path))))
+        }
         Obstacle::NotUp => ("good-slots", slots(path)),
         Obstacle::PeerSaysDown => ("peer-says-down", "the peer reports us down there".to_owned()),
         Obstacle::PeerSaysNothing => {

@@ -27,7 +27,7 @@ fn moments_are_those_of_the_calendar() {
 
 #[test]
 fn a_line_stays_one_line() {
-    assert_eq!(OneLine("a\nb\r\n\x1b[2Jc").to_string(), "a b   [2Jc");
+    assert_eq!(OneLine("a\nb\r\n\x1b[2Jc").to_string(), "a b  \\x1b[2Jc");
 }
 
 #[test]
