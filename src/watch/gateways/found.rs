@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use super::super::Context;
 use super::super::input::Found;
+use super::super::snapshot::Health;
 use super::hop::Hop;
 use super::past::Pasts;
 use super::route::Route;
@@ -13,6 +14,9 @@ use crate::config::{NextHopConfig, NextHops};
 
 /// RTPROT of our own routes, which lead where we want and prove nothing.
 const OWN: u8 = 250;
+
+/// Metrics by interface and gateway.
+type Legs = BTreeMap<(String, Option<IpAddr>), u32>;
 
 impl Route {
     /// Fits the next hops to the routes that are in the kernel. One whose route is gone keeps its verdict for a while:
@@ -30,7 +34,7 @@ impl Route {
         let is_excluded = |hop: &mut Hop| context.config.exclude.contains(&hop.interface);
         let excluded: Vec<Hop> = self.hops.extract_if(.., is_excluded).collect();
         excluded.into_iter().for_each(|mut hop| hop.stop(context));
-        let legs = self.legs(context, found);
+        let legs = self.best(self.legs(context, found));
         for hop in &mut self.hops {
             let metric = legs.get(&(hop.interface.clone(), hop.via)).copied();
             hop.vanished = if metric.is_some() { None } else { hop.vanished.or(Some(context.now)) };
@@ -47,9 +51,9 @@ impl Route {
         self.rank();
     }
 
-    /// The lowest metric of each interface and gateway, the best of them. Excluded interfaces lead nowhere.
-    fn legs(&self, context: &Context<'_>, found: &[Found]) -> BTreeMap<(String, Option<IpAddr>), u32> {
-        let mut legs: BTreeMap<_, u32> = BTreeMap::new();
+    /// The lowest metric of each interface and gateway. Excluded interfaces lead nowhere.
+    fn legs(&self, context: &Context<'_>, found: &[Found]) -> Legs {
+        let mut legs = Legs::new();
         let is_ours = |leg: &&Found| {
             (leg.table, leg.destination) == (self.config.table, self.config.destination)
                 && leg.protocol != OWN
@@ -63,8 +67,18 @@ impl Route {
             let metric = legs.entry((interface.name.clone(), leg.gateway)).or_insert(leg.metric);
             *metric = leg.metric.min(*metric);
         }
+        legs
+    }
+
+    /// As many as are watched: first what serves or has proven itself, then the lowest metrics. Whoever floods us with
+    /// better ones does not push out what works for what nobody has asked yet.
+    fn best(&self, legs: Legs) -> Legs {
+        let is_proven = |interface: &str, via| {
+            let is_good = |hop: &Hop| hop.in_use || matches!(hop.verdict, Health::Works | Health::Poor);
+            self.hops.iter().any(|hop| hop.key() == (interface, via) && is_good(hop))
+        };
         let mut best: Vec<_> = legs.into_iter().collect();
-        best.sort_by_key(|(_, metric)| *metric);
+        best.sort_by_cached_key(|((interface, via), metric)| (!is_proven(interface, *via), *metric));
         best.truncate(HOPS);
         best.into_iter().collect()
     }

@@ -208,7 +208,17 @@ impl Gateways {
             };
             self.settings.iter().any(is_for)
         };
-        self.found = found.iter().filter(is_wanted).take(LEGS).cloned().collect();
+        let mut wanted: Vec<&Found> = found.iter().filter(is_wanted).collect();
+        if wanted.len() > LEGS {
+            // What is watched already stays, whoever adds routes.
+            let hops: Vec<&Hop> = self.routes.iter().flat_map(|route| &route.hops).collect();
+            let is_known = |leg: &Found| {
+                hops.iter().any(|hop| hop.link == Some(leg.interface) && hop.via == leg.gateway)
+            };
+            wanted.sort_by_cached_key(|leg| (!is_known(leg), leg.metric));
+            wanted.truncate(LEGS);
+        }
+        self.found = wanted.into_iter().cloned().collect();
         self.find(context);
         self.tell_peers(context.now);
     }

@@ -1,6 +1,6 @@
 //! Next hops that are found in the kernel's routes: they come, go, come back, and are replaced.
 
-use super::world::{DEFAULT, World, ip, ms, route};
+use super::world::{DEFAULT, World, ip, judging, ms, route};
 use crate::config::{Config, Judging, NextHops};
 use crate::interface::InterfaceIndex;
 use crate::watch::{Found, Health, Input, Memory, Way};
@@ -185,4 +185,82 @@ fn a_flood_of_routes_is_cut_to_the_best() {
     assert!(world.hop(1).via.is_some());
     world.run(ms(6000));
     assert_eq!(world.snapshot().hops.len(), 16);
+}
+
+/// A router that somebody else on the link announces, with a better metric.
+const ROGUE: &str = "10.0.1.66";
+
+#[test]
+fn a_router_that_answers_nothing_gets_nothing_however_often_it_comes_and_goes() {
+    let mut world = world();
+    world.dead.insert(ip(ROGUE));
+    for with in [700, 3000, 20, 6000, 1500] {
+        for metric in [50, 100, 0] {
+            world.show_routes(&[(1, ROGUE, metric), BOTH[0], BOTH[1]]);
+            world.run(ms(with));
+            world.show_routes(&BOTH);
+            world.run(ms(900));
+        }
+    }
+    let moved = world.news().into_iter().filter(|line| line.contains("route-moved")).count();
+    assert_eq!((world.ways.len(), moved), (0, 0), "{:?}", world.ways);
+    world.run(ms(6000));
+    assert_eq!(world.snapshot().hops.len(), 2);
+}
+
+#[test]
+fn a_router_that_leads_nowhere_gets_nothing_where_targets_are_asked_through_it() {
+    let mut world = World::new(2, vec![route(NextHops::Auto, judging(&["192.0.2.53"]))], 1);
+    world.show_routes(&BOTH);
+    world.run(ms(3000));
+    world.ways.clear();
+    world.holes.insert(ip(ROGUE));
+    for _ in 0..5 {
+        world.show_routes(&[(1, ROGUE, 50), BOTH[0], BOTH[1]]);
+        world.run(ms(8000));
+        world.show_routes(&BOTH);
+        world.run(ms(2000));
+    }
+    assert_eq!((world.serving(), world.ways.len()), (vec![ONE.to_owned()], 0));
+}
+
+/// Without targets its own answer is all the proof that is asked for, as the manual says.
+#[test]
+fn a_router_that_answers_is_believed_where_nothing_beyond_it_is_asked() {
+    let mut world = world();
+    world.show_routes(&[(1, ROGUE, 50), BOTH[0], BOTH[1]]);
+    world.run(ms(10_000));
+    assert_eq!(world.serving(), ["10.0.1.66@up1"]);
+    world.show_routes(&BOTH);
+    world.run(ms(10_000));
+    assert_eq!((world.serving(), world.ways.len()), (vec![ONE.to_owned()], 2));
+}
+
+#[test]
+fn a_flood_of_better_routes_pushes_out_nothing_that_works() {
+    let mut world = world();
+    let rogues: Vec<String> = (0..1000).map(|n| format!("10.0.{}.{}", 100 + n / 250, 1 + n % 250)).collect();
+    world.dead.extend(rogues.iter().map(|via| ip(via)));
+    for metric in [50, 100, 150] {
+        let mut legs: Vec<(u32, &str, u32)> = rogues.iter().map(|via| (1, via.as_str(), metric)).collect();
+        legs.extend(BOTH);
+        world.show_routes(&legs);
+        for _ in 0..200 {
+            world.run(ms(100));
+            assert!(world.snapshot().hops.len() <= 34, "{}", world.snapshot().hops.len());
+        }
+        // Every interface that is shown again finds the next hops again.
+        world.show_interfaces();
+        world.run(ms(6000));
+        assert_eq!((world.serving(), world.ways.len()), (vec![ONE.to_owned()], 0));
+        assert_eq!(world.snapshot().hops.len(), 16);
+    }
+    // The other one was kept as well, and serves when it has to.
+    world.uplink(1).gateway = false;
+    world.run(ms(3000));
+    assert_eq!(world.serving(), [TWO]);
+    world.uplink(1).gateway = true;
+    world.show_routes(&BOTH);
+    world.run(ms(20_000));
+    assert_eq!((world.serving(), world.snapshot().hops.len()), (vec![ONE.to_owned()], 2));
 }

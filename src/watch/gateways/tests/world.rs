@@ -83,8 +83,10 @@ pub(super) struct World {
     pub(super) now: Instant,
     pub(super) interfaces: Vec<Interface>,
     pub(super) uplinks: BTreeMap<InterfaceIndex, Uplink>,
-    /// Targets that answer nobody.
+    /// Targets and gateways that answer nobody.
     pub(super) dead: BTreeSet<IpAddr>,
+    /// Gateways that answer and pass nothing on.
+    pub(super) holes: BTreeSet<IpAddr>,
     random: Random,
     answers: BTreeMap<(Instant, u64), Answer>,
     /// What was sent, and when.
@@ -117,6 +119,7 @@ impl World {
             uplinks: interfaces.iter().map(|i| (i.index, Uplink::FINE)).collect(),
             interfaces,
             dead: BTreeSet::new(),
+            holes: BTreeSet::new(),
             random: Random::new([!seed; 32]),
             answers: BTreeMap::new(),
             probes: Vec::new(),
@@ -264,7 +267,10 @@ impl World {
         let interface = self.interfaces.iter().find(|i| i.index == probe.interface).unwrap();
         let uplink = self.uplinks[&probe.interface].clone();
         let is_gateway = probe.next_hop.is_none();
-        let lives = uplink.gateway && (is_gateway || (uplink.beyond && !self.dead.contains(&probe.target)));
+        let passes = |gateway: IpAddr| !self.dead.contains(&gateway) && !self.holes.contains(&gateway);
+        let lives = uplink.gateway
+            && !self.dead.contains(&probe.target)
+            && (is_gateway || (uplink.beyond && probe.next_hop.is_none_or(passes)));
         let draw = self.random.number() % 100;
         if interface.is_running() && lives && draw >= u64::from(uplink.loss_percent) {
             let arrived = self.now + uplink.delay;
