@@ -67,3 +67,20 @@ impl Probes {
         self.recent.iter()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn probes_that_nobody_answers_have_bounded_room() {
+        let (mut probes, mut random) = (Probes::default(), Random::new([1; 32]));
+        let ids: Vec<ProbeId> =
+            (0..MOST as u64 + 100).map(|n| probes.begin(&mut random, Owner::Gateways(n))).collect();
+        assert_eq!((probes.under_way.len(), probes.order.len()), (MOST, MOST));
+        assert_eq!(probes.owner(ids[99]), None, "the oldest were given up");
+        assert_eq!(probes.owner(ids[100]), Some(Owner::Gateways(100)));
+        ids.into_iter().for_each(|id| probes.end(id));
+        assert!(probes.under_way.is_empty() && probes.order.is_empty());
+    }
+}

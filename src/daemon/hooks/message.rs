@@ -145,6 +145,21 @@ mod tests {
     }
 
     #[test]
+    fn any_name_of_an_interface_is_valid_json_on_one_line() {
+        for bytes in [&b"a\xff\xfe"[..], b"\"b\\", b"\x1b[2J\x7f", b"$(id);c", "\u{2028}d\u{202e}".as_bytes()]
+        {
+            // As names are read from the kernel.
+            let name = String::from_utf8_lossy(bytes).into_owned();
+            let lan = Change { interface: Some(name.clone()), ..Change::plain(ChangeKind::LanLost) };
+            let message = Message::new(&lan, NodeId(1), Duration::ZERO);
+            assert_eq!(message.json.matches('\n').count(), 1, "{}", message.json);
+            let json: serde_json::Value = serde_json::from_str(&message.json).unwrap();
+            assert_eq!(json["interface"], *name);
+            assert!(message.environment.contains(&("FAILD_INTERFACE", name)));
+        }
+    }
+
+    #[test]
     fn a_destination_is_told_with_its_table_and_an_interface_with_its_group() {
         let to = Destination { table: 100, prefix: "10.9.0.0/16".parse().unwrap() };
         let moved = Change { destination: Some(to), ..Change::plain(ChangeKind::RouteMoved) };

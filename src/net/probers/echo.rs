@@ -33,6 +33,7 @@ struct Asked {
     source: IpAddr,
     target: IpAddr,
     hop: IpAddr,
+    sequence: u16,
 }
 
 impl Echo {
@@ -65,7 +66,8 @@ impl Echo {
         let asked = *self.asked.get(&id)?;
         let is_group = asked.target.is_multicast();
         let is_from_target = reply.source == asked.target || is_group;
-        if reply.identifier != self.identifier || reply.destination != asked.source || !is_from_target {
+        let is_ours = (reply.identifier, reply.sequence) == (self.identifier, asked.sequence);
+        if !is_ours || reply.destination != asked.source || !is_from_target {
             return None;
         }
         if !is_group {
@@ -87,7 +89,10 @@ impl Prober for Echo {
         };
         self.socket.send(&echo.encode().ok_or(io::ErrorKind::InvalidInput)?, to)?;
         let hop = probe.next_hop.unwrap_or(probe.target);
-        self.note(probe.id, Asked { source: probe.source, target: probe.target, hop });
+        self.note(
+            probe.id,
+            Asked { source: probe.source, target: probe.target, hop, sequence: probe.sequence },
+        );
         Ok(())
     }
 

@@ -110,6 +110,7 @@ fn nothing_but_the_answer_to_what_was_asked_is_an_answer() {
     let mac = lab.near.mac("lan-b");
     for forged in [
         echo::Echo { identifier: 1, ..asked },
+        echo::Echo { sequence: asked.sequence + 1, ..asked },
         echo::Echo { token: 0, ..asked },
         echo::Echo { token: 6, ..asked },
         echo::Echo { destination: ip("10.77.2.3"), ..asked },
@@ -121,7 +122,7 @@ fn nothing_but_the_answer_to_what_was_asked_is_an_answer() {
     damaged[30] ^= 1;
     forger.send(&damaged, Some(mac)).unwrap();
     assert_eq!(lab.answer_within(Duration::from_millis(100)), None);
-    assert_eq!(lab.probers.counters().strange, 5, "another's identifier does not even wake us");
+    assert_eq!(lab.probers.counters().strange, 6, "another's identifier does not even wake us");
     let good = echo::tests::reply(&asked);
     forger.send(&good, Some(mac)).unwrap();
     forger.send(&good, Some(mac)).unwrap();
