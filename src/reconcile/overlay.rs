@@ -312,6 +312,7 @@ impl<'a> View<'a> {
         let surroundings = self.surroundings(routes, overlay, &awaited);
         let found = surroundings.position(alone(group, overlay.cause));
         if overlay.front.is_none()
+            && !self.has_missing_original(group, overlay.cause)
             && let Some(route) = self.in_the_way(group, overlay.cause)
         {
             return Err(Obstacle::Route(route));
@@ -351,6 +352,12 @@ impl<'a> View<'a> {
             }
             Cause::Subject(_) | Cause::Member(_) => Vec::new(),
         }
+    }
+
+    /// Whether an original of a destination is gone for a while: it decided before any shorter prefix, so an overlay in
+    /// its place takes no packets from one.
+    fn has_missing_original(&self, group: Group, cause: Cause) -> bool {
+        matches!(cause, Cause::Destination(_)) && !self.originals.group(&group).is_empty()
     }
 
     fn in_the_way(&self, group: Group, cause: Cause) -> Option<Arc<Route>> {

@@ -1,6 +1,7 @@
 //! What others put in front of a route, or in the way of an overlay, is never passed: kill switches, routes of excluded
 //! interfaces, and whatever has the one place that an overlay may have.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -124,6 +125,47 @@ fn a_destination_without_a_route_does_not_lead_out_of_what_refuses_it() {
             assert_eq!(rig.own().len(), 1);
         }
     }
+}
+
+#[test]
+fn a_destination_whose_original_went_with_its_interface_is_still_led_past_what_that_passed() {
+    let deleted = |rig: &mut Rig| rig.event(|kernel| kernel.delete_interface(ETH0));
+    let down = |rig: &mut Rig| rig.event(|kernel| kernel.set_up(ETH0, false));
+    for fall in [deleted as fn(&mut Rig), down] {
+        for refused in ["203.0.113.0/24", "203.0.0.0/16", "0.0.0.0/0"] {
+            for metric in [0, 10, 50, 51, 4000] {
+                let mut rig = Rig::watching(&["eth0", "eth1", "eth2"]);
+                let original = route("203.0.113.0/24", HOME.0, ETH0, 100);
+                rig.add(&original);
+                rig.add(&prohibit(refused, metric));
+                let is_passed = refused != "203.0.113.0/24" || metric > 100;
+                for is_away in [false, true] {
+                    rig.lead("203.0.113.0/24", &[if is_away { AWAY } else { HOME }]);
+                    assert_eq!(rig.own().len(), usize::from(is_away && is_passed), "{refused} {metric}");
+                }
+                fall(&mut rig);
+                rig.wait(Duration::from_secs(5));
+                let decides = rig.kernel.lookup(&ip("203.0.113.1")).unwrap();
+                assert_eq!(decides.protocol == PROTOCOL, is_passed, "{refused} {metric}: it is gone");
+                // One for a part of it, that comes in the meantime, decides for that.
+                rig.add(&prohibit("203.0.113.0/25", 0));
+                assert_ne!(rig.kernel.lookup(&ip("203.0.113.1")).unwrap().protocol, PROTOCOL);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_destination_whose_original_went_with_its_interface_is_led_out_of_no_vpn_that_was_in_front() {
+    let mut rig = vpn(0);
+    rig.add(&route("10.9.0.0/16", HOME.0, ETH0, 0));
+    rig.lead("10.9.0.0/16", &[AWAY]);
+    rig.lead("10.8.0.0/16", &[AWAY]);
+    rig.event(|kernel| kernel.set_up(ETH0, false));
+    rig.wait(Duration::from_secs(5));
+    assert_eq!(rig.own().len(), 1, "{:?}", rig.own());
+    assert_eq!(rig.gateway_to("10.9.1.1"), Some(ip(AWAY.0)));
+    assert_eq!(rig.kernel.lookup(&ip("10.8.1.1")).unwrap().legs[0].interface, InterfaceIndex(9));
 }
 
 #[test]
@@ -394,6 +436,40 @@ proptest! {
                 }
             }
         }
+        // What an original led past a refusal still goes by another interface while that original is missing.
+        let led: BTreeMap<&str, usize> =
+            table.leads.iter().map(|(prefix, hop)| (PREFIXES[*prefix], *hop)).collect();
+        let by_original = |kernel: &Mirror, prefix: &str, to: &str| {
+            let decides = decides(kernel, ip(to), 0, |route| route.protocol != PROTOCOL);
+            decides.is_some_and(|route| {
+                route.protocol == STATIC
+                    && route.key.destination.to_string() == prefix
+                    && route.legs.iter().any(|leg| leg.interface == ETH0)
+            })
+        };
+        let is_led = |kernel: &Mirror, to: &str| {
+            decides(kernel, ip(to), 0, |_| true).is_some_and(|route| route.protocol == PROTOCOL)
+        };
+        let away = led.iter().filter(|(_, hop)| **hop != 0);
+        let served: Vec<&str> = away
+            .flat_map(|(prefix, _)| ASKED.map(|to| (*prefix, to)))
+            .filter(|(prefix, to)| by_original(&rig.kernel, prefix, to) && is_led(&rig.kernel, to))
+            .map(|(_, to)| to)
+            .collect();
+        rig.event(|kernel| kernel.set_up(ETH0, false));
+        rig.wait(Duration::from_secs(70));
+        for to in served {
+            let left = decides(&rig.kernel, ip(to), 0, |route| route.protocol != PROTOCOL);
+            // A route of another program that is left is not overlaid.
+            if left.is_some_and(|route| !is_refusing(route) && route.legs[0].interface != InterfaceIndex(9))
+                || table.others.iter().any(|other| other.protocol == 186)
+            {
+                continue;
+            }
+            prop_assert!(is_led(&rig.kernel, to), "{} without eth0: {:?}", to, rig.own());
+        }
+        rig.event(|kernel| kernel.set_up(ETH0, true));
+        rig.wait(Duration::from_secs(70));
         // It holds while it changes as well, and what kept an overlay out no longer does when it is gone.
         let others: Vec<Route> = rig.kernel.routes().iter().filter(|r| r.protocol == STATIC && is_refusing(r)).map(|r| Route::clone(r)).collect();
         for other in others {
