@@ -147,12 +147,21 @@ impl Reconciler {
         }
     }
 
-    /// Nothing is known of what is not decided, or kept out by a route that people were told of.
+    /// Whether there is nothing to hold the kernel to: the next hops are not decided or none of their interfaces is up, a
+    /// route keeps the overlay out, or the destination is left to another program. People were told of all of these.
+    fn is_open(&self, group: &Group) -> bool {
+        let Some(Lead::By(hops)) = self.wishes.lead(group) else { return true };
+        let view = self.view();
+        hops.iter().all(|hop| view.usable(hop.lan).is_none())
+            || self.troubles.get(group).is_some_and(|trouble| trouble.blocked.is_some())
+            || self.wishes.left_alone.contains(group)
+    }
+
+    /// Forgets what the kernel said, and is to be asked, of those that [`Self::is_open`] is true of.
     fn forget_undecided(&mut self) {
-        let is_open = |group: &Group| {
-            !matches!(self.wishes.lead(group), Some(Lead::By(_)))
-                || self.troubles.get(group).is_some_and(|trouble| trouble.blocked.is_some())
-        };
+        let groups = self.asking.due.iter().chain(self.asking.doubtful.keys()).chain(self.asking.told.keys());
+        let open: BTreeSet<Group> = groups.filter(|group| self.is_open(group)).copied().collect();
+        let is_open = |group: &Group| open.contains(group);
         let gone: Vec<Group> = self.asking.told.keys().filter(|group| is_open(group)).copied().collect();
         self.asking.due.retain(|group| !is_open(group));
         self.asking.doubtful.retain(|group, _| !is_open(group));
@@ -209,7 +218,7 @@ impl Reconciler {
             return;
         }
         let Some(Lead::By(hops)) = self.wishes.lead(&group) else { return };
-        if self.is_no_answer(question, answer) {
+        if self.is_open(&group) || self.is_no_answer(question, answer) {
             self.asking.doubtful.remove(&group);
             return;
         }

@@ -172,12 +172,12 @@ fn decides(table: &RouteTable, group: Group, tos: u8, home: Option<Home>) -> Opt
     None
 }
 
-/// Whether a route of others leads to an address by a longer prefix than that of its group.
+/// Whether any route, ours included, leads to an address by a longer prefix than that of its group.
 pub(super) fn is_more_specific(table: &RouteTable, group: Group, address: IpAddr) -> bool {
     let longer = (group.destination.prefix_len() + 1)..=group.destination.max_prefix_len();
     let prefixes = longer.filter_map(|length| IpNet::new(address, length).ok());
     let groups = prefixes.map(|prefix| Group { destination: prefix.trunc(), ..group });
-    groups.into_iter().any(|group| table.group(group).any(|route| route.protocol != PROTOCOL))
+    groups.into_iter().any(|group| table.group(group).next().is_some())
 }
 
 /// The metrics that the routes to the subnets of LANs have, or had until their interface fell.

@@ -561,3 +561,46 @@ fn it_is_asked_for_what_no_other_route_leads_to_and_first_for_a_target() {
     rig.wait(Duration::from_secs(2));
     assert!(told(&mut rig, "route-overridden")[0].contains(" asked=203.0.113.9 "));
 }
+
+#[test]
+fn a_more_specific_route_of_ours_is_no_reason_for_an_alarm() {
+    let mut rig = uplinks("0.0.0.0/0", FAMILIES[0].1);
+    // The first address of both that would be asked for is the same.
+    rig.lead("172.16.0.0/24", &[AWAY]);
+    rig.lead("172.16.0.0/12", &[HOME]);
+    // A target of one lies in another, or is a host that is led elsewhere.
+    let targets = vec![ip("172.16.0.7"), ip("10.0.0.7")];
+    rig.watch.targets.insert(super::rig::destination("0.0.0.0/0"), targets);
+    rig.detour("eth0", "10.0.0.7", "eth1", "10.1.0.2");
+    rig.lead("0.0.0.0/0", &[HOME]);
+    rig.wait(Duration::from_secs(30));
+    assert_eq!(told(&mut rig, "route-overridden"), NEVER);
+}
+
+#[test]
+fn while_all_interfaces_of_a_destination_are_down_the_kernel_is_not_asked() {
+    let mut rig = Rig::watching(&["eth0", "eth1", "eth2"]);
+    rig.lead("198.51.100.0/24", &[HOME]);
+    rig.wait(Duration::from_secs(2));
+    rig.event(|kernel| kernel.set_up(ETH0, false));
+    rig.wait(Duration::from_secs(30));
+    assert_eq!(told(&mut rig, "route-overridden"), NEVER);
+    // It is asked again as soon as one is up.
+    rig.answers = Some(Ok(leaves(ETH1, "10.1.0.9", 200)));
+    rig.event(|kernel| kernel.set_up(ETH0, true));
+    rig.wait(Duration::from_secs(12));
+    assert_eq!(told(&mut rig, "route-overridden").len(), 1);
+}
+
+#[test]
+fn of_a_destination_that_is_left_to_another_program_the_kernel_is_not_asked() {
+    let mut rig = uplinks("0.0.0.0/0", FAMILIES[0].1);
+    rig.lead("0.0.0.0/0", &[AWAY]);
+    rig.wait(Duration::from_secs(2));
+    let other = Route { protocol: 186, ..route("0.0.0.0/0", HOME.0, ETH0, 20) };
+    rig.add(&other);
+    rig.wait(Duration::from_secs(30));
+    let lines = rig.take_notices();
+    let count = |event: &str| lines.iter().filter(|line| line.starts_with(event)).count();
+    assert_eq!((count("destination-left-alone"), count("route-overridden")), (1, 0), "{lines:?}");
+}
