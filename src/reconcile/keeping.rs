@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Reconciler;
-use super::input::{JournalWrite, Output};
+use super::input::{Dump, JournalWrite, Output};
 use super::journal::{HEADER, InterfaceRecord, Journal, RouteRecord, render_group, render_route};
 use super::lan::{HomeAddress, Lan, LanId, is_global};
 use super::notice::Notice;
@@ -224,6 +224,10 @@ impl Reconciler {
                 (record, lans)
             })
             .collect();
+        if self.lans.has_strangers() {
+            // What is missing over them would wait for whatever looks at the interfaces next.
+            self.dumps.want(Dump::Interfaces);
+        }
         let survived = self.survived(&records);
         for (record, lans) in records {
             let group = Group::of(&record.route.key);
@@ -267,7 +271,9 @@ impl Reconciler {
         survived: &BTreeSet<(LanId, bool)>,
     ) -> bool {
         let is_v4 = record.route.key.destination.addr().is_ipv4();
-        let fell = |id: LanId| match self.lans.get(id).map_or(Fall::Stood, |lan| lan.fall(now)) {
+        // What no listing was searched for is not known to be down.
+        let observed = |id: LanId| self.lans.get(id).filter(|lan| lan.observed);
+        let fell = |id: LanId| match observed(id).map_or(Fall::Stood, |lan| lan.fall(now)) {
             Fall::Fell => true,
             // That takes all of them, or none.
             Fall::Doubtful => !survived.contains(&(id, is_v4)),

@@ -134,6 +134,43 @@ fn what_a_person_deletes_while_no_daemon_runs_stays_deleted() {
     }
 }
 
+/// A rig with a route by `eth0` and by an interface that is no LAN.
+fn rig_with_two_legs() -> (Rig, crate::reconcile::Route) {
+    let mut kernel = super::rig::kernel();
+    kernel.add_interface(interface(InterfaceIndex(9), "ppp9", &["10.9.0.1/24"]));
+    let mut rig = Rig::with_kernel(kernel);
+    let mut route = route("198.51.100.0/24", "10.0.0.9", ETH0, 0);
+    route.legs.push(Leg { gateway: Some(ip("10.9.0.9")), interface: InterfaceIndex(9), weight: 1 });
+    rig.add(&route);
+    rig.wait(10 * SECOND);
+    assert!(rig.journal.contains(STANDING), "{}", rig.journal);
+    (rig, route)
+}
+
+#[test]
+fn a_route_that_a_person_deletes_stays_deleted_though_one_of_its_interfaces_is_no_lan() {
+    let (mut rig, route) = rig_with_two_legs();
+    rig.kernel.delete_route(&route).expect("it stands");
+    rig.restart(true);
+    rig.wait(200 * SECOND);
+    assert_eq!(rig.foreign(), [""; 0]);
+}
+
+#[test]
+fn a_route_that_went_with_its_interfaces_comes_back_though_one_of_them_is_no_lan() {
+    let (mut rig, _) = rig_with_two_legs();
+    let before = rig.foreign();
+    // The kernel deletes it when the last leg is dead.
+    for up in [false, true] {
+        rig.kernel.set_up(ETH0, up);
+        rig.kernel.set_up(InterfaceIndex(9), up);
+    }
+    assert_ne!(rig.foreign(), before);
+    rig.restart(true);
+    rig.wait(5 * SECOND);
+    assert_eq!(rig.foreign(), before);
+}
+
 #[test]
 fn what_a_person_deletes_before_the_kill_stays_deleted_though_the_interface_falls_then() {
     let mut rig = rig_with_route();
