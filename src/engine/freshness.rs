@@ -24,6 +24,9 @@ use crate::wire::Nonce;
 /// Sequence and nonce of the last INQs taken, so that each is taken once. Two slots of eight and some doubles.
 const TAKEN: usize = 24;
 
+/// Slots of the peer for which they are remembered: a double comes soon after its original.
+const KEPT_SLOTS: i32 = 2;
+
 /// INQs of one peer on one path that are answered in one of its intervals: eight a slot, proofs and reports, and as
 /// much again. An attacker who forges a known node must not keep us busy. Those that are behind have a limit of their own:
 /// a replay must not use up that of true ones.
@@ -156,11 +159,13 @@ impl Freshness {
         self.asked_back.replace(slot) != Some(slot)
     }
 
-    /// The oldest gives way, so that old ones do not crowd out those that could be taken for new.
+    /// The oldest gives way, so that old ones do not crowd out those that could be taken for new. Those of long ago would be
+    /// behind in any case: there may be a thousand peers, and each entry costs memory.
     fn remember(&mut self, sequence: u32, nonce: Nonce) {
+        let newest = self.newest.map_or(sequence, |(newest, _)| newest);
+        let age = |(sequence, _): &(u32, Nonce)| newest.wrapping_sub(*sequence).cast_signed();
+        self.taken.retain(|taken| age(taken) <= KEPT_SLOTS);
         if self.taken.len() == TAKEN {
-            let newest = self.newest.map_or(sequence, |(newest, _)| newest);
-            let age = |(sequence, _): &(u32, Nonce)| newest.wrapping_sub(*sequence).cast_signed();
             let oldest = (0..self.taken.len()).max_by_key(|index| (age(&self.taken[*index]), TAKEN - index));
             oldest.and_then(|index| self.taken.remove(index));
         }
