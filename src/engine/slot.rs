@@ -185,7 +185,8 @@ impl Engine {
         let missed = self.config.missed.get();
         let is_long_missed = self.is_long_missed(node, key);
         let Some(path) = self.path_mut(node, key) else { return };
-        let is_filtered = is_long_missed && path.port.on_missed();
+        // A peer that has left the LAN answers no INQ there, and its host still answers ARP.
+        let is_filtered = is_long_missed && !path.gone && path.port.on_missed();
         if path.port.ask(now) {
             path.unsolicited = path.unsolicited.saturating_add(1);
         }

@@ -127,6 +127,16 @@ fn a_lan_that_leaves_lifts_its_overlays_and_goes_from_the_plan() {
     assert_eq!(world.verdict(1, 0, 0), Some(Verdict::Home), "withdrawn at the peer{}", world.state(1));
 }
 
+/// Its interface stays, and the kernel goes on answering ARP there.
+#[test]
+fn a_lan_that_a_peer_drops_is_not_said_to_be_filtered() {
+    let mut world = met(&named());
+    world.hosts[0].arp = super::Arp::Always;
+    world.reload(1, &Config { lans: lans(&[1]), ..named() });
+    world.run(ms(20_000));
+    world.assert_quiet(&["port-filtered"]);
+}
+
 #[test]
 fn a_detour_by_a_lan_that_leaves_takes_another_or_none() {
     let mut world = World::new(2, 3);
