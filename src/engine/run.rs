@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use super::Engine;
 use super::notice::Notice;
 use super::path::PathKey;
+use super::peer::Peer;
 use super::receive::Arrival;
 use crate::time::Instant;
 use crate::wire::{BootId, NodeId, Sender};
@@ -25,10 +26,18 @@ impl Engine {
         answered: bool,
     ) -> bool {
         let Some(peer) = self.peers.get(&node) else { return true };
-        let window = peer.interval() * (self.config.missed.get() + 2);
-        let is_silent = peer.absent || peer.heard.is_none_or(|heard| now.since(heard) > window);
         let is_known = peer.boot.is_none_or(|known| known == boot);
-        is_known || is_silent || (answered && peer.has_proven(from.0.lan, &from.1))
+        let is_silent = self.is_run_silent(now, peer);
+        // What a former run said with its cookie may be a recording.
+        is_known
+            || (is_silent && (answered || !peer.former_boots.contains(&boot)))
+            || (answered && peer.has_proven(from.0.lan, &from.1))
+    }
+
+    /// Whether the run that we know was not heard for so long that another may take its place.
+    fn is_run_silent(&self, now: Instant, peer: &Peer) -> bool {
+        let window = peer.interval() * (self.config.missed.get() + 2);
+        peer.absent || peer.heard.is_none_or(|heard| now.since(heard) > window)
     }
 
     /// Whether a run that takes the place of a silent one speaks from an address that was not the node's: the other of
@@ -40,15 +49,21 @@ impl Engine {
         })
     }
 
-    /// Another run shows itself while the one that we know lives. At an address of the node it is asked, once a slot;
+    /// Another run shows itself while the one that we know lives, or a former one while that is silent. At an address of the
+    /// node it is asked, once a slot, and so is a former run at any address while nothing else is heard of the node;
     /// from elsewhere it is another host under the node's id: it hears of it, and so do people if it stays.
     pub(super) fn on_other_run(&mut self, now: Instant, arrival: &Arrival<'_>) {
         let (key, source) = (arrival.key, arrival.datagram.source);
         let Sender { node, boot, requestor, .. } = arrival.packet.sender;
         let sequence = self.lans.get(&key.lan).map(|lan| lan.sequence);
         let patience = self.config.missed.get() + 2;
+        let is_silent = self.peer(node).is_some_and(|peer| self.is_run_silent(now, peer));
         let Some(peer) = self.peers.get_mut(&node) else { return };
-        if peer.has_proven(key.lan, &source) {
+        if is_silent || peer.has_proven(key.lan, &source) {
+            // The run may have another number for its LAN.
+            let is_here = |k: &PathKey| k.lan == key.lan && k.family == key.family;
+            let here = peer.paths.keys().copied().filter(|k| is_here(k));
+            let Some(key) = here.min_by_key(|k| *k != key) else { return };
             let Some(path) = peer.paths.get_mut(&key) else { return };
             if std::mem::replace(&mut path.challenge_sequence, sequence) != sequence {
                 self.inquire(now, node, key, source, false);

@@ -373,6 +373,49 @@ fn a_flood_of_replays_silences_nobody() {
     }
 }
 
+/// What a former run said with its cookie is replayed while the peer is silent: a recording answers no question.
+#[test]
+fn an_old_inquiry_of_a_former_run_is_no_clone() {
+    let config = keyed(config(200, 2));
+    let mut world = World::new(2, 2);
+    world.start(0, &config, Memory::default());
+    world.start(1, &config, Memory::default());
+    world.tap(0);
+    world.run(ms(2000));
+    let recorded = sent_by(world.tape(0), 1, SentKind::Inquiry);
+    let memory = world.remembered(1);
+    world.start(1, &config, memory);
+    world.run(ms(2000));
+    (0..2).for_each(|lan| world.cut(lan, |_, _| true));
+    world.run(ms(2000));
+    assert!(world.is_absent(0, 1), "{}", world.state(0));
+    world.forget_notices();
+    recorded.iter().for_each(|flight| world.replay(flight));
+    world.assert_quiet(&["peer-cloned"]);
+    let node = world.engine(1).node;
+    assert_eq!(world.engine(0).peers[&node].boot, Some(world.engine(1).boot));
+}
+
+/// A machine that is set back to a snapshot is its former run, and no recording: it answers.
+#[test]
+fn a_former_run_that_lives_is_believed_while_the_last_is_silent() {
+    let config = keyed(config(200, 2));
+    let mut world = met(&config, &config);
+    let snapshot = world.hosts[1].engine.clone();
+    let memory = world.remembered(1);
+    world.start(1, &config, memory);
+    world.run(ms(2000));
+    world.kill(1);
+    world.run(ms(2000));
+    assert!(world.is_absent(0, 1), "{}", world.state(0));
+    world.hosts[1].engine = snapshot;
+    world.run(ms(20_000));
+    assert!(!world.is_absent(0, 1), "{}", world.state(0));
+    for lan in 0..2 {
+        assert_eq!(world.verdict(0, lan, 1), Some(Verdict::Home), "{}", world.state(0));
+    }
+}
+
 /// Without keys an attacker on a LAN can make all true INQs look old, once a slot: each costs a round trip and no more.
 #[test]
 fn an_inquiry_that_is_forged_far_ahead_each_slot_moves_nobody() {
