@@ -195,6 +195,10 @@ impl Peer {
     /// An address has answered under `key`: it is there, with where its traffic goes, and on no other path of the LAN
     /// and family any more. Paths that have no address left go as well: the peer has another number for its LAN now.
     pub(super) fn take_over(&mut self, key: PathKey, address: IpAddr) -> Vec<PathKey> {
+        // A path that is full has no entry for it: then it stays where it is.
+        if self.paths.get(&key).is_none_or(|path| !path.addresses.contains(&address)) {
+            return Vec::new();
+        }
         let is_other = |k: &PathKey| k.lan == key.lan && k.family == key.family && *k != key;
         let has_it = |path: &Path| path.addresses.contains(&address);
         let olds: Vec<PathKey> =

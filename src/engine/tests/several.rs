@@ -36,6 +36,24 @@ fn set_level(path: &mut Path, level: Level) {
     (path.local, path.remote, path.verdict) = (level, level, level);
 }
 
+/// A path that has no room for one more address does not take it from the path that has it.
+#[test]
+fn no_address_is_lost_to_a_path_that_is_full() {
+    let (mut world, node) = acquainted(2);
+    let now = world.now;
+    let own = address(0, 1);
+    let other = PathKey { peer_lan: LanIndex(7), ..key(0) };
+    let mut full = path(&mut world, node, 0).clone();
+    full.addresses = super::peer_address::PeerAddresses::default();
+    (100..130).for_each(|host| Engine::note_address(&mut full, address(0, host), false));
+    let peer = engine(&mut world).peers.get_mut(&node).unwrap();
+    peer.paths.insert(other, Box::new(full));
+    engine(&mut world).take_over(node, other, own);
+    assert!(path(&mut world, node, 0).addresses.contains(&own));
+    engine(&mut world).settle(now, node);
+    assert_eq!(world.verdict(0, 0, 1), Some(Verdict::Home), "{}", world.state(0));
+}
+
 /// The first host goes to the other's address on the first LAN by the second.
 fn send_round(world: &mut World, node: NodeId) {
     set_level(path(world, node, 0), Level::Down);
