@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::bucket::Bucket;
 use super::notice::InterfaceFault;
 use super::path::PathKey;
+use super::slot::LOST_TURNS;
 use crate::config::LanConfig;
 use crate::interface::{Family, Interface, InterfaceAddress, InterfaceIndex};
 use crate::time::Instant;
@@ -37,6 +38,9 @@ const NEWCOMERS_PER_SECOND: f64 = 256.0;
 /// ARP and ND requests of a LAN on behalf of the kernel, in a burst and a second: they are broadcast, and a LAN that heals
 /// brings back all peers at once. Those beyond it wait for the kernel, for a second.
 const SOLICITATIONS: f64 = 256.0;
+
+/// INQs by unicast to peers that are lost, in a burst and a second: what they cost does not grow with the slots.
+const LOST: f64 = 32.0;
 
 /// A broadcast INQ of ours.
 #[derive(Debug, Clone, Copy)]
@@ -76,6 +80,9 @@ pub(super) struct Lan {
     /// Since when packets can pass without a break.
     running_since: Option<Instant>,
     seen: bool,
+    /// INQs that may go to peers that are lost, and where the round-robin among those of each turn stands.
+    pub(super) lost: Bucket,
+    pub(super) lost_from: [usize; LOST_TURNS as usize],
     /// ARP and ND requests on behalf of the kernel.
     pub(super) solicitations: Bucket,
     /// ACKs that may go to strangers.
@@ -110,6 +117,8 @@ impl Lan {
             addresses: BTreeMap::new(),
             running_since: None,
             seen: false,
+            lost: Bucket::new(LOST, LOST, now),
+            lost_from: [0; LOST_TURNS as usize],
             solicitations: Bucket::new(SOLICITATIONS, SOLICITATIONS, now),
             strangers: Bucket::new(STRANGERS_PER_SECOND, STRANGERS_PER_SECOND, now),
             newcomers: Bucket::new(NEWCOMERS, NEWCOMERS_PER_SECOND, now),

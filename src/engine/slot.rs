@@ -20,8 +20,8 @@ use crate::wire::{LanIndex, Level, NodeId, Nonce, Packet};
 const MAX_RETRIED: usize = 64;
 
 /// Peers that are down or absent are asked by unicast once in this many slots, and at most so many in one: each costs an
-/// ARP or ND request, most likely for nothing.
-const LOST_TURNS: u32 = 8;
+/// ARP or ND request, most likely for nothing, and an entry in the kernel's neighbour table for three seconds.
+pub(super) const LOST_TURNS: u32 = 8;
 const MAX_LOST: usize = 16;
 
 /// Later than this a slot was late, whatever the interval: timers and schedulers are no better.
@@ -271,6 +271,7 @@ impl Engine {
     /// nothing would ever be heard of the other.
     fn ask_lost(&mut self, now: Instant, index: LanIndex) {
         let Some(sequence) = self.lans.get(&index).map(|lan| lan.sequence) else { return };
+        let turn = usize::try_from(sequence % LOST_TURNS).unwrap_or_default();
         let mut lost: Vec<(NodeId, PathKey, IpAddr)> = self
             .paths_on(index)
             .into_iter()
@@ -283,12 +284,17 @@ impl Engine {
                 Some((node, key, path.main_address().filter(|_| is_lost && !is_asked)?))
             })
             .collect();
-        if !lost.is_empty() {
-            let from = usize::try_from(sequence / LOST_TURNS % 4096).unwrap_or_default() * MAX_LOST;
-            let from = from % lost.len();
-            lost.rotate_left(from);
+        if lost.is_empty() {
+            return;
         }
-        for (node, key, target) in lost.into_iter().take(MAX_LOST) {
+        let Some(lan) = self.lans.get_mut(&index) else { return };
+        let Some(from) = lan.lost_from.get_mut(turn) else { return };
+        *from %= lost.len();
+        lost.rotate_left(*from);
+        let most = lost.len().min(MAX_LOST);
+        lost.truncate((0..most).take_while(|_| lan.lost.spend(now)).count());
+        *from += lost.len();
+        for (node, key, target) in lost {
             self.inquire(now, node, key, target, false);
         }
     }

@@ -54,6 +54,28 @@ fn no_address_is_lost_to_a_path_that_is_full() {
     assert_eq!(world.verdict(0, 0, 1), Some(Verdict::Home), "{}", world.state(0));
 }
 
+/// Peers that are lost are asked at a rate that does not grow with the slots, and each has its turn.
+#[test]
+fn lost_peers_are_asked_so_often_in_a_second_however_short_the_slots() {
+    let mut world = World::new(18, 1);
+    let budget = std::num::NonZeroU32::MIN.saturating_add(1_000_000);
+    let hurried = Config { requestor: true, interval: ms(10), packet_budget: budget, ..Config::default() };
+    world.start(0, &hurried, Memory::default());
+    (1..18).for_each(|host| world.respond_only(host));
+    world.run(ms(1000));
+    (1..18).for_each(|host| world.kill(host));
+    world.run(ms(1000));
+    assert!((1..18).all(|host| world.is_absent(0, host)), "{}", world.state(0));
+    world.tap(0);
+    world.run(ms(5000));
+    let asked: Vec<usize> = world.tape(0).iter().filter(|f| !f.sent().is_broadcast).map(|f| f.to).collect();
+    assert!(asked.len() <= 32 * 6, "{}", asked.len());
+    for host in 1..18 {
+        let turns = asked.iter().filter(|to| **to == host).count();
+        assert!(turns >= 3, "host {host} was asked {turns} times of {}", asked.len());
+    }
+}
+
 /// The first host goes to the other's address on the first LAN by the second.
 fn send_round(world: &mut World, node: NodeId) {
     set_level(path(world, node, 0), Level::Down);
