@@ -211,6 +211,11 @@ fn disturb(world: &mut World, host: usize, (missed, keeps_proof): (u32, bool), c
     }
     peer.former_boots.push(BootId(3));
     choices.set(&mut peer.boot, |choices| Some(choices.among(&[boot, BootId(3), BootId(4)])));
+    // A run that speaks from an address which was withdrawn is another host's, and nothing is known of that.
+    if keeps_proof && peer.boot != Some(boot) {
+        let paths = peer.paths.values_mut();
+        paths.flat_map(|path| path.addresses.iter_mut()).for_each(|record| record.withdrawn = None);
+    }
     choices.set(&mut peer.boot_since, |choices| choices.moment(now));
     if choices.is_so() && peer.boot != Some(boot) {
         peer.former_boots.push(boot);
