@@ -115,7 +115,7 @@ impl Engine {
             // until then both go round.
             Level::Unknown if path.peer_left => self.next_from_dead_home(now, peer, key, a),
             // A detour that was found in the kernel, by a way that is not known yet, is left like any other.
-            Level::Up if self.adopted.contains_key(&a.address) && !self.may_go_home(now, peer, path, a) => {
+            Level::Up if self.adopted.contains_key(&a.address) && !self.may_go_home(now, path, a) => {
                 a.position
             }
             Level::Up if a.answered.is_some() => Position::Home,
@@ -138,7 +138,7 @@ impl Engine {
         let (key, path, a) = home;
         let (way, via) = current;
         let stay = Position::Detour(way, via);
-        if self.may_go_home(now, peer, path, a) {
+        if self.may_go_home(now, path, a) {
             return Position::Home;
         }
         if self.is_serving(peer, way) && !has_gone(peer, way, &via) {
@@ -177,8 +177,8 @@ impl Engine {
 
     /// Rule 7: both ends would, or the peer has gone already (its own detour died), and this very address has answered at
     /// home.
-    fn may_go_home(&self, now: Instant, peer: &Peer, path: &Path, a: &PeerAddress) -> bool {
-        self.unfit_for_home(now, peer, path, a).next().is_none()
+    fn may_go_home(&self, now: Instant, path: &Path, a: &PeerAddress) -> bool {
+        self.unfit_for_home(now, path, a).next().is_none()
     }
 
     /// Whether a way may go on being used: not down, and our side of it exists.
@@ -188,7 +188,7 @@ impl Engine {
 
     fn is_worse(&self, now: Instant, peer: &Peer, way: PathKey, best: &Candidate) -> bool {
         let Some(path) = peer.paths.get(&way) else { return true };
-        !self.is_ready_at_both(now, peer, path) || best.order < self.order(peer, way)
+        !self.is_ready_at_both(now, path) || best.order < self.order(peer, way)
     }
 
     /// READY, as it is reported: up, not damped, and the policy agrees.
@@ -201,8 +201,8 @@ impl Engine {
             .is_some_and(|t| if from <= until { (from..until).contains(&t) } else { t >= from || t < until })
     }
 
-    pub(super) fn is_ready_at_both(&self, now: Instant, peer: &Peer, path: &Path) -> bool {
-        self.is_ready(now, path) && (peer.observer || path.remote_ready)
+    pub(super) fn is_ready_at_both(&self, now: Instant, path: &Path) -> bool {
+        self.is_ready(now, path) && (path.observer || path.remote_ready)
     }
 
     /// The best other way for an address of the path `home`, if there is one that is freshly proven (rule 2).
@@ -253,7 +253,7 @@ impl Engine {
         let is_own_fault = !self.is_running(fled.lan);
         match path.verdict {
             Level::Up if is_proven || is_own_fault => {
-                Some(if self.is_ready_at_both(now, peer, path) { Class::Ready } else { Class::Up })
+                Some(if self.is_ready_at_both(now, path) { Class::Ready } else { Class::Up })
             }
             Level::Up | Level::Down | Level::Unknown if is_proven && !path.gone => Some(Class::Answered),
             Level::Up | Level::Down | Level::Unknown => None,

@@ -245,7 +245,6 @@ impl Engine {
     pub(super) fn unfit_for_home(
         &self,
         now: Instant,
-        peer: &Peer,
         path: &Path,
         a: &PeerAddress,
     ) -> impl Iterator<Item = Obstacle> + use<> {
@@ -256,8 +255,8 @@ impl Engine {
             (Level::Down | Level::Unknown, Level::Up) if path.is_drained() => Some(Obstacle::Offline),
             (Level::Down | Level::Unknown, Level::Up) => Some(Obstacle::NotUp),
         };
-        let peer_is_home = !(peer.observer || path.remote_moved);
-        let peer_ready = peer.observer || path.remote_ready;
+        let peer_is_home = !(path.observer || path.remote_moved);
+        let peer_ready = path.observer || path.remote_ready;
         let answered = a.answered.zip(path.up_since).is_some_and(|(answered, up)| answered >= up);
         let unready = self.unready(now, path).chain((!peer_ready).then_some(Obstacle::PeerNotReady));
         let unready = unready.filter(move |_| !peer_is_home);
@@ -279,7 +278,7 @@ impl Engine {
             (!self.is_running(key.lan)).then_some(Obstacle::NotRunning),
         ];
         let mut obstacles: Vec<Obstacle> = first.into_iter().flatten().collect();
-        for obstacle in self.unfit_for_home(now, peer, path, a) {
+        for obstacle in self.unfit_for_home(now, path, a) {
             if !obstacles.contains(&obstacle) {
                 obstacles.push(obstacle);
             }
@@ -348,7 +347,7 @@ impl Engine {
             heard: path.heard.map(|heard| now.since(heard)),
             penalty: (path.penalty.value(now, damping), free_in),
             obstacles: not_running.into_iter().chain(self.unready(now, path)).collect(),
-            peer_ready: peer.observer || path.remote_ready,
+            peer_ready: path.observer || path.remote_ready,
         }
     }
 }

@@ -167,10 +167,9 @@ impl Engine {
     fn combine(&mut self, now: Instant, node: NodeId) {
         let lans = &self.lans;
         let Some(peer) = self.peers.get_mut(&node) else { return };
-        let observer = peer.observer;
         for (key, path) in &mut peer.paths {
             let before = path.verdict;
-            path.combine(observer);
+            path.combine();
             if path.verdict == before {
                 continue;
             }

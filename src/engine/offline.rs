@@ -171,7 +171,7 @@ impl Engine {
     /// Whether another path works as well as one may ask: one that flaps would move traffic with each turn.
     fn is_relieved(&self, now: Instant, peer: &Peer, key: PathKey) -> bool {
         let mut others = self.others(peer, key);
-        others.any(|(_, path)| path.verdict == Level::Up && self.is_ready_at_both(now, peer, path))
+        others.any(|(_, path)| path.verdict == Level::Up && self.is_ready_at_both(now, path))
     }
 
     /// The other paths of the family that nobody wants drained.

@@ -93,6 +93,9 @@ pub(super) struct Path {
     pub(super) local: Level,
     pub(super) remote: Level,
     pub(super) verdict: Level,
+    /// It came as an observer's, whose reports count for nothing, when the peer was last heard here: what anybody says on
+    /// another LAN does not change that.
+    pub(super) observer: bool,
     pub(super) remote_ready: bool,
     pub(super) remote_moved: bool,
     /// As `remote_moved`, but said here, or with a token of ours: only that makes us follow (rule 5).
@@ -177,6 +180,7 @@ impl Path {
             local: Level::Unknown,
             remote: Level::Unknown,
             verdict: Level::Unknown,
+            observer: false,
             remote_ready: false,
             remote_moved: false,
             peer_left: false,
@@ -262,6 +266,7 @@ impl Path {
         self.doubt_verdict();
         self.freshness.forget();
         self.outstanding.clear();
+        self.observer = false;
         self.pace = Pace::default();
         self.token_held = Token(0);
         self.claims_generation = 0;
@@ -279,10 +284,10 @@ impl Path {
         }
     }
 
-    /// The verdict that both ends' counts give (section 1 of the protocol); `believe_alone` towards observers.
-    pub(super) fn combine(&mut self, believe_alone: bool) {
+    /// The verdict that both ends' counts give (section 1 of the protocol); towards observers our own alone.
+    pub(super) fn combine(&mut self) {
         let own = self.own_level();
-        let remote = if believe_alone { own } else { self.remote };
+        let remote = if self.observer { own } else { self.remote };
         self.verdict = match (own, remote) {
             (Level::Down, _) | (_, Level::Down) => Level::Down,
             (Level::Up, Level::Up) => Level::Up,

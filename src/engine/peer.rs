@@ -36,7 +36,6 @@ pub(super) struct Peer {
     /// What its list no longer names was not withdrawn yet: it had just restarted, or two hosts bore its id.
     pub(super) withdrawal_waits: bool,
     pub(super) requestor: bool,
-    pub(super) observer: bool,
     /// Boxed, because a node of a map has room for eleven, and a peer has two or four.
     pub(super) paths: BTreeMap<PathKey, Box<Path>>,
     /// It receives what is sent to an address of its own; anybody can answer a broadcast under any address.
@@ -79,7 +78,6 @@ impl Peer {
             cloned_until: None,
             withdrawal_waits: false,
             requestor: false,
-            observer: false,
             paths: BTreeMap::new(),
             proven: false,
             absent: true,
@@ -137,6 +135,12 @@ impl Peer {
     pub(super) fn is_doubtful(&self, now: Instant, missed: u32) -> bool {
         let fresh = self.boot_since.is_some_and(|since| now.since(since) <= self.interval() * (missed + 2));
         fresh || self.is_cloned(now)
+    }
+
+    /// Whether it was last heard as an observer on all its paths, as people are told.
+    pub(super) fn is_observer(&self) -> bool {
+        let mut heard = self.paths.values().filter(|path| path.heard.is_some()).peekable();
+        heard.peek().is_some() && heard.all(|path| path.observer)
     }
 
     /// Whether nothing but this path could serve: then one round trip brings it up.

@@ -431,8 +431,8 @@ impl Engine {
         let Some(peer) = self.peers.get_mut(&sender.node) else { return };
         peer.heard = Some(now);
         peer.requestor = sender.requestor;
-        peer.observer = sender.observer;
         let Some(path) = peer.paths.get_mut(&arrival.key) else { return };
+        path.observer = sender.observer;
         path.pace.announce(sender.interval, missed, now);
         path.heard = Some(now);
         path.gone = false;

@@ -183,7 +183,7 @@ impl Engine {
     ) -> Option<Packet> {
         let sender = Sender {
             requestor: peer.requestor,
-            observer: peer.observer,
+            observer: path.observer,
             lan: key.peer_lan,
             node: peer.node,
             boot: peer.boot?,

@@ -107,7 +107,7 @@ impl Engine {
         }
         (peer.held_generation, peer.held_since) = (said, now);
         // An observer is told that it was heard, or it would repeat itself for ever, and not believed.
-        if peer.observer {
+        if peer.paths.get(&via).is_some_and(|path| path.observer) {
             return;
         }
         let mut is_doubtful = false;

@@ -158,7 +158,7 @@ impl Engine {
             name: self.name_of(peer),
             absent: peer.absent,
             requestor: peer.requestor,
-            observer: peer.observer,
+            observer: peer.is_observer(),
             interval: peer.interval(),
             paths: peer.paths.iter().map(|(key, path)| self.path_snapshot(now, *key, path)).collect(),
         }

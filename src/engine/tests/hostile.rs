@@ -198,6 +198,26 @@ pub(super) fn denial(world: &World, from: usize, to: usize) -> Packet {
     forged
 }
 
+/// "I am an observer", said on the first LAN under the peer's id, while the peer does not hear us on the second.
+#[test]
+fn an_observer_that_is_forged_on_one_lan_hides_no_fault_of_another() {
+    let mut world = World::new(2, 2);
+    world.respond_only(0);
+    world.run(ms(2000));
+    world.cut(1, |from, _| from == 0);
+    world.run(ms(1500));
+    assert!(matches!(world.verdict(0, 1, 1), Some(Verdict::Detour(_))), "{}", world.state(0));
+    for _ in 0..100 {
+        let mut forged = inquiry(&world, 1, 0);
+        forged.sender.observer = true;
+        forged.directed = None;
+        world.forge(0, 0, 1, &forged);
+        assert!(matches!(world.verdict(0, 1, 1), Some(Verdict::Detour(_))), "{}", world.state(0));
+        world.run(ms(50));
+        assert!(matches!(world.verdict(0, 1, 1), Some(Verdict::Detour(_))), "{}", world.state(0));
+    }
+}
+
 /// Rule 5: three INQs on the LAN in question come first, and an answer is worth more than the word.
 #[test]
 fn negative_report_without_token() {
