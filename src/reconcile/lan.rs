@@ -139,6 +139,11 @@ impl Lan {
         self.in_plan || self.watched
     }
 
+    /// Whether it is up and has a carrier.
+    pub(super) const fn is_running(&self) -> bool {
+        self.up && self.carrier
+    }
+
     /// What the verdicts on its subjects of one family amount to.
     pub(super) const fn stance(&self, family: Family) -> Stance {
         match family {

@@ -180,34 +180,48 @@ pub(super) fn is_more_specific(table: &RouteTable, group: Group, address: IpAddr
     groups.into_iter().any(|group| table.group(group).next().is_some())
 }
 
-/// The metrics that the routes to the subnets of LANs have, or had until their interface fell.
+/// The metrics that the routes to the subnets of LANs have, or had until their interface failed. None: there was none, so
+/// something else decided.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Homes(BTreeMap<(LanId, IpNet), u32>);
+pub(super) struct Homes(BTreeMap<(LanId, IpNet), Option<u32>>);
 
 impl Homes {
-    /// Takes over what stands; of interfaces that are down what is known stays.
+    /// Takes over what stands. Of interfaces that are down or without carrier what is known stays: the kernel, or a
+    /// network manager, takes addresses and routes from them.
     pub(super) fn learn(&mut self, lans: &Lans, table: &RouteTable) {
-        for (id, lan) in lans.iter().filter(|(_, lan)| lan.in_plan && lan.up) {
-            for prefix in lan.addresses.iter().map(|home| home.address.prefix.trunc()) {
+        for (id, lan) in lans.iter().filter(|(_, lan)| lan.in_plan && lan.is_running()) {
+            let has = |prefix: &IpNet| lan.addresses.iter().any(|h| h.address.prefix.trunc() == *prefix);
+            self.0.retain(|(of, prefix), _| *of != id || has(prefix));
+            for home in &lan.addresses {
+                let prefix = home.address.prefix.trunc();
                 let leads = |r: &&Arc<Route>| {
                     r.protocol == KERNEL && r.legs.iter().any(|leg| Some(leg.interface) == lan.index)
                 };
-                match table.group(Group::main(prefix)).find(leads) {
-                    Some(route) => self.0.insert((id, prefix), route.key.metric),
-                    None => self.0.remove(&(id, prefix)),
-                };
+                let metric = table.group(Group::main(prefix)).find(leads).map(|route| route.key.metric);
+                // The route of an address that is yet to be put back comes with it.
+                if metric.is_some() || home.present {
+                    self.0.insert((id, prefix), metric);
+                }
             }
         }
         self.0.retain(|(id, _), _| lans.get(*id).is_some_and(|lan| lan.in_plan));
     }
 
-    /// The route that led to a subject at home, if its interface is down.
+    /// The number of a LAN is given to another.
+    pub(super) fn forget(&mut self, lan: LanId) {
+        self.0.retain(|(id, _), _| *id != lan);
+    }
+
+    /// The route that led to a subject at home, if its interface is down or has no carrier.
     pub(super) fn gone(&self, lans: &Lans, subject: SubjectId) -> Option<Home> {
-        let lan = lans.get(subject.lan).filter(|lan| !lan.up)?;
-        let prefixes = lan.addresses.iter().map(|home| home.address.prefix.trunc());
-        let longest = prefixes.filter(|p| p.contains(&subject.address)).max_by_key(IpNet::prefix_len)?;
+        let lan = lans.get(subject.lan).filter(|lan| !lan.is_running())?;
+        let known = self.0.keys().filter(|(id, _)| *id == subject.lan).map(|(_, prefix)| *prefix);
+        // What the last run knew of one that is down.
+        let recalled = lan.addresses.iter().filter(|_| !lan.up).map(|home| home.address.prefix.trunc());
+        let all = known.chain(recalled);
+        let longest = all.filter(|p| p.contains(&subject.address)).max_by_key(IpNet::prefix_len)?;
         let usual = if subject.address.is_ipv4() { 0 } else { CONNECTED_IPV6 };
-        let metric = self.0.get(&(subject.lan, longest)).copied().unwrap_or(usual);
+        let metric = self.0.get(&(subject.lan, longest)).copied().unwrap_or(Some(usual))?;
         Some(Home { prefix_length: longest.prefix_len(), metric })
     }
 }

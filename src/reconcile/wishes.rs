@@ -288,6 +288,7 @@ impl Reconciler {
             self.wans_told.remove(&lan);
             self.lapsed.remove(&lan);
             self.tests.forget(lan);
+            self.homes.forget(lan);
         }
     }
 

@@ -250,6 +250,43 @@ fn hosts_are_not_led_out_of_what_refuses_them_at_home() {
 }
 
 #[test]
+fn hosts_are_still_led_when_a_network_manager_takes_the_addresses_of_an_interface_without_carrier() {
+    for (subject, address, away, refused, metric) in [
+        ("10.0.0.2", "10.0.0.1/24", "10.1.0.2", "10.0.0.0/8", 0),
+        ("fd00::2", "fd00::1/64", "fd01::2", "fd00::/8", 256),
+    ] {
+        let address: IpNet = address.parse().unwrap();
+        for replaced in [false, true] {
+            let mut rig = Rig::new();
+            rig.add(&prohibit(refused, 4000));
+            rig.detour("eth0", subject, "eth1", away);
+            assert_eq!(rig.own().len(), 1);
+            rig.event(|kernel| kernel.set_carrier(ETH0, false));
+            rig.event(|kernel| kernel.delete_address(ETH0, &address).unwrap());
+            rig.wait(Duration::from_secs(70));
+            assert_eq!(rig.own().len(), 1, "{subject}");
+            if replaced {
+                // A kill switch for as much as the route home decided for is not passed.
+                rig.add(&prohibit(&address.trunc().to_string(), metric));
+                rig.wait(Duration::from_secs(1));
+                assert_eq!(rig.own(), NEVER, "{subject}");
+            }
+        }
+        // With a carrier it was somebody's will.
+        let mut rig = Rig::new();
+        rig.add(&prohibit(refused, 4000));
+        rig.detour("eth0", subject, "eth1", away);
+        rig.event(|kernel| kernel.delete_address(ETH0, &address).unwrap());
+        rig.wait(Duration::from_secs(70));
+        assert_eq!(rig.own(), NEVER, "{subject}");
+        // What decided before the fault is not passed after it either.
+        rig.event(|kernel| kernel.set_carrier(ETH0, false));
+        rig.wait(Duration::from_secs(70));
+        assert_eq!(rig.own(), NEVER, "{subject}");
+    }
+}
+
+#[test]
 fn gateways_and_groups_respect_it_as_well() {
     let mut rig = Rig::new();
     rig.add(&route("0.0.0.0/0", "10.0.0.9", ETH0, 100));
