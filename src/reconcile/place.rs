@@ -24,7 +24,7 @@ use ipnet::IpNet;
 use super::lan::{LanId, SubjectId};
 use super::lans::Lans;
 use super::order::foreign;
-use super::route::{KERNEL, PROTOCOL, Place, Route};
+use super::route::{Leg, PROTOCOL, Place, Route};
 use super::table::{Group, RouteTable};
 use crate::interface::InterfaceIndex;
 
@@ -194,8 +194,10 @@ impl Homes {
             self.0.retain(|(of, prefix), _| *of != id || has(prefix));
             for home in &lan.addresses {
                 let prefix = home.address.prefix.trunc();
+                // The kernel's, or one that a network manager made in its place.
                 let leads = |r: &&Arc<Route>| {
-                    r.protocol == KERNEL && r.legs.iter().any(|leg| Some(leg.interface) == lan.index)
+                    let is_on_link = |leg: &Leg| Some(leg.interface) == lan.index && leg.gateway.is_none();
+                    r.protocol != PROTOCOL && r.legs.iter().any(is_on_link)
                 };
                 let metric = table.group(Group::main(prefix)).find(leads).map(|route| route.key.metric);
                 // The route of an address that is yet to be put back comes with it.
