@@ -75,7 +75,8 @@ impl Trust {
     }
 
     /// A directory for files that are written again and again: no other user can put anything into it or in its place.
-    /// With `mode` it is made if it is not there, and so are those above it.
+    /// With `mode` it is made if it is not there, and so are those above it; and one of root's that others may write to,
+    /// but that is faild's alone, is made safe.
     ///
     /// # Errors
     ///
@@ -90,7 +91,14 @@ impl Trust {
         };
         let directory = directory.map_err(|errno| walk.error(&place.name, errno))?;
         walk.walked = path.to_owned();
+        if mode.is_some() {
+            self.tighten(path, &directory)?;
+        }
         let found = fstat(&directory)?;
+        // One that is only looked at is tightened when it is used.
+        if mode.is_none() && self.can_tighten(path, &directory, &found)? {
+            return Ok(directory);
+        }
         walk.check_directory(&found)?;
         if self.owners.is_some() && found.st_mode & 0o002 != 0 {
             return Err(refusal(path, "can be written by everybody; chmod o-w it, or use another directory"));
@@ -337,5 +345,6 @@ fn refusal(path: &Path, text: &str) -> io::Error {
 /// Links on the way, as the kernel has it (path_resolution(7)).
 const LINKS: usize = 40;
 
+mod loose;
 #[cfg(test)]
 mod tests;

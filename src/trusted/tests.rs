@@ -86,6 +86,7 @@ fn what_everybody_may_write_is_refused_unless_it_is_sticky() {
         refused(trust().file(&open.join("log"), LastLink::Follow))
             .contains("open can be written by everybody")
     );
+    fs::write(open.join("theirs"), "").unwrap();
     assert!(refused(trust().directory(&open, None)).contains("can be written by everybody"));
     let place = trust().file(&sticky.join("log"), LastLink::Follow).unwrap();
     assert!(place.is_shared && place.found().is_none());
@@ -101,6 +102,51 @@ fn what_everybody_may_write_is_refused_unless_it_is_sticky() {
     assert!(
         refused(trust().directory(&group.join("state"), Some(0o755))).contains("can be written by group")
     );
+}
+
+/// An emptyDir of Kubernetes, a tmpfs of Docker, a volume with an fsGroup; and the same after faild was given them.
+#[test]
+fn the_volume_of_a_container_is_made_safe_and_what_others_put_there_is_set_aside() {
+    for (name, owner, mode) in [
+        ("empty", 0, 0o777),
+        ("a/faild", 0, 0o777),
+        ("b/faild", 0, 0o1777),
+        ("c/faild", 0, 0o2775),
+        ("d/faild", OURS, 0o2775),
+    ] {
+        let scratch = Scratch::new("volumes");
+        fs::create_dir_all(scratch.at(name).parent().unwrap()).unwrap();
+        let path = scratch.directory(name, owner, mode);
+        chown(&path, None, Some(THEIRS)).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        if name != "empty" {
+            fs::write(path.join("journal"), "theirs").unwrap();
+            chown(path.join("journal"), Some(THEIRS), None).unwrap();
+        }
+        fs::write(path.join("state.toml"), "ours").unwrap();
+        let mode_of = || fs::metadata(&path).unwrap().permissions().mode() & 0o7777;
+        trust().check_directory(&path).unwrap();
+        assert_eq!(mode_of(), mode, "{name}: a look changes nothing");
+        trust().directory(&path, Some(0o755)).unwrap();
+        assert_eq!(mode_of(), mode & !0o022, "{name}");
+        assert!(path.join("state.toml").exists() && !path.join("journal").exists(), "{name}");
+        assert_eq!(path.join("journal.bad").exists(), name != "empty");
+        trust().directory(&path, None).unwrap();
+    }
+}
+
+#[test]
+fn a_directory_that_others_own_or_use_as_well_is_not_changed() {
+    let scratch = Scratch::new("shared");
+    for (name, owner, mode) in [("faild", THEIRS, 0o777), ("tmp", 0, 0o1777), ("used", 0, 0o777)] {
+        let path = scratch.directory(name, owner, mode);
+        if name == "used" {
+            fs::write(path.join("letters"), "").unwrap();
+        }
+        refused(trust().check_directory(&path));
+        refused(trust().directory(&path, Some(0o755)));
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, mode, "{name}");
+    }
 }
 
 #[test]
