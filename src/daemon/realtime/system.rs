@@ -15,6 +15,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::libc::{self, c_int};
 use nix::poll::ppoll;
+use nix::sys::resource;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use nix::sys::time::{TimeSpec, TimeValLike};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -45,7 +46,8 @@ struct Scheduling {
 #[derive(Debug, Clone, Copy)]
 pub(in crate::daemon) struct ChildLimits {
     locked: Rlimit,
-    cpu: Rlimit,
+    /// None: it cannot be read.
+    cpu: Option<Rlimit>,
 }
 
 impl Limited {
@@ -56,7 +58,7 @@ impl Limited {
         let was_realtime = [libc::SCHED_FIFO, libc::SCHED_RR].contains(&found.policy);
         let taken =
             if was_realtime { found } else { Scheduling { policy: libc::SCHED_RR, priority: LOWEST } };
-        let children = ChildLimits { locked: getrlimit(Resource::Memlock), cpu: getrlimit(Resource::Rttime) };
+        let children = ChildLimits { locked: getrlimit(Resource::Memlock), cpu: cpu_time().ok() };
         let mut limited = Self { taken, was_realtime, is_barred: false, children };
         if wanted {
             grant(Resource::Rtprio, Some(limited.least()));
@@ -84,14 +86,15 @@ impl Limited {
     }
 
     /// The kernel adds a second to the limit each time that it is reached.
-    fn limit_cpu_time(&self) {
-        let Rlimit { current, maximum } = self.children.cpu;
+    fn limit_cpu_time(&self) -> Result<(), Errno> {
+        let Rlimit { current, maximum } = self.children.cpu.map_or_else(cpu_time, Ok)?;
         let wanted = u64::try_from(CPU_LIMIT.as_micros()).unwrap_or(u64::MAX);
         // Below the hard limit, at which the kernel kills.
         let most = maximum.map_or(wanted, |hard| wanted.min(hard / 2));
         let soft = current.map_or(most, |soft| soft.min(most));
-        // Lowering it is always allowed.
-        let _ = setrlimit(Resource::Rttime, Rlimit { current: Some(soft), maximum });
+        // Lowering it is always allowed, save by a filter of system calls.
+        setrlimit(Resource::Rttime, Rlimit { current: Some(soft), maximum })
+            .map_err(|errno| Errno::from_raw(errno.raw_os_error()))
     }
 
     fn denial(&self, errno: Errno) -> Denial {
@@ -115,8 +118,11 @@ impl Limited {
 
 impl System for Limited {
     fn raise(&mut self) -> Result<u32, Denial> {
-        // First, so that there is no moment without.
-        self.limit_cpu_time();
+        // First, so that there is no moment without: a loop without a pause would keep a processor for itself.
+        self.limit_cpu_time().map_err(|errno| Denial {
+            cause: format!("the limit of CPU time (RLIMIT_RTTIME) cannot be set: {}", errno.desc()),
+            fix: "allow the system call prlimit64 where system calls are filtered, or set realtime = false",
+        })?;
         lower_when_exhausted().map_err(|errno| self.denial(errno))?;
         set_scheduling(self.taken).map_err(|errno| self.denial(errno))?;
         // The kernel counts CPU time from the last pause, also from one before the limit was reached. Timers of real-time
@@ -168,8 +174,17 @@ impl ChildLimits {
     pub(in crate::daemon) fn apply(self) {
         let _ = setrlimit(Resource::Rtprio, Rlimit { current: Some(0), maximum: Some(0) });
         let _ = setrlimit(Resource::Memlock, self.locked);
-        let _ = setrlimit(Resource::Rttime, self.cpu);
+        if let Some(cpu) = self.cpu {
+            let _ = setrlimit(Resource::Rttime, cpu);
+        }
     }
+}
+
+/// The limit of CPU time without a pause. The function of rustix takes for granted that it can be read.
+fn cpu_time() -> Result<Rlimit, Errno> {
+    let (current, maximum) = resource::getrlimit(resource::Resource::RLIMIT_RTTIME)?;
+    let finite = |value| (value != libc::RLIM_INFINITY).then_some(value);
+    Ok(Rlimit { current: finite(current), maximum: finite(maximum) })
 }
 
 /// Whether it may take real-time priority whatever the limit.

@@ -88,3 +88,41 @@ fn limits_are_raised_never_lowered_and_put_back_for_children() {
     assert_eq!(getrlimit(Resource::Rtprio).maximum, Some(0));
     assert_eq!(getrlimit(Resource::Memlock), children.locked);
 }
+
+/// As filters of containers do it (seccomp(2)), for this thread and for good.
+fn deny_limits() -> Result<(), Errno> {
+    let code = |code: u32| u16::try_from(code).unwrap_or(0);
+    let step = |operation: u32, jf: u8, k: u32| libc::sock_filter { code: code(operation), jt: 0, jf, k };
+    let prlimit = u32::try_from(libc::SYS_prlimit64).unwrap();
+    let mut filter = [
+        step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0),
+        step(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 1, prlimit),
+        step(libc::BPF_RET | libc::BPF_K, 0, libc::SECCOMP_RET_ERRNO | 1),
+        step(libc::BPF_RET | libc::BPF_K, 0, libc::SECCOMP_RET_ALLOW),
+    ];
+    let program = libc::sock_fprog { len: 4, filter: filter.as_mut_ptr() };
+    // SAFETY: numbers only.
+    Errno::result(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) })?;
+    // SAFETY: the program and its four steps live through the call, which copies them.
+    let done = unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) };
+    Errno::result(done).map(drop)
+}
+
+#[test]
+fn without_a_limit_of_cpu_time_there_is_no_real_time_priority() {
+    let mut before = Limited::prepare(false);
+    if !is_possible(&mut before) {
+        return;
+    }
+    before.lower();
+    if let Err(errno) = deny_limits() {
+        return eprintln!("SKIPPED: no filter of system calls here: {errno}");
+    }
+    // Whether it was read while that was possible, or not.
+    for cpu in [before.children.cpu, cpu_time().ok()] {
+        before.children.cpu = cpu;
+        let denial = before.raise().unwrap_err();
+        assert!(denial.cause.contains("RLIMIT_RTTIME"), "{denial}");
+        assert_eq!(scheduling(), ORDINARY);
+    }
+}
