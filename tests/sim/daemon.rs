@@ -50,8 +50,8 @@ impl Daemon {
     fn on_engine(&mut self, output: engine::Output, memory: &mut Memory, effects: &mut Vec<Effect>) {
         match output {
             engine::Output::Send(transmit) => effects.push(Effect::Send(transmit)),
-            engine::Output::Solicit { interface, target, .. } => {
-                effects.push(Effect::Solicit { interface, target });
+            engine::Output::Solicit { interface, source, target } => {
+                effects.push(Effect::Solicit { interface, source, target });
             }
             engine::Output::QueryLinks => self.feedback.push_back(Feedback::Interfaces),
             engine::Output::PlanChanged => {

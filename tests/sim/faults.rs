@@ -1,15 +1,18 @@
 //! All that can go wrong, and how it is put right again.
 
+mod draw;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
+use faild::config::{Config, KeyRing};
 use faild::interface::Family;
 use ipnet::IpNet;
 
 use crate::kernel::{Moods, RoutePlan};
-use crate::network::{LanNumber, NodeNumber, Port, Weather};
-use crate::random::Random;
-use crate::world::{Setup, World};
+use crate::network::{LanNumber, NodeNumber, Port, Sort, Weather};
+use crate::world::World;
+pub use draw::Theme;
 
 /// A fault; strikes at one moment and is over some time later.
 #[derive(Debug, Clone)]
@@ -68,140 +71,38 @@ pub enum Fault {
     ForeignRoute(NodeNumber, RoutePlan),
     /// Somebody deletes a configured route.
     ForeignDelete(NodeNumber, RoutePlan),
+    /// A switch starts again behind ports that stay up: nothing passes, and nobody knows his neighbours any more.
+    Restart(LanNumber),
+    /// A LAN keeps what is sent, so many frames at most, and passes it on when this is over.
+    Held(LanNumber, usize),
+    /// Of what the first sends to the second, one sort of frames is lost.
+    Lossy(LanNumber, NodeNumber, NodeNumber, Sort),
+    /// A virtual machine stops, and its clock; its interfaces keep the first frames.
+    Pause(NodeNumber),
+    /// A machine sleeps, and its clock; its carriers come back last.
+    Suspend(NodeNumber),
+    /// A virtual machine goes back to where it was when this began, its memory included.
+    Rollback(NodeNumber),
+    /// One host alone gets other settings.
+    Reload(NodeNumber, Change),
+    /// An interface has another name.
+    Rename(Port),
+    /// An address appears at the first port, and moves to the second when half of the time is over.
+    MoveAddress(Port, Port),
 }
 
-/// Which faults a story has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Theme {
-    /// LANs that fail silently.
-    Lans,
-    /// Interfaces and cables.
-    Interfaces,
-    /// Daemons and hosts.
-    Hosts,
-    /// Kernels and other programs.
-    Kernels,
-    /// All of it.
-    Everything,
-    /// Administrators take interfaces out of service, while LANs, cables and daemons fail.
-    Administrators,
-}
-
-impl Theme {
-    /// The themes of ordinary seeds.
-    pub const ALL: [Theme; 5] =
-        [Theme::Lans, Theme::Interfaces, Theme::Hosts, Theme::Kernels, Theme::Everything];
-}
-
-/// What to strike at.
-struct Targets {
-    lan: LanNumber,
-    other_lan: LanNumber,
-    node: NodeNumber,
-    other: NodeNumber,
-    port: Port,
+/// What of its settings a host alone changes.
+#[derive(Debug, Clone)]
+pub enum Change {
+    /// How often it asks.
+    Interval(Duration),
+    /// Whether it asks.
+    Role(bool),
+    /// Its keys.
+    Keys(KeyRing),
 }
 
 impl Fault {
-    /// Some fault of a theme.
-    pub fn draw(theme: Theme, world: &World, setup: &Setup, random: &mut Random) -> Fault {
-        let lans: Vec<_> = world.network.numbers().collect();
-        let nodes = world.numbers();
-        let (at, lan_at) = (random.below(nodes.len()), random.below(lans.len()));
-        let targets = Targets {
-            lan: lans[lan_at],
-            other_lan: lans[(lan_at + 1) % lans.len()],
-            node: nodes[at],
-            other: nodes[(at + 1 + random.below(nodes.len() - 1)) % nodes.len()],
-            port: Port { node: nodes[at], lan: lans[lan_at] },
-        };
-        match theme {
-            Theme::Lans => Self::of_lans(&targets, &nodes, setup, random),
-            Theme::Interfaces => Self::of_interfaces(&targets, setup, random),
-            Theme::Hosts => Self::of_hosts(&targets, random),
-            Theme::Kernels => Self::of_kernels(&targets, world, random),
-            Theme::Administrators => Self::of_administrators(&targets, setup, random),
-            Theme::Everything => Self::draw(Theme::ALL[random.below(4)], world, setup, random),
-        }
-    }
-
-    fn of_lans(t: &Targets, nodes: &[NodeNumber], setup: &Setup, random: &mut Random) -> Fault {
-        match random.below(11) {
-            0 | 1 => Fault::Silence(t.lan),
-            9 => Fault::Dark(t.node),
-            10 => Fault::Firewall(t.port),
-            2 => Fault::Storm(t.lan, storm(setup, random)),
-            3 | 4 => Fault::OneWay(t.lan, t.node, t.other),
-            5 => Fault::Mute(t.port),
-            6 => Fault::Deaf(t.port),
-            7 => Fault::Split(t.lan, nodes.iter().copied().filter(|_| random.chance(0.5)).collect()),
-            _ if random.chance(0.5) => Fault::StormControl(t.lan),
-            _ => Fault::Join(t.lan, t.other_lan),
-        }
-    }
-
-    fn of_interfaces(t: &Targets, setup: &Setup, random: &mut Random) -> Fault {
-        let interval = setup.config.interval;
-        match random.below(6) {
-            0 | 1 => Fault::Carrier(t.port),
-            2 => {
-                let times = 1 + u32::try_from(random.below(5)).unwrap_or(0);
-                Fault::Flap(t.port, times, random.between(interval / 10, interval * 5))
-            }
-            3 => Fault::Down(t.port),
-            4 => Fault::Deleted(t.port),
-            _ => Fault::Renumber(t.port),
-        }
-    }
-
-    /// The faults that leave the addresses and the LANs as they are.
-    fn of_administrators(t: &Targets, setup: &Setup, random: &mut Random) -> Fault {
-        let interval = setup.config.interval;
-        match random.below(10) {
-            0..4 => Fault::Offline(t.port),
-            4 => Fault::Silence(t.lan),
-            5 => Fault::OneWay(t.lan, t.node, t.other),
-            6 => Fault::Mute(t.port),
-            7 => Fault::Carrier(t.port),
-            8 => Fault::Flap(t.port, 2, random.between(interval, interval * 5)),
-            _ => Fault::Kill(t.node),
-        }
-    }
-
-    fn of_hosts(t: &Targets, random: &mut Random) -> Fault {
-        match random.below(8) {
-            0 | 1 => Fault::Kill(t.node),
-            2 => Fault::KillAmid(t.node, 1 + u32::try_from(random.below(4)).unwrap_or(0)),
-            3 => Fault::Stop(t.node),
-            4 => Fault::Reboot(t.node),
-            5 | 6 => Fault::Stall(t.node),
-            _ => Fault::Clone(t.node, t.other),
-        }
-    }
-
-    fn of_kernels(t: &Targets, world: &World, random: &mut Random) -> Fault {
-        let chance = |random: &mut Random| if random.chance(0.5) { random.fraction() } else { 0.0 };
-        match random.below(5) {
-            0 | 1 => Fault::Moods(
-                t.node,
-                Moods {
-                    refusal: chance(random),
-                    lost_result: chance(random),
-                    lost_notification: chance(random),
-                },
-            ),
-            2 => Fault::LostNews(t.node),
-            3 => Fault::Flush(t.node),
-            _ => {
-                let routes = &world.node(t.node).blueprint.routes;
-                match (routes.is_empty(), random.chance(0.5)) {
-                    (false, true) => Fault::ForeignDelete(t.node, random.pick(routes).clone()),
-                    _ => foreign_route(t, world, random).unwrap_or(Fault::Flush(t.node)),
-                }
-            }
-        }
-    }
-
     /// Strikes now, and is over after `duration`.
     pub fn strike(self, world: &mut World, duration: Duration) {
         world.note(format_args!("fault for {duration:?}: {self:?}"));
@@ -247,6 +148,22 @@ impl Fault {
             Fault::Flush(node) => world.meddle(*node, "routes flushed", |n| n.kernel.flush_own()),
             Fault::ForeignRoute(node, plan) => world.foreign_add(*node, plan),
             Fault::ForeignDelete(node, plan) => world.foreign_delete(*node, plan),
+            Fault::Restart(lan) => {
+                for node in world.numbers() {
+                    world.forget_neighbours(Port { node, lan: *lan });
+                }
+                on_lan(world, *lan, |lan| lan.silent = true);
+            }
+            Fault::Held(lan, most) => on_lan(world, *lan, |lan| lan.holds = Some(*most)),
+            Fault::Lossy(lan, from, to, sort) => {
+                on_lan(world, *lan, |lan| _ = lan.losses.insert((*from, *to, *sort)));
+            }
+            Fault::Pause(node) => world.freeze(*node, true),
+            Fault::Suspend(node) => world.freeze(*node, false),
+            Fault::Rollback(node) => roll_back_after(world, *node, duration),
+            Fault::Reload(node, change) => world.resettle(*node, |config| change.make(config)),
+            Fault::Rename(port) => rename(world, *port, true),
+            Fault::MoveAddress(from, to) => move_address(world, *from, *to, duration),
         }
     }
 
@@ -281,7 +198,51 @@ impl Fault {
             }
             Fault::ForeignRoute(node, plan) => world.foreign_delete(*node, plan),
             Fault::ForeignDelete(node, plan) => world.foreign_add(*node, plan),
-            Fault::Reboot(_) | Fault::Stall(_) | Fault::Clone(..) | Fault::LostNews(_) | Fault::Flush(_) => {}
+            Fault::Restart(lan) => on_lan(world, *lan, |lan| lan.silent = false),
+            Fault::Held(lan, _) => {
+                world.release_lan(*lan);
+                world.network_changed("passes on what it kept");
+            }
+            Fault::Lossy(lan, from, to, sort) => {
+                on_lan(world, *lan, |lan| _ = lan.losses.remove(&(*from, *to, *sort)));
+            }
+            Fault::Pause(node) => world.thaw(*node, false),
+            Fault::Suspend(node) => world.thaw(*node, true),
+            Fault::Reload(node, change) => {
+                let original = world.node(*node).original.clone();
+                world.resettle(*node, |config| change.take_back(config, original));
+            }
+            Fault::Rename(port) => rename(world, *port, false),
+            Fault::MoveAddress(from, to) => {
+                for port in [from, to] {
+                    let prefix = floating(world, *from);
+                    prefix.into_iter().for_each(|prefix| world.delete_address(*port, prefix));
+                }
+            }
+            Fault::Reboot(_)
+            | Fault::Stall(_)
+            | Fault::Clone(..)
+            | Fault::LostNews(_)
+            | Fault::Flush(_)
+            | Fault::Rollback(_) => {}
+        }
+    }
+}
+
+impl Change {
+    fn make(&self, config: &mut Config) {
+        match self {
+            Change::Interval(interval) => config.interval = *interval,
+            Change::Role(requestor) => config.requestor = *requestor,
+            Change::Keys(keys) => config.keys = keys.clone(),
+        }
+    }
+
+    fn take_back(&self, config: &mut Config, original: Config) {
+        match self {
+            Change::Interval(_) => config.interval = original.interval,
+            Change::Role(_) => config.requestor = original.requestor,
+            Change::Keys(_) => config.keys = original.keys,
         }
     }
 }
@@ -333,24 +294,38 @@ fn elsewhere(address: IpAddr) -> IpAddr {
     }
 }
 
-fn storm(setup: &Setup, random: &mut Random) -> Weather {
-    let interval = setup.config.interval;
-    let worst_jitter = if random.chance(0.5) { interval / 16 } else { interval * 2 };
-    Weather {
-        loss: random.fraction() * if random.chance(0.5) { 0.05 } else { 0.9 },
-        duplication: random.fraction() * 0.3,
-        delay: random.between(Duration::from_micros(50), interval / 16),
-        jitter: random.between(Duration::ZERO, worst_jitter),
-    }
+/// The machine is saved now, and is that again when the time is over.
+fn roll_back_after(world: &mut World, node: NodeNumber, duration: Duration) {
+    let saved = world.save(node);
+    world.after(duration, move |world| world.roll_back(node, saved));
 }
 
-/// A route by some other host that somebody adds while faild runs.
-fn foreign_route(t: &Targets, world: &World, random: &mut Random) -> Option<Fault> {
-    let gateway = world.address(Port { node: t.other, lan: t.lan }, Family::V4)?;
-    let third = u8::try_from(random.below(4)).unwrap_or(0);
-    let destination = IpNet::new_assert(Ipv4Addr::new(198, 51, 100, third * 64).into(), 26);
-    let interface = world.interface_name(t.port).to_owned();
-    let metric = *random.pick(&[0, 10, 100]);
-    let plan = RoutePlan { destination, gateway, interface, metric, protocol: 4 };
-    Some(Fault::ForeignRoute(t.node, plan))
+/// Gives an interface another name, or its own back.
+fn rename(world: &mut World, port: Port, away: bool) {
+    let name = world.interface_name(port).to_owned();
+    let other = match (away, name.strip_prefix("new")) {
+        (true, None) => format!("new{name}"),
+        (false, Some(own)) => own.to_owned(),
+        (true, Some(_)) | (false, None) => return,
+    };
+    world.rename_interface(port, other);
+}
+
+/// An address that floats: given to one port, and later to another.
+fn move_address(world: &mut World, from: Port, to: Port, duration: Duration) {
+    let Some(prefix) = floating(world, from) else { return };
+    world.add_address(from, prefix);
+    world.after(duration / 2, move |world| {
+        world.delete_address(from, prefix);
+        world.add_address(to, prefix);
+    });
+}
+
+/// The address that floats on the LAN of a port: one for each family.
+pub fn floating(world: &World, port: Port) -> Option<IpNet> {
+    let family = [Family::V4, Family::V6].into_iter().find(|f| world.address(port, *f).is_some())?;
+    Some(match world.address(port, family)? {
+        IpAddr::V4(v4) => prefix_of(Ipv4Addr::from(u32::from(v4) & 0xffff_0000 | 0xc8c8).into()),
+        IpAddr::V6(v6) => prefix_of(Ipv6Addr::from(u128::from(v6) >> 16 << 16 | 0xc8c8).into()),
+    })
 }

@@ -8,7 +8,7 @@
 //!       world       hosts, LANs, one clock
 //!         node        a host: its kernel, its disk, and the daemon's loop
 //!           daemon      engine and reconciler, and what one has for the other
-//!             kernel      the model kernel    network   the virtual LANs
+//!             kernel      the model kernel    network   the virtual LANs    neighbours   who is known there
 //!               queue, random
 //!
 //! uplinks     a second, small world: one host, routers, targets and groups around it, watch and reconciler in it
@@ -20,6 +20,7 @@ mod daemon;
 mod faults;
 mod judge;
 mod kernel;
+mod neighbours;
 mod network;
 mod node;
 mod queue;

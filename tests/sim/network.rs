@@ -8,8 +8,9 @@
 //!  ======+==========+==========+==   LAN 1 (interface lan1)     joined LANs are one broadcast domain
 //! ```
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::time::Duration;
 
 /// A node, by number.
@@ -58,6 +59,45 @@ pub struct Frame {
     pub payload: Box<[u8]>,
 }
 
+/// Frames that have something in common, which a switch or a firewall may drop while all others pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Sort {
+    /// To one host.
+    Unicast,
+    /// To all.
+    Broadcast,
+    /// INQ.
+    Inquiry,
+    /// ACK.
+    Acknowledgement,
+}
+
+impl Sort {
+    /// All of them.
+    pub const ALL: [Sort; 4] = [Sort::Unicast, Sort::Broadcast, Sort::Inquiry, Sort::Acknowledgement];
+
+    fn has(self, frame: &Frame) -> bool {
+        match self {
+            Sort::Unicast => !is_for_all(&frame.destination),
+            Sort::Broadcast => is_for_all(&frame.destination),
+            Sort::Inquiry => frame.is_inquiry(),
+            Sort::Acknowledgement => frame.payload.get(KIND_OFFSET) == Some(&ACKNOWLEDGEMENT),
+        }
+    }
+}
+
+impl Frame {
+    /// Whether it is an INQ.
+    pub fn is_inquiry(&self) -> bool {
+        self.payload.get(KIND_OFFSET) == Some(&INQUIRY)
+    }
+}
+
+/// Where faild-protocol(7) has the kind of a datagram, and two of its values.
+const KIND_OFFSET: usize = 3;
+const INQUIRY: u8 = 1;
+const ACKNOWLEDGEMENT: u8 = 2;
+
 /// What chance does to frames on a LAN.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Weather {
@@ -102,12 +142,19 @@ pub struct Lan {
     pub firewalls: BTreeSet<NodeNumber>,
     /// These hear only each other, the rest only the rest.
     pub split: BTreeSet<NodeNumber>,
+    /// Of what the first sends, this sort does not reach the second.
+    pub losses: BTreeSet<(NodeNumber, NodeNumber, Sort)>,
+    /// Frames are kept, so many at most, and passed on later.
+    pub holds: Option<usize>,
+    /// Those frames, and to whom they go.
+    pub held: VecDeque<(Rc<Frame>, Port)>,
 }
 
 impl Lan {
-    /// Whether frames pass from one node to another, chance aside.
+    /// Whether frames pass from one node to another at once, chance aside.
     fn passes(&self, from: NodeNumber, to: NodeNumber) -> bool {
         !self.silent
+            && self.holds.is_none()
             && !self.mute.contains(&from)
             && !self.deaf.contains(&to)
             && !self.cuts.contains(&(from, to))
@@ -140,6 +187,14 @@ impl Network {
         self.is_one(from.lan, to.lan)
             && self.lans[from.lan.index()].passes(from.node, to.node)
             && (from.lan == to.lan || self.lans[to.lan.index()].passes(from.node, to.node))
+    }
+
+    /// Whether the LANs between two ports drop this frame for its sort.
+    pub fn drops(&self, frame: &Frame, to: Port) -> bool {
+        let is_lost = |(from, receiver, sort): &(NodeNumber, NodeNumber, Sort)| {
+            (*from, *receiver) == (frame.from.node, to.node) && sort.has(frame)
+        };
+        self.lans[frame.from.lan.index()].losses.iter().any(is_lost)
     }
 
     /// Whether broadcasts from one LAN reach the other.

@@ -4,6 +4,10 @@
 //! deadlines; after the drain, and after each other input, both halves are drained to rest. What must leave the host comes
 //! out as [`Effect`]s.
 
+mod machine;
+mod operations;
+mod parts;
+
 use std::collections::{BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -11,15 +15,17 @@ use std::time::Duration;
 
 use faild::config::Config;
 use faild::engine::{self, Datagram, Engine, Memory};
-use faild::interface::{Interface, InterfaceIndex};
-use faild::reconcile::{self, Operation, Reconciler, Route, Settings};
+use faild::interface::InterfaceIndex;
+use faild::reconcile::{self, Reconciler, Route, Settings};
 use faild::time::Instant;
-use log::Level;
 
 use crate::daemon::{Daemon, Feedback};
-use crate::kernel::{Applied, Blueprint, Kernel, News};
-use crate::network::{Frame, LanNumber, NodeNumber, Port};
+use crate::kernel::{Blueprint, Kernel, News};
+use crate::network::{LanNumber, NodeNumber};
 use crate::random::Random;
+use machine::Machine;
+pub use machine::Saved;
+pub use parts::{Arrival, Counters, Effect, PortState};
 
 /// Datagrams that an interface's socket holds: 4 MiB of receive buffer at 2 KiB of kernel memory each.
 const RECEIVE_BUFFER: usize = 2048;
@@ -42,6 +48,8 @@ pub struct Node {
     pub number: NodeNumber,
     /// The daemon's settings.
     pub config: Config,
+    /// What they were at the beginning.
+    pub original: Config,
     /// What it boots into.
     pub blueprint: Blueprint,
     /// What survives everything but the loss of the disk.
@@ -73,76 +81,14 @@ pub struct Node {
     inbox: VecDeque<Arrival>,
     /// When the daemon last read packets.
     last_read: Instant,
-    /// Until then it rests; news of the kernel and deadlines end that.
-    pub rests_until: Instant,
+    /// Until then it rests, by its own clock; news of the kernel and deadlines end that.
+    rests_until: Instant,
+    machine: Machine,
     overflown: BTreeSet<LanNumber>,
     news: VecDeque<News>,
     answers: VecDeque<(InterfaceIndex, IpAddr)>,
     /// For delays and seeds of this host.
     pub random: Random,
-}
-
-/// An interface as the network sees it; follows the kernel.
-#[derive(Debug, Clone, Default)]
-pub struct PortState {
-    /// Its number, while it exists.
-    pub index: Option<InterfaceIndex>,
-    /// Up and with carrier.
-    pub running: bool,
-    /// Its addresses, as far as they can be used.
-    pub addresses: Vec<IpAddr>,
-    /// The cable, as long as the interface exists or not.
-    pub unplugged: bool,
-}
-
-/// A datagram in a receive buffer.
-pub struct Arrival {
-    /// The frame.
-    pub frame: Rc<Frame>,
-    /// The LAN that it came by.
-    pub lan: LanNumber,
-    /// When.
-    pub at: Instant,
-}
-
-/// What a host did since the simulation began.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Counters {
-    /// Datagrams sent.
-    pub sent: u64,
-    /// Datagrams received by the daemon.
-    pub received: u64,
-    /// Kernel operations asked for.
-    pub operations: u64,
-    /// Overlays laid.
-    pub laid: u64,
-    /// Wake-ups of the daemon.
-    pub wakes: u64,
-}
-
-/// What a wake-up of the daemon does to the world.
-pub enum Effect {
-    /// A datagram to send.
-    Send(engine::Transmit),
-    /// An ARP or neighbour request.
-    Solicit {
-        /// By this interface.
-        interface: InterfaceIndex,
-        /// For this address.
-        target: IpAddr,
-    },
-    /// A datagram was read by the daemon.
-    Heard(Port, IpAddr, LanNumber),
-    /// A kernel operation was asked for.
-    Applied(Box<Applied>),
-    /// The plan changed.
-    PlanChanged,
-    /// Something was logged.
-    Notice(Level, String),
-    /// The daemon was killed amid its operations.
-    Died,
-    /// The core does not come to rest.
-    Restless,
 }
 
 impl Node {
@@ -152,6 +98,7 @@ impl Node {
         let ports = vec![PortState::default(); blueprint.interfaces.len()];
         let mut node = Self {
             number,
+            original: config.clone(),
             config,
             blueprint,
             memory: Memory::default(),
@@ -170,6 +117,7 @@ impl Node {
             inbox: VecDeque::new(),
             last_read: Instant::default(),
             rests_until: Instant::default(),
+            machine: Machine::default(),
             overflown: BTreeSet::new(),
             news: VecDeque::new(),
             answers: VecDeque::new(),
@@ -177,24 +125,6 @@ impl Node {
         };
         node.refresh_ports();
         node
-    }
-
-    /// Follows the kernel: which ports exist, run and bear which addresses.
-    pub fn refresh_ports(&mut self) {
-        for (plan, port) in self.blueprint.interfaces.iter().zip(&mut self.ports) {
-            let interface = self.kernel.interface(&plan.name);
-            port.index = interface.map(|i| i.index);
-            port.running = interface.is_some_and(Interface::is_running);
-            port.addresses.clear();
-            let usable = interface.into_iter().flat_map(|i| &i.addresses).filter(|a| !a.tentative);
-            port.addresses.extend(usable.map(|a| a.address()));
-        }
-    }
-
-    /// The LAN behind an interface.
-    pub fn lan_of(&self, interface: InterfaceIndex) -> Option<LanNumber> {
-        let at = self.ports.iter().position(|p| p.index == Some(interface))?;
-        u8::try_from(at).ok().map(LanNumber)
     }
 
     /// Starts the daemon.
@@ -208,6 +138,7 @@ impl Node {
         self.daemon =
             Some(Daemon { engine, reconciler, plan_changed: true, feedback, interfaces, next_look: now });
         self.shadow.clear();
+        self.forget_drops();
         self.settle(now, effects);
     }
 
@@ -267,6 +198,7 @@ impl Node {
         let moods = self.kernel.moods;
         self.kernel = Kernel::boot(&self.blueprint, self.random.fork());
         self.kernel.moods = moods;
+        self.ports.iter_mut().for_each(|port| port.neighbours.clear());
         for (plan, _) in self.blueprint.interfaces.iter().zip(&self.ports).filter(|(_, p)| p.unplugged) {
             self.kernel.set_carrier(&plan.name, false);
         }
@@ -277,7 +209,9 @@ impl Node {
         if self.daemon.is_none() {
             return;
         }
-        if self.inbox.len() < RECEIVE_BUFFER {
+        if self.is_frozen() {
+            self.keep_in_ring(arrival);
+        } else if self.inbox.len() < RECEIVE_BUFFER {
             self.inbox.push_back(arrival);
         } else {
             self.overflown.insert(arrival.lan);
@@ -318,7 +252,7 @@ impl Node {
 
     /// The daemon wakes up and does all there is to do.
     pub fn wake(&mut self, now: Instant, effects: &mut Vec<Effect>) {
-        if self.daemon.is_none() || self.stalled_until.is_some_and(|until| until > now) {
+        if self.daemon.is_none() {
             return;
         }
         self.counters.wakes += 1;
@@ -347,7 +281,9 @@ impl Node {
             let Some(interface) = self.ports[arrival.lan.index()].index else { continue };
             let frame = &*arrival.frame;
             self.counters.received += 1;
-            effects.push(Effect::Heard(frame.from, frame.source, arrival.lan));
+            let heard = effects.len();
+            let (frame_read, lan) = (Rc::clone(&arrival.frame), arrival.lan);
+            effects.push(Effect::Heard { frame: frame_read, lan, dropped: None });
             let datagram = Datagram {
                 interface,
                 source: frame.source,
@@ -357,6 +293,10 @@ impl Node {
                 payload: &frame.payload,
             };
             self.hand_in(effects, now, engine::Input::Datagram(datagram));
+            let dropped = self.newest_drop();
+            if dropped.is_some() {
+                effects[heard] = Effect::Heard { frame: arrival.frame, lan, dropped };
+            }
         }
         self.settle(now, effects);
         while let Some((interface, address)) = self.answers.pop_front() {
@@ -441,51 +381,5 @@ impl Node {
             }
         }
         effects.push(Effect::Restless);
-    }
-}
-
-impl Node {
-    /// The kernel carries out a batch; the daemon may die amid it.
-    fn carry_out(&mut self, operations: Vec<Operation>, effects: &mut Vec<Effect>) {
-        let mut results = Vec::with_capacity(operations.len());
-        for operation in operations {
-            if self.daemon.is_none() {
-                return;
-            }
-            if self.config.dry_run {
-                self.imagine(&operation);
-                results.push((operation, Ok(())));
-                continue;
-            }
-            self.counters.operations += 1;
-            let applied = self.kernel.apply(operation);
-            results.push((applied.operation.clone(), applied.result.clone()));
-            effects.push(Effect::Applied(Box::new(applied)));
-            if let Some(left) = &mut self.dies_after {
-                *left = left.saturating_sub(1);
-                if *left == 0 {
-                    self.dies_after = None;
-                    self.kill();
-                    effects.push(Effect::Died);
-                }
-            }
-        }
-        if let Some(daemon) = &mut self.daemon {
-            daemon.feedback.push_back(Feedback::Reconcile(reconcile::Input::Results(results)));
-        }
-    }
-}
-
-impl Node {
-    /// A dry run remembers what it would have done.
-    fn imagine(&mut self, operation: &Operation) {
-        match operation {
-            Operation::AddRoute { route, .. } => self.shadow.push(route.clone()),
-            Operation::DeleteRoute(route) => self.shadow.retain(|r| !r.is_same(route)),
-            Operation::AddAddress { .. }
-            | Operation::DeleteAddress { .. }
-            | Operation::SetUp(_)
-            | Operation::DeleteNeighbour { .. } => {}
-        }
     }
 }

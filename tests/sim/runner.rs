@@ -73,7 +73,8 @@ pub fn run_as(seed: u64, traced: bool, theme: Option<Theme>) -> Result<Stats, Fa
 fn tell_states(simulation: &Simulation) {
     let world = &simulation.world;
     for node in world.nodes.iter().filter(|_| simulation.setup().traced) {
-        let state = node.daemon.as_ref().map(|daemon| daemon.engine.snapshot(world.now).to_string());
+        let clock = node.clock(world.now);
+        let state = node.daemon.as_ref().map(|daemon| daemon.engine.snapshot(clock).to_string());
         eprintln!("{} {} {}", world.now, node.number, state.as_deref().unwrap_or("no daemon"));
     }
 }
@@ -132,7 +133,7 @@ fn draw_setup(random: &mut Random) -> Setup {
         families: random.pick(&families).clone(),
         weather,
         config,
-        responders: (1..nodes).filter(|_| random.chance(0.2)).collect(),
+        responders: (1..nodes).filter(|_| random.chance(0.45)).collect(),
         routes: random.chance(0.7),
         ..Setup::default()
     }

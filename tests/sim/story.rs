@@ -231,6 +231,19 @@ impl Story {
         self.expect(by == Some(lan), format_args!("{node} to {destination}: {choice:?}"))
     }
 
+    /// The first has an answer of the second on the LAN that is no older than so many slots.
+    pub fn hears(&mut self, from: NodeNumber, to: NodeNumber, lan: LanNumber, slots: f64) -> &mut Self {
+        let host = self.world().node(from);
+        let other = self.world().node(to).memory.node;
+        let name = self.world().interface_name(Port { node: from, lan });
+        let snapshot = host.daemon.as_ref().map(|d| d.engine.snapshot(host.clock(self.world().now)));
+        let peers = snapshot.into_iter().flat_map(|s| s.peers).filter(|p| Some(p.node) == other);
+        let heard = peers.flat_map(|p| p.paths).filter(|p| p.interface == name).filter_map(|p| p.heard).min();
+        let longest = self.simulation.setup().config.interval.mul_f64(slots);
+        let is_heard = heard.is_some_and(|heard| heard <= longest);
+        self.expect(is_heard, format_args!("{from} heard {to} on {lan:?} {heard:?} ago"))
+    }
+
     /// Some host said this (part of a line of its log) since the log began.
     pub fn said(&mut self, node: NodeNumber, words: &str) -> &mut Self {
         let count = self.count_said(node, words);

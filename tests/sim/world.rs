@@ -3,6 +3,8 @@
 mod datagrams;
 mod deeds;
 mod event_log;
+mod machines;
+mod neighbours;
 mod setup;
 
 use std::collections::BTreeMap;
@@ -11,6 +13,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use faild::engine::Dropped;
 use faild::interface::{Family, is_link_local};
 use faild::reconcile::{Operation, PROTOCOL};
 use faild::time::Instant;
@@ -19,11 +22,12 @@ use log::Level;
 
 use crate::kernel::{Applied, News, RoutePlan};
 use crate::network::{Frame, LanNumber, Network, NodeNumber, Port};
-use crate::node::{Effect, Node};
+use crate::node::{Effect, Node, PortState};
 use crate::queue::Queue;
 use crate::random::Random;
 pub use event_log::EventLog;
 use event_log::Short;
+use neighbours::Request;
 pub use setup::Setup;
 use setup::host;
 
@@ -43,10 +47,10 @@ pub enum Happening {
     Heard {
         /// The reader.
         by: Port,
-        /// The sender.
-        from: Port,
-        /// The family of the packet.
-        family: Family,
+        /// What it read.
+        frame: Rc<Frame>,
+        /// Why the daemon dropped it, if it did.
+        dropped: Option<Dropped>,
     },
     /// A node asked its kernel for something.
     Applied(NodeNumber, Box<Applied>),
@@ -71,7 +75,9 @@ enum Event {
     Wake(NodeNumber),
     Timer(NodeNumber),
     News(NodeNumber, News),
-    Answer(NodeNumber, faild::interface::InterfaceIndex, IpAddr),
+    Asked(Request, Port),
+    Answered(Request, Port),
+    AskAgain(Port, IpAddr, IpAddr, u64),
     Do(Deed),
 }
 
@@ -178,11 +184,9 @@ impl World {
                 self.nodes[number.index()].notify(item);
                 self.plan_wake(number, at);
             }
-            Event::Answer(number, interface, address) => {
-                self.nodes[number.index()].answer(interface, address);
-                let rests_until = self.node(number).rests_until;
-                self.plan_wake(number, rests_until);
-            }
+            Event::Asked(request, owner) => self.on_asked(request, owner),
+            Event::Answered(request, owner) => self.on_answered(request, owner),
+            Event::AskAgain(asker, source, target, series) => self.ask_again(asker, source, target, series),
             Event::Do(deed) => deed(self),
         }
         true
@@ -200,9 +204,10 @@ impl World {
         }
     }
 
-    /// Whether an interface exists, is up and has carrier.
+    /// Whether an interface exists, is up and has carrier, and its host does not sleep.
     pub fn is_running(&self, port: Port) -> bool {
-        self.node(port.node).ports[port.lan.index()].running
+        let node = self.node(port.node);
+        node.ports[port.lan.index()].running && !node.is_frozen()
     }
 
     // Hosts
@@ -219,13 +224,18 @@ impl World {
     }
 
     fn wake(&mut self, number: NodeNumber) {
-        self.with_effects(number, |node, now, effects| node.wake(now, effects));
+        let node = self.node(number);
+        if !node.is_frozen() && node.stalled_until.is_none_or(|until| until <= self.now) {
+            self.with_effects(number, Node::wake);
+        }
     }
 
-    /// Lets a node do something, then sees to all that follows from it.
+    /// Lets a node do something by its own clock, then sees to all that follows from it.
     fn with_effects(&mut self, number: NodeNumber, act: impl FnOnce(&mut Node, Instant, &mut Vec<Effect>)) {
         let mut effects = std::mem::take(&mut self.effects);
-        act(&mut self.nodes[number.index()], self.now, &mut effects);
+        let node = &mut self.nodes[number.index()];
+        let clock = node.clock(self.now);
+        act(node, clock, &mut effects);
         let has_operations = effects.iter().any(|e| matches!(e, Effect::Applied(_)));
         if has_operations {
             self.follow_kernel(number);
@@ -240,10 +250,12 @@ impl World {
     fn on_effect(&mut self, number: NodeNumber, effect: Effect) {
         match effect {
             Effect::Send(transmit) => self.transmit(number, transmit),
-            Effect::Solicit { interface, target } => self.solicit(number, interface, target),
-            Effect::Heard(from, source, lan) => {
+            Effect::Solicit { interface, source, target } => {
+                self.solicit(number, interface, source, target);
+            }
+            Effect::Heard { frame, lan, dropped } => {
                 let by = Port { node: number, lan };
-                self.happened(Happening::Heard { by, from, family: Family::of(&source) });
+                self.happened(Happening::Heard { by, frame, dropped });
             }
             Effect::Applied(applied) => self.on_applied(number, applied),
             Effect::PlanChanged => self.note(format_args!("{number} plan changed")),
@@ -268,6 +280,7 @@ impl World {
     fn set_timer(&mut self, number: NodeNumber) {
         let node = &mut self.nodes[number.index()];
         let Some(deadline) = node.deadline() else { return };
+        let deadline = node.world_time(deadline);
         let wanted = deadline.max(self.now).max(node.stalled_until.unwrap_or(self.now));
         if node.timer.is_none_or(|set| wanted < set) {
             node.timer = Some(wanted);
@@ -289,9 +302,17 @@ impl World {
     /// After any change of a kernel: who owns which address, and the news for the daemon.
     fn follow_kernel(&mut self, number: NodeNumber) {
         let node = &mut self.nodes[number.index()];
-        let before = node.ports.clone();
+        let state = |port: &PortState| (port.index, port.running, port.addresses.clone());
+        let before: Vec<_> = node.ports.iter().map(state).collect();
         node.refresh_ports();
-        let changed = before.iter().zip(&node.ports).any(|(b, a)| b.addresses != a.addresses);
+        let mut changed = false;
+        for ((index, running, addresses), port) in before.iter().zip(&mut node.ports) {
+            changed |= *addresses != port.addresses;
+            // A kernel forgets whom it knew behind a port that lost its carrier, or went.
+            if (*index, *running) != (port.index, port.running) {
+                port.neighbours.clear();
+            }
+        }
         let news = node.kernel.news();
         if changed {
             self.learn_owner(number);

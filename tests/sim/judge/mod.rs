@@ -4,9 +4,11 @@
 //! Some promises hold only once the dust has settled. The judge therefore keeps, for each way between two hosts,
 //! since when it has been as it is, and for each host, when something last was done to it.
 
+mod ends;
 mod losses;
 mod promises;
 mod records;
+mod ways;
 
 use std::fmt;
 use std::time::Duration;
@@ -15,6 +17,7 @@ use faild::time::Instant;
 
 use crate::network::NodeNumber;
 use crate::world::{Happening, World};
+use ends::Ends;
 pub use promises::is_overlaid;
 use records::Records;
 
@@ -39,6 +42,7 @@ impl fmt::Display for Violation {
 #[derive(Debug)]
 pub struct Judge {
     records: Records,
+    ends: Ends,
     next_inspection: Instant,
     /// How often settled promises are looked at.
     pace: Duration,
@@ -48,13 +52,17 @@ impl Judge {
     /// A judge for this world, which has just begun.
     pub fn new(world: &World) -> Self {
         let shortest = world.nodes.iter().map(|n| n.config.interval).min().unwrap_or(Duration::from_secs(1));
-        Self { records: Records::new(world), next_inspection: world.now, pace: shortest / 4 }
+        let (records, ends) = (Records::new(world), Ends::default());
+        Self { records, ends, next_inspection: world.now, pace: shortest / 4 }
     }
 
     /// Takes in what happened since the last time, and looks whether all promises are kept.
     pub fn watch(&mut self, world: &mut World) -> Result<(), Violation> {
         for happening in std::mem::take(&mut world.happenings) {
             self.records.take_in(world, &happening);
+            if let Happening::Heard { by, frame, dropped } = &happening {
+                self.ends.note_read(world.now, *by, frame, *dropped);
+            }
             self.judge(world, &happening)?;
             self.records.note_deed(world, &happening);
         }
@@ -90,7 +98,9 @@ impl Judge {
         promises::packets_are_bounded(&mut self.records, world)?;
         promises::memory_is_bounded(world)?;
         promises::working_way_means_traffic(&self.records, world)?;
-        promises::both_ends_agree(&mut self.records, world)
+        promises::both_ends_agree(&mut self.records, world)?;
+        self.ends.refusals_end(&self.records, world)?;
+        self.ends.two_ends_agree(&self.records, world)
     }
 
     /// Whether everything is home and nothing is left over; says what is not.

@@ -9,7 +9,8 @@ use faild::reconcile::{Operation, PROTOCOL, Place, Route};
 use log::Level;
 
 use super::Violation;
-use super::records::{ALLOWANCE, Rate, Records, Way, all_ways, way_of};
+use super::records::{ALLOWANCE, Rate, Records};
+use super::ways::{Way, all_ways, way_of};
 use crate::kernel::{Applied, RoutePlan, is_same};
 use crate::network::{NodeNumber, Port};
 use crate::traffic::{self, Fate};
@@ -123,7 +124,7 @@ pub fn overlays_have_proof(
     }
     let is_fresh = |by: Port, from: NodeNumber| {
         let heard = records.heard.get(&(by, from, way.family));
-        heard.is_some_and(|at| world.now.since(*at) <= window)
+        heard.is_some_and(|at| world.node(by.node).clock(world.now).since(*at) <= window)
     };
     let is_there = world.owner(lan, &via).is_some();
     let was_there = shown(lan).is_some_and(|(_, at)| world.now.since(*at) <= window);
@@ -330,7 +331,7 @@ fn every_pair_talks(records: &Records, world: &World) -> Result<(), Violation> {
     Ok(())
 }
 
-fn require(
+pub fn require(
     is_kept: bool,
     node: NodeNumber,
     promise: &'static str,

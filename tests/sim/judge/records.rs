@@ -5,7 +5,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use faild::engine::Verdict;
 use faild::interface::Family;
 use faild::reconcile::{Operation, PROTOCOL, Route};
 use faild::time::Instant;
@@ -13,40 +12,11 @@ use faild::wire::NodeId;
 use ipnet::IpNet;
 
 use super::losses::Losses;
+use super::ways::{Truth, Way, all_ways, planned_ways, way_of};
 use crate::kernel::RoutePlan;
 use crate::network::{LanNumber, NodeNumber, Port};
 use crate::node::Node;
-use crate::traffic;
 use crate::world::{Happening, World};
-
-/// A way between two hosts, the one with the lower number first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Way {
-    /// One end.
-    pub one: NodeNumber,
-    /// The other.
-    pub other: NodeNumber,
-    /// The family.
-    pub family: Family,
-    /// The LAN.
-    pub lan: LanNumber,
-}
-
-/// What is really true of a way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Truth {
-    /// Packets pass both ways.
-    Works,
-    /// Some do, or late: faild may call it up or down.
-    Doubtful,
-    /// They would, but not to the address that was configured: an end bears another.
-    Renumbered,
-    /// In one direction at least, none does.
-    Dead,
-}
-
-/// Losses above this make a way doubtful.
-const TOLERABLE_LOSS: f64 = 0.06;
 
 /// Time that a host gets after something was done to it, at least: the reconciler's slow timer is 5 s.
 const QUIET_AFTER_DISTURBANCE: Duration = Duration::from_secs(7);
@@ -62,7 +32,7 @@ pub const ALLOWANCE: Duration = Duration::from_millis(30);
 pub struct Records {
     /// What each way is, and since when.
     pub ways: BTreeMap<Way, (Truth, Instant)>,
-    /// When a daemon last read a packet of another on a LAN.
+    /// When a daemon last read a packet of another on a LAN, by the reader's own clock.
     pub heard: BTreeMap<(Port, NodeNumber, Family), Instant>,
     /// Ways on which both daemons heard each other since they began, and under the ids that they bear; only their addresses
     /// can be known as proven (rule 4), unless a key vouches for them.
@@ -143,9 +113,14 @@ impl Records {
     /// Takes in what is true; before it is judged.
     pub fn take_in(&mut self, world: &World, happening: &Happening) {
         match happening {
-            Happening::Heard { by, from, family } => self.note_heard(world, *by, *from, *family),
+            Happening::Heard { by, frame, .. } => {
+                self.note_heard(world, *by, frame.from, Family::of(&frame.source));
+            }
             Happening::Disturbed(node) => {
                 self.disturbed[node.index()] = world.now;
+                // After a rollback, or under another name, it uses what stands.
+                let standing = world.node(*node).kernel.own_routes();
+                self.used[node.index()].extend(standing.filter_map(|r| way_of(world, *node, r)));
                 self.note_ids(world);
                 self.losses[node.index()].look(world.now, world.node(*node));
             }
@@ -184,14 +159,16 @@ impl Records {
     }
 
     fn note_heard(&mut self, world: &World, by: Port, from: Port, family: Family) {
-        self.heard.insert((by, from.node, family), world.now);
+        self.heard.insert((by, from.node, family), world.node(by.node).clock(world.now));
         let interface = world.node(from.node).kernel.interface(world.interface_name(from));
         for address in interface.iter().flat_map(|i| &i.addresses) {
             self.shown.insert((by.node, by.lan, address.address()), (from, world.now));
         }
         let back = Port { node: from.node, lan: by.lan };
         let since = self.ids[by.node.index()].1.max(self.ids[from.node.index()].1);
-        let is_mutual = self.heard.get(&(back, by.node, family)).is_some_and(|at| *at >= since);
+        let other = world.node(from.node);
+        let heard_back = self.heard.get(&(back, by.node, family));
+        let is_mutual = heard_back.is_some_and(|at| other.world_time(*at) >= since);
         if by.node != from.node && is_mutual {
             self.met.insert(Way::between(by.node, from.node, family, by.lan));
         }
@@ -275,6 +252,7 @@ impl Records {
         let quiet = QUIET_AFTER_DISTURBANCE.max(host.config.interval * slots);
         let moods = host.kernel.moods;
         host.daemon.is_some()
+            && !host.is_frozen()
             && host.stalled_until.is_none_or(|until| until <= world.now)
             && moods.refusal + moods.lost_result + moods.lost_notification == 0.0
             && world.now.since(self.disturbed[node.index()]) > quiet
@@ -306,78 +284,4 @@ impl Records {
         ways.iter().all(|(_, since)| world.now.since(*since) > long)
             && ways.iter().any(|(truth, _)| *truth == Truth::Works)
     }
-}
-
-impl Way {
-    /// The way between two hosts.
-    pub fn between(a: NodeNumber, b: NodeNumber, family: Family, lan: LanNumber) -> Self {
-        Self { one: a.min(b), other: a.max(b), family, lan }
-    }
-
-    /// The longer of the two intervals and the greater of the two limits.
-    pub fn terms(&self, world: &World) -> (Duration, u32) {
-        let (one, other) = (&world.node(self.one).config, &world.node(self.other).config);
-        (one.interval.max(other.interval), one.missed.max(other.missed).get())
-    }
-
-    /// Both ends, each seen from the other: (from, to).
-    pub fn directions(&self) -> [(Port, Port); 2] {
-        let one = Port { node: self.one, lan: self.lan };
-        let other = Port { node: self.other, lan: self.lan };
-        [(one, other), (other, one)]
-    }
-
-    fn truth(&self, world: &World) -> Truth {
-        let works = self.directions().iter().all(|(from, to)| {
-            world.address(*to, self.family).is_some_and(|a| traffic::way_works(world, *from, *to, &a))
-        });
-        let lan = &world.network.lans[self.lan.index()];
-        let (interval, _) = self.terms(world);
-        let is_doubtful = lan.weather.loss > TOLERABLE_LOSS
-            || lan.filters_broadcast
-            || lan.firewalls.contains(&self.one)
-            || lan.firewalls.contains(&self.other)
-            || lan.weather.delay + lan.weather.jitter > interval / 8
-            || !world.network.joined.is_empty();
-        let [(one, other), _] = self.directions();
-        match (works, is_doubtful) {
-            (false, _) if traffic::frames_pass(world, one, other) => Truth::Renumbered,
-            (false, _) => Truth::Dead,
-            (true, true) => Truth::Doubtful,
-            (true, false) => Truth::Works,
-        }
-    }
-}
-
-/// All ways of a world.
-pub fn all_ways(world: &World) -> Vec<Way> {
-    let mut ways = Vec::new();
-    for one in world.numbers() {
-        for other in world.numbers().into_iter().filter(|other| one < *other) {
-            for lan in world.network.numbers() {
-                for family in [Family::V4, Family::V6] {
-                    if world.address(Port { node: one, lan }, family).is_some() {
-                        ways.push(Way { one, other, family, lan });
-                    }
-                }
-            }
-        }
-    }
-    ways
-}
-
-/// The ways that a host means its traffic to go by.
-fn planned_ways(world: &World, node: NodeNumber) -> impl Iterator<Item = (String, IpAddr)> {
-    let subjects = world.node(node).daemon.iter().flat_map(|daemon| &daemon.engine.plan().subjects);
-    subjects.filter_map(|(_, verdict)| match verdict {
-        Verdict::Detour(way) => Some((way.interface.clone(), way.via)),
-        Verdict::Home | Verdict::Undecided => None,
-    })
-}
-
-/// The interface and next hop of an overlay.
-pub fn way_of(world: &World, node: NodeNumber, route: &Route) -> Option<(String, IpAddr)> {
-    let leg = route.legs.first()?;
-    let interface = world.node(node).kernel.interface_at(leg.interface)?;
-    Some((interface.name.clone(), leg.gateway?))
 }

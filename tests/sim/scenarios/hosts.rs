@@ -183,3 +183,38 @@ fn responders_move_with_the_requestor() {
     story.talk(X, Y, A).talk(X, Z, A).talk(Y, Z, B);
     story.ends(Fault::Silence(A)).all_home_within(30.0);
 }
+
+/// A responder to which a peer came back on one LAN only knows all the same when it dies.
+#[test]
+fn a_responder_notices_a_death_while_a_lan_stays_dead() {
+    let mut story = Story::of(2).responders(&[Y]).begin();
+    story.strikes(Fault::Silence(A)).strikes(Fault::Silence(B)).pass(10.0);
+    let before = story.count_said(Y, "peer-absent");
+    story.ends(Fault::Silence(A)).pass(15.0).strikes(Fault::Kill(X)).pass(150.0);
+    let said = story.count_said(Y, "peer-absent");
+    story.expect(before == 1 && said == 2, format_args!("absent {before}, then {said} times"));
+}
+
+/// A virtual machine that is what it was minutes ago: all that it counts is behind what its peers hold.
+#[test]
+fn a_machine_that_was_rolled_back_is_heard_at_once() {
+    for responders in [&[][..], &[X], &[Y]] {
+        for seconds in [1, 20, 120] {
+            let mut story = Story::of(2).responders(responders).begin();
+            let fault = Fault::Mute(crate::network::Port { node: X, lan: A });
+            story.act(|world| {
+                let saved = world.save(Y);
+                world.after(Duration::from_secs(seconds), move |world| world.roll_back(Y, saved));
+            });
+            // Much is reported meanwhile.
+            for _ in 0..seconds.min(20) {
+                story.strikes(fault.clone()).pass(2.5).ends(fault.clone()).pass(2.5);
+            }
+            story.at(seconds * 1000).pass(4.0);
+            for _ in 0..10 {
+                story.pass(1.0).hears(X, Y, B, 2.0).hears(Y, X, B, 2.0);
+            }
+            story.all_home_within(5.0 * 600.0);
+        }
+    }
+}

@@ -191,3 +191,34 @@ fn thousand_answers_are_spread() {
     }
     story.expect(worst < 40, format_args!("{worst} packets within 0.2 ms"));
 }
+
+/// Broadcasts are filtered when a LAN heals, as switches do after a loop: unicast finds it.
+#[test]
+fn a_lan_that_heals_without_broadcasts_is_found() {
+    for responders in [&[][..], &[X], &[Y]] {
+        let mut story = Story::of(2).responders(responders).begin();
+        story.strikes(Fault::Silence(A)).pass(10.0).both_moved(X, Y, A);
+        story.strikes(Fault::StormControl(A)).ends(Fault::Silence(A)).all_home_within(60.0);
+    }
+}
+
+/// What a requestor has to say is lost on its way to a responder for as long as it says it, broadcasts are not: the
+/// responder hears of it afterwards.
+#[test]
+fn news_that_were_lost_come_later() {
+    for (requestor, responder) in [(X, Y), (Y, X)] {
+        let mut story = Story::of(2).responders(&[responder]).begin();
+        let lossy = Fault::Lossy(A, requestor, responder, crate::network::Sort::Unicast);
+        story.strikes(Fault::Silence(A)).pass(10.0).both_moved(X, Y, A);
+        story.ends(Fault::Silence(A)).strikes(lossy.clone()).strikes(Fault::Lossy(
+            B,
+            requestor,
+            responder,
+            crate::network::Sort::Unicast,
+        ));
+        story.pass(20.0).ends(lossy);
+        story
+            .ends(Fault::Lossy(B, requestor, responder, crate::network::Sort::Unicast))
+            .all_home_within(60.0);
+    }
+}

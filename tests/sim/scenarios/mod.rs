@@ -5,5 +5,6 @@ mod hosts;
 mod interfaces;
 mod lans;
 mod offline;
+mod old_frames;
 mod reload;
 mod strangers;

@@ -7,7 +7,7 @@ use faild::config::Config;
 
 use crate::faults::Fault;
 use crate::random::Random;
-use crate::story::{A, Story, X, Y, Z};
+use crate::story::{A, B, Story, X, Y, Z};
 
 /// Any numbers that hosts can have.
 fn draw(random: &mut Random, config: &mut Config) {
@@ -77,5 +77,41 @@ fn a_lan_leaves_and_returns() {
         story.pass(20.0).nothing_moved();
         story.strikes(Fault::Silence(A)).pass(10.0).both_moved(X, Y, A).talk(X, Y, A);
         story.ends(Fault::Silence(A)).all_home_within(60.0);
+    }
+}
+
+/// A requestor asks fast for a while and slowly again, and a responder hears none of it: it hears the next INQ.
+#[test]
+fn fast_and_slow_again_while_unheard() {
+    let mut story = Story::of(2).responders(&[Y]).begin();
+    story.strikes(Fault::Silence(A)).pass(10.0).both_moved(X, Y, A).strikes(Fault::Silence(B)).pass(10.0);
+    story.act(|world| world.resettle(X, |config| config.interval = Duration::from_millis(10))).pass(100.0);
+    story.act(|world| world.resettle(X, |config| config.interval = Duration::from_millis(200))).pass(5.0);
+    story.ends(Fault::Silence(A)).pass(8.0).hears(X, Y, A, 2.0).hears(Y, X, A, 2.0);
+    story.ends(Fault::Silence(B)).all_home_within(100.0);
+}
+
+/// Only one host has new keys: it is left alone, and comes back with them.
+#[test]
+fn keys_on_one_side_only() {
+    use faild::config::{Key, KeyRing};
+    let ring = || KeyRing { keys: vec![Key { id: 3, secret: b"sixteen bytes and more".to_vec() }] };
+    let mut story = Story::of(3).begin();
+    story.act(|world| world.resettle(Y, |config| config.keys = ring())).pass(30.0).nothing_moved();
+    for node in [X, Z] {
+        story.act(|world| world.resettle(node, |config| config.keys = ring())).pass(10.0).nothing_moved();
+    }
+    story.all_home_within(60.0);
+}
+
+/// An interface gets another name, and its own back: one address is in one place.
+#[test]
+fn an_interface_is_renamed_and_back() {
+    for seed in 1..=5 {
+        let mut story = Story::of(2).seed(seed).begin();
+        let rename = Fault::Rename(crate::network::Port { node: Y, lan: A });
+        story.strikes(rename.clone()).pass(15.0).ends(rename).all_home_within(60.0);
+        story.strikes(Fault::Silence(A)).after(2.75).both_moved(X, Y, A).ends(Fault::Silence(A));
+        story.all_home_within(60.0);
     }
 }

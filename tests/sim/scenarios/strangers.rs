@@ -100,3 +100,18 @@ fn joined_lans_are_noticed() {
     story.strikes(Fault::Join(A, B)).pass(60.0).nothing_moved().said(X, "joined");
     story.ends(Fault::Join(A, B)).pass(60.0).nothing_moved();
 }
+
+/// Rule 4: an address that has moved to another host fails over with it, although its former host could say so on one
+/// LAN only, for its own path on the other is dead.
+#[test]
+fn an_address_that_moved_away_from_a_dead_path_fails_over() {
+    let (there, here) = (Port { node: Y, lan: A }, Port { node: Z, lan: A });
+    let mut story = Story::of(3).begin();
+    let floats = crate::faults::floating(story.world(), there).expect("an address floats");
+    story.act(|world| world.add_address(there, floats)).pass(20.0);
+    story.strikes(Fault::Mute(there)).strikes(Fault::Deaf(there)).pass(10.0).both_moved(X, Y, A);
+    story.act(|world| world.delete_address(there, floats)).act(|world| world.add_address(here, floats));
+    story.pass(40.0).strikes(Fault::Mute(here)).strikes(Fault::Deaf(here)).pass(10.0).both_moved(X, Z, A);
+    let is_moved = is_overlaid(story.world(), X, &floats.addr());
+    story.expect(is_moved, format_args!("the address that moved to another host is not failed over"));
+}

@@ -1,13 +1,12 @@
-//! How datagrams and neighbour requests go from host to host.
+//! How datagrams go from host to host.
 
-use std::net::IpAddr;
 use std::rc::Rc;
+use std::time::Duration;
 
 use faild::engine::Transmit;
-use faild::interface::InterfaceIndex;
 
 use super::{Event, World};
-use crate::network::{Frame, NodeNumber, Port, is_for_all};
+use crate::network::{Frame, LanNumber, NodeNumber, Port, is_for_all};
 use crate::node::Arrival;
 
 impl World {
@@ -17,16 +16,17 @@ impl World {
         if !port.running || !(is_for_all(&frame.destination) || port.addresses.contains(&frame.destination)) {
             return;
         }
-        node.receive(Arrival { frame, lan: to.lan, at: self.now });
-        let rests_until = node.rests_until;
-        self.plan_wake(to.node, rests_until);
+        let at = node.clock(self.now);
+        node.receive(Arrival { frame, lan: to.lan, at });
+        let rested = node.rested();
+        self.plan_wake(to.node, rested);
     }
 
     pub fn transmit(&mut self, from: NodeNumber, transmit: Transmit) {
         let node = &mut self.nodes[from.index()];
         let Some(lan) = node.lan_of(transmit.interface) else { return };
         let port = &node.ports[lan.index()];
-        if !port.running || !port.addresses.contains(&transmit.source) {
+        if !port.running || !port.addresses.contains(&transmit.source) || node.is_frozen() {
             return;
         }
         node.counters.sent += 1;
@@ -40,8 +40,8 @@ impl World {
         });
         if is_for_all(&frame.destination) {
             self.flood(&frame);
-        } else if let Some(to) = self.owner(lan, &frame.destination) {
-            self.carry(&frame, to);
+        } else {
+            self.forward(&frame);
         }
     }
 
@@ -60,36 +60,40 @@ impl World {
     }
 
     /// Takes a frame to a port, if the network and chance allow.
-    fn carry(&mut self, frame: &Rc<Frame>, to: Port) {
-        if !self.network.passes(frame.from, to)
-            || self.network.lans[to.lan.index()].firewalls.contains(&to.node)
-        {
+    pub fn carry(&mut self, frame: &Rc<Frame>, to: Port) {
+        let lan = &mut self.network.lans[frame.from.lan.index()];
+        if let Some(most) = lan.holds {
+            if lan.held.len() < most {
+                lan.held.push_back((Rc::clone(frame), to));
+            }
             return;
         }
-        let weather = self.network.lans[frame.from.lan.index()].weather;
+        let weather = lan.weather;
         let copies = 1 + u32::from(self.random.chance(weather.duplication));
         for _ in 0..copies {
-            if !self.random.chance(weather.loss) {
-                let delay = self.random.between(weather.delay, weather.delay + weather.jitter);
-                self.queue.push(self.now + delay, Event::Deliver(Rc::clone(frame), to));
-            }
+            let delay = self.random.between(weather.delay, weather.delay + weather.jitter);
+            self.carry_within(frame, to, delay);
         }
     }
 
-    /// An ARP or neighbour request: a broadcast there, a unicast back, answered by the other's kernel.
-    pub fn solicit(&mut self, from: NodeNumber, interface: InterfaceIndex, target: IpAddr) {
-        let Some(lan) = self.node(from).lan_of(interface) else { return };
-        let asker = Port { node: from, lan };
-        let Some(owner) = self.owner(lan, &target).filter(|o| *o != asker) else { return };
-        let both_run = self.is_running(asker) && self.is_running(owner);
-        let weather = self.network.lans[lan.index()].weather;
-        let both_ways = self.network.passes(asker, owner)
-            && self.network.floods(asker.lan, owner.lan)
-            && self.network.passes(owner, asker);
-        let lost = self.random.chance(weather.loss) | self.random.chance(weather.loss);
-        if both_run && both_ways && !lost {
-            let delay = self.random.between(weather.delay * 2, (weather.delay + weather.jitter) * 2);
-            self.queue.push(self.now + delay, Event::Answer(from, interface, target));
+    /// The same, once, in just this time.
+    pub fn carry_within(&mut self, frame: &Rc<Frame>, to: Port, delay: Duration) {
+        let is_dropped = !self.network.passes(frame.from, to)
+            || self.network.lans[to.lan.index()].firewalls.contains(&to.node)
+            || self.network.drops(frame, to);
+        let loss = self.network.lans[frame.from.lan.index()].weather.loss;
+        if !is_dropped && !self.random.chance(loss) {
+            self.queue.push(self.now + delay, Event::Deliver(Rc::clone(frame), to));
+        }
+    }
+
+    /// A LAN passes on what it has kept: all at one instant, in order, as far as it passes now.
+    pub fn release_lan(&mut self, lan: LanNumber) {
+        let state = &mut self.network.lans[lan.index()];
+        state.holds = None;
+        let delay = state.weather.delay;
+        for (frame, to) in std::mem::take(&mut state.held) {
+            self.carry_within(&frame, to, delay);
         }
     }
 }

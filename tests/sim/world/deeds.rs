@@ -151,11 +151,13 @@ impl World {
 
     /// Ends all that is wrong: LANs as at the beginning, interfaces and addresses as configured, daemons running.
     pub fn heal(&mut self, weather: Weather) {
-        for lan in &mut self.network.lans {
-            *lan = crate::network::Lan { weather, ..Default::default() };
+        for lan in self.network.numbers() {
+            self.release_lan(lan);
+            self.network.lans[lan.index()] = crate::network::Lan { weather, ..Default::default() };
         }
         self.network.joined.clear();
         for number in self.numbers() {
+            self.thaw(number, false);
             self.nodes[number.index()].kernel.moods = Default::default();
             self.nodes[number.index()].dies_after = None;
             for lan in self.network.numbers() {
@@ -166,17 +168,25 @@ impl World {
                 self.restore_addresses(port);
                 self.set_offline(port, false);
             }
+            let original = self.node(number).original.clone();
+            if self.node(number).config != original {
+                self.resettle(number, |config| *config = original);
+            }
             self.start(number);
         }
         self.network_changed("all healed");
     }
 
-    /// Takes away IPv4 addresses that were not configured. Those that were come back by create and set up.
+    /// Takes away addresses that were not configured, and gives back those that were.
     fn restore_addresses(&mut self, port: Port) {
         let node = &mut self.nodes[port.node.index()];
         let plan = node.blueprint.interfaces[port.lan.index()].clone();
+        let bears = node.kernel.interface(&plan.name).map(|i| i.addresses.clone()).unwrap_or_default();
         for prefix in &plan.addresses {
             node.kernel.add_address(&plan.name, *prefix);
+        }
+        for address in bears.iter().filter(|address| !plan.addresses.contains(&address.prefix)) {
+            node.kernel.delete_address(&plan.name, address.prefix);
         }
         self.follow_kernel(port.node);
     }
