@@ -188,10 +188,10 @@ impl Reconciler {
         }
     }
 
-    /// The interfaces that the last run had detours for, and their addresses: what was laid for them may be there still.
-    /// To be asked before the first input.
+    /// The interfaces that the last run knew, and their addresses. One that fell after that run was killed may have lost
+    /// them, and peers must still be told of them. To be asked before the first input.
     pub fn journalled_addresses(&self) -> BTreeMap<String, Vec<InterfaceAddress>> {
-        let told = |record: &&InterfaceRecord| record.is_away && !record.addresses.is_empty();
+        let told = |record: &&InterfaceRecord| !record.addresses.is_empty();
         let addresses =
             |record: &InterfaceRecord| record.addresses.iter().map(|home| home.address.clone()).collect();
         let interfaces = self.keeping.read.interfaces.iter();

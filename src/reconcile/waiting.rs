@@ -135,11 +135,13 @@ impl Reconciler {
             let elsewhere = is_elsewhere(&self.mirror, lo.index, &address);
             let owner = owner(&self.lans, &address);
             let given_up = match owner.and_then(|id| self.lans.get(id)) {
-                // Home works without it: it has been changed, and is not coming back.
-                Some(lan) => {
-                    lan.stance(Family::of(&address)) == Stance::Home
-                        && lan.is_settled(now, 2 * PUT_BACK_PAUSE)
-                }
+                Some(lan) => match lan.stance(Family::of(&address)) {
+                    // Home works without it: it has been changed, and is not coming back.
+                    Stance::Home => lan.is_settled(now, 2 * PUT_BACK_PAUSE),
+                    // A peer that is away for good may leave it open for ever whether home works.
+                    Stance::Unclear => lan.is_settled(now, REVIEW),
+                    Stance::Detoured => false,
+                },
                 None => self.waiting.laid.contains_key(&address),
             };
             if (elsewhere || given_up) && self.waiting.may_try(now, &address) && !batch.is_full() {
@@ -272,7 +274,8 @@ impl Reconciler {
 
     fn next_review(&self, now: Instant) -> Option<Instant> {
         let lans = || self.lans.iter().filter(|(_, lan)| lan.up && lan.absent().next().is_some());
-        let settled = lans().flat_map(|(_, lan)| [1, 2].map(|n| lan.settled_since + n * PUT_BACK_PAUSE));
+        let pauses = [PUT_BACK_PAUSE, 2 * PUT_BACK_PAUSE, REVIEW];
+        let settled = lans().flat_map(|(_, lan)| pauses.map(|pause| lan.settled_since + pause));
         let retries = self.waiting.refused.values().map(|r| r.not_before);
         let routes = self.originals.next_due(now, &self.lans);
         let review =

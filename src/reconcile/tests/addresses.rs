@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::rig::{ETH0, Rig, address, interface, ip, route};
+use crate::engine::Verdict;
 use crate::interface::{InterfaceAddress, InterfaceIndex};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -104,6 +105,24 @@ fn with_link_local() -> Rig {
     rig.wait(10 * SECOND);
     rig.take_operations();
     rig
+}
+
+#[test]
+fn an_address_that_was_removed_from_a_downed_interface_does_not_wait_for_ever() {
+    for verdict in [Verdict::Home, Verdict::Undecided] {
+        let mut rig = Rig::new();
+        rig.detour("eth0", "10.0.0.9", "eth1", "10.1.0.9");
+        rig.event(|k| k.set_up(ETH0, false));
+        rig.event(|k| k.delete_address(ETH0, &address("10.0.0.1/24").prefix).unwrap());
+        rig.wait(SECOND);
+        assert_eq!(rig.on_lo(), ["10.0.0.1/32"; 1]);
+        rig.event(|k| k.set_up(ETH0, true));
+        rig.wait(5 * SECOND);
+        assert_eq!(rig.on_lo(), ["10.0.0.1/32"; 1], "a session over the detour may need it");
+        rig.decide("eth0", "10.0.0.9", verdict);
+        rig.wait(65 * SECOND);
+        assert_eq!(rig.on_lo(), [""; 0]);
+    }
 }
 
 #[test]

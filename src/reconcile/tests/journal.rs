@@ -52,6 +52,15 @@ fn what_the_kernel_took_in_the_instant_of_the_kill_comes_back_with_its_interface
 }
 
 #[test]
+fn the_next_start_is_told_all_addresses_for_their_interface_may_have_fallen() {
+    let rig = rig_with_route();
+    let next = Reconciler::new(settings(), LastRun::from(Some(rig.journal.as_str())));
+    let told = next.journalled_addresses();
+    let on_eth0: Vec<_> = told["eth0"].iter().map(|a| a.prefix.to_string()).collect();
+    assert_eq!(on_eth0, ["10.0.0.1/24", "fd00::1/64"]);
+}
+
+#[test]
 fn a_bounce_that_went_by_while_no_daemon_ran_is_known_by_the_links_history() {
     let mut rig = rig_with_route();
     rig.wait(10 * SECOND);
