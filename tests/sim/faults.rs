@@ -53,6 +53,8 @@ pub enum Fault {
     Kill(NodeNumber),
     /// The daemon is killed amid its next operations.
     KillAmid(NodeNumber, u32),
+    /// An interface falls, and the daemon is killed before it has heard of that.
+    Unseen(Port, Fall, Start),
     /// The daemon ends properly.
     Stop(NodeNumber),
     /// The host reboots.
@@ -89,6 +91,28 @@ pub enum Fault {
     Rename(Port),
     /// An address appears at the first port, and moves to the second when half of the time is over.
     MoveAddress(Port, Port),
+}
+
+/// How an interface falls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fall {
+    /// The cable is out.
+    Carrier,
+    /// It is set down.
+    Down,
+    /// It does not exist.
+    Deleted,
+}
+
+/// When a daemon that was killed as an interface fell starts again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// While the interface is away.
+    Amid,
+    /// In the instant in which it returns.
+    Before,
+    /// When it is back, as if nothing had been.
+    After,
 }
 
 /// What of its settings a host alone changes.
@@ -130,13 +154,21 @@ impl Fault {
                 world.network_changed("joined");
             }
             Fault::Carrier(port) => world.set_carrier(*port, false),
-            Fault::Flap(port, times, phase) => flap(world, *port, *times, *phase),
+            Fault::Flap(port, times, phase) => flap(world, *port, duration, (*times, *phase)),
             Fault::Down(port) => world.set_up(*port, false),
             Fault::Offline(port) => world.set_offline(*port, true),
             Fault::Deleted(port) => world.delete_interface(*port),
             Fault::Renumber(port) => renumber(world, *port, true),
             Fault::Kill(node) => world.kill(*node),
             Fault::KillAmid(node, operations) => world.kill_amid_operations(*node, *operations),
+            Fault::Unseen(port, fall, start) => {
+                fall.fault(*port).begin(world, duration);
+                world.kill(port.node);
+                if *start == Start::Amid {
+                    let node = port.node;
+                    world.after(duration / 2, move |world| world.start(node));
+                }
+            }
             Fault::Stop(node) => world.stop(*node),
             Fault::Reboot(node) => world.reboot(*node, duration),
             Fault::Stall(node) => world.stall(*node, duration),
@@ -189,6 +221,13 @@ impl Fault {
             Fault::Deleted(port) => world.create_interface(*port),
             Fault::Renumber(port) => renumber(world, *port, false),
             Fault::Kill(node) | Fault::Stop(node) => world.start(*node),
+            Fault::Unseen(port, fall, start) => {
+                if *start == Start::Before {
+                    world.start(port.node);
+                }
+                fall.fault(*port).end(world);
+                world.start(port.node);
+            }
             Fault::KillAmid(node, _) => {
                 world.nodes[node.index()].dies_after = None;
                 world.start(*node);
@@ -229,6 +268,19 @@ impl Fault {
     }
 }
 
+impl Fall {
+    /// All that there is.
+    pub const ALL: [Fall; 3] = [Fall::Carrier, Fall::Down, Fall::Deleted];
+
+    const fn fault(self, port: Port) -> Fault {
+        match self {
+            Fall::Carrier => Fault::Carrier(port),
+            Fall::Down => Fault::Down(port),
+            Fall::Deleted => Fault::Deleted(port),
+        }
+    }
+}
+
 impl Change {
     fn make(&self, config: &mut Config) {
         match self {
@@ -257,8 +309,8 @@ fn on_all(world: &mut World, change: impl FnMut(&mut crate::network::Lan)) {
     world.network_changed("as the fault says");
 }
 
-fn flap(world: &mut World, port: Port, times: u32, phase: Duration) {
-    for n in 0..times {
+fn flap(world: &mut World, port: Port, duration: Duration, (times, phase): (u32, Duration)) {
+    for n in (0..times).filter(|n| phase * (2 * n + 1) < duration) {
         world.after(phase * (2 * n), move |w| w.set_carrier(port, false));
         world.after(phase * (2 * n + 1), move |w| w.set_carrier(port, true));
     }

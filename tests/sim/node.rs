@@ -58,6 +58,8 @@ pub struct Node {
     pub offline: BTreeSet<String>,
     /// What survives the daemon, not the kernel.
     pub journal: Option<String>,
+    /// The last run came to an orderly end.
+    is_stopped: bool,
     /// Its kernel.
     pub kernel: Kernel,
     /// The daemon, while it runs.
@@ -104,6 +106,7 @@ impl Node {
             memory: Memory::default(),
             offline: BTreeSet::new(),
             journal: None,
+            is_stopped: false,
             kernel,
             daemon: None,
             dies_after: None,
@@ -138,6 +141,8 @@ impl Node {
         self.daemon =
             Some(Daemon { engine, reconciler, plan_changed: true, feedback, interfaces, next_look: now });
         self.shadow.clear();
+        self.is_stopped = false;
+        self.counters.beginnings += 1;
         self.forget_drops();
         self.settle(now, effects);
     }
@@ -170,12 +175,15 @@ impl Node {
             daemon.feedback.push_back(Feedback::Reconcile(reconcile::Input::Stop));
         }
         self.settle(now, effects);
+        // It may have been killed before, or amid that.
+        self.is_stopped |= self.daemon.is_some();
         self.kill();
     }
 
     /// Other settings, taken over as the daemon does.
     pub fn reload(&mut self, now: Instant, change: impl FnOnce(&mut Config), effects: &mut Vec<Effect>) {
         change(&mut self.config);
+        self.counters.beginnings += 1;
         let Some(daemon) = &mut self.daemon else { return };
         let lans = daemon.engine.plan().lans.clone();
         daemon.engine.handle(now, engine::Input::Config(&self.config));

@@ -214,40 +214,6 @@ fn thousand_seeds() {
     assert!(seeds.is_empty(), "{} of {count} seeds failed: {seeds:?}", seeds.len());
 }
 
-/// Seeds beyond the ordinary ones that failed once, with what they showed. Chance may take another course in them by now;
-/// what was mended has tests of its own in the engine and the reconciler.
-const MENDED: [(u64, &str); 19] = [
-    (1019, "a way that went silent after it had answered was taken"),
-    (1089, "a LAN that was only claimed kept a dead id present"),
-    (1220, "a route went while no daemon ran"),
-    (1290, "an address went while no daemon ran"),
-    (1291, "a route went while no daemon ran"),
-    (1296, "a route went while no daemon ran"),
-    (1518, "all was home while two hosts still shared an id"),
-    (1655, "two doubtful ways were swapped with every packet"),
-    (1679, "a route went right before the daemon was killed"),
-    (2059, "an unproven address was not asked when its home was up"),
-    (2119, "an IPv6 source was not of the destination's scope"),
-    (2129, "a refused overlay was laid after its way had gone silent"),
-    (2200, "an old list withdrew an address that served"),
-    (2220, "two doubtful ways were swapped with every packet"),
-    (2285, "a route went while no daemon ran"),
-    (2632, "two hosts shared an id for ever"),
-    (2826, "an unknown home waited for a dead overlay"),
-    (2929, "a slot without carrier was clean"),
-    (2993, "an unproven address was not asked when its LAN was heard"),
-];
-
-#[test]
-fn mended_seeds_stay_mended() {
-    let failures: Vec<String> = MENDED
-        .iter()
-        .filter_map(|(seed, was)| Some((run(*seed, false).err()?, was)))
-        .map(|(failure, was)| format!("seed {}: {} (once {was})", failure.seed, failure.violation))
-        .collect();
-    assert!(failures.is_empty(), "{failures:#?}");
-}
-
 /// The same seed is the same story; else no failure could be replayed.
 #[test]
 fn same_seed_same_story() {

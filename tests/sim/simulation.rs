@@ -66,21 +66,28 @@ impl Simulation {
         let until = self.world.now + patience;
         loop {
             self.run(step)?;
-            match self.all_home() {
-                Ok(()) => break,
+            match self.rests_at_home(step * 3)? {
+                Ok(()) => return Ok(()),
                 Err(failure) if self.world.now >= until => return Err(failure),
                 Err(_) => {}
             }
         }
+    }
+
+    /// Whether everything is home, and stays so for this time without any doing.
+    fn rests_at_home(&mut self, rest: Duration) -> Result<Result<(), Failure>, Failure> {
+        if let Err(failure) = self.all_home() {
+            return Ok(Err(failure));
+        }
         let operations = self.operations();
-        self.run(step * 3)?;
+        self.run(rest)?;
         self.all_home()?;
         if self.operations() == operations {
-            return Ok(());
+            return Ok(Ok(()));
         }
         let detail = "operations although everything is home".to_owned();
         let node = self.world.nodes[0].number;
-        Err(self.failure(Violation { node, promise: "all_is_home", detail }))
+        Ok(Err(self.failure(Violation { node, promise: "all_is_home", detail })))
     }
 
     /// Whether everything is home just now.

@@ -91,6 +91,12 @@ impl Opening {
         self
     }
 
+    /// Nobody has to ask for the neighbours' hardware addresses.
+    pub fn known_neighbours(mut self) -> Self {
+        self.0.known_neighbours = true;
+        self
+    }
+
     /// Without a judge, for large worlds.
     pub fn unwatched(mut self) -> Self {
         self.0.watched = false;

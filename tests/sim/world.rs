@@ -66,6 +66,8 @@ pub enum Happening {
     ForeignDeleted(NodeNumber, RoutePlan),
     /// A foreign actor put this route there.
     ForeignAdded(NodeNumber, RoutePlan),
+    /// An interface got this name, and the settings with it.
+    Renamed(NodeNumber, String),
 }
 
 type Deed = Box<dyn FnOnce(&mut World)>;
@@ -97,6 +99,8 @@ pub struct World {
     queue: Queue<Event>,
     random: Random,
     watched: bool,
+    /// See [`Setup::known_neighbours`].
+    known_neighbours: bool,
     effects: Vec<Effect>,
 }
 
@@ -118,6 +122,7 @@ impl World {
             queue: Queue::new(),
             random,
             watched: setup.watched,
+            known_neighbours: setup.known_neighbours,
             effects: Vec::new(),
         };
         for n in world.numbers() {

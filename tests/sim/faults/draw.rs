@@ -7,7 +7,7 @@ use faild::config::{Key, KeyRing};
 use faild::interface::Family;
 use ipnet::IpNet;
 
-use super::{Change, Fault};
+use super::{Change, Fall, Fault, Start};
 use crate::kernel::{Moods, RoutePlan};
 use crate::network::{LanNumber, NodeNumber, Port, Sort, Weather};
 use crate::random::Random;
@@ -88,7 +88,11 @@ impl Fault {
 
     fn of_interfaces(t: &Targets, setup: &Setup, random: &mut Random) -> Fault {
         let interval = setup.config.interval;
-        match random.below(8) {
+        match random.below(10) {
+            8 | 9 => {
+                let start = *random.pick(&[Start::Amid, Start::Before, Start::After]);
+                Fault::Unseen(t.port, *random.pick(&Fall::ALL), start)
+            }
             6 => Fault::Rename(t.port),
             7 => Fault::MoveAddress(t.port, Port { node: t.other, ..t.port }),
             0 | 1 => Fault::Carrier(t.port),

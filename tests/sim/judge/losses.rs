@@ -1,10 +1,11 @@
-//! What a host lost while nobody was there to remember it.
+//! What a host lost by nobody's fault.
 //!
-//! The kernel flushes routes by gateways, and IPv6 addresses, with their interface. faild puts back what it saw standing;
-//! what goes while no daemon runs is gone as it would be without faild, unless an overlay that stands tells the next run of
-//! it (it is in the journal then). Nor can a run remember what went right before it was killed.
+//! The kernel flushes routes by gateways, and IPv6 addresses, with their interface. faild puts back what it saw standing,
+//! whether it ran when they went or had been killed: the journal knows. Only after an orderly end nobody watches; what
+//! goes then is gone as it would be without faild, unless an overlay that stands tells the next run of it (it is in the
+//! journal then). And what is missing on an interface that leaves the settings is left to the one who changed them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use faild::reconcile::PROTOCOL;
@@ -35,19 +36,39 @@ struct Loss {
 
 /// What of the things that a host was configured with does not stand.
 #[derive(Debug, Default)]
-pub struct Losses(BTreeMap<Thing, Loss>);
+pub struct Losses {
+    missing: BTreeMap<Thing, Loss>,
+    /// Interfaces that got their names while no daemon ran: the journal knows them by others.
+    unknown: BTreeSet<String>,
+}
 
 impl Losses {
     /// Looks at a host, after any change of its kernel and of whether its daemon runs.
     pub fn look(&mut self, now: Instant, node: &Node) {
+        if node.daemon.is_some() {
+            self.unknown.clear();
+        }
         for thing in things(node) {
             if stands(node, &thing) {
-                self.0.remove(&thing);
+                self.missing.remove(&thing);
                 continue;
             }
-            let loss = self.0.entry(thing.clone()).or_insert(Loss { at: now, is_unwatched: false });
+            let is_unknown = self.unknown.contains(interface_of(node, &thing));
+            let is_watched = !is_unknown && (node.is_kept_in_mind() || is_told_of(node, &thing));
+            let loss = self.missing.entry(thing).or_insert(Loss { at: now, is_unwatched: false });
             let is_fresh = now.since(loss.at) <= LOOK;
-            loss.is_unwatched |= is_fresh && node.daemon.is_none() && !is_told_of(node, &thing);
+            loss.is_unwatched |= is_fresh && node.daemon.is_none() && !is_watched;
+        }
+    }
+
+    /// An interface left the settings, or came into them, under this name: what is missing there now stays so.
+    pub fn give_up(&mut self, now: Instant, node: &Node, interface: &str) {
+        if node.daemon.is_none() {
+            self.unknown.insert(interface.to_owned());
+        }
+        let missing = things(node).into_iter().filter(|thing| !stands(node, thing));
+        for thing in missing.filter(|thing| interface_of(node, thing) == interface) {
+            self.missing.insert(thing, Loss { at: now, is_unwatched: true });
         }
     }
 
@@ -63,11 +84,11 @@ impl Losses {
             let Thing::Address(name, prefix) = thing else { return false };
             loss.is_unwatched && name == interface && prefix.addr() == *address
         };
-        self.0.iter().any(is_it)
+        self.missing.iter().any(is_it)
     }
 
     fn has(&self, thing: &Thing) -> bool {
-        self.0.get(thing).is_some_and(|loss| loss.is_unwatched)
+        self.missing.get(thing).is_some_and(|loss| loss.is_unwatched)
     }
 }
 
@@ -76,6 +97,13 @@ fn things(node: &Node) -> Vec<Thing> {
     let of = |name: &String, prefix: &IpNet| Thing::Address(name.clone(), *prefix);
     let addresses = node.blueprint.interfaces.iter().flat_map(|i| i.addresses.iter().map(|p| of(&i.name, p)));
     routes.chain(addresses).collect()
+}
+
+fn interface_of<'a>(node: &'a Node, thing: &'a Thing) -> &'a str {
+    match thing {
+        Thing::Route(at) => &node.blueprint.routes[*at].interface,
+        Thing::Address(name, _) => name,
+    }
 }
 
 fn stands(node: &Node, thing: &Thing) -> bool {

@@ -88,7 +88,8 @@ impl Judge {
             | Happening::Disturbed(_)
             | Happening::NetworkChanged
             | Happening::ForeignAdded(..)
-            | Happening::ForeignDeleted(..) => Ok(()),
+            | Happening::ForeignDeleted(..)
+            | Happening::Renamed(..) => Ok(()),
         }
     }
 

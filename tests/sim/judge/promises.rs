@@ -12,6 +12,7 @@ use super::Violation;
 use super::records::{ALLOWANCE, Rate, Records};
 use super::ways::{Way, all_ways, way_of};
 use crate::kernel::{Applied, RoutePlan, is_same};
+use crate::neighbours::TRY_PAUSE;
 use crate::network::{NodeNumber, Port};
 use crate::traffic::{self, Fate};
 use crate::world::World;
@@ -94,7 +95,7 @@ pub fn foreign_addresses_are_untouched(
 /// except one that replaces another by the same way (which somebody flushed, or another route by it), or that was asked
 /// for before and refused. Once an interface of its own does not run, a host may try anything else; just after it came
 /// back, nothing was asked afresh, so twice the time. An address that went within that time counts as its last bearer's:
-/// nobody was told yet.
+/// nobody was told yet. Who slept hears from its interfaces' memory what was true before that.
 pub fn overlays_have_proof(
     records: &Records,
     world: &World,
@@ -129,7 +130,8 @@ pub fn overlays_have_proof(
     let is_there = world.owner(lan, &via).is_some();
     let was_there = shown(lan).is_some_and(|(_, at)| world.now.since(*at) <= window);
     require(is_there || was_there, node, "overlays_have_proof", || detail("nobody bears that address"))?;
-    let both = is_fresh(Port { node, lan }, peer.node) && is_fresh(peer, node);
+    let slept = world.node(node).has_just_woken(world.now, window);
+    let both = is_fresh(Port { node, lan }, peer.node) && (slept || is_fresh(peer, node));
     require(both, node, "overlays_have_proof", || detail("the two have not heard each other there lately"))
 }
 
@@ -197,7 +199,11 @@ pub fn both_ends_agree(records: &mut Records, world: &World) -> Result<(), Viola
         }
         let since = *records.differ.entry(way).or_insert(world.now);
         let (interval, missed) = way.terms(world);
-        let long = interval + ALLOWANCE;
+        let mut long = interval + ALLOWANCE;
+        if world.network.lans[way.lan.index()].weather.loss > 0.0 {
+            // A kernel asks once a second for a neighbour, and that may be lost, too.
+            long += TRY_PAUSE;
+        }
         let settled = interval * (missed + 2) + long;
         let is_fine = world.now.since(since) <= long
             || !records.is_judgeable(world, way.one, way.other)
@@ -221,11 +227,13 @@ pub fn is_overlaid(world: &World, node: NodeNumber, address: &IpAddr) -> bool {
     world.node(node).kernel.host_routes(address).any(|r| r.protocol == PROTOCOL)
 }
 
-/// A host asks its kernel for no more in a second than a few things for each subject and route, whatever happens.
+/// A host asks its kernel for no more in a second than a few things for each subject and route, whatever happens; and with
+/// each start and each change of its settings in that second it may lift all overlays, and lay them again.
 pub fn operations_are_bounded(records: &mut Records, world: &World) -> Result<(), Violation> {
     for (node, rate) in world.nodes.iter().zip(&records.rates) {
         let subjects = node.daemon.as_ref().map_or(0, |d| d.engine.plan().subjects.len());
-        let most = 64 + 8 * (subjects + node.kernel.route_count());
+        let beginnings = usize::try_from(node.counters.beginnings - rate.beginnings).unwrap_or(usize::MAX);
+        let most = 64 + (8 + 2 * beginnings) * (subjects + node.kernel.route_count());
         let count = node.counters.operations - rate.operations;
         require(count <= most as u64, node.number, "operations_are_bounded", || {
             format!("{count} operations in a second, {most} are enough")
@@ -243,7 +251,7 @@ pub fn packets_are_bounded(records: &mut Records, world: &World) -> Result<(), V
             format!("{count} packets in a second")
         })?;
         if world.now.since(rate.since) >= Duration::from_secs(1) {
-            *rate = Rate { since: world.now, operations: node.counters.operations, sent: node.counters.sent };
+            *rate = Rate::of(world.now, &node.counters);
         }
     }
     Ok(())

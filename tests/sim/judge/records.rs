@@ -15,7 +15,7 @@ use super::losses::Losses;
 use super::ways::{Truth, Way, all_ways, planned_ways, way_of};
 use crate::kernel::RoutePlan;
 use crate::network::{LanNumber, NodeNumber, Port};
-use crate::node::Node;
+use crate::node::{Counters, Node};
 use crate::world::{Happening, World};
 
 /// Time that a host gets after something was done to it, at least: the reconciler's slow timer is 5 s.
@@ -83,6 +83,16 @@ pub struct Rate {
     pub operations: u64,
     /// Packets sent until then.
     pub sent: u64,
+    /// Starts and reloads until then.
+    pub beginnings: u64,
+}
+
+impl Rate {
+    /// Now.
+    pub const fn of(since: Instant, counters: &Counters) -> Self {
+        let Counters { operations, sent, beginnings, .. } = *counters;
+        Self { since, operations, sent, beginnings }
+    }
 }
 
 impl Records {
@@ -132,6 +142,9 @@ impl Records {
             Happening::ForeignAdded(node, plan) => {
                 self.taken_away[node.index()].retain(|gone| gone.plan != *plan);
                 self.learn_foreign(world, *node);
+            }
+            Happening::Renamed(node, name) => {
+                self.losses[node.index()].give_up(world.now, world.node(*node), name);
             }
             Happening::Applied(..) | Happening::Notice(..) | Happening::Restless(_) => {}
         }

@@ -21,6 +21,8 @@ pub struct Machine {
     lag: Duration,
     /// Since when it sleeps, by the world's clock.
     frozen: Option<Instant>,
+    /// When it last woke up, by the world's clock.
+    woke: Option<Instant>,
     /// Its interfaces keep what arrives meanwhile.
     has_ring: bool,
     /// What its daemon had dropped when it last was asked.
@@ -34,6 +36,7 @@ pub struct Saved {
     memory: Memory,
     offline: BTreeSet<String>,
     journal: Option<String>,
+    is_stopped: bool,
     kernel: Kernel,
     config: Config,
 }
@@ -59,6 +62,11 @@ impl Node {
         self.machine.frozen.is_some()
     }
 
+    /// Whether it woke up within this time: it cannot know that the world went on without it.
+    pub fn has_just_woken(&self, now: Instant, within: Duration) -> bool {
+        self.machine.woke.is_some_and(|at| now.since(at) <= within)
+    }
+
     /// It falls asleep. `has_ring`: its interfaces keep the first frames that arrive.
     pub fn freeze(&mut self, now: Instant, has_ring: bool) {
         if self.machine.frozen.is_none() {
@@ -70,6 +78,7 @@ impl Node {
     pub fn thaw(&mut self, now: Instant) {
         let Some(since) = self.machine.frozen.take() else { return };
         self.machine.lag += now.since(since);
+        self.machine.woke = Some(now);
         let clock = self.clock(now);
         self.inbox.iter_mut().for_each(|arrival| arrival.at = arrival.at.max(clock));
     }
@@ -78,6 +87,11 @@ impl Node {
         if self.machine.has_ring && self.inbox.len() < RING {
             self.inbox.push_back(arrival);
         }
+    }
+
+    /// Whether the journal has all that stood when the daemon was last there to see it.
+    pub fn is_kept_in_mind(&self) -> bool {
+        !self.is_stopped && self.journal.is_some()
     }
 
     /// Why the daemon dropped the datagram that it was just handed, if it did.
@@ -110,6 +124,7 @@ impl Node {
             memory: self.memory.clone(),
             offline: self.offline.clone(),
             journal: self.journal.clone(),
+            is_stopped: self.is_stopped,
             kernel: self.kernel.clone(),
             config: self.config.clone(),
         }
@@ -128,6 +143,7 @@ impl Node {
         self.memory = saved.memory;
         self.offline = saved.offline;
         self.journal = saved.journal;
+        self.is_stopped = saved.is_stopped;
         self.config = saved.config;
         self.daemon = saved.daemon;
         self.forget_drops();

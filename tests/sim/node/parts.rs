@@ -49,6 +49,8 @@ pub struct Counters {
     pub operations: u64,
     /// Overlays laid.
     pub laid: u64,
+    /// Starts of the daemon, and reloads of its settings.
+    pub beginnings: u64,
     /// Wake-ups of the daemon.
     pub wakes: u64,
 }

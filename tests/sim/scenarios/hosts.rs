@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use faild::config::{Config, Exit, Key, KeyRing};
+use faild::interface::Family;
 
-use crate::faults::Fault;
+use crate::faults::{Fall, Fault, Start};
+use crate::network::Port;
 use crate::story::{A, B, Story, X, Y, Z};
 
 /// Rule 1: a restart moves nobody, at home.
@@ -47,6 +49,19 @@ fn killed_amid_failover() {
             .talk(X, Y, A)
             .talk(Y, Z, A);
         story.ends(Fault::Silence(A)).all_home_within(30.0);
+    }
+}
+
+/// kill -9 in the instant in which an interface falls: the next start knows what stood, and puts back what the kernel took.
+#[test]
+fn killed_as_an_interface_falls() {
+    for fall in Fall::ALL {
+        for start in [Start::Amid, Start::Before, Start::After] {
+            let mut story = Story::of(3).families(&[Family::V4, Family::V6]).begin();
+            let fault = Fault::Unseen(Port { node: Y, lan: A }, fall, start);
+            let duration = Duration::from_secs(12);
+            story.act(|world| fault.strike(world, duration)).pass(80.0).all_home_within(60.0);
+        }
     }
 }
 

@@ -156,7 +156,8 @@ impl Judge {
         if let Some((moves, _)) = self.moves.iter().find(|(moves, _)| *moves > self.most_moves) {
             return Err(format!("{moves} moves after one event"));
         }
-        if operations > u64::from(most) * 3 {
+        // An overlay is laid beside its place, then in it, with the neighbours forgotten: up to seven for a move.
+        if operations > u64::from(most) * 4 {
             return Err(format!("{operations} operations after one event"));
         }
         if self.is_frozen && operations > 0 {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use faild::config::Config;
 use ipnet::IpNet;
 
-use super::World;
+use super::{Happening, World};
 use crate::network::{NodeNumber, Port};
 use crate::node::{Node, Saved};
 
@@ -87,6 +87,7 @@ impl World {
             node.original = with_name(&node.original, &before, &name);
         });
         self.resettle(port.node, |config| *config = with_name(config, &before, &name));
+        self.happened(Happening::Renamed(port.node, name));
     }
 
     /// A host bears one more address on a LAN, and says so to all.

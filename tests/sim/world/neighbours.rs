@@ -27,6 +27,12 @@ impl World {
     /// Takes a unicast frame to its destination, or lets it wait until that is known.
     pub fn forward(&mut self, frame: &Rc<Frame>) {
         let (from, now) = (frame.from, self.now);
+        if self.known_neighbours {
+            if let Some(to) = self.owner(from.lan, &frame.destination) {
+                self.carry(frame, to);
+            }
+            return;
+        }
         match self.neighbours(from).send(now, frame) {
             Verdict::Goes(to) => self.carry(frame, to),
             Verdict::GoesAndAsks(to, series) => {

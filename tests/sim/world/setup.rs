@@ -32,6 +32,9 @@ pub struct Setup {
     pub routes: bool,
     /// What is different for single hosts.
     pub adjust: fn(usize, &mut Config),
+    /// Neighbours are entered in the kernels' tables for good, as with `ip neighbour replace ... nud permanent`: no packet
+    /// waits for an answer that got lost.
+    pub known_neighbours: bool,
     /// Happenings are kept for a judge.
     pub watched: bool,
     /// Every line of the log is printed at once.
@@ -51,6 +54,7 @@ impl Default for Setup {
             responders: Vec::new(),
             routes: true,
             adjust: |_, _| {},
+            known_neighbours: false,
             watched: true,
             traced: false,
         }
