@@ -70,6 +70,10 @@ impl World {
 
     /// The disk of one node is copied to another, which is then started afresh.
     pub fn clone_disk(&mut self, from: NodeNumber, to: NodeNumber) {
+        // Nothing is started on a machine that sleeps.
+        if self.node(to).is_frozen() {
+            return;
+        }
         let memory = self.node(from).memory.clone();
         self.kill(to);
         self.nodes[to.index()].memory = memory;
