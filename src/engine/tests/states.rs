@@ -284,7 +284,7 @@ fn run_with(world: &mut World, time: Duration, late: &mut Vec<(Instant, Flight)>
 }
 
 fn one_of(sent: &[Flight], index: u64) -> &Flight {
-    let index = u128::from(index) * u128::try_from(sent.len()).unwrap() >> 64;
+    let index = (u128::from(index) * u128::try_from(sent.len()).unwrap()) >> 64;
     &sent[usize::try_from(index).unwrap()]
 }
 
