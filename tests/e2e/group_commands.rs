@@ -164,6 +164,11 @@ fn hooks_are_told_of_a_group_and_of_a_destination() {
             fs::read_to_string(&told).unwrap_or_default().lines().any(|told| told == line)
         });
     };
+    wait_until("faild has looked once, 20 ms after its start", Duration::from_secs(10), || {
+        let status: serde_json::Value =
+            serde_json::from_str(&h1.faildctl("status --json").text).unwrap_or_default();
+        status["status"]["uptime_ms"].as_u64().is_some_and(|uptime| uptime > 200)
+    });
     lab.set_group_port(0, "down");
     wait_told("interface-failed lan0 eth0 ");
     wait_told("group-degraded lan0  ");
