@@ -57,6 +57,23 @@ pub(super) enum Task {
     Neighbour,
 }
 
+impl Task {
+    /// The group whose overlay it is about.
+    pub(super) const fn group(&self) -> Option<Group> {
+        match self {
+            Self::Lay { group, .. } | Self::Settle { group, .. } | Self::Lift { group, .. } => Some(*group),
+            Self::PutRoute { .. }
+            | Self::Wait { .. }
+            | Self::Return { .. }
+            | Self::PutAddress { .. }
+            | Self::MakeTest { .. }
+            | Self::RemoveTest { .. }
+            | Self::SetUp { .. }
+            | Self::Neighbour => None,
+        }
+    }
+}
+
 /// Operations with their reasons.
 #[derive(Debug, Default)]
 pub(super) struct Batch {

@@ -27,7 +27,7 @@ impl Reconciler {
         // Results that never came: look at what happened.
         for task in tasks {
             self.dumps.want_all();
-            if let Task::Lay { group, .. } | Task::Settle { group, .. } | Task::Lift { group, .. } = task {
+            if let Some(group) = task.group() {
                 self.mark(group);
             }
         }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -35,6 +36,12 @@ impl Group {
     /// The group of the host route to an address, in the main table.
     pub fn host(address: IpAddr) -> Self {
         Self::main(IpNet::from(address))
+    }
+
+    /// The first and the last group of all that are within a prefix of a table, whatever their type of service.
+    pub(super) fn within(table: u32, prefix: IpNet) -> RangeInclusive<Self> {
+        let last = IpNet::new(prefix.broadcast(), prefix.max_prefix_len()).unwrap_or(prefix);
+        Self { table, destination: prefix.trunc(), tos: 0 }..=Self { table, destination: last, tos: u8::MAX }
     }
 
     /// The key with this metric.

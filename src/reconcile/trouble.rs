@@ -2,6 +2,7 @@
 //! longer pauses, so that nobody is fought in a loop, and is forgotten after a time of peace.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -149,6 +150,11 @@ impl Troubles {
     /// Nothing can be laid in front. Returns whether that is news.
     pub(super) fn impossible(&mut self, now: Instant, group: Group) -> bool {
         !std::mem::replace(&mut self.fresh(now, group).impossible, true)
+    }
+
+    /// The same, of some.
+    pub(super) fn kept_out_within(&self, groups: RangeInclusive<Group>) -> impl Iterator<Item = &Group> {
+        self.groups.range(groups).filter(|(_, trouble)| trouble.blocked.is_some()).map(|(group, _)| group)
     }
 
     /// An attempt succeeded. That others removed the overlay is not forgotten so quickly.

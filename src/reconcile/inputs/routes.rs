@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::super::Reconciler;
+use super::super::diff::Task;
 use super::super::input::Dump;
 use super::super::lan::Lan;
 use super::super::notice::Notice;
-use super::super::route::{KERNEL, Leg, PROTOCOL, Route};
+use super::super::route::{KERNEL, Leg, PROTOCOL, Route, RouteKey};
 use super::super::table::{Group, RouteTable};
 use crate::interface::{InterfaceIndex, is_link_local};
 use crate::time::Instant;
@@ -56,9 +57,7 @@ impl Reconciler {
         if !gone.is_empty() || !new.is_empty() {
             self.ask_again();
         }
-        if gone.iter().chain(&new).any(|route| self.is_untouched(route)) {
-            self.mark_all();
-        }
+        let changed: Vec<Arc<Route>> = gone.iter().chain(&new).cloned().collect();
         let mut own_gone = Vec::new();
         for route in gone {
             if route.protocol != PROTOCOL {
@@ -79,6 +78,9 @@ impl Reconciler {
         for route in new.iter().filter(|r| r.protocol != PROTOCOL) {
             self.originals.forget(&route.key);
             self.keeping.touch(Group::of(&route.key));
+        }
+        for route in &changed {
+            self.mark_within(route);
         }
         let dump = self.mirror.routes().clone();
         self.blame(now, &own_gone, &dump);
@@ -148,6 +150,28 @@ impl Reconciler {
         route.protocol != PROTOCOL && self.view().untouched.holds(route)
     }
 
+    /// A route of others came or went: overlays without an original of their own, within its prefix, may have to go, or may
+    /// be laid. Only those are marked: a program that blocks hosts adds and removes a thousand such routes.
+    fn mark_within(&mut self, route: &Route) {
+        let RouteKey { table, destination, .. } = route.key;
+        // Beside a route that nothing is put in front of, any other may decide whether that one has a say.
+        let untouched = || !self.excluded.is_empty() || self.mirror.routes().refusing().next().is_some();
+        if route.protocol == PROTOCOL || !(self.is_untouched(route) || untouched()) {
+            return;
+        }
+        let groups = Group::within(table, destination);
+        let first = groups.start().key(0);
+        let last = groups.end().key(u32::MAX);
+        let own = self.mirror.routes().range(first, last).filter(|r| r.protocol == PROTOCOL);
+        let standing = own.map(|r| Group::of(&r.key));
+        let under_way = self.in_flight.iter().flatten().filter_map(Task::group);
+        let under_way = under_way.filter(|group| groups.contains(group));
+        let kept_out = self.troubles.kept_out_within(groups.clone()).copied();
+        for group in standing.chain(under_way).chain(kept_out).collect::<Vec<_>>() {
+            self.mark(group);
+        }
+    }
+
     /// What keeps an overlay out may be gone: of one group, or of all.
     pub(in crate::reconcile) fn places_changed(&mut self, only: Option<Group>) {
         let blocked = self.troubles.kept_out().map(|(group, _)| *group);
@@ -180,9 +204,6 @@ impl Reconciler {
         if !self.wishes.sees_table(route.key.table) || !is_seen {
             return;
         }
-        if is_untouched {
-            self.mark_all();
-        }
         if route.protocol != PROTOCOL {
             self.originals.came(now, &self.lans, &route);
         }
@@ -207,6 +228,7 @@ impl Reconciler {
         self.found.touch();
         self.mirror.routes_mut().append(Arc::clone(&route));
         self.mark(Group::of(&route.key));
+        self.mark_within(&route);
         self.keeping.touch(Group::of(&route.key));
         self.originals.forget(&route.key);
     }
@@ -238,9 +260,7 @@ impl Reconciler {
             self.originals.announced(now, &route);
             self.keeping.touch(Group::of(&route.key));
             self.mark(Group::of(&route.key));
-            if self.is_untouched(&route) {
-                self.mark_all();
-            }
+            self.mark_within(&route);
         }
     }
 

@@ -1,7 +1,7 @@
 //! What others put in front of a route, or in the way of an overlay, is never passed: kill switches, routes of excluded
 //! interfaces, and whatever has the one place that an overlay may have.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,9 @@ use super::rig::{ETH0, ETH1, Rig, STATIC, by, ip, kernel, route, route_text, set
 use crate::engine::Outcome;
 use crate::interface::InterfaceIndex;
 use crate::reconcile::mirror::Insert;
-use crate::reconcile::{Answer, MAIN_TABLE, Mirror, PROTOCOL, Refusal, Route, RouteKey, RouteType, Settings};
+use crate::reconcile::{
+    Answer, Input, MAIN_TABLE, Mirror, PROTOCOL, Refusal, Route, RouteKey, RouteType, Settings,
+};
 
 const HOME: (&str, &str) = ("10.0.0.9", "eth0");
 const AWAY: (&str, &str) = ("10.1.0.9", "eth1");
@@ -283,6 +285,69 @@ fn hosts_are_still_led_when_a_network_manager_takes_the_addresses_of_an_interfac
         rig.event(|kernel| kernel.set_carrier(ETH0, false));
         rig.wait(Duration::from_secs(70));
         assert_eq!(rig.own(), NEVER, "{subject}");
+    }
+}
+
+#[test]
+fn what_stops_to_decide_in_front_of_a_kill_switch_lets_nothing_pass_it() {
+    for (destination, lead, via, away) in [
+        ("0.0.0.0/0", "203.0.113.0/24", "10.0.0.9", AWAY),
+        ("::/0", "2001:db8::/32", "fd00::9", ("fd01::9", "eth1")),
+    ] {
+        let mut rig = Rig::watching(&["eth0", "eth1", "eth2"]);
+        let in_front = Route { protocol: 186, ..route(destination, via, ETH0, 100) };
+        rig.add(&prohibit(destination, 4000));
+        rig.lead(lead, &[away]);
+        assert_eq!(rig.own(), NEVER);
+        rig.add(&in_front);
+        assert_eq!(rig.own().len(), 1, "the other default route decides");
+        rig.delete(&in_front);
+        assert_eq!(rig.own(), NEVER, "the kill switch decides again");
+    }
+}
+
+/// The destinations that are looked at again because of a route of others, told while a batch is under way.
+fn looked_at_again(rig: &Rig, route: Route) -> BTreeSet<IpNet> {
+    let mut core = rig.core.clone();
+    core.in_flight = Some(Vec::new());
+    core.handle(rig.now, Input::RouteAdded(route));
+    core.dirty.iter().map(|(_, group)| group.destination).collect()
+}
+
+#[test]
+fn only_overlays_within_a_refused_prefix_are_looked_at_again() {
+    let hosts = ["10.0.0.2", "10.0.0.3", "10.0.0.130", "fd00::2", "fd00::3"];
+    let prefix = |text: &str| text.parse::<IpNet>().unwrap();
+    for (refused, concerned) in [
+        ("10.0.0.2/32", vec!["10.0.0.2/32"]),
+        ("10.0.0.0/30", vec!["10.0.0.2/32", "10.0.0.3/32"]),
+        ("10.0.0.128/25", vec!["10.0.0.130/32"]),
+        ("10.0.0.77/32", vec![]),
+        ("198.51.100.0/24", vec![]),
+        ("0.0.0.0/0", vec!["10.0.0.2/32", "10.0.0.3/32", "10.0.0.130/32"]),
+        ("fd00::3/128", vec!["fd00::3/128"]),
+        ("::/0", vec!["fd00::2/128", "fd00::3/128"]),
+    ] {
+        // What stands is looked at, and what is kept out.
+        for is_kept_out in [false, true] {
+            let mut rig = Rig::new();
+            if is_kept_out {
+                rig.add(&prohibit("10.0.0.0/25", 4000));
+                rig.add(&prohibit("10.0.0.128/26", 4000));
+                rig.add(&prohibit("fd00::/65", 4000));
+            }
+            for host in hosts {
+                let away = if host.contains(':') { "fd01::9" } else { "10.1.0.9" };
+                rig.detour("eth0", host, "eth1", away);
+            }
+            assert_eq!(rig.own().is_empty(), is_kept_out);
+            for kind in [RouteType::Blackhole, RouteType::Throw] {
+                let marked = looked_at_again(&rig, refusing(kind, refused, 4000));
+                let groups: BTreeSet<IpNet> =
+                    concerned.iter().copied().chain([refused]).map(prefix).collect();
+                assert_eq!(marked, groups, "{refused}, kept out: {is_kept_out}");
+            }
+        }
     }
 }
 
