@@ -15,7 +15,6 @@
 //! There is no limit on how far ahead an INQ may be: after a silence such a limit refuses the true ones, and an attacker
 //! stays within it.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::time::Instant;
@@ -48,7 +47,7 @@ pub(super) enum Age {
 pub(super) struct Freshness {
     /// The newest slot of the peer that we know of, and since when. Set together, or the one lies about the other.
     newest: Option<(u32, Instant)>,
-    taken: VecDeque<(u32, Nonce)>,
+    taken: Vec<(u32, Nonce)>,
     /// Current INQs of the peer, and those that were behind.
     current: Spent,
     behind: Spent,
@@ -81,7 +80,7 @@ impl Freshness {
     pub(super) fn new(now: Instant) -> Self {
         Self {
             newest: None,
-            taken: VecDeque::new(),
+            taken: Vec::new(),
             current: Spent::new(now),
             behind: Spent::new(now),
             asked_back: None,
@@ -167,9 +166,9 @@ impl Freshness {
         self.taken.retain(|taken| age(taken) <= KEPT_SLOTS);
         if self.taken.len() == TAKEN {
             let oldest = (0..self.taken.len()).max_by_key(|index| (age(&self.taken[*index]), TAKEN - index));
-            oldest.and_then(|index| self.taken.remove(index));
+            oldest.map(|index| self.taken.remove(index));
         }
-        self.taken.push_back((sequence, nonce));
+        self.taken.push((sequence, nonce));
     }
 }
 

@@ -11,46 +11,39 @@ pub(super) const MIN_INTERVAL: Duration = Duration::from_millis(10);
 pub(super) const MAX_INTERVAL: Duration = Duration::from_secs(60);
 
 /// See the module.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Pace {
-    interval: Duration,
-    is_announced: bool,
+    /// None: nothing was announced since the peer's run began, and whatever is counts at once.
+    interval: Option<Duration>,
     /// A longer one that counts from this moment on.
     slower: Option<(Duration, Instant)>,
-}
-
-impl Default for Pace {
-    /// Nothing was announced: whatever is, counts at once.
-    fn default() -> Self {
-        Self { interval: MAX_INTERVAL, is_announced: false, slower: None }
-    }
 }
 
 impl Pace {
     /// The interval that counts now.
     pub(super) fn interval(&self) -> Duration {
-        self.interval
+        self.interval.unwrap_or(MAX_INTERVAL)
     }
 
     /// The same; none if nothing was announced since the peer's run began.
     pub(super) fn announced(&self) -> Option<Duration> {
-        self.is_announced.then_some(self.interval)
+        self.interval
     }
 
     /// Takes an announcement: a slower pace counts only after f old intervals, so that none can hide its death behind
     /// it.
     pub(super) fn announce(&mut self, interval: Duration, missed: u32, now: Instant) {
         let interval = interval.clamp(MIN_INTERVAL, MAX_INTERVAL);
-        self.is_announced = true;
-        if interval <= self.interval {
-            (self.interval, self.slower) = (interval, None);
+        let current = self.interval();
+        if self.interval.is_none() || interval <= current {
+            (self.interval, self.slower) = (Some(interval), None);
             return;
         }
         // It may go on changing: then the shortest of what was announced meanwhile is sure.
-        let first = (interval, now + self.interval * missed);
+        let first = (interval, now + current * missed);
         let (slower, from) = self.slower.map_or(first, |(slower, from)| (slower.min(interval), from));
         if self.slower.is_some() && now >= from {
-            (self.interval, self.slower) = (slower, None);
+            (self.interval, self.slower) = (Some(slower), None);
         } else {
             self.slower = Some((slower, from));
         }
