@@ -40,6 +40,8 @@ pub mod net;
 mod plain_file;
 mod random;
 pub mod reconcile;
+#[cfg(test)]
+mod scratch;
 pub mod time;
 mod trusted;
 pub mod watch;

@@ -164,29 +164,12 @@ mod tests {
     use std::io::Write;
     use std::os::unix::fs::symlink;
     use std::os::unix::net::UnixListener;
-    use std::path::PathBuf;
 
     use nix::sys::stat::Mode;
     use nix::unistd::mkfifo;
 
     use super::*;
-
-    struct Scratch(PathBuf);
-
-    impl Scratch {
-        fn new(name: &str) -> Self {
-            let path = std::env::temp_dir().join(format!("faild-plain-{}-{name}", std::process::id()));
-            let _ = fs::remove_dir_all(&path);
-            fs::create_dir(&path).unwrap();
-            Self(path)
-        }
-    }
-
-    impl Drop for Scratch {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
-        }
-    }
+    use crate::scratch::Scratch;
 
     fn refusal(path: &Path) -> String {
         let error = read(path, 1 << 20, Links::Refuse).unwrap_err();
@@ -196,7 +179,7 @@ mod tests {
 
     #[test]
     fn what_is_not_a_plain_file_is_refused_at_once() {
-        let scratch = Scratch::new("kinds");
+        let scratch = Scratch::new("plain-kinds");
         let at = |name: &str| scratch.0.join(name);
         mkfifo(&at("pipe"), Mode::S_IRWXU).unwrap();
         let _listener = UnixListener::bind(at("socket")).unwrap();
@@ -220,7 +203,7 @@ mod tests {
 
     #[test]
     fn what_is_too_long_is_not_read() {
-        let scratch = Scratch::new("length");
+        let scratch = Scratch::new("plain-length");
         let path = scratch.0.join("file");
         // It takes no room on the disk, and would take a minute and all memory to read.
         File::create(&path).unwrap().set_len(1 << 40).unwrap();
@@ -235,7 +218,7 @@ mod tests {
 
     #[test]
     fn a_pipe_is_read_to_its_end_but_not_waited_for_for_ever() {
-        let scratch = Scratch::new("pipe");
+        let scratch = Scratch::new("plain-pipe");
         let path = scratch.0.join("pipe");
         mkfifo(&path, Mode::S_IRWXU).unwrap();
         let brief = Duration::from_millis(50);

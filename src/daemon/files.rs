@@ -153,27 +153,11 @@ mod tests {
     use nix::unistd::mkfifo;
 
     use super::*;
-
-    struct Scratch(PathBuf);
-
-    impl Scratch {
-        fn new(name: &str) -> Self {
-            let path = std::env::temp_dir().join(format!("faild-files-{}-{name}", std::process::id()));
-            let _ = fs::remove_dir_all(&path);
-            fs::create_dir(&path).unwrap();
-            Self(path)
-        }
-    }
-
-    impl Drop for Scratch {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
-        }
-    }
+    use crate::scratch::Scratch;
 
     #[test]
     fn what_is_in_the_place_of_the_new_text_is_neither_followed_nor_waited_for() {
-        let scratch = Scratch::new("temporary");
+        let scratch = Scratch::new("files-temporary");
         let (path, temporary, secret) =
             (scratch.0.join("state"), scratch.0.join("state.new"), scratch.0.join("secret"));
         fs::write(&secret, "secret").unwrap();
@@ -197,7 +181,7 @@ mod tests {
 
     #[test]
     fn anything_can_be_set_aside() {
-        let scratch = Scratch::new("aside");
+        let scratch = Scratch::new("files-aside");
         let path = scratch.0.join("state.toml");
         let mut kept = Vec::new();
         for directory in [false, true, true, false] {

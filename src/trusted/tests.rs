@@ -2,22 +2,9 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown, lchown, symlink};
 
 use super::*;
-
-/// A directory of root's that goes when this is dropped.
-struct Scratch(PathBuf);
+use crate::scratch::Scratch;
 
 impl Scratch {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("faild-trusted-{}-{name}", std::process::id()));
-        let _ = fs::remove_dir_all(&path);
-        fs::create_dir(&path).unwrap();
-        Self(path)
-    }
-
-    fn at(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-
     /// A directory of this owner and mode.
     fn directory(&self, name: &str, owner: u32, mode: u32) -> PathBuf {
         let path = self.at(name);
@@ -35,12 +22,6 @@ impl Scratch {
     }
 }
 
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
 fn trust() -> Trust {
     assert!(geteuid().is_root(), "run the tests as root");
     Trust::in_users([OURS], Some(OURS))
@@ -55,7 +36,7 @@ fn refused<T>(result: io::Result<T>) -> String {
 
 #[test]
 fn directories_of_root_and_of_our_user_are_believed_and_those_of_others_are_not() {
-    let scratch = Scratch::new("owners");
+    let scratch = Scratch::new("trusted-owners");
     for (name, owner, mode) in [("root", 0, 0o755), ("ours", OURS, 0o755), ("group", OURS, 0o775)] {
         let path = scratch.directory(name, owner, mode);
         trust().directory(&path, None).unwrap();
@@ -80,11 +61,19 @@ fn directories_of_root_and_of_our_user_are_believed_and_those_of_others_are_not(
 
 #[test]
 fn what_everybody_may_write_is_refused_unless_it_is_sticky() {
-    let scratch = Scratch::new("modes");
+    let scratch = Scratch::new("trusted-modes");
     let (open, sticky) = (scratch.directory("open", 0, 0o777), scratch.directory("sticky", 0, 0o1777));
     assert!(
         refused(trust().file(&open.join("log"), LastLink::Follow))
             .contains("open can be written by everybody")
+    );
+    // Its mount point cannot be replaced, but what is in it can.
+    let below = open.join("below");
+    fs::create_dir(&below).unwrap();
+    let text = refused(trust().directory(&below, Some(0o755)));
+    assert!(
+        text.ends_with("open can be written by everybody; chmod o-w it, or use another directory"),
+        "{text}"
     );
     fs::write(open.join("theirs"), "").unwrap();
     assert!(refused(trust().directory(&open, None)).contains("can be written by everybody"));
@@ -114,7 +103,7 @@ fn the_volume_of_a_container_is_made_safe_and_what_others_put_there_is_set_aside
         ("c/faild", 0, 0o2775),
         ("d/faild", OURS, 0o2775),
     ] {
-        let scratch = Scratch::new("volumes");
+        let scratch = Scratch::new("trusted-volumes");
         fs::create_dir_all(scratch.at(name).parent().unwrap()).unwrap();
         let path = scratch.directory(name, owner, mode);
         chown(&path, None, Some(THEIRS)).unwrap();
@@ -137,7 +126,7 @@ fn the_volume_of_a_container_is_made_safe_and_what_others_put_there_is_set_aside
 
 #[test]
 fn a_directory_that_others_own_or_use_as_well_is_not_changed() {
-    let scratch = Scratch::new("shared");
+    let scratch = Scratch::new("trusted-shared");
     for (name, owner, mode) in [("faild", THEIRS, 0o777), ("tmp", 0, 0o1777), ("used", 0, 0o777)] {
         let path = scratch.directory(name, owner, mode);
         if name == "used" {
@@ -151,7 +140,7 @@ fn a_directory_that_others_own_or_use_as_well_is_not_changed() {
 
 #[test]
 fn only_links_that_root_made_are_followed() {
-    let scratch = Scratch::new("links");
+    let scratch = Scratch::new("trusted-links");
     let target = scratch.directory("target", 0, 0o755);
     let good = scratch.link("good", &target, 0);
     trust().directory(&good, None).unwrap();
@@ -186,7 +175,7 @@ fn only_links_that_root_made_are_followed() {
 
 #[test]
 fn dangling_links_and_dots_lead_where_they_say() {
-    let scratch = Scratch::new("dots");
+    let scratch = Scratch::new("trusted-dots");
     let target = scratch.directory("target", 0, 0o755);
     scratch.link("dangling", Path::new("target/../target/./new"), 0);
     let place = trust().file(&scratch.at("dangling"), LastLink::Follow).unwrap();
@@ -203,7 +192,7 @@ fn dangling_links_and_dots_lead_where_they_say() {
 
 #[test]
 fn files_of_others_and_files_with_two_names_are_refused() {
-    let scratch = Scratch::new("files");
+    let scratch = Scratch::new("trusted-files");
     let sticky = scratch.directory("sticky", 0, 0o1777);
     let check = |path: &Path| trust().check_file(path);
     let (theirs, twin, good) = (sticky.join("theirs"), sticky.join("twin"), sticky.join("good"));
@@ -220,7 +209,7 @@ fn files_of_others_and_files_with_two_names_are_refused() {
 
 #[test]
 fn links_of_the_kernel_lead_to_what_is_open() {
-    let scratch = Scratch::new("magic");
+    let scratch = Scratch::new("trusted-magic");
     let file = fs::File::create(scratch.at("file")).unwrap();
     let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&file));
     let place = trust().file(Path::new(&path), LastLink::Follow).unwrap();
@@ -230,7 +219,7 @@ fn links_of_the_kernel_lead_to_what_is_open() {
 
 #[test]
 fn who_is_not_root_is_refused_nothing() {
-    let scratch = Scratch::new("plain");
+    let scratch = Scratch::new("trusted-plain");
     let theirs = scratch.directory("theirs", THEIRS, 0o777);
     let everybody = Trust { owners: None, group: None };
     everybody.directory(&theirs, None).unwrap();
