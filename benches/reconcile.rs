@@ -73,6 +73,10 @@ fn reconcile(c: &mut Criterion) {
     group.bench_function("64 routes one by one, beside 10,000", |b| {
         b.iter_batched(|| (core.clone(), fresh.clone()), learn, BatchSize::LargeInput);
     });
+    let refused: Vec<Route> = (0..64).map(refused).collect();
+    group.bench_function("64 refused hosts one by one, beside 10,000 overlays", |b| {
+        b.iter_batched(|| (moved.clone(), refused.clone()), learn, BatchSize::LargeInput);
+    });
     group.throughput(Throughput::Elements(u64::from(ROUTES)));
     group.bench_function("10,000 routes at the start", |b| {
         b.iter(|| started(&kernel, &plan));
@@ -93,6 +97,12 @@ fn learn((mut core, routes): (Reconciler, Vec<Route>)) -> Reconciler {
 
 fn learned(number: u8) -> IpNet {
     Ipv4Net::new_assert(Ipv4Addr::new(198, 18, number, 0), 24).into()
+}
+
+/// What a program adds that blocks hosts.
+fn refused(number: u8) -> Route {
+    let host = Ipv4Net::new_assert(Ipv4Addr::new(198, 18, 0, number), 32);
+    Route { legs: Vec::new(), kind: RouteType::Blackhole, ..route(host.into()) }
 }
 
 /// Hands in a plan and plays a kernel that accepts everything; returns how many operations it took.
