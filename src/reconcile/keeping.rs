@@ -237,7 +237,7 @@ impl Reconciler {
             }
             let is_gone = !self.is_standing(&record.route);
             if is_gone && (overlaid || record.missing || self.was_taken(now, &record, &lans, &survived)) {
-                self.originals.recall(Arc::new(record.route), lans);
+                self.originals.recall(Arc::new(record.route), lans, record.interfaces);
             }
             self.keeping.touch(group);
             self.mark(group);
@@ -491,10 +491,7 @@ impl Reconciler {
             render_route(false, route, |leg| self.name_of(route.legs[leg].interface), text);
         }
         for missing in self.originals.group(&group) {
-            let name = |leg: usize| match missing.lans.get(leg).copied().flatten() {
-                Some(lan) => self.lans.name(lan),
-                None => missing.route.legs.get(leg).map_or("?", |leg| self.name_of(leg.interface)),
-            };
+            let name = |leg: usize| missing.interface_name(&self.lans, leg);
             render_route(!missing.is_suspect(), &missing.route, name, text);
         }
         if text.len() == head {
@@ -504,9 +501,10 @@ impl Reconciler {
         }
     }
 
+    /// The name that a route over an interface was learned under; it may have another by now.
     fn name_of(&self, index: InterfaceIndex) -> &str {
-        let of_lan = || self.lans.of(index).map_or("?", |lan| self.lans.name(lan));
-        self.mirror.interface(index).map_or_else(of_lan, |i| &i.name)
+        let present = || self.mirror.interface(index).map_or("?", |i| &i.name);
+        self.lans.name_of(index).unwrap_or_else(present)
     }
 
     fn interface_records(&self) -> BTreeMap<String, InterfaceRecord> {

@@ -18,6 +18,17 @@ const CROWDED: usize = 192;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Lans {
     lans: Vec<Lan>,
+    /// What each interface was when its routes were last learned. The kernel may take them and let the number have
+    /// another name before anybody looks again: they belong to the name that they were learned under.
+    learned: BTreeMap<InterfaceIndex, Learned>,
+}
+
+/// What an interface was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Learned {
+    Lan(LanId),
+    /// None of the LANs; its name.
+    Other(String),
 }
 
 impl Lans {
@@ -35,25 +46,68 @@ impl Lans {
 
     /// The number of a name; `None` when there have been too many names.
     pub(super) fn intern(&mut self, name: &str) -> Option<LanId> {
+        if name.is_empty() {
+            return None;
+        }
         if let Some((id, _)) = self.iter().find(|(_, lan)| lan.name == name) {
             return Some(id);
         }
-        if let Some(free) = self.lans.iter().position(|lan| lan.name.is_empty()) {
-            self.lans[free] = Lan::new(name);
-            return u8::try_from(free).ok().map(LanId);
-        }
-        if self.lans.len() == NAMES {
-            return None;
-        }
-        self.lans.push(Lan::new(name));
-        u8::try_from(self.lans.len() - 1).ok().map(LanId)
+        let place = match self.lans.iter().position(|lan| lan.name.is_empty()) {
+            Some(free) => {
+                self.lans[free] = Lan::new(name);
+                free
+            }
+            None if self.lans.len() == NAMES => return None,
+            None => {
+                self.lans.push(Lan::new(name));
+                self.lans.len() - 1
+            }
+        };
+        let id = LanId(u8::try_from(place).ok()?);
+        let is_it = |learned: &&mut Learned| matches!(learned, Learned::Other(other) if other == name);
+        self.learned.values_mut().filter(is_it).for_each(|learned| *learned = Learned::Lan(id));
+        Some(id)
     }
 
-    /// The LAN that an interface is, or was before it was deleted.
+    /// The LAN that the routes over an interface belong to that are known: what it was when they were learned.
     pub(super) fn of(&self, index: InterfaceIndex) -> Option<LanId> {
+        match self.learned.get(&index) {
+            Some(Learned::Lan(id)) => Some(*id),
+            Some(Learned::Other(_)) => None,
+            None => self.at(index),
+        }
+    }
+
+    /// The LAN that an interface is by the last look, or was before it was deleted.
+    pub(super) fn at(&self, index: InterfaceIndex) -> Option<LanId> {
         let is = self.iter().find(|(_, lan)| lan.index == Some(index));
         let was = || self.iter().find(|(_, lan)| lan.former == Some(index));
         is.or_else(was).map(|(id, _)| id)
+    }
+
+    /// The name that the routes over an interface were learned under.
+    pub(super) fn name_of(&self, index: InterfaceIndex) -> Option<&str> {
+        match self.learned.get(&index) {
+            Some(Learned::Other(name)) => Some(name),
+            Some(Learned::Lan(_)) | None => self.of(index).map(|id| self.name(id)),
+        }
+    }
+
+    /// All routes have been listed: those that stand belong to what their interfaces are now. Returns the interfaces that
+    /// were something else before.
+    pub(super) fn learn<'a>(
+        &mut self,
+        interfaces: impl Iterator<Item = &'a Interface>,
+    ) -> BTreeSet<InterfaceIndex> {
+        let others = interfaces.map(|i| (i.index, Learned::Other(i.name.clone())));
+        let mut learned: BTreeMap<InterfaceIndex, Learned> = others.collect();
+        let lans = self.iter().filter_map(|(id, lan)| Some((lan.index?, Learned::Lan(id))));
+        learned.extend(lans);
+        let before = std::mem::replace(&mut self.learned, learned);
+        let differs = |(index, was): &(InterfaceIndex, Learned)| {
+            self.learned.get(index).is_some_and(|learned| learned != was)
+        };
+        before.into_iter().filter(differs).map(|(index, _)| index).collect()
     }
 
     pub(super) fn name(&self, id: LanId) -> &str {
@@ -84,6 +138,7 @@ impl Lans {
                 *lan = Lan::new("");
             }
         }
+        self.learned.retain(|_, learned| !matches!(learned, Learned::Lan(id) if idle.contains(id)));
         idle
     }
 

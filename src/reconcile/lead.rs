@@ -89,7 +89,7 @@ impl View<'_> {
         if rest.iter().any(|leg| leg.interface != first.interface) {
             return None;
         }
-        let lan = self.lans.get(self.lans.of(first.interface)?)?;
+        let lan = self.lans.get(self.lans.at(first.interface)?)?;
         let source = lan.own_source(first.gateway.as_ref(), group.destination.addr().is_ipv4());
         source.filter(|source| self.mirror.is_local(source))
     }

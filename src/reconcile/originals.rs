@@ -40,8 +40,10 @@ const CAPACITY: usize = 65_536;
 pub(super) struct Missing {
     /// As it stood; interface numbers may have changed since.
     pub(super) route: Arc<Route>,
-    /// The LANs of its legs, where they are LANs.
+    /// The LANs of its legs, where they are LANs: what their interfaces were when it was learned.
     pub(super) lans: Vec<Option<LanId>>,
+    /// The names of the interfaces of its legs, if some are no LANs.
+    names: Vec<String>,
     /// Not yet known whether somebody wanted it gone.
     suspect_since: Option<Instant>,
     /// The kernel told of the deletion.
@@ -67,10 +69,16 @@ pub(super) struct Originals {
 }
 
 impl Missing {
-    fn new(route: Arc<Route>, lans: Vec<Option<LanId>>, suspect_since: Option<Instant>) -> Self {
+    fn new(
+        route: Arc<Route>,
+        lans: Vec<Option<LanId>>,
+        names: Vec<String>,
+        suspect_since: Option<Instant>,
+    ) -> Self {
         Self {
             route,
             lans,
+            names,
             suspect_since,
             announced: false,
             came: None,
@@ -94,15 +102,25 @@ impl Missing {
         self.suspect_since.is_some()
     }
 
-    /// The route with the numbers that its interfaces have by now.
-    fn renumbered(&self, lans: &Lans) -> Option<Route> {
+    /// The route with the numbers that the interfaces of these names have by now.
+    fn renumbered(&self, lans: &Lans, mirror: &Mirror) -> Option<Route> {
         let mut route = Route::clone(&self.route);
-        for (leg, lan) in route.legs.iter_mut().zip(&self.lans) {
-            if let Some(lan) = lan {
-                leg.interface = lans.index(*lan)?;
-            }
+        for (place, leg) in route.legs.iter_mut().enumerate() {
+            let lan = self.lans.get(place).copied().flatten();
+            leg.interface = match lan {
+                Some(lan) => lans.index(lan)?,
+                None => mirror.interface_named(self.names.get(place)?)?.index,
+            };
         }
         Some(route)
+    }
+
+    /// The name of the interface of a leg.
+    pub(super) fn interface_name<'a>(&'a self, lans: &'a Lans, leg: usize) -> &'a str {
+        match self.lans.get(leg).copied().flatten() {
+            Some(lan) => lans.name(lan),
+            None => self.names.get(leg).map_or("?", String::as_str),
+        }
     }
 
     fn subjects(&self) -> impl Iterator<Item = SubjectId> {
@@ -147,7 +165,13 @@ impl Originals {
 
     /// A route is gone, by the kernel's or somebody's doing. `announced`: there was a message.
     pub(super) fn suspect(&mut self, now: Instant, lans: &Lans, route: Arc<Route>, announced: bool) {
-        let suspect = Missing::new(Arc::clone(&route), lans_of(lans, &route), Some(now));
+        let lans_of_legs: Vec<Option<LanId>> = route.legs.iter().map(|leg| lans.of(leg.interface)).collect();
+        let name = |leg: &Leg| lans.name_of(leg.interface).unwrap_or_default().to_owned();
+        let names = match lans_of_legs.iter().all(Option::is_some) {
+            true => Vec::new(),
+            false => route.legs.iter().map(name).collect(),
+        };
+        let suspect = Missing::new(Arc::clone(&route), lans_of_legs, names, Some(now));
         let came = self.came.get(&route.key).copied();
         self.insert(Missing { announced, came, ..suspect });
     }
@@ -170,9 +194,8 @@ impl Originals {
     /// A route came: the kernel said so, or has just put it there for us. A listing does not tell: right after a fall it
     /// still shows what is about to go.
     pub(super) fn came(&mut self, now: Instant, lans: &Lans, route: &Route) {
-        let legs = lans_of(lans, route);
-        let falls = |id: &LanId| lans.get(*id).is_some_and(|lan| lan.up && lan.has_just_fallen(now));
-        if !legs.iter().flatten().any(falls) {
+        let falls = |id: LanId| lans.get(id).is_some_and(|lan| lan.up && lan.has_just_fallen(now));
+        if !route.legs.iter().filter_map(|leg| lans.at(leg.interface)).any(falls) {
             return;
         }
         self.came.retain(|_, at| now.since(*at) <= AFTERMATH);
@@ -187,8 +210,9 @@ impl Originals {
     }
 
     /// The journal says that a route was flushed; its interfaces are known by name.
-    pub(super) fn recall(&mut self, route: Arc<Route>, lans: Vec<Option<LanId>>) {
-        self.insert(Missing::new(route, lans, None));
+    pub(super) fn recall(&mut self, route: Arc<Route>, lans: Vec<Option<LanId>>, names: Vec<String>) {
+        let names = if lans.iter().all(Option::is_some) { Vec::new() } else { names };
+        self.insert(Missing::new(route, lans, names, None));
     }
 
     /// A route with this key stands: whoever put it there has decided.
@@ -241,7 +265,7 @@ impl Originals {
     /// The routes to put back at this moment, at most `most`.
     pub(super) fn due(&self, now: Instant, lans: &Lans, mirror: &Mirror, most: usize) -> Vec<Route> {
         let due = |m: &&Missing| m.not_before <= now && is_ready(m, now, lans, mirror);
-        self.iter().filter(due).filter_map(|m| m.renumbered(lans)).take(most).collect()
+        self.iter().filter(due).filter_map(|m| m.renumbered(lans, mirror)).take(most).collect()
     }
 
     /// When the next route may have to be put back, if interfaces stay as they are.
@@ -322,11 +346,6 @@ fn went_with_interface(now: Instant, lans: &Lans, missing: &Missing) -> bool {
     let by_leg = missing.lans.iter().flatten().filter_map(|id| lans.get(*id)).any(falls);
     let holds_source = |lan: &Lan| lan.absent().any(|a| Some(a.address()) == missing.route.source);
     by_leg || lans.iter().any(|(_, lan)| falls(lan) && holds_source(lan))
-}
-
-/// The LANs that a route's legs leave by.
-fn lans_of(lans: &Lans, route: &Route) -> Vec<Option<LanId>> {
-    route.legs.iter().map(|leg| lans.of(leg.interface)).collect()
 }
 
 /// Protocols boot and static, and nothing in it that faild does not emit.

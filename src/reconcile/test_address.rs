@@ -169,7 +169,7 @@ impl Reconciler {
         let is_other = |a: &InterfaceAddress| a.address().is_ipv4() && a.address() != IpAddr::V4(address);
         let uses = |r: &super::Route| r.legs.iter().any(|leg| leg.interface == index);
         let is_used = || self.mirror.routes().iter().any(|r| r.key.destination.addr().is_ipv4() && uses(r));
-        let is_seen = self.lans.of(index).and_then(|id| self.lans.get(id)).is_some_and(|lan| lan.is_seen());
+        let is_seen = self.lans.at(index).and_then(|id| self.lans.get(id)).is_some_and(|lan| lan.is_seen());
         interface.addresses.iter().any(is_other) || (is_seen && !is_used())
     }
 

@@ -72,6 +72,7 @@ impl Reconciler {
         }
         let reordered = self.reordered(&table);
         *self.mirror.routes_mut() = table;
+        self.learn_owners();
         for group in new.iter().map(|r| Group::of(&r.key)).chain(reordered).collect::<Vec<_>>() {
             self.mark(group);
         }
@@ -84,6 +85,20 @@ impl Reconciler {
         }
         let dump = self.mirror.routes().clone();
         self.blame(now, &own_gone, &dump);
+    }
+
+    /// What stands by this listing belongs to what its interfaces are now.
+    fn learn_owners(&mut self) {
+        let renamed = self.lans.learn(self.mirror.interfaces());
+        if renamed.is_empty() {
+            return;
+        }
+        let is_over = |r: &&Arc<Route>| r.legs.iter().any(|leg| renamed.contains(&leg.interface));
+        let groups = self.mirror.routes().iter().filter(is_over).map(|r| Group::of(&r.key));
+        for group in groups.collect::<Vec<_>>() {
+            self.mark(group);
+            self.keeping.touch(group);
+        }
     }
 
     /// Groups in which equal keys stand in another order than was thought.
@@ -111,7 +126,7 @@ impl Reconciler {
 
     /// Whether the routes over an interface are looked at.
     fn looks_at(&self, index: InterfaceIndex) -> bool {
-        self.lans.of(index).and_then(|id| self.lans.get(id)).is_some_and(Lan::is_seen)
+        self.lans.at(index).and_then(|id| self.lans.get(id)).is_some_and(Lan::is_seen)
     }
 
     /// Whether a dump shows such a route, if it stands.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::rig::{DHCP, ETH0, ETH1, Rig, address, interface, ip, route};
 use crate::interface::InterfaceIndex;
-use crate::reconcile::Route;
+use crate::reconcile::{Leg, Mirror, Notification, Route};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -115,6 +115,137 @@ fn what_somebody_puts_back_and_deletes_at_once_stays_deleted() {
     rig.delete(&v4);
     rig.wait(200 * SECOND);
     assert_eq!(rig.foreign(), [""; 0]);
+}
+
+/// The old name and the new one are both looked at, and one listing shows fall and change of name.
+#[test]
+fn a_route_belongs_to_the_name_that_its_interface_had() {
+    let mut rig = rig_with_other_name();
+    rig.event(|k| rename(k, ETH0, "other0"));
+    rig.wait(10 * SECOND);
+    assert_eq!(rig.foreign(), [""; 0], "not on an interface of another name");
+    rig.event(|k| rename(k, ETH0, "eth0"));
+    rig.wait(3 * SECOND);
+    assert_eq!(rig.foreign(), ["198.51.100.0/24 via 10.0.0.9 dev 2 metric 0", V6]);
+}
+
+#[test]
+fn a_new_interface_of_the_old_name_gets_the_routes() {
+    let mut rig = rig_with_other_name();
+    rig.event(|k| rename(k, ETH0, "other0"));
+    rig.wait(10 * SECOND);
+    let made = interface(InterfaceIndex(9), "eth0", &["10.0.0.7/24", "fd00::7/64"]);
+    rig.event(|k| k.add_interface(made));
+    rig.wait(3 * SECOND);
+    let there = ["198.51.100.0/24 via 10.0.0.9 dev 9 metric 0", "2001:db8::/32 via fd00::9 dev 9 metric 1024"];
+    assert_eq!(rig.foreign(), there);
+}
+
+#[test]
+fn interfaces_that_swap_their_names_leave_the_routes_to_the_names() {
+    let mut rig = Rig::new();
+    rig.add(&route("198.51.100.0/24", "10.0.0.9", ETH0, 0));
+    rig.add(&route("203.0.113.0/24", "10.1.0.9", ETH1, 0));
+    rig.wait(10 * SECOND);
+    rig.event(|k| {
+        let mut told = k.set_up(ETH0, false);
+        told.extend(rename(k, ETH1, "eth0"));
+        told.extend(rename(k, ETH0, "eth1"));
+        for (index, old, new) in [(ETH0, "10.0.0.1/24", "10.1.0.1/24"), (ETH1, "10.1.0.1/24", "10.0.0.1/24")] {
+            told.extend(k.add_address(index, address(new)).unwrap());
+            told.extend(k.delete_address(index, &address(old).prefix).unwrap());
+        }
+        told
+    });
+    rig.wait(5 * SECOND);
+    let there = ["198.51.100.0/24 via 10.0.0.9 dev 3 metric 0", "203.0.113.0/24 via 10.1.0.9 dev 2 metric 0"];
+    assert_eq!(rig.foreign(), there);
+}
+
+/// Between the change of name and the next listing of routes something else of the group changes.
+#[test]
+fn what_is_written_of_a_route_has_the_name_that_it_was_learned_under() {
+    for killed_after in [0, 1, 50, 2_000] {
+        let mut rig = rig_with_other_name();
+        rig.kernel.set_up(ETH0, false);
+        rig.kernel.rename_interface(ETH0, "other0");
+        rig.kernel.set_up(ETH0, true);
+        if killed_after > 0 {
+            rig.event(|_| vec![Notification::Link(ETH0)]);
+            rig.wait(Duration::from_millis(killed_after));
+        }
+        rig.restart(true);
+        rig.wait(10 * SECOND);
+        assert_eq!(rig.foreign(), [""; 0], "killed after {killed_after} ms");
+        rig.event(|k| rename(k, ETH0, "eth0"));
+        rig.wait(5 * SECOND);
+        assert_eq!(rig.foreign().len(), 2, "killed after {killed_after} ms: {:?}", rig.foreign());
+    }
+}
+
+/// Linux 6.2 lets an interface that is up have another name: nothing falls.
+#[test]
+fn a_route_that_stands_belongs_to_the_new_name_of_its_interface() {
+    let mut rig = rig_with_other_name();
+    rig.event(|k| k.rename_interface(ETH0, "other0"));
+    rig.wait(10 * SECOND);
+    assert!(rig.journal.lines().any(|l| l.contains(" standing ") && l.contains(" other0/")), "{}", rig.journal);
+    bounce(&mut rig);
+    rig.wait(3 * SECOND);
+    assert_eq!(rig.foreign(), ["198.51.100.0/24 via 10.0.0.9 dev 2 metric 0", V6]);
+    // Its address stays with it as well, and another interface of that name does not get it.
+    rig.event(|k| k.rename_interface(ETH0, "eth0"));
+    rig.wait(3 * SECOND);
+    rig.event(|k| k.add_interface(interface(InterfaceIndex(9), "other0", &[])));
+    rig.wait(10 * SECOND);
+    let of_new = rig.kernel.interface(InterfaceIndex(9)).map(|i| i.addresses.len());
+    assert!(of_new <= Some(1), "{:?}", rig.kernel.interface(InterfaceIndex(9)));
+    let of_old = &rig.kernel.interface(ETH0).unwrap().addresses;
+    assert!(of_old.iter().any(|a| a.address() == ip("fd00::1")), "{of_old:?}");
+}
+
+/// A leg of it leaves by an interface that nobody looks at.
+#[test]
+fn a_route_with_several_legs_is_put_on_no_interface_of_another_name() {
+    let mut rig = Rig::new();
+    let leg = |gateway: &str, interface| Leg { gateway: Some(ip(gateway)), interface, weight: 1 };
+    let tun0 = InterfaceIndex(9);
+    rig.event(|k| k.add_interface(interface(tun0, "tun0", &["10.9.0.1/24"])));
+    let legs = vec![leg("10.0.0.9", ETH0), leg("10.9.0.9", tun0)];
+    rig.add(&Route { legs, ..route("198.51.100.0/24", "10.0.0.9", ETH0, 0) });
+    rig.wait(10 * SECOND);
+    rig.event(|k| {
+        let mut told = k.set_up(ETH0, false);
+        told.extend(rename(k, tun0, "tun1"));
+        told.extend(k.set_up(ETH0, true));
+        told
+    });
+    rig.wait(10 * SECOND);
+    assert_eq!(rig.foreign(), [""; 0]);
+    rig.event(|k| rename(k, tun0, "tun0"));
+    rig.wait(120 * SECOND);
+    assert_eq!(rig.foreign(), ["198.51.100.0/24 via 10.0.0.9 dev 2 via 10.9.0.9 dev 9 metric 0"]);
+}
+
+const V6: &str = "2001:db8::/32 via fd00::9 dev 2 metric 1024";
+
+/// `other0` is a LAN as well as soon as there is such an interface.
+fn rig_with_other_name() -> Rig {
+    let mut rig = Rig::new();
+    rig.plan.lans.push("other0".to_owned());
+    rig.hand_in_plan();
+    rig.add(&route("198.51.100.0/24", "10.0.0.9", ETH0, 0));
+    rig.add(&route("2001:db8::/32", "fd00::9", ETH0, 1024));
+    rig.wait(10 * SECOND);
+    rig
+}
+
+/// As most kernels want it: while the interface is down.
+fn rename(kernel: &mut Mirror, index: InterfaceIndex, name: &str) -> Vec<Notification> {
+    let mut told = kernel.set_up(index, false);
+    told.extend(kernel.rename_interface(index, name));
+    told.extend(kernel.set_up(index, true));
+    told
 }
 
 #[test]
