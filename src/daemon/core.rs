@@ -229,6 +229,12 @@ impl Core {
             || self.is_readable()
     }
 
+    /// Whether the reconciler does something by the clock now. What the kernel has told is to be read before: this may be
+    /// the first turn after seconds.
+    pub(super) fn is_reconciler_due(&self, now: Instant) -> bool {
+        is_due(self.reconciler.deadline().map(|(at, _)| at), now)
+    }
+
     /// Whether something has arrived that is not taken in yet.
     pub(super) fn is_readable(&self) -> bool {
         self.sockets.is_readable() || self.probers.is_readable()

@@ -39,6 +39,8 @@ pub(super) struct EventLoop {
     monitor: Monitor,
     /// The kernel's notifications may have more to tell than was read.
     is_monitor_readable: bool,
+    /// So often in a row notifications were read and others were left.
+    unread: usize,
     is_signalled: bool,
     /// Turns in a row in which the sockets were not emptied.
     backlogged: u32,
@@ -82,6 +84,7 @@ impl EventLoop {
             signals,
             monitor,
             is_monitor_readable: false,
+            unread: 0,
             is_signalled: false,
             backlogged: 0,
             packets: 0,
@@ -168,6 +171,7 @@ impl EventLoop {
     fn turn(&mut self, moment: Moment) {
         self.packets = self.core.take_packets(moment, PACKETS);
         self.core.take_answers(moment, PACKETS);
+        self.is_monitor_readable |= self.core.is_reconciler_due(moment.now);
         self.take_events(moment.now);
         if self.is_evidence_complete() {
             self.core.pass_deadlines(moment);
@@ -215,7 +219,9 @@ impl EventLoop {
                 events.push(Event::Overrun);
             }
         }
-        self.core.take_events(now, events);
+        // Who never stops talking cannot keep what is missing from being put back.
+        self.unread = if self.is_monitor_readable { self.unread + 1 } else { 0 };
+        self.core.take_events(now, events, self.unread.is_multiple_of(LAST_READINGS));
     }
 
     /// Does what signals ask for; the end, if one says so.
@@ -277,7 +283,7 @@ const NOTIFICATIONS: usize = 64;
 /// Turns that deadlines wait for the sockets to be emptied: 4,096 datagrams, most of what a receive queue holds.
 const PATIENCE: u32 = 8;
 
-/// So often notifications are read at the end: most that waits in the buffer.
+/// So often notifications are read in a row, and at the end: most that waits in the buffer.
 const LAST_READINGS: usize = 64;
 
 /// How long the end may take, for the kernel and for the disk each.

@@ -382,7 +382,7 @@ impl Reconciler {
     }
 
     fn put_back_tasks(&mut self, now: Instant, batch: &mut Batch) {
-        if !self.waiting.takes_routes() {
+        if self.is_behind || !self.waiting.takes_routes() {
             return;
         }
         for route in self.originals.due(now, &self.lans, &self.mirror, batch.room()) {

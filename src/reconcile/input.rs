@@ -36,6 +36,10 @@ pub enum Input<'a> {
     WentDown(InterfaceIndex),
     /// Notifications were lost: look at everything again.
     Overrun,
+    /// Whether notifications wait to be read, of which those that follow are some. Until all are read, and the interfaces
+    /// listed if they say so, nothing is put back and nothing is given up: what is due by the clock may be otherwise by
+    /// what was told in the meantime, be it seconds (SIGSTOP, a suspended machine).
+    Backlog(bool),
     /// What became of all [`Output::Journal`] so far. Nothing waits for it but what is to be done to addresses.
     Journalled(Result<(), Refusal>),
     /// What became of the operations of one [`Output::Apply`], in order.

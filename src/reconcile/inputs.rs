@@ -63,12 +63,21 @@ impl Reconciler {
         self.dumps.want_all();
     }
 
+    pub(super) fn on_backlog(&mut self, is_behind: bool) {
+        if std::mem::replace(&mut self.is_behind, is_behind) && !is_behind {
+            self.waiting.recheck();
+        }
+    }
+
     /// What the timers demand.
     pub(super) fn on_time(&mut self, now: Instant) {
         self.dumps.on_time(now);
         self.leave_lapsed(now);
         for group in self.troubles.due(now) {
             self.mark(group);
+        }
+        if self.is_behind {
+            return;
         }
         if self.originals.next_judgement().is_some_and(|at| at <= now) {
             for group in self.originals.judge(now, &self.lans) {

@@ -94,7 +94,9 @@ impl WaitingAddresses {
 impl Reconciler {
     /// What is to be done about addresses.
     pub(super) fn address_tasks(&mut self, now: Instant, batch: &mut Batch) {
-        self.put_back_addresses(now, batch);
+        if !self.is_behind {
+            self.put_back_addresses(now, batch);
+        }
         self.raise_interfaces(now, batch);
         self.make_tests(now, batch);
         self.remove_tests(now, batch);

@@ -315,6 +315,7 @@ impl Node {
     fn read_news(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         let Some(daemon) = &mut self.daemon else { return };
         let mut links_changed = false;
+        daemon.feedback.push_back(Feedback::Reconcile(reconcile::Input::Backlog(true)));
         for news in self.news.drain(..) {
             links_changed |= matches!(news, News::Carrier | News::Interfaces | News::WentDown(_));
             daemon.feedback.push_back(Feedback::Reconcile(match news {
@@ -329,6 +330,7 @@ impl Node {
             daemon.next_look = daemon.next_look.min(now + LOOK_PAUSE);
             daemon.feedback.push_back(Feedback::Interfaces);
         }
+        daemon.feedback.push_back(Feedback::Reconcile(reconcile::Input::Backlog(false)));
         self.settle(now, effects);
     }
 

@@ -14,9 +14,12 @@ use crate::reconcile::{self, Dump, Question, RouteKey};
 use crate::time::Instant;
 
 impl Core {
-    /// Takes in what the kernel has told.
-    pub(in crate::daemon) fn take_events(&mut self, now: Instant, events: Vec<Event>) {
+    /// Takes in what the kernel has told. `is_all`: nothing more waits to be read.
+    pub(in crate::daemon) fn take_events(&mut self, now: Instant, events: Vec<Event>, is_all: bool) {
         let mut is_listing_needed = false;
+        if !events.is_empty() {
+            self.inform(now, reconcile::Input::Backlog(true));
+        }
         for event in events {
             match event {
                 Event::Links | Event::Addresses => is_listing_needed = true,
@@ -36,6 +39,9 @@ impl Core {
             self.list_interfaces(now);
             // What is read right after an event can still show what is about to go (Linux 6.18).
             self.agenda.by(Task::ListInterfaces, now + SECOND_LOOK);
+        }
+        if is_all {
+            self.inform(now, reconcile::Input::Backlog(false));
         }
     }
 

@@ -65,7 +65,7 @@ fn a_listing_that_fails_is_tried_again_and_the_last_one_stands() {
     bench.done();
     bench.script.borrow_mut().is_broken = true;
     let now = bench.moment.now;
-    bench.core.take_events(now, vec![Event::Links]);
+    bench.core.take_events(now, vec![Event::Links], true);
     assert_eq!(bench.core.interfaces.len(), 1);
     bench.script.borrow_mut().is_broken = false;
     bench.pass(RETRY);
@@ -77,7 +77,7 @@ fn a_listing_that_fails_is_tried_again_and_the_last_one_stands() {
 fn a_link_event_leads_to_a_listing_and_a_second_look() {
     let mut bench = Bench::new();
     bench.done();
-    bench.core.take_events(bench.moment.now, vec![Event::Links, Event::Addresses, Event::Links]);
+    bench.core.take_events(bench.moment.now, vec![Event::Links, Event::Addresses, Event::Links], true);
     assert_eq!(bench.done(), ["interfaces"]);
     bench.pass(SECOND_LOOK);
     assert_eq!(bench.done(), ["interfaces"]);
@@ -151,7 +151,7 @@ fn an_interface_that_was_renamed_is_put_back_by_the_name_that_it_went_offline_wi
     let (interface, reason) = ("lan-a".to_owned(), None);
     bench.core.answer(now, &Request::Offline { interface, reason, for_s: None, force: true });
     bench.script.borrow_mut().interfaces[0].name = "lan-z".to_owned();
-    bench.core.take_events(now, vec![Event::Links]);
+    bench.core.take_events(now, vec![Event::Links], true);
     let online = |name: &str| Request::Online { interface: name.to_owned() };
     let Reply::Error(refusal) = bench.core.answer(now, &online("lan-z")) else { panic!("no refusal") };
     assert!(refusal.message.contains("faildctl online lan-a"), "{refusal}");

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::rig::{DHCP, ETH0, ETH1, Rig, address, interface, ip, route};
 use crate::interface::InterfaceIndex;
+use crate::reconcile::mirror::Insert;
 use crate::reconcile::{Leg, Mirror, Notification, Route};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -137,7 +138,8 @@ fn a_new_interface_of_the_old_name_gets_the_routes() {
     let made = interface(InterfaceIndex(9), "eth0", &["10.0.0.7/24", "fd00::7/64"]);
     rig.event(|k| k.add_interface(made));
     rig.wait(3 * SECOND);
-    let there = ["198.51.100.0/24 via 10.0.0.9 dev 9 metric 0", "2001:db8::/32 via fd00::9 dev 9 metric 1024"];
+    let there =
+        ["198.51.100.0/24 via 10.0.0.9 dev 9 metric 0", "2001:db8::/32 via fd00::9 dev 9 metric 1024"];
     assert_eq!(rig.foreign(), there);
 }
 
@@ -151,7 +153,8 @@ fn interfaces_that_swap_their_names_leave_the_routes_to_the_names() {
         let mut told = k.set_up(ETH0, false);
         told.extend(rename(k, ETH1, "eth0"));
         told.extend(rename(k, ETH0, "eth1"));
-        for (index, old, new) in [(ETH0, "10.0.0.1/24", "10.1.0.1/24"), (ETH1, "10.1.0.1/24", "10.0.0.1/24")] {
+        for (index, old, new) in [(ETH0, "10.0.0.1/24", "10.1.0.1/24"), (ETH1, "10.1.0.1/24", "10.0.0.1/24")]
+        {
             told.extend(k.add_address(index, address(new)).unwrap());
             told.extend(k.delete_address(index, &address(old).prefix).unwrap());
         }
@@ -189,7 +192,11 @@ fn a_route_that_stands_belongs_to_the_new_name_of_its_interface() {
     let mut rig = rig_with_other_name();
     rig.event(|k| k.rename_interface(ETH0, "other0"));
     rig.wait(10 * SECOND);
-    assert!(rig.journal.lines().any(|l| l.contains(" standing ") && l.contains(" other0/")), "{}", rig.journal);
+    assert!(
+        rig.journal.lines().any(|l| l.contains(" standing ") && l.contains(" other0/")),
+        "{}",
+        rig.journal
+    );
     bounce(&mut rig);
     rig.wait(3 * SECOND);
     assert_eq!(rig.foreign(), ["198.51.100.0/24 via 10.0.0.9 dev 2 metric 0", V6]);
@@ -225,6 +232,32 @@ fn a_route_with_several_legs_is_put_on_no_interface_of_another_name() {
     rig.event(|k| rename(k, tun0, "tun0"));
     rig.wait(120 * SECOND);
     assert_eq!(rig.foreign(), ["198.51.100.0/24 via 10.0.0.9 dev 2 via 10.9.0.9 dev 9 metric 0"]);
+}
+
+#[test]
+fn after_a_stall_all_is_read_before_anything_is_put_back() {
+    let mut rig = rig_with_other_name();
+    rig.event(|k| k.set_up(ETH0, false));
+    rig.wait(SECOND);
+    rig.event(|k| k.set_up(ETH0, true));
+    rig.wait(SECOND / 2);
+    rig.take_operations();
+    rig.stall(5 * SECOND, |k| rename(k, ETH0, "other0"));
+    let operations = rig.take_operations();
+    assert!(operations.iter().all(|o| !o.contains("dev 2")), "{operations:?}");
+    rig.wait(10 * SECOND);
+    assert_eq!(rig.foreign(), [""; 0]);
+    // Nor is anything put back that somebody has put back and deleted meanwhile.
+    rig.event(|k| rename(k, ETH0, "eth0"));
+    rig.wait(SECOND / 2);
+    let back = route("198.51.100.0/24", "10.0.0.9", ETH0, 0);
+    rig.stall(5 * SECOND, |k| {
+        let mut told = k.add_route(&back, Insert::Exclusive).unwrap();
+        told.extend(k.delete_route(&back).unwrap());
+        told
+    });
+    rig.wait(10 * SECOND);
+    assert_eq!(rig.foreign(), [V6]);
 }
 
 const V6: &str = "2001:db8::/32 via fd00::9 dev 2 metric 1024";

@@ -38,6 +38,7 @@ enum Pending {
     LookUp(RouteKey),
     Ask(Question),
     Told(Notification),
+    Backlog(bool),
 }
 
 pub(super) struct Rig {
@@ -240,6 +241,17 @@ impl Rig {
         self.settle();
     }
 
+    /// SIGSTOP: all this happens, and then so much time passes, before the daemon reads of any of it.
+    pub(super) fn stall(&mut self, duration: Duration, event: impl FnOnce(&mut Mirror) -> Vec<Notification>) {
+        let told = event(&mut self.kernel);
+        self.now = self.now + duration;
+        self.pending.push_back(Pending::Backlog(true));
+        self.pending.extend(told.into_iter().map(Pending::Told));
+        self.pending.push_back(Pending::Dump(Dump::Interfaces));
+        self.pending.push_back(Pending::Backlog(false));
+        self.settle();
+    }
+
     pub(super) fn stop(&mut self) {
         self.core.handle(self.now, Input::Stop);
         self.settle();
@@ -325,6 +337,7 @@ impl Rig {
         let now = self.now;
         match pending {
             Pending::Journalled(result) => self.core.handle(now, Input::Journalled(result)),
+            Pending::Backlog(is_behind) => self.core.handle(now, Input::Backlog(is_behind)),
             Pending::Results(results) => self.core.handle(now, Input::Results(results)),
             Pending::Dump(Dump::Interfaces) => self.hand_in_interfaces(),
             Pending::Dump(Dump::OwnRoutes) => {

@@ -236,6 +236,7 @@ impl Host {
 
     fn read_news(&mut self, now: Instant) {
         let Some(daemon) = &mut self.daemon else { return };
+        daemon.feedback.push_back(Feedback::Reconcile(reconcile::Input::Backlog(true)));
         for news in self.news.drain(..) {
             daemon.feedback.push_back(match news {
                 News::RouteAdded(route) => {
@@ -254,6 +255,7 @@ impl Host {
                 }
             });
         }
+        daemon.feedback.push_back(Feedback::Reconcile(reconcile::Input::Backlog(false)));
         self.settle(now);
     }
 
