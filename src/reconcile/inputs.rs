@@ -80,17 +80,32 @@ impl Reconciler {
             return;
         }
         if self.originals.next_judgement().is_some_and(|at| at <= now) {
-            for group in self.originals.judge(now, &self.lans) {
+            let wishes = &self.wishes;
+            for group in self.originals.judge(now, &self.lans, |group| wishes.lead(group).is_some()) {
                 self.on_original_gone(group);
             }
             self.waiting.recheck();
         }
+        self.give_up_places(now);
         if self.waiting.next().is_some_and(|at| at <= now) {
             for group in self.originals.give_up(now, &self.lans) {
                 self.on_original_gone(group);
             }
             self.troubles.expire(now);
             self.waiting.recheck();
+        }
+    }
+
+    /// Routes that a network manager took from an interface without carrier, and has not given back, have had their time.
+    fn give_up_places(&mut self, now: Instant) {
+        let wishes = &self.wishes;
+        for group in self.originals.vacate(now, &self.lans, |group| wishes.lead(group).is_some()) {
+            self.on_original_gone(group);
+        }
+        if self.homes.next_expiry(&self.lans).is_some_and(|at| at <= now)
+            && self.homes.expire(now, &self.lans)
+        {
+            self.mark_all();
         }
     }
 

@@ -490,7 +490,8 @@ impl Reconciler {
         for route in standing.filter(|route| self.is_of_use(group, route)) {
             render_route(false, route, |leg| self.name_of(route.legs[leg].interface), text);
         }
-        for missing in self.originals.group(&group) {
+        // A place is none to put back.
+        for missing in self.originals.group(&group).iter().filter(|missing| !missing.is_place()) {
             let name = |leg: usize| missing.interface_name(&self.lans, leg);
             render_route(!missing.is_suspect(), &missing.route, name, text);
         }

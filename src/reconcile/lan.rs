@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use super::journal::InterfaceRecord;
 use crate::interface::{
     Fall, Family, Interface, InterfaceAddress, InterfaceIndex, LINK_SCOPE, LinkHistory, is_link_local,
@@ -11,6 +13,10 @@ use crate::time::Instant;
 
 /// How long after an interface fell a loss is still put down to that.
 pub(super) const AFTERMATH: Duration = Duration::from_secs(3);
+
+/// So long after its carrier is back an interface may be without the addresses and routes that a network manager took from
+/// it: a DHCP client repeats a request for about a minute before it begins anew (RFC 2131, section 4.1).
+pub(super) const LEASE_WAIT: Duration = Duration::from_secs(60);
 
 /// An interface name, as a number: comparing names for each of ten thousand routes would cost more than moving them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -84,6 +90,8 @@ pub(super) struct Lan {
     pub(super) addresses: Vec<HomeAddress>,
     /// Since when it has been up with the addresses that it has.
     pub(super) settled_since: Instant,
+    /// Since when it has been up with a carrier, or was last.
+    pub(super) running_since: Instant,
     /// When an IPv4 address last came or went.
     pub(super) ipv4_changed_at: Instant,
     stances: [Stance; 2],
@@ -122,6 +130,7 @@ impl Lan {
             carrier: false,
             addresses: Vec::new(),
             settled_since: Instant::default(),
+            running_since: Instant::default(),
             ipv4_changed_at: Instant::default(),
             stances: [Stance::default(); 2],
             fell_at: None,
@@ -142,6 +151,11 @@ impl Lan {
     /// Whether it is up and has a carrier.
     pub(super) const fn is_running(&self) -> bool {
         self.up && self.carrier
+    }
+
+    /// Whether it has an address of this subnet.
+    pub(super) fn has_subnet(&self, subnet: &IpNet) -> bool {
+        self.addresses.iter().any(|home| home.present && home.address.prefix.trunc() == *subnet)
     }
 
     /// What the verdicts on its subjects of one family amount to.
@@ -348,6 +362,10 @@ impl Lan {
             || carrier != self.carrier;
         if change.any || (up && (!self.up || index != self.index)) {
             self.settled_since = now;
+        }
+        let lost_carrier = seen.is_some_and(|i| i.history.carrier_losses != self.history.carrier_losses);
+        if carrier && (!self.is_running() || index != self.index || lost_carrier) {
+            self.running_since = now;
         }
         if change.ipv4 {
             self.ipv4_changed_at = now;

@@ -271,9 +271,11 @@ impl Reconciler {
         let retry = self.troubles.next_retry().map(|at| (at, Reason::Retry));
         let judgement = self.originals.next_judgement().map(|at| (at, Reason::PutBack));
         let put_back = self.waiting.next().map(|at| (at, Reason::PutBack));
+        let expiry = self.homes.next_expiry(&self.lans).map(|at| (at, Reason::PutBack));
+        let vacated = self.originals.next_vacated(&self.lans).map(|at| (at, Reason::PutBack));
         let found = self.found_deadline();
         let question = self.question_deadline();
-        [self.dumps.deadline(), journal, retry, judgement, put_back, found, question]
+        [self.dumps.deadline(), journal, retry, judgement, put_back, expiry, vacated, found, question]
             .into_iter()
             .flatten()
             .min()

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::lan::{AFTERMATH, Lan, LanId, SubjectId};
+use super::lan::{AFTERMATH, HomeAddress, LEASE_WAIT, Lan, LanId, SubjectId};
 use super::lans::Lans;
 use super::mirror::Mirror;
 use super::route::{Leg, ONLINK, PROTOCOL, Route, RouteKey};
@@ -32,6 +32,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// How long a loss of messages, or a change of addresses, may explain what vanished.
 const DEAFNESS: Duration = Duration::from_secs(3);
 
+/// So long after an interface has its carrier and its addresses again the routes that somebody took from it are awaited.
+const COMPLETED: Duration = Duration::from_secs(5);
+
 /// Most routes remembered: a host with more static routes has a routing daemon.
 const CAPACITY: usize = 65_536;
 
@@ -48,6 +51,9 @@ pub(super) struct Missing {
     suspect_since: Option<Instant>,
     /// The kernel told of the deletion.
     announced: bool,
+    /// Somebody deleted it while its interface did not work, as network managers do: it is not put back, but what stands in
+    /// for it keeps its place until the interface has had time to get it back.
+    is_place: bool,
     /// When it came, if that was after a fall of its interface.
     came: Option<Instant>,
     not_before: Instant,
@@ -66,6 +72,8 @@ pub(super) struct Originals {
     came: BTreeMap<RouteKey, Instant>,
     /// Groups of which the journal may say something else than is true.
     changed: BTreeSet<Group>,
+    /// Groups with a [`Missing::is_place`].
+    places: BTreeSet<Group>,
 }
 
 impl Missing {
@@ -81,6 +89,7 @@ impl Missing {
             names,
             suspect_since,
             announced: false,
+            is_place: false,
             came: None,
             not_before: Instant::default(),
             refusals: 0,
@@ -94,7 +103,38 @@ impl Missing {
 
     /// Whether faild puts it back, and not a DHCP client or a router.
     pub(super) fn has_no_keeper(&self) -> bool {
-        has_no_keeper(&self.route)
+        has_no_keeper(&self.route) && !self.is_place
+    }
+
+    /// Whether it was deleted by somebody who may give it back; see there.
+    pub(super) const fn is_place(&self) -> bool {
+        self.is_place
+    }
+
+    /// Whether an interface of its legs has no carrier, or has it again and not yet the address that the leg needs.
+    fn is_out_of_order(&self, now: Instant, lans: &Lans) -> bool {
+        let is_broken = |(leg, lan): (&Leg, Option<LanId>)| {
+            let Some(lan) = lan.and_then(|id| lans.get(id)) else { return false };
+            let is_recent = now.since(lan.running_since) < LEASE_WAIT;
+            let lacks_source = self.route.source.is_some_and(|source| !lan.holds(&source));
+            let lacks_address = !is_reachable(&self.route, leg, Some(lan)) || lacks_source;
+            !lan.is_running() || (is_recent && lacks_address)
+        };
+        self.legs().any(is_broken)
+    }
+
+    /// Until when its place is kept, if all interfaces of its legs work.
+    fn vacated_at(&self, lans: &Lans) -> Option<Instant> {
+        let legs = || self.legs().filter_map(|(leg, lan)| Some((leg, lans.get(lan?)?)));
+        if legs().any(|(_, lan)| !lan.is_running()) {
+            return None;
+        }
+        let at = |(leg, lan): (&Leg, &Lan)| {
+            let complete = lan.running_since.max(lan.settled_since) + COMPLETED;
+            let latest = lan.running_since + LEASE_WAIT;
+            if is_reachable(&self.route, leg, Some(lan)) { complete.min(latest) } else { latest }
+        };
+        legs().map(at).max()
     }
 
     /// Whether somebody may have wanted it gone.
@@ -230,16 +270,21 @@ impl Originals {
         groups
     }
 
-    /// Makes up its mind on suspects; returns the groups that this concerns.
-    pub(super) fn judge(&mut self, now: Instant, lans: &Lans) -> Vec<Group> {
+    /// Makes up its mind on suspects; returns the groups that this concerns. `is_led`: those that the watch leads.
+    pub(super) fn judge(&mut self, now: Instant, lans: &Lans, is_led: impl Fn(&Group) -> bool) -> Vec<Group> {
         let ripe = |m: &Missing| m.suspect_since.is_some_and(|since| now.since(since) >= DOUBT);
         let groups: Vec<Group> =
             self.missing.iter().filter(|(_, all)| all.iter().any(ripe)).map(|(g, _)| *g).collect();
         let heard_all = self.deaf_at.is_none_or(|at| now.since(at) > DEAFNESS);
         for group in &groups {
-            self.retain(*group, |m| !ripe(m) || was_flushed(now, lans, m, heard_all));
+            let is_kept = |m: &Missing| is_led(group) && m.is_out_of_order(now, lans);
+            self.retain(*group, |m| !ripe(m) || was_flushed(now, lans, m, heard_all) || is_kept(m));
             for missing in self.missing.get_mut(group).into_iter().flatten().filter(|m| ripe(m)) {
                 missing.suspect_since = None;
+                missing.is_place = !was_flushed(now, lans, missing, heard_all);
+                if missing.is_place {
+                    self.places.insert(*group);
+                }
             }
         }
         self.changed.extend(&groups);
@@ -248,13 +293,44 @@ impl Originals {
 
     /// Gives up routes whose keeper has not brought them back; returns the groups that this concerns.
     pub(super) fn give_up(&mut self, now: Instant, lans: &Lans) -> Vec<Group> {
-        let lost = |m: &Missing| !m.has_no_keeper() && m.all_lans(lans, |lan| lan.is_settled(now, GIVEN_UP));
+        let lost = |m: &Missing| {
+            !m.has_no_keeper() && !m.is_place && m.all_lans(lans, |lan| lan.is_settled(now, GIVEN_UP))
+        };
         let groups: Vec<Group> =
             self.missing.iter().filter(|(_, all)| all.iter().any(lost)).map(|(g, _)| *g).collect();
         for group in &groups {
             self.retain(*group, |m| !lost(m));
         }
         groups
+    }
+
+    /// Gives up places that were kept for long enough, and those of groups that nobody leads; returns their groups.
+    pub(super) fn vacate(
+        &mut self,
+        now: Instant,
+        lans: &Lans,
+        is_led: impl Fn(&Group) -> bool,
+    ) -> Vec<Group> {
+        let mut concerned = Vec::new();
+        for group in std::mem::take(&mut self.places) {
+            let is_over = |m: &Missing| {
+                m.is_place && (!is_led(&group) || m.vacated_at(lans).is_some_and(|at| at <= now))
+            };
+            if self.group(&group).iter().any(is_over) {
+                self.retain(group, |m| !is_over(m));
+                concerned.push(group);
+            }
+            if self.group(&group).iter().any(Missing::is_place) {
+                self.places.insert(group);
+            }
+        }
+        concerned
+    }
+
+    /// When that is next, if interfaces stay as they are.
+    pub(super) fn next_vacated(&self, lans: &Lans) -> Option<Instant> {
+        let all = self.places.iter().flat_map(|group| self.group(group));
+        all.filter(|m| m.is_place).filter_map(|m| m.vacated_at(lans)).min()
     }
 
     /// When the next suspect is ripe for judgement.
@@ -367,7 +443,7 @@ fn is_ready(missing: &Missing, now: Instant, lans: &Lans, mirror: &Mirror) -> bo
 /// Whether the kernel will accept the leg's gateway.
 fn is_reachable(route: &Route, leg: &Leg, lan: Option<&Lan>) -> bool {
     let (Some(gateway), Some(lan)) = (leg.gateway, lan) else { return true };
-    let on_link = |h: &super::lan::HomeAddress| h.present && h.address.prefix.contains(&gateway);
+    let on_link = |h: &HomeAddress| h.present && h.address.prefix.contains(&gateway);
     is_link_local(&gateway) || route.flags & ONLINK != 0 || lan.addresses.iter().any(on_link)
 }
 

@@ -159,7 +159,7 @@ impl<'a> View<'a> {
 
     /// What the routes by gateways need. `alone` is for an overlay of which nobody knows what it stands in front of.
     fn wanted_by_gateway(&self, group: Group, routes: &[Arc<Route>], alone: Wanted) -> Wanted {
-        let mut missing = self.originals.group(&group).iter().peekable();
+        let mut missing = self.originals.group(&group).iter().filter(|m| !m.is_place()).peekable();
         for route in foreign(routes) {
             while let Some(m) = missing.next_if(|m| m.route.key.metric < route.key.metric) {
                 if let Finding::Decided(wanted) = self.consider_missing(group, routes, m) {

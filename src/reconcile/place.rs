@@ -21,12 +21,13 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::lan::{LanId, SubjectId};
+use super::lan::{LEASE_WAIT, Lan, LanId, SubjectId};
 use super::lans::Lans;
 use super::order::foreign;
 use super::route::{Leg, PROTOCOL, Place, Route};
-use super::table::{Group, RouteTable};
+use super::table::{Group, RouteTable, host_of};
 use crate::interface::InterfaceIndex;
+use crate::time::Instant;
 
 /// Why there is no place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -180,18 +181,34 @@ pub(super) fn is_more_specific(table: &RouteTable, group: Group, address: IpAddr
     groups.into_iter().any(|group| table.group(group).next().is_some())
 }
 
-/// The metrics that the routes to the subnets of LANs have, or had until their interface failed. None: there was none, so
-/// something else decided.
+/// The routes to the subnets of LANs, as they are or were until their interface failed.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Homes(BTreeMap<(LanId, IpNet), Option<u32>>);
+pub(super) struct Homes(BTreeMap<(LanId, IpNet), Known>);
+
+/// What is known of the route to a subnet.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    /// Its metric. None: there was no such route, so something else decided.
+    metric: Option<u32>,
+    /// When the interface was last seen to work with an address of the subnet.
+    seen: Instant,
+}
+
+impl Known {
+    /// Whether the interface works again, and nothing has shown yet whether the subnet is still on it.
+    fn is_awaited(&self, lan: &Lan, subnet: &IpNet) -> bool {
+        lan.is_running() && self.seen < lan.running_since && !lan.has_subnet(subnet)
+    }
+}
 
 impl Homes {
     /// Takes over what stands. Of interfaces that are down or without carrier what is known stays: the kernel, or a
-    /// network manager, takes addresses and routes from them.
-    pub(super) fn learn(&mut self, lans: &Lans, table: &RouteTable) {
+    /// network manager, takes addresses and routes from them, and gives them back some time after they work again.
+    pub(super) fn learn(&mut self, now: Instant, lans: &Lans, table: &RouteTable) {
         for (id, lan) in lans.iter().filter(|(_, lan)| lan.in_plan && lan.is_running()) {
             let has = |prefix: &IpNet| lan.addresses.iter().any(|h| h.address.prefix.trunc() == *prefix);
-            self.0.retain(|(of, prefix), _| *of != id || has(prefix));
+            let stays = |prefix: &IpNet, known: &Known| has(prefix) || known.is_awaited(lan, prefix);
+            self.0.retain(|(of, prefix), known| *of != id || stays(prefix, known));
             for home in &lan.addresses {
                 let prefix = home.address.prefix.trunc();
                 // The kernel's, or one that a network manager made in its place.
@@ -202,11 +219,41 @@ impl Homes {
                 let metric = table.group(Group::main(prefix)).find(leads).map(|route| route.key.metric);
                 // The route of an address that is yet to be put back comes with it.
                 if metric.is_some() || home.present {
-                    self.0.insert((id, prefix), metric);
+                    self.0.insert((id, prefix), Known { metric, seen: now });
                 }
             }
         }
-        self.0.retain(|(id, _), _| lans.get(*id).is_some_and(|lan| lan.in_plan));
+        self.forget_left(lans, table);
+    }
+
+    /// Of a LAN that is none any more what overlays that stand depend on is kept.
+    fn forget_left(&mut self, lans: &Lans, table: &RouteTable) {
+        let is_lan = |id: &LanId| lans.get(*id).is_some_and(|lan| lan.in_plan);
+        if self.0.keys().all(|(id, _)| is_lan(id)) {
+            return;
+        }
+        let own = table.iter().filter(|route| route.protocol == PROTOCOL);
+        let hosts: Vec<IpAddr> = own.filter_map(|route| host_of(Group::of(&route.key))).collect();
+        self.0.retain(|(id, prefix), _| is_lan(id) || hosts.iter().any(|host| prefix.contains(host)));
+    }
+
+    /// Gives up what has not come back in time. Returns whether there was something.
+    pub(super) fn expire(&mut self, now: Instant, lans: &Lans) -> bool {
+        let before = self.0.len();
+        let is_late = |lan: &Lan| now.since(lan.running_since) >= LEASE_WAIT;
+        self.0.retain(|(id, prefix), known| {
+            !lans.get(*id).is_some_and(|lan| known.is_awaited(lan, prefix) && is_late(lan))
+        });
+        self.0.len() != before
+    }
+
+    /// When that is next.
+    pub(super) fn next_expiry(&self, lans: &Lans) -> Option<Instant> {
+        let expiry = |((id, prefix), known): (&(LanId, IpNet), &Known)| {
+            let lan = lans.get(*id).filter(|lan| known.is_awaited(lan, prefix))?;
+            Some(lan.running_since + LEASE_WAIT)
+        };
+        self.0.iter().filter_map(expiry).min()
     }
 
     /// The number of a LAN is given to another.
@@ -214,16 +261,21 @@ impl Homes {
         self.0.retain(|(id, _), _| *id != lan);
     }
 
-    /// The route that led to a subject at home, if its interface is down or has no carrier.
+    /// The route that led to a subject at home, if its interface is down or has no carrier, or had none a moment ago and
+    /// has not got its address again.
     pub(super) fn gone(&self, lans: &Lans, subject: SubjectId) -> Option<Home> {
-        let lan = lans.get(subject.lan).filter(|lan| !lan.is_running())?;
+        let lan = lans.get(subject.lan)?;
         let known = self.0.keys().filter(|(id, _)| *id == subject.lan).map(|(_, prefix)| *prefix);
         // What the last run knew of one that is down.
         let recalled = lan.addresses.iter().filter(|_| !lan.up).map(|home| home.address.prefix.trunc());
         let all = known.chain(recalled);
         let longest = all.filter(|p| p.contains(&subject.address)).max_by_key(IpNet::prefix_len)?;
         let usual = if subject.address.is_ipv4() { 0 } else { CONNECTED_IPV6 };
-        let metric = self.0.get(&(subject.lan, longest)).copied().unwrap_or(Some(usual))?;
+        let known = self.0.get(&(subject.lan, longest));
+        if lan.is_running() && !known.is_some_and(|known| known.is_awaited(lan, &longest)) {
+            return None;
+        }
+        let metric = known.map_or(Some(usual), |known| known.metric)?;
         Some(Home { prefix_length: longest.prefix_len(), metric })
     }
 }

@@ -49,7 +49,7 @@ impl Reconciler {
         let mut table: RouteTable =
             routes.into_iter().filter(|r| self.wishes.sees_table(r.key.table)).collect();
         self.found.touch();
-        self.homes.learn(&self.lans, &table);
+        self.homes.learn(now, &self.lans, &table);
         let has = |table: &RouteTable, route: &Route| table.at(&route.key).iter().any(|r| r.is_same(route));
         let gone: Vec<Arc<Route>> =
             self.mirror.routes().iter().filter(|r| !has(&table, r)).cloned().collect();

@@ -288,6 +288,200 @@ fn hosts_are_still_led_when_a_network_manager_takes_the_addresses_of_an_interfac
     }
 }
 
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Each: a destination, its next hops, the first one's address, what refuses more than that, and the original's metric.
+const COVERED: [(&str, [&str; 2], &str, &str, u32); 2] = [
+    ("203.0.113.0/24", ["10.0.0.9", "10.1.0.9"], "10.0.0.1/24", "203.0.0.0/16", 100),
+    ("2001:db8:7::/48", ["fd00::9", "fd01::9"], "fd00::1/64", "2001:db8::/32", 1024),
+];
+
+/// A destination that is led by the second next hop, because the first has no carrier; a network manager deletes the
+/// original, and with it the address if `takes_address`.
+fn managed(
+    covered: (&str, [&str; 2], &str, &str, u32),
+    kind: RouteType,
+    takes_address: bool,
+) -> (Rig, Route) {
+    let (destination, via, address, refused, metric) = covered;
+    let mut rig = Rig::watching(&["eth0", "eth1", "eth2"]);
+    rig.add(&refusing(kind, refused, 10));
+    let original = route(destination, via[0], ETH0, metric);
+    rig.add(&original);
+    rig.lead(destination, &[(via[0], "eth0")]);
+    rig.wait(10 * SECOND);
+    rig.event(|kernel| kernel.set_carrier(ETH0, false));
+    rig.lead(destination, &[(via[1], "eth1")]);
+    rig.wait(5 * SECOND);
+    rig.delete(&original);
+    if takes_address {
+        rig.event(|kernel| kernel.delete_address(ETH0, &address.parse().unwrap()).unwrap());
+    }
+    rig.wait(100 * SECOND);
+    (rig, original)
+}
+
+#[test]
+fn a_destination_is_still_led_when_a_network_manager_takes_its_route_from_an_interface_without_carrier() {
+    let switches = [RouteType::Unreachable, RouteType::Blackhole, RouteType::Prohibit];
+    for (covered, kind) in COVERED.into_iter().flat_map(|covered| switches.map(|kind| (covered, kind))) {
+        let (destination, _, address, _, metric) = covered;
+        let text = format!("{destination} {kind:?}");
+        for takes_address in [false, true] {
+            let (mut rig, original) = managed(covered, kind, takes_address);
+            assert_eq!(rig.own().len(), 1, "{text}");
+            // A kill switch for the destination itself is respected, also in its very place.
+            for at in [metric - 1, metric - 50] {
+                let switch = prohibit(destination, at);
+                rig.event(|kernel| kernel.add_route(&switch, Insert::Replace).unwrap());
+                rig.wait(2 * SECOND);
+                assert_eq!(rig.own(), NEVER, "{text} {at}");
+                rig.delete(&switch);
+                rig.wait(70 * SECOND);
+                assert_eq!(rig.own().len(), 1, "{text} {at}");
+            }
+            // With the carrier come the address and the route, after a while.
+            rig.event(|kernel| kernel.set_carrier(ETH0, true));
+            rig.wait(4 * SECOND);
+            assert_eq!(rig.own().len(), 1, "{text}");
+            if takes_address {
+                rig.wait(46 * SECOND);
+                let address = super::rig::address(address);
+                rig.event(|kernel| kernel.add_address(ETH0, address).unwrap());
+                rig.wait(4 * SECOND);
+                assert_eq!(rig.own().len(), 1, "{text}");
+            }
+            rig.take_operations();
+            rig.add(&original);
+            rig.wait(100 * SECOND);
+            assert_eq!((rig.own().len(), rig.take_operations()), (1, Vec::new()), "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_route_that_a_network_manager_does_not_give_back_is_given_up() {
+    for covered in COVERED {
+        for (takes_address, stands, over) in [(false, 4, 2), (true, 55, 6)] {
+            let (mut rig, _) = managed(covered, RouteType::Unreachable, takes_address);
+            rig.event(|kernel| kernel.set_carrier(ETH0, true));
+            rig.wait(stands * SECOND);
+            assert_eq!(rig.own().len(), 1);
+            rig.wait(over * SECOND);
+            assert_eq!(rig.own(), NEVER);
+            rig.wait(100 * SECOND);
+            assert_eq!(rig.foreign().len(), 1, "it is not put back: {:?}", rig.foreign());
+        }
+    }
+}
+
+#[test]
+fn a_route_that_is_deleted_while_its_interface_works_is_forgotten() {
+    for (destination, via, _, refused, metric) in COVERED {
+        let mut rig = Rig::watching(&["eth0", "eth1", "eth2"]);
+        rig.add(&refusing(RouteType::Unreachable, refused, 10));
+        let original = route(destination, via[0], ETH0, metric);
+        rig.add(&original);
+        rig.lead(destination, &[(via[1], "eth1")]);
+        rig.wait(100 * SECOND);
+        assert_eq!(rig.own().len(), 1);
+        rig.delete(&original);
+        rig.wait(SECOND);
+        assert_eq!(rig.own(), NEVER);
+        // The carrier that goes later is no reason either.
+        rig.event(|kernel| kernel.set_carrier(ETH0, false));
+        rig.wait(10 * SECOND);
+        assert_eq!(rig.own(), NEVER);
+    }
+}
+
+#[test]
+fn a_route_that_was_taken_from_an_interface_without_carrier_is_not_put_back_after_a_crash() {
+    let (mut rig, original) = managed(COVERED[0], RouteType::Unreachable, false);
+    assert_eq!(rig.own().len(), 1);
+    rig.restart(true);
+    rig.event(|kernel| kernel.set_carrier(ETH0, true));
+    rig.wait(100 * SECOND);
+    assert!(!rig.kernel.routes().iter().any(|r| r.is_same(&original)));
+}
+
+#[test]
+fn a_destination_is_led_past_a_vpn_when_its_route_is_taken_without_carrier() {
+    let mut rig = vpn(0);
+    let original = route("10.9.0.0/16", HOME.0, ETH0, 0);
+    rig.add(&original);
+    rig.lead("10.9.0.0/16", &[AWAY]);
+    rig.event(|kernel| kernel.set_carrier(ETH0, false));
+    rig.wait(5 * SECOND);
+    rig.delete(&original);
+    rig.wait(100 * SECOND);
+    assert_eq!(rig.gateway_to("10.9.1.1"), Some(ip(AWAY.0)));
+}
+
+/// Each: a host, the address at its home, its way elsewhere, and what refuses more than its subnet.
+const HOSTED: [(&str, &str, &str, &str); 2] =
+    [("10.0.0.2", "10.0.0.1/24", "10.1.0.2", "10.0.0.0/8"), ("fd00::2", "fd00::1/64", "fd01::2", "fd00::/8")];
+
+/// A host that is led elsewhere; a network manager has taken the address of its home.
+fn without_address((subject, address, away, refused): (&str, &str, &str, &str)) -> Rig {
+    let mut rig = Rig::new();
+    rig.add(&prohibit(refused, 4000));
+    rig.detour("eth0", subject, "eth1", away);
+    rig.event(|kernel| kernel.set_carrier(ETH0, false));
+    rig.event(|kernel| kernel.delete_address(ETH0, &address.parse().unwrap()).unwrap());
+    rig.wait(70 * SECOND);
+    assert_eq!(rig.own().len(), 1, "{subject}");
+    rig
+}
+
+#[test]
+fn hosts_are_led_on_until_an_interface_has_its_address_again() {
+    for hosted in HOSTED {
+        let address = super::rig::address(hosted.1);
+        let mut rig = without_address(hosted);
+        rig.event(|kernel| kernel.set_carrier(ETH0, true));
+        rig.wait(50 * SECOND);
+        assert_eq!(rig.own().len(), 1);
+        rig.event(|kernel| kernel.add_address(ETH0, address.clone()).unwrap());
+        rig.wait(100 * SECOND);
+        assert_eq!(rig.own().len(), 1);
+        // Who takes it now means it.
+        rig.event(|kernel| kernel.delete_address(ETH0, &address.prefix).unwrap());
+        rig.wait(SECOND);
+        assert_eq!(rig.own(), NEVER);
+        // An address that never comes is not waited for any longer.
+        let mut rig = without_address(hosted);
+        rig.event(|kernel| kernel.set_carrier(ETH0, true));
+        rig.wait(59 * SECOND);
+        assert_eq!(rig.own().len(), 1);
+        rig.wait(2 * SECOND);
+        assert_eq!(rig.own(), NEVER);
+    }
+}
+
+#[test]
+fn hosts_are_led_on_when_their_home_is_no_lan_for_a_while() {
+    for hosted in HOSTED {
+        let mut rig = without_address(hosted);
+        rig.plan.lans.retain(|lan| lan != "eth0");
+        rig.hand_in_plan();
+        rig.wait(130 * SECOND);
+        rig.event(|kernel| kernel.set_carrier(InterfaceIndex(4), false));
+        rig.wait(SECOND);
+        assert_eq!(rig.own().len(), 1);
+        rig.plan.lans.push("eth0".to_owned());
+        rig.hand_in_plan();
+        rig.wait(SECOND);
+        assert_eq!(rig.own().len(), 1);
+        // Without an overlay there is nothing to know.
+        rig.plan.lans.retain(|lan| lan != "eth0");
+        rig.home("eth0", hosted.0);
+        rig.wait(130 * SECOND);
+        rig.detour("eth0", hosted.0, "eth1", hosted.2);
+        assert_eq!(rig.own(), NEVER);
+    }
+}
+
 #[test]
 fn what_stops_to_decide_in_front_of_a_kill_switch_lets_nothing_pass_it() {
     for (destination, lead, via, away) in [

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::lab::{Host, Loss, Routed, TARGET, TARGET_V6, Uplinks, wait_until};
+use crate::lab::{Host, Lab, Loss, Routed, TARGET, TARGET_V6, Uplinks, pause_ms, wait_until};
 
 use super::{LISTED, LISTED_V6, both, route, section, with_target};
 
@@ -146,4 +146,47 @@ fn two_halves_of_the_default_are_named() {
     let log = daemon.wait_log(&["route-overridden"]);
     assert!(log.contains("kernel=\"via 192.0.2.1 dev wan0 table main\""), "{log}");
     wait_degraded(host, "dev wan0");
+}
+
+/// What a network manager may take, in milliseconds: longer than faild doubts a route that is gone.
+const A_WHILE: u64 = 1500;
+
+#[test]
+fn a_network_manager_that_takes_the_route_of_a_lost_carrier_opens_nothing_behind_it() {
+    let v4 = ("", TARGET, "203.0.113.0/24", "203.0.0.0/16", LISTED, "192.0.2.1", "192.0.2.10/24");
+    let v6 =
+        ("-6 ", TARGET_V6, "2001:db8:53::/48", "2001:db8::/32", LISTED_V6, "fe80::1", "2001:db8:a::10/64");
+    for (family, target, destination, refused, next_hops, via, address) in [v4, v6] {
+        let lab = Uplinks::new(Routed::Statically);
+        let host = lab.host(1);
+        let original = format!("{destination} via {via} dev wan0 proto static metric 100");
+        host.ip(&format!("{family}route add unreachable {refused} metric 4096"));
+        host.ip(&format!("{family}route add {original}"));
+        let default = format!("default via {via} dev wan0 metric 100");
+        let targets = format!("targets = [\"{target}\"]\n{}", super::QUICK);
+        let daemon = lab.start(&section(destination, next_hops, &targets));
+        lab.wait_by("wan0", target);
+        lab.carrier_off(host, 'A');
+        lab.wait_by("wan1", target);
+        let meter = lab.meter(target);
+        // As NetworkManager and networkd do: route and address go, and come back some time after the carrier.
+        host.ip(&format!("{family}route del {original}"));
+        host.ip(&format!("addr del {address} dev wan0"));
+        pause_ms(A_WHILE);
+        lab.carrier_on(host, 'A');
+        pause_ms(A_WHILE);
+        host.ip(&format!("addr add {address} dev wan0 {}", if family.is_empty() { "" } else { "nodad" }));
+        host.ip(&format!("{family}route add {original}"));
+        host.ip(&format!("{family}route replace {default}"));
+        lab.wait_by("wan0", target);
+        Lab::wait_home(&lab);
+        meter.finish_unharmed();
+        assert!(!daemon.log().contains("overlay-blocked"), "{}", daemon.log());
+        // Deleted while all is well it is forgotten, and what refuses decides.
+        lab.cut_lan('A', Loss::Silent);
+        lab.wait_by("wan1", target);
+        host.ip(&format!("{family}route del {original}"));
+        daemon.wait_log(&["overlay-lifted", "cause=original-deleted"]);
+        assert!(!gets_through(host, target));
+    }
 }
