@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::local::{Local, cut, heal};
-use super::model::{LANS, Model, Process, flag, index};
+use super::model::{LANS, Model, Process, Switch, flag, index};
 use super::random::Random;
 use super::story::Script;
 use crate::lab::{Lab, Loss, Uplinks};
@@ -33,7 +33,8 @@ pub(super) enum Change {
     /// The first route to each service address goes by LAN B as well.
     Divert,
     DivertBack,
-    Prohibit(u32),
+    /// A kill switch.
+    Refuse(Switch),
     Permit,
 }
 
@@ -178,8 +179,10 @@ fn host_faults(model: &Model, host: usize, random: &mut Random) -> Vec<Action> {
     if divertible && model.is_undisturbed(host) && !model.is_diverted(host) {
         changes.push(Change::Divert);
     }
-    if node.prohibited.is_none() {
-        changes.push(Change::Prohibit(*random.pick(&[99, 99, 50])));
+    if node.switch.is_none() {
+        // In the place of an overlay, far in front, between the two originals, and behind them.
+        let metric = *random.pick(&[99, 99, 50, 150, 300]);
+        changes.push(Change::Refuse(Switch { kind: *random.pick(&["prohibit", "unreachable"]), metric }));
     }
     all.extend(changes.into_iter().map(|change| Action::Routes(host, change)));
     all
@@ -195,7 +198,7 @@ fn host_repairs(model: &Model, host: usize) -> Vec<Action> {
     if model.is_diverted(host) && model.is_undisturbed(host) {
         all.push(Action::Routes(host, Change::DivertBack));
     }
-    all.extend(node.prohibited.map(|_| Action::Routes(host, Change::Permit)));
+    all.extend(node.switch.map(|_| Action::Routes(host, Change::Permit)));
     all
 }
 
@@ -256,18 +259,20 @@ fn perform_change(model: &mut Model, host: usize, change: Change) -> String {
             let routes = model.nodes[host].routes.iter().filter(|route| route.is_first());
             routes.map(|route| model.command(host, route)).collect()
         }
-        Change::Prohibit(metric) => {
-            model.nodes[host].prohibited = Some(metric);
+        Change::Refuse(switch) => {
+            model.nodes[host].switch = Some(switch);
             kill_switch(model, host, |prefix, flag| {
-                let route = format!("prohibit {prefix} metric {metric}");
+                let route = switch.route(prefix);
                 // An overlay of ours may have the place: the administrator insists.
                 format!("ip {flag} route add {route} 2>/dev/null || ip {flag} route replace {route}\n")
             })
         }
         Change::Permit => {
-            let metric = model.nodes[host].prohibited.take().unwrap_or_default();
+            let switch = model.nodes[host].switch.take();
             kill_switch(model, host, |prefix, flag| {
-                format!("ip {flag} route del prohibit {prefix} metric {metric}\n")
+                switch
+                    .map(|switch| format!("ip {flag} route del {}\n", switch.route(prefix)))
+                    .unwrap_or_default()
             })
         }
     }

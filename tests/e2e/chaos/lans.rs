@@ -130,7 +130,7 @@ fn node(lab: &Lab, here: usize) -> Node {
         process: Process::Running,
         routes: pairs().flat_map(|(there, family)| routes_to(lab, here, there, family)).collect(),
         guarded: pairs().map(|(there, family)| (family, prefix(lab, there, To::Guarded, family))).collect(),
-        prohibited: None,
+        switch: None,
     }
 }
 

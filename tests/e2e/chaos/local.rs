@@ -50,7 +50,7 @@ impl Local {
         if place.carrier && place.exists {
             all.extend([Self::CarrierOff, Self::CarrierFlap]);
         }
-        if !place.filtered && model.routers.is_empty() {
+        if !place.filtered {
             all.push(Self::Filter);
         }
         if place.is_live() {
@@ -93,7 +93,12 @@ impl Local {
 
     /// Remembers it, and says what does it.
     pub(super) fn perform<'a>(self, lab: &'a Lab, model: &mut Model, host: usize, lan: char) -> Script<'a> {
-        let runs = model.nodes[host].process != Process::Dead;
+        let runs = match model.nodes[host].process {
+            Process::Running => true,
+            // It will read that it fell, and knows what stood there if that was seen before.
+            Process::Stopped => model.place(host, lan).settled,
+            Process::Dead => false,
+        };
         self.remember(model.place_mut(host, lan), runs);
         if matches!(self, Self::FlushRoutes | Self::AddRoutes) {
             let routes = model.nodes[host].routes.iter_mut().filter(|route| route.lan == lan);
@@ -101,7 +106,12 @@ impl Local {
         }
         let (here, switch) = (&lab.hosts()[host], lab.switch());
         let (port, routes) = (here.port(lan), model.commands(host, lan));
-        let commands = Commands { lan, port: &port, switch: switch.netns(), routes: &routes };
+        // Of hosts whose daemons ask each other, and of what is asked beyond a router.
+        let asked: &[&str] = match model.routers.is_empty() {
+            true => &["udp dport 64029"],
+            false => &["meta l4proto icmp", "icmpv6 type { echo-request, echo-reply }"],
+        };
+        let commands = Commands { lan, port: &port, switch: switch.netns(), routes: &routes, asked };
         let script = commands.of(self, &model.nodes[host].places[index(lan)]);
         (if self.is_at_switch() { switch } else { here }, script)
     }
@@ -142,11 +152,13 @@ struct Commands<'a> {
     port: &'a str,
     switch: &'a str,
     routes: &'a str,
+    /// What a firewall drops, in the words of nft(8).
+    asked: &'a [&'a str],
 }
 
 impl Commands<'_> {
     fn of(&self, what: Local, place: &Place) -> String {
-        let Self { lan, port, switch, routes } = self;
+        let Self { lan, port, switch, routes, asked } = self;
         let (interface, mac) = (&place.interface, &place.mac);
         let addresses =
             place.prefixes.each_ref().map(|prefix| format!("ip addr replace {prefix} dev {interface}\n"));
@@ -180,7 +192,8 @@ impl Commands<'_> {
             Local::Filter => {
                 let chain = |hook: &str, way: &str| {
                     let kind = format!("type filter hook {hook} priority 0;");
-                    format!("chain {hook} {{ {kind} {way} \"{interface}\" udp dport 64029 drop; }};")
+                    let rule = |asked: &&str| format!("{way} \"{interface}\" {asked} drop;");
+                    format!("chain {hook} {{ {kind} {} }};", asked.iter().map(rule).collect::<String>())
                 };
                 let chains = format!("{} {}", chain("input", "iifname"), chain("output", "oifname"));
                 format!("nft 'table inet filter_{lan} {{ {chains} }}'")

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use super::model::flag;
+use super::model::{Switch, flag};
 use crate::lab::{Family, Host};
 
 /// Routes that somebody else than the kernel and faild has made.
@@ -21,12 +21,17 @@ pub(super) fn routes(host: &Host) -> Vec<String> {
 pub(super) fn normal(route: &str, flag: &str) -> String {
     let mut words: Vec<&str> = route.split_whitespace().collect();
     // The type: by number, as protocols are asked for, or by name.
-    let refuses = matches!(words.first(), Some(&"prohibit" | &"8"));
+    let kind = match words.first() {
+        Some(&"prohibit" | &"8") => Some("prohibit"),
+        Some(&"unreachable" | &"7") => Some("unreachable"),
+        _ => None,
+    };
+    let refuses = kind.is_some();
     if refuses || matches!(words.first(), Some(&"unicast" | &"1")) {
         words.remove(0);
     }
     let prefix = words.first().copied().unwrap_or_default();
-    let mut normal = if refuses { format!("prohibit {prefix}") } else { prefix.to_owned() };
+    let mut normal = kind.map_or_else(|| prefix.to_owned(), |kind| format!("{kind} {prefix}"));
     for key in ["via", "dev", "src", "metric"] {
         let value = words.iter().skip_while(|word| **word != key).nth(1);
         // What the kernel takes by itself.
@@ -42,8 +47,8 @@ pub(super) fn normal(route: &str, flag: &str) -> String {
 }
 
 /// A route of a kill switch in the same form.
-pub(super) fn refusal(family: Family, prefix: &str, metric: u32) -> String {
-    normal(&format!("prohibit {prefix} metric {metric}"), flag(family))
+pub(super) fn refusal(family: Family, prefix: &str, switch: Switch) -> String {
+    normal(&switch.route(prefix), flag(family))
 }
 
 /// Addresses but those that the kernel makes: "lo 192.0.2.1".

@@ -31,12 +31,12 @@ const ENOUGH: usize = 10;
 
 #[test]
 fn two_lans() {
-    play_all(&[1, 2, 3, 8, 12, 13], lans::play);
+    play_all(&[1, 2, 3, 8, 9, 10], lans::play);
 }
 
 #[test]
 fn two_uplinks() {
-    play_all(&[7, 8, 9, 11, 12, 14], uplinks::play);
+    play_all(&[4, 7, 8, 9, 11, 12], uplinks::play);
 }
 
 /// Plays the stories that the environment asks for, else these.

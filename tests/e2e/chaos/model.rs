@@ -109,9 +109,24 @@ pub(super) struct Node {
     pub(super) places: [Place; 2],
     pub(super) process: Process,
     pub(super) routes: Vec<Route>,
-    /// What its kill switch refuses, and its metric while there is one.
+    /// What its kill switch refuses.
     pub(super) guarded: Vec<(Family, String)>,
-    pub(super) prohibited: Option<u32>,
+    pub(super) switch: Option<Switch>,
+}
+
+/// A kill switch, while there is one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Switch {
+    /// The word of ip-route(8).
+    pub(super) kind: &'static str,
+    pub(super) metric: u32,
+}
+
+impl Switch {
+    /// As ip-route(8) takes it.
+    pub(super) fn route(self, prefix: &str) -> String {
+        format!("{} {prefix} metric {}", self.kind, self.metric)
+    }
 }
 
 /// A LAN.
@@ -204,7 +219,7 @@ impl Model {
             let router = &self.routers[index(lan)];
             self.place(from, lan).works() && self.passes(lan) && !router.dead && !router.cut
         };
-        let routed = node.prohibited.is_none() && node.routes.iter().all(|route| !route.gone);
+        let routed = node.routes.iter().all(|route| !route.gone) && !self.may_refuse(from, To::World);
         self.is_running(from) && routed && LANS.into_iter().any(leads)
     }
 
@@ -221,7 +236,7 @@ impl Model {
     /// Whether a host has a route to what belongs to another: in the kernel, or kept by faild while its interface is
     /// not there.
     fn is_routed(&self, from: usize, to: usize, what: To) -> bool {
-        if self.must_not_pass(from, what) {
+        if self.may_refuse(from, what) {
             return false;
         }
         let routes = self.nodes[from].routes.iter().filter(|route| route.host == to && route.to == what);
@@ -234,9 +249,32 @@ impl Model {
             })
     }
 
-    /// Whether a kill switch refuses traffic from a host.
+    /// Whether a kill switch stands in front of a route that traffic from a host may take: in front of that by the other
+    /// LAN it may decide while the first is not there.
+    fn may_refuse(&self, from: usize, what: To) -> bool {
+        self.switch(from, what)
+            .is_some_and(|switch| self.originals(from, what).any(|metric| switch.metric < metric))
+    }
+
+    /// Whether a kill switch refuses traffic from a host: it stands in front of all that anybody wants there.
     pub(super) fn must_not_pass(&self, from: usize, what: To) -> bool {
-        matches!(what, To::Guarded | To::World) && self.nodes[from].prohibited.is_some()
+        self.switch(from, what)
+            .is_some_and(|switch| self.originals(from, what).all(|metric| switch.metric < metric))
+    }
+
+    /// Whether it was so from the first moment: the lowest metric of any route is 100.
+    pub(super) fn has_always_refused(&self, from: usize) -> bool {
+        self.nodes[from].switch.is_some_and(|switch| switch.metric < 100)
+    }
+
+    fn switch(&self, from: usize, what: To) -> Option<Switch> {
+        self.nodes[from].switch.filter(|_| matches!(what, To::Guarded | To::World))
+    }
+
+    /// The metrics of the routes to what may be refused that nobody has flushed.
+    fn originals(&self, from: usize, what: To) -> impl Iterator<Item = u32> {
+        let routes = self.nodes[from].routes.iter().filter(move |route| route.to == what && !route.gone);
+        routes.filter_map(|route| route.metric)
     }
 
     /// The routes that a host must have now.

@@ -100,6 +100,6 @@ fn node(host: &Host) -> Node {
             .flat_map(|family| [('A', 100), ('B', 200)].map(|by| route(*family, by)))
             .collect(),
         guarded: FAMILIES.map(|family| (family, "default".to_owned())).to_vec(),
-        prohibited: None,
+        switch: None,
     }
 }

@@ -16,7 +16,7 @@ pub(super) struct World<'a> {
     lab: &'a Lab,
     parts: Parts<'a>,
     /// Since when the kill switch of each host stands.
-    prohibited: Vec<Option<Instant>>,
+    refusing: Vec<Option<Instant>>,
     story: Story,
 }
 
@@ -44,8 +44,8 @@ pub(super) struct Asked {
 impl<'a> World<'a> {
     /// Does so much to it; panics if it does not bear it.
     pub(super) fn play(lab: &'a Lab, parts: Parts<'a>, story: Story, steps: usize, random: &mut Random) {
-        let prohibited = vec![None; parts.model.nodes.len()];
-        let mut world = Self { lab, parts, prohibited, story };
+        let refusing = vec![None; parts.model.nodes.len()];
+        let mut world = Self { lab, parts, refusing, story };
         world.check(now());
         while world.story.steps() < steps {
             world.step(random);
@@ -56,7 +56,7 @@ impl<'a> World<'a> {
 
     fn hosts(&self) -> impl Iterator<Item = (usize, &'a Host)> + use<'a> {
         let lab = self.lab;
-        lab.hosts().iter().enumerate().take(self.prohibited.len())
+        lab.hosts().iter().enumerate().take(self.refusing.len())
     }
 
     fn step(&mut self, random: &mut Random) {
@@ -113,8 +113,8 @@ impl<'a> World<'a> {
             run_together(&scripts, |place| gaps[place]);
         });
         let done = now();
-        for (node, since) in self.parts.model.nodes.iter().zip(&mut self.prohibited) {
-            *since = node.prohibited.map(|_| since.unwrap_or(done));
+        for (node, since) in self.parts.model.nodes.iter().zip(&mut self.refusing) {
+            *since = node.switch.map(|_| since.unwrap_or(done));
         }
     }
 
@@ -158,11 +158,18 @@ impl<'a> World<'a> {
         for (from, (asked, traffic)) in self.parts.traffic.iter().enumerate() {
             for (number, Asked { to, what, flow }) in asked.iter().enumerate() {
                 let name = format!("{} {} -> {}", self.lab.hosts()[from].name(), flow.from, flow.to);
-                if let Some(since) = self.prohibited[from]
+                if let Some(stands) = self.refusing[from]
                     && model.must_not_pass(from, *what)
                 {
-                    let passed = traffic.answered(number).is_some_and(|at| at > since);
-                    assert!(!passed, "{name} passes, which a kill switch refuses");
+                    let passed = traffic.answered(number).is_some_and(|at| at > stands);
+                    assert!(
+                        !passed || !model.has_always_refused(from),
+                        "{name} passes, which a kill switch refuses"
+                    );
+                    // It began to decide when somebody flushed what it stood behind.
+                    if model.is_running(from) && traffic.works(number, since) {
+                        wrong.push(format!("{name} passes, which a kill switch refuses"));
+                    }
                 } else if model.must_pass(from, *to, *what) && !traffic.works(number, since) {
                     wrong.push(format!("{name} does not pass"));
                 }
@@ -174,8 +181,8 @@ impl<'a> World<'a> {
     fn wrong_routes(&self, here: usize, host: &Host) -> Vec<String> {
         let (model, there) = (&self.parts.model, look::routes(host));
         let node = &model.nodes[here];
-        let switches = node.prohibited.iter().flat_map(|metric| {
-            node.guarded.iter().map(move |(family, prefix)| look::refusal(*family, prefix, *metric))
+        let switches = node.switch.iter().flat_map(|switch| {
+            node.guarded.iter().map(move |(family, prefix)| look::refusal(*family, prefix, *switch))
         });
         let text = |route| look::normal(&model.text(here, route), flag(route.family));
         let mut needed: Vec<String> = switches.collect();
