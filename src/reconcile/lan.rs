@@ -14,6 +14,10 @@ use crate::time::Instant;
 /// How long after an interface fell a loss is still put down to that.
 pub(super) const AFTERMATH: Duration = Duration::from_secs(3);
 
+/// The same if no daemon ran when it fell: all notifications are of later, and only a listing right after it may still show
+/// what goes.
+const UNSEEN_AFTERMATH: Duration = Duration::from_millis(200);
+
 /// So long after its carrier is back an interface may be without the addresses and routes that a network manager took from
 /// it: a DHCP client repeats a request for about a minute before it begins anew (RFC 2131, section 4.1).
 pub(super) const LEASE_WAIT: Duration = Duration::from_secs(60);
@@ -96,6 +100,8 @@ pub(super) struct Lan {
     pub(super) ipv4_changed_at: Instant,
     stances: [Stance; 2],
     fell_at: Option<Instant>,
+    /// That was before this run.
+    fell_unseen: bool,
     bounced: bool,
     /// The route of its link-local address was deleted since the last look.
     lost_link_local: bool,
@@ -134,6 +140,7 @@ impl Lan {
             ipv4_changed_at: Instant::default(),
             stances: [Stance::default(); 2],
             fell_at: None,
+            fell_unseen: false,
             bounced: false,
             lost_link_local: false,
             observed: false,
@@ -189,7 +196,11 @@ impl Lan {
 
     /// Whether it fell a moment ago, if it is up again.
     pub(super) fn has_just_fallen(&self, now: Instant) -> bool {
-        self.fell_at.is_some_and(|at| now.since(at) <= AFTERMATH)
+        self.fell_at.is_some_and(|at| now.since(at) <= self.aftermath())
+    }
+
+    const fn aftermath(&self) -> Duration {
+        if self.fell_unseen { UNSEEN_AFTERMATH } else { AFTERMATH }
     }
 
     /// Whether its addresses and routes may be put back: up, and nothing has changed for `pause`.
@@ -268,7 +279,7 @@ impl Lan {
     }
 
     pub(super) fn fell(&mut self, now: Instant) {
-        self.fell_at = Some(now);
+        (self.fell_at, self.fell_unseen) = (Some(now), false);
         self.bounced = true;
     }
 
@@ -290,7 +301,7 @@ impl Lan {
 
     /// Until when a loss is put down to its fall, if it is up again.
     pub(super) fn falls_until(&self) -> Option<Instant> {
-        self.fell_at.map(|at| at + AFTERMATH + Duration::from_nanos(1))
+        self.fell_at.map(|at| at + self.aftermath() + Duration::from_nanos(1))
     }
 
     pub(super) const fn vouched(&self) -> Option<Vouched> {
@@ -342,13 +353,12 @@ impl Lan {
         if first {
             self.unwatched = self.since_vouched(seen);
         }
-        let bounced = std::mem::take(&mut self.bounced)
-            | self.remakes_link_local(seen)
-            | remembers
-            | (first && self.unwatched == Fall::Fell);
+        let bounced_now = std::mem::take(&mut self.bounced);
+        let bounced =
+            bounced_now | self.remakes_link_local(seen) | remembers | (first && self.unwatched == Fall::Fell);
         let fell = !up || (self.index != index && !first) || (!self.up && !first) || bounced;
         if fell && (self.up || index != self.index) {
-            self.fell_at = Some(now);
+            (self.fell_at, self.fell_unseen) = (Some(now), first && !bounced_now);
         }
         // Sysctl keep_addr_on_down keeps IPv6 addresses listed, but they serve no more than lost ones.
         let serves = |a: &&InterfaceAddress| (up || a.address().is_ipv4()) && !self.is_test(a);

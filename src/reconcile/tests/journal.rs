@@ -8,6 +8,7 @@ use super::rig::{ETH0, ETH1, KERNEL, LO, Rig, address, interface, ip, route, set
 use crate::engine::Outcome;
 use crate::interface::{InterfaceIndex, LinkHistory};
 use crate::reconcile::journal::{HEADER, Journal, render_group, render_route};
+use crate::reconcile::mirror::Insert;
 use crate::reconcile::{LastRun, Leg, Mirror, Output, Reconciler, Refusal};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -88,6 +89,28 @@ fn a_kill_at_any_moment_after_a_bounce_loses_nothing() {
         rig.wait(5 * SECOND);
         assert_eq!(rig.foreign(), BOTH, "killed after {millis} ms");
     }
+}
+
+#[test]
+fn what_somebody_deletes_soon_after_a_start_did_not_go_with_an_earlier_fall() {
+    let mut rig = rig_with_route();
+    rig.wait(10 * SECOND);
+    rig.kernel.set_up(ETH0, false);
+    rig.kernel.set_up(ETH0, true);
+    let routes =
+        [route("198.51.100.0/24", "10.0.0.9", ETH0, 0), route("2001:db8::/32", "fe80::9", ETH0, 1024)];
+    for route in &routes {
+        rig.kernel.add_route(route, Insert::Exclusive).unwrap();
+    }
+    rig.restart(true);
+    rig.wait(SECOND / 2);
+    for route in &routes {
+        rig.delete(route);
+    }
+    rig.wait(SECOND / 2);
+    rig.restart(true);
+    rig.wait(100 * SECOND);
+    assert_eq!(rig.foreign(), [""; 0]);
 }
 
 #[test]
