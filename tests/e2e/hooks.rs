@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::lab::{FAILD_UID, Host, Lab, Loss, wait_until};
+use crate::lab::{FAILD_UID, Family, Host, Lab, Loss, wait_until};
 
 #[test]
 fn a_hook_is_told_what_was_lost_and_regained() {
@@ -205,6 +205,55 @@ fn a_hook_that_is_not_there_is_told_at_the_start_and_once_more() {
     lab.cut_lan('A', Loss::Silent);
     lab.wait_moved(h1, h2, 'A', 'B');
     daemons[0].wait_log(&["hook-failed", "not started: No such file"]);
+}
+
+/// Its name is a command to a shell, begins with a quote, and looks like a key and a value.
+const AWKWARD: &str = "\"b;$(id)=é";
+
+#[test]
+fn whatever_an_interface_is_called_is_only_its_name() {
+    let lab = Lab::new(3, "AB");
+    let (h1, h2, h3) = (lab.host(1), lab.host(2), lab.host(3));
+    h1.ip("link set lanB down");
+    h1.ip(&format!("link set lanB name {AWKWARD}"));
+    h1.ip(&format!("link set {AWKWARD} up"));
+    h1.ip(&format!("addr replace {} dev {AWKWARD}", h1.prefix('B', Family::V6)));
+    let told = Told::at(h1);
+    let hook = told.script("read -r json; echo \"$FAILD_EVENT $FAILD_INTERFACE $json\" >>TOLD");
+    let settings = format!("[[hook]]\ncommand = [\"{}\"]\nevents = [\"lan-lost\"]\n", hook.display());
+    let timing = "-t 50ms -f 3 -s 5 -v -r -i lanA";
+    let daemons = [
+        h1.faild_with(&format!("{timing} -i {AWKWARD} {}", h1.configure(&settings))),
+        h2.faild("-r"),
+        h3.faild("-r"),
+    ];
+    lab.settle(&daemons);
+    // What would be done is told as a command that a shell takes as it is meant.
+    let plan = h1.faildctl("plan --fail lanA");
+    let command = plan.text.lines().find(|line| line.contains("$(id)")).expect(&plan.text);
+    let word = command.split_whitespace().find(|word| word.contains("$(id)")).unwrap_or_default();
+    let said = h1.command("bash").args(["-c", &format!("printf %s {word}")]).output().expect("no bash");
+    assert_eq!(String::from_utf8_lossy(&said.stdout), AWKWARD, "{command}");
+    let lans = h1.faildctl("--json lans").text;
+    let lans: serde_json::Value = serde_json::from_str(&lans).expect(&lans);
+    assert_eq!(lans["lans"][1]["interface"], AWKWARD);
+    lab.cut_lan('B', Loss::Silent);
+    let line = told.wait("lan-lost ");
+    let json = line.strip_prefix(&format!("lan-lost {AWKWARD} ")).expect(&line);
+    let json: serde_json::Value = serde_json::from_str(json).expect(json);
+    assert_eq!(json["interface"], AWKWARD);
+    daemons[0].wait_log(&[" lan-silent ", &format!("interface={AWKWARD} ")]);
+    let events = h1.wait_faildctl("--json events", &["\"lan-silent\""]).text;
+    let events: serde_json::Value = serde_json::from_str(&events).expect(&events);
+    let events = events["events"].as_array().cloned().unwrap_or_default();
+    let silent = events.iter().find(|event| event["event"] == "lan-silent").expect("no such event");
+    assert_eq!(silent["fields"]["interface"], AWKWARD);
+    assert!(silent["fields"]["evidence"].is_string(), "{silent}");
+    for family in h1.families() {
+        h1.wait_way('A', h2.address('B', *family));
+    }
+    lab.heal_lan('B');
+    lab.wait_home();
 }
 
 #[test]
