@@ -399,8 +399,13 @@ fn uses(route: &Route, interfaces: &[InterfaceIndex]) -> bool {
 /// 277 (Linux 6.18).
 pub const RECEIVE_BUFFER: usize = 4 * 1024 * 1024;
 
-/// The types of routes that are read besides unicast ones: all that the kernel accepts from a program (Linux 6.18). A
-/// listing of one type is cheap: the kernel walks through the table and copies what fits.
+/// The types of routes that are read besides unicast ones: all that the kernel accepts from a program (Linux 6.18). For
+/// a listing of one type the kernel walks through the whole table and copies what fits, in one go, so that nothing is
+/// missed while routes change. That takes 0.08 ms for 10,000 IPv4 routes and 1.6 ms for 100,000; for as many IPv6 routes
+/// 0.9 and 23 ms.
+///
+/// TODO: beside a full Internet table of IPv6 all eight take the loop 0.2 s a minute and after each link event. They are
+/// needed only at the start, after lost notifications and when tables change: notifications tell of the rest.
 const REFUSING: [RouteType; 8] = [
     RouteType::Blackhole,
     RouteType::Unreachable,
