@@ -37,11 +37,16 @@ impl Engine {
         // What the same list named before may have been withdrawn since, by what was said elsewhere.
         self.note_claimed(now, node);
         self.mark_withdrawn(now, node);
+        self.vouch(now, node);
     }
 
     /// What a peer said last of its addresses over the paths by which it is heard: what it said over one that has died
     /// since may have changed. What its last run said counts until the new one has had time to say it again.
-    pub(super) fn voices<'a>(&'a self, now: Instant, peer: &'a Peer) -> impl Iterator<Item = &'a Path> {
+    pub(super) fn voices<'a>(
+        &'a self,
+        now: Instant,
+        peer: &'a Peer,
+    ) -> impl Iterator<Item = (PathKey, &'a Path)> {
         let is_kept = peer.is_doubtful(now, self.config.missed.get());
         peer.paths
             .iter()
@@ -49,12 +54,12 @@ impl Engine {
                 let is_of_this_run = path.claims_generation != 0 || is_kept;
                 is_of_this_run && !path.claims.is_empty() && !self.is_silent(**key, path)
             })
-            .map(|(_, path)| path.as_ref())
+            .map(|(key, path)| (*key, path.as_ref()))
     }
 
     /// Whether a peer names an address as its own, over any path by which it is heard.
     pub(super) fn names(&self, now: Instant, peer: &Peer, address: &IpAddr) -> bool {
-        self.voices(now, peer).any(|path| path.claims.contains(address))
+        self.voices(now, peer).any(|(_, path)| path.claims.contains(address))
     }
 
     /// Keeps the index of who claims what: of all that could count, see [`Engine::names`] for what does.
@@ -130,7 +135,7 @@ impl Engine {
         let keyed = self.keys.is_keyed();
         let Some(peer) = self.peers.get(&node) else { return };
         let claims: BTreeSet<IpAddr> =
-            self.voices(now, peer).flat_map(|path| path.claims.iter().copied()).collect();
+            self.voices(now, peer).flat_map(|(_, path)| path.claims.iter().copied()).collect();
         for address in claims {
             self.note_on_its_lan(now, node, address, keyed);
         }
@@ -181,6 +186,26 @@ impl Engine {
         };
         for address in addresses {
             self.note_on_its_lan(now, node, address, true);
+        }
+    }
+
+    /// Notes which addresses are named over a LAN that is not theirs.
+    fn vouch(&mut self, now: Instant, node: NodeId) {
+        let Some(peer) = self.peers.get(&node) else { return };
+        let is_named = |key: &PathKey, address: &IpAddr| {
+            let mut elsewhere = self.voices(now, peer).filter(|(voice, _)| voice.lan != key.lan);
+            elsewhere.any(|(_, path)| path.claims.contains(address)) && !peer.is_borrowed(key.lan, address)
+        };
+        let mut named = Vec::new();
+        for (key, path) in &peer.paths {
+            let new = path.addresses.iter().filter(|a| !a.vouched && is_named(key, &a.address));
+            named.extend(new.map(|a| (*key, a.address)));
+        }
+        for (key, address) in named {
+            let path = self.path_mut(node, key);
+            if let Some(record) = path.and_then(|path| path.addresses.get_mut(&address)) {
+                record.vouched = true;
+            }
         }
     }
 

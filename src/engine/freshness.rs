@@ -51,7 +51,7 @@ pub(super) struct Freshness {
     /// Current INQs of the peer, and those that were behind.
     current: Spent,
     behind: Spent,
-    /// The last slot of ours in which we asked back.
+    /// The last turn in which we asked back.
     asked_back: Option<u32>,
 }
 
@@ -153,9 +153,9 @@ impl Freshness {
         !is_double && self.newest.is_none_or(|(newest, _)| steps(newest, sequence).is_some())
     }
 
-    /// Whether to ask back in this slot of ours: once.
-    pub(super) fn may_ask_back(&mut self, slot: u32) -> bool {
-        self.asked_back.replace(slot) != Some(slot)
+    /// Whether to ask back in this turn (see [`super::Engine::turn`]): once.
+    pub(super) fn may_ask_back(&mut self, turn: u32) -> bool {
+        self.asked_back.replace(turn) != Some(turn)
     }
 
     /// The oldest gives way, so that old ones do not crowd out those that could be taken for new. Those of long ago would be

@@ -19,12 +19,12 @@ impl Engine {
     /// (Linux 6.18), so that a path that heals could stay dead for as long. Our own request is answered at once, and
     /// fills the tables of both ends. Once a slot, by the first that is heard; by unicast peers when nothing is.
     pub(super) fn wake_neighbour(&mut self, now: Instant, node: NodeId, key: PathKey, target: IpAddr) {
+        let turn = self.turn(now, key.lan, node);
         let Some(lan) = self.lans.get_mut(&key.lan) else { return };
-        let sequence = Some(lan.sequence);
         let path = self.peers.get_mut(&node).and_then(|peer| peer.paths.get_mut(&key));
         let Some(path) = path.filter(|path| path.missed > 0 || path.local == Level::Down) else { return };
-        if path.solicit_sequence != sequence && lan.solicitations.spend(now) {
-            path.solicit_sequence = sequence;
+        if path.solicit_turn != turn && lan.solicitations.spend(now) {
+            path.solicit_turn = turn;
             path.port.ask(now);
             self.solicit(key.lan, target);
         }

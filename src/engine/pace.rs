@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
-use super::Engine;
+use super::{Engine, Peer};
 use crate::time::Instant;
+use crate::wire::{LanIndex, NodeId};
 
 /// Bounds of an announced interval.
 pub(super) const MIN_INTERVAL: Duration = Duration::from_millis(10);
@@ -51,9 +52,26 @@ impl Pace {
 }
 
 impl Engine {
+    /// How often the two of us ask: the lesser of our interval and that of a peer that asks too. A limit per interval
+    /// uses this, or a patient responder would be slow for an impatient requestor.
+    pub(super) fn pace_with(&self, peer: &Peer) -> Duration {
+        let asked = if peer.is_requestor() { peer.interval() } else { MAX_INTERVAL };
+        self.interval.min(asked).max(MIN_INTERVAL)
+    }
+
+    /// A number that changes with each slot of ours on a LAN, and as often as the peer begins one if our slots are longer:
+    /// what is done once a slot is done once for each.
+    pub(super) fn turn(&self, now: Instant, lan: LanIndex, node: NodeId) -> Option<u32> {
+        let lan = self.lans.get(&lan)?;
+        let pace = self.peers.get(&node).map_or(MAX_INTERVAL, |peer| self.pace_with(peer));
+        let turns =
+            if pace < lan.slot_length { now.since(lan.slot_begin).as_nanos() / pace.as_nanos() } else { 0 };
+        Some(lan.sequence.wrapping_add(u32::try_from(turns).unwrap_or_default()))
+    }
+
     /// How often the fastest of the peers asks that are present; `MAX_INTERVAL` if there is none. Looks at all.
     pub fn fastest_interval(&self) -> Duration {
-        let present = self.all_peers().filter(|peer| !peer.absent && peer.requestor);
+        let present = self.all_peers().filter(|peer| !peer.absent && peer.is_requestor());
         present.map(|peer| peer.interval()).min().unwrap_or(MAX_INTERVAL)
     }
 }

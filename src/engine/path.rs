@@ -24,7 +24,7 @@ use super::offline::Duty;
 use super::pace::Pace;
 use super::peer_address::{PeerAddress, PeerAddresses, Position};
 use super::port::PortCheck;
-use super::report::is_older;
+use super::report::{Word, is_older};
 use crate::config::Damping;
 use crate::damping::Penalty;
 use crate::interface::Family;
@@ -125,15 +125,21 @@ pub(super) struct Path {
     /// Since when the path is up without a break.
     pub(super) up_since: Option<Instant>,
 
-    /// How often the peer sends INQs here, as said here.
+    /// How often the peer sends INQs here, and whether it does so of its own accord, as said here.
     pub(super) pace: Pace,
+    pub(super) requestor: bool,
     /// Which of its INQs speak of the present.
     pub(super) freshness: Freshness,
+    /// When an INQ of the peer last made a slot of it good.
+    pub(super) counted: Option<Instant>,
 
     pub(super) token_given: Token,
     token_given_before: Token,
     pub(super) token_held: Token,
     pub(super) doubt: Option<Doubt>,
+    /// Generation of the peer's reports that was heard here last: what others say elsewhere makes nothing old that is said
+    /// of the path on the path itself.
+    pub(super) word: Word,
     /// ARP or ND requests in a row, one a slot, that were not answered.
     pub(super) unsolicited: u32,
     pub(super) port: PortCheck,
@@ -160,17 +166,17 @@ pub(super) struct Path {
     /// The peer said goodbye on it.
     pub(super) gone: bool,
     /// The last slot in which a cookie was returned over it, so that one slot sends one.
-    pub(super) cookie_sequence: Option<u32>,
+    pub(super) cookie_turn: Option<u32>,
     /// The last slot in which its neighbour was asked for on behalf of the kernel.
-    pub(super) solicit_sequence: Option<u32>,
+    pub(super) solicit_turn: Option<u32>,
     /// The last slot in which another run of the peer was asked to show itself.
-    pub(super) challenge_sequence: Option<u32>,
+    pub(super) challenge_turn: Option<u32>,
     /// The generation of our address list that the peer holds from this path.
     pub(super) list_confirmed: u32,
     /// The last slot in which the address list was sent over it.
-    pub(super) list_sequence: Option<u32>,
+    pub(super) list_turn: Option<u32>,
     /// The last slot in which a list was asked for or offered over it.
-    pub(super) exchange_sequence: Option<u32>,
+    pub(super) exchange_turn: Option<u32>,
 }
 
 impl Path {
@@ -217,13 +223,16 @@ impl Path {
             is_word_doubtful: false,
             claims: Vec::new(),
             gone: false,
-            cookie_sequence: None,
-            solicit_sequence: None,
-            challenge_sequence: None,
+            cookie_turn: None,
+            solicit_turn: None,
+            challenge_turn: None,
             pace: Pace::default(),
+            requestor: false,
+            word: Word::default(),
+            counted: None,
             list_confirmed: 0,
-            list_sequence: None,
-            exchange_sequence: None,
+            list_turn: None,
+            exchange_turn: None,
         }
     }
 
@@ -268,6 +277,8 @@ impl Path {
         self.outstanding.clear();
         self.observer = false;
         self.pace = Pace::default();
+        self.requestor = false;
+        self.word.generation = 0;
         self.token_held = Token(0);
         self.claims_generation = 0;
         self.offered_generation = 0;
@@ -374,11 +385,16 @@ impl Path {
         }
     }
 
-    /// One clean slot.
-    pub(super) fn on_good(&mut self) {
+    /// Heard, which adds nothing to the good slots.
+    pub(super) fn on_heard_again(&mut self) {
         self.missed = 0;
         self.excused = 0;
         self.port.on_heard();
+    }
+
+    /// One clean slot.
+    pub(super) fn on_good(&mut self) {
+        self.on_heard_again();
         self.good = self.good.saturating_add(1);
     }
 
@@ -397,6 +413,22 @@ impl Path {
         self.saved >= 10
     }
 
+    /// Takes in what the peer says of this path.
+    pub(super) fn on_report(&mut self, report: &PathReport) {
+        self.remote = report.level;
+        self.remote_ready = report.ready;
+        self.remote_moved = report.moved;
+        self.peer_left = report.moved;
+        if report.level != Level::Down {
+            self.doubt = None;
+        }
+    }
+
+    /// Whether a report says of this path what is known.
+    pub(super) fn is_as_reported(&self, report: &PathReport) -> bool {
+        (self.remote, self.remote_ready, self.remote_moved) == (report.level, report.ready, report.moved)
+    }
+
     /// Whether a report that bears this token comes from somebody who heard us here.
     pub(super) fn knows_token(&self, token: Token) -> bool {
         token == self.token_given || token == self.token_given_before
@@ -409,7 +441,8 @@ impl Path {
     }
 
     /// What we tell the peer of this path.
-    pub(super) fn report(&self, key: PathKey, ready: bool) -> PathReport {
+    /// What we hear on it. `token`: whether the reader may have the token of this path.
+    pub(super) fn report(&self, key: PathKey, ready: bool, token: bool) -> PathReport {
         PathReport {
             family: key.family,
             sender_lan: key.lan,
@@ -417,7 +450,7 @@ impl Path {
             level: self.own_level(),
             ready,
             moved: self.is_moved(),
-            token: self.token_held,
+            token: if token { self.token_held } else { Token(0) },
         }
     }
 
@@ -426,6 +459,7 @@ impl Path {
     pub(super) fn succeed(&mut self, record: &PeerAddress, left: Option<&Self>) {
         if let Some(own) = self.addresses.get_mut(&record.address) {
             own.trusted |= record.trusted;
+            own.vouched |= record.vouched;
             if own.position == Position::Undecided {
                 own.position = record.position;
             }
@@ -474,10 +508,10 @@ impl Path {
 
     /// Whom to ask when an INQ came from `source` that may be old or forged: that address if it is known to be the peer's,
     /// else the main one. The peer may have another address by now, so that every second slot it is asked all the same.
-    pub(super) fn address_to_ask(&self, source: IpAddr, slot: u32) -> Option<IpAddr> {
+    pub(super) fn address_to_ask(&self, source: IpAddr, turn: u32) -> Option<IpAddr> {
         let is_known = |a: &PeerAddress| a.withdrawn.is_none() && (a.answered.is_some() || a.trusted);
         let known = self.addresses.get(&source).filter(|a| is_known(a));
-        if known.is_some() || !slot.is_multiple_of(2) { Some(source) } else { self.main_address() }
+        if known.is_some() || !turn.is_multiple_of(2) { Some(source) } else { self.main_address() }
     }
 }
 
@@ -514,8 +548,8 @@ impl Path {
         for token in [&mut self.token_given, &mut self.token_held, &mut self.token_given_before] {
             choices.set(token, |choices| Token(choices.below(1000).into()));
         }
-        let marks = [&mut self.cookie_sequence, &mut self.solicit_sequence, &mut self.challenge_sequence];
-        for mark in marks.into_iter().chain([&mut self.list_sequence, &mut self.exchange_sequence]) {
+        let marks = [&mut self.cookie_turn, &mut self.solicit_turn, &mut self.challenge_turn];
+        for mark in marks.into_iter().chain([&mut self.list_turn, &mut self.exchange_turn]) {
             choices.set(mark, |choices| Some(choices.below(1000)));
         }
         let forgets_list = choices.is_so();
@@ -541,7 +575,13 @@ impl Path {
         self.is_word_doubtful |= self.remote == Level::Unknown;
         // Since when it is up is known of a path that is, and of no other.
         self.up_since = (self.local == Level::Up).then(|| self.up_since.unwrap_or(now));
+        let counts = [0, 1, 1000, i32::MAX.cast_unsigned(), 1 << 31, u32::MAX];
+        choices.set(&mut self.word.generation, |choices| choices.among(&counts));
+        choices.set(&mut self.word.since, |choices| now - choices.age());
+        choices.set(&mut self.counted, |choices| choices.moment(now));
+        choices.set(&mut self.requestor, super::tests::Choices::is_so);
         for record in self.addresses.iter_mut() {
+            choices.set(&mut record.vouched, super::tests::Choices::is_so);
             for moment in [&mut record.answered, &mut record.asked, &mut record.withdrawn] {
                 choices.set(moment, |choices| choices.moment(now));
             }

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use super::Subject;
 use super::pace::MAX_INTERVAL;
-use super::path::{Path, PathKey, UNHEARD};
-use super::peer_address::Position;
+use super::path::{Path, PathKey, UNHEARD, is_link_local};
+use super::peer_address::{PeerAddress, Position};
+use super::report::Word;
 use crate::time::Instant;
 use crate::wire::{BootId, LanIndex, Level, NodeId};
 
@@ -35,7 +36,8 @@ pub(super) struct Peer {
     pub(super) cloned_until: Option<Instant>,
     /// What its list no longer names was not withdrawn yet: it had just restarted, or two hosts bore its id.
     pub(super) withdrawal_waits: bool,
-    pub(super) requestor: bool,
+    /// Whether its run was a requestor when it was first heard: that counts until it is heard on a path.
+    pub(super) first_requestor: bool,
     /// Boxed, because a node of a map has room for eleven, and a peer has two or four.
     pub(super) paths: BTreeMap<PathKey, Box<Path>>,
     /// It receives what is sent to an address of its own; anybody can answer a broadcast under any address.
@@ -53,8 +55,7 @@ pub(super) struct Peer {
     /// The last reports, to see a change.
     pub(super) reported: Vec<(PathKey, Level, bool, bool)>,
     /// Its report generation that we hold, and since when.
-    pub(super) held_generation: u32,
-    pub(super) held_since: Instant,
+    pub(super) held: Word,
     /// How often its last run sent INQs: that counts until the new one has said so.
     former_interval: Duration,
     /// The `[[peer]]` that it was configured as.
@@ -77,7 +78,7 @@ impl Peer {
             rival_asked: None,
             cloned_until: None,
             withdrawal_waits: false,
-            requestor: false,
+            first_requestor: false,
             paths: BTreeMap::new(),
             proven: false,
             absent: true,
@@ -87,8 +88,7 @@ impl Peer {
             news_left: 0,
             news_sent: None,
             reported: Vec::new(),
-            held_generation: 0,
-            held_since: Instant::from_nanos(0),
+            held: Word::default(),
             former_interval: MAX_INTERVAL,
             configured: None,
             planned: Box::default(),
@@ -106,7 +106,7 @@ impl Peer {
                 self.former_boots.remove(0);
             }
         }
-        self.held_generation = 0;
+        self.held.generation = 0;
         self.confirmed_generation = 0;
         self.former_interval = self.interval();
         self.paths.values_mut().for_each(|path| path.on_new_boot());
@@ -124,6 +124,13 @@ impl Peer {
     /// have it look hurried, and so silent, on the others.
     pub(super) fn interval(&self) -> Duration {
         self.paths.values().filter_map(|path| path.pace.announced()).max().unwrap_or(self.former_interval)
+    }
+
+    /// Whether it sends INQs of its own accord: as it says on any path, for a stranger on one LAN must not have it fall
+    /// silent on the others.
+    pub(super) fn is_requestor(&self) -> bool {
+        let mut heard = self.paths.values().filter(|path| path.pace.announced().is_some()).peekable();
+        if heard.peek().is_none() { self.first_requestor } else { heard.any(|path| path.requestor) }
     }
 
     pub(super) fn is_cloned(&self, now: Instant) -> bool {
@@ -226,9 +233,32 @@ impl Peer {
 
     /// Whether an address is known to be its own, and not withdrawn.
     pub(super) fn has_proven(&self, lan: LanIndex, address: &IpAddr) -> bool {
-        let record =
-            self.path_by_address(lan, address).and_then(|key| self.paths.get(&key)?.addresses.get(address));
-        record.is_some_and(|a| (a.answered.is_some() || a.trusted) && a.withdrawn.is_none())
+        self.record(lan, address)
+            .is_some_and(|a| (a.answered.is_some() || a.trusted) && a.withdrawn.is_none())
+    }
+
+    pub(super) fn record(&self, lan: LanIndex, address: &IpAddr) -> Option<&PeerAddress> {
+        let key = self.path_by_address(lan, address)?;
+        self.paths.get(&key)?.addresses.get(address)
+    }
+
+    /// Whether an address of it on a LAN was named over another, and is its own still.
+    pub(super) fn has_vouched(&self, lan: LanIndex) -> bool {
+        let here = self.paths.iter().filter(|(key, _)| key.lan == lan);
+        here.flat_map(|(_, path)| path.addresses.iter()).any(|a| a.vouched && a.withdrawn.is_none())
+    }
+
+    /// Whether a link-local address may be the peer's on another LAN only, and another's here: a list does not say on which
+    /// LAN the peer has it.
+    pub(super) fn is_borrowed(&self, lan: LanIndex, address: &IpAddr) -> bool {
+        let is_elsewhere =
+            || self.paths.iter().any(|(key, path)| key.lan != lan && path.addresses.contains(address));
+        let has_another_here = || {
+            let here = self.paths.iter().filter(|(key, _)| key.lan == lan);
+            let mut records = here.flat_map(|(_, path)| path.addresses.iter());
+            records.any(|a| a.vouched && is_link_local(&a.address) && a.address != *address)
+        };
+        is_link_local(address) && is_elsewhere() && has_another_here()
     }
 
     pub(super) fn path_by_address(&self, lan: LanIndex, address: &IpAddr) -> Option<PathKey> {

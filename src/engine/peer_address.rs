@@ -27,6 +27,8 @@ pub(super) struct PeerAddress {
     pub(super) asked: Option<Instant>,
     /// Known without having answered in this run: configured, remembered, or claimed under a key (rule 3).
     pub(super) trusted: bool,
+    /// Named as the peer's over another LAN since it is known: an attacker on its own LAN cannot have invented it.
+    pub(super) vouched: bool,
     pub(super) position: Position,
     /// The overlay that stands in the kernel; boxed, because most have none.
     pub(super) applied: Option<Box<NextHop>>,
@@ -44,6 +46,7 @@ impl PeerAddress {
             answered: None,
             asked: None,
             trusted,
+            vouched: false,
             position: Position::Undecided,
             applied: None,
             neighbour_answers: 0,

@@ -96,14 +96,16 @@ impl Engine {
                 return self.answer_stranger(now, arrival);
             }
         }
-        let window = self.config.missed.get();
+        let (window, usual) = (self.config.missed.get(), self.interval);
         let interval = sender.interval.clamp(MIN_INTERVAL, MAX_INTERVAL);
         let path = self.path_mut(sender.node, *key).ok_or(Dropped::JoinedLan)?;
         let age = path.freshness.judge(now, (sender.sequence, sender.nonce), interval, window);
         if age == Age::Double {
             return Err(Dropped::Replayed);
         }
-        if !path.freshness.may_answer(now, age, interval) {
+        // A responder asks as often as the requestor does, whatever interval it announces.
+        let asks_each = if sender.requestor { interval } else { interval.min(usual) };
+        if !path.freshness.may_answer(now, age, asks_each) {
             return Err(Dropped::TooManyInquiries);
         }
         if age == Age::Behind {
@@ -113,7 +115,7 @@ impl Engine {
         self.on_heard(now, arrival);
         self.wake_neighbour(now, sender.node, *key, datagram.source);
         self.take_directed(now, arrival, None);
-        self.count_inquiry(now, sender.node, *key, packet);
+        self.count_inquiry(now, sender.node, *key, packet, datagram.arrived);
         self.settle(now, sender.node);
         self.reply(now, arrival, None, false);
         self.exchange_lists(now, sender.node, *key);
@@ -126,10 +128,10 @@ impl Engine {
         let (node, key, source) = (arrival.packet.sender.node, arrival.key, arrival.datagram.source);
         self.wake_neighbour(now, node, key, source);
         self.reply(now, arrival, None, false);
-        let slot = self.lans.get(&key.lan).map_or(0, |lan| lan.sequence);
+        let turn = self.turn(now, key.lan, node).unwrap_or_default();
         let path = self.path_mut(node, key).ok_or(Dropped::JoinedLan)?;
-        let target = path.address_to_ask(source, slot);
-        if let Some(target) = target.filter(|_| path.freshness.may_ask_back(slot)) {
+        let target = path.address_to_ask(source, turn);
+        if let Some(target) = target.filter(|_| path.freshness.may_ask_back(turn)) {
             self.inquire(now, node, key, target, false);
         }
         Err(Dropped::Replayed)
@@ -286,12 +288,12 @@ impl Engine {
     fn return_cookie(&mut self, now: Instant, arrival: &Arrival<'_>) {
         let Some(cookie) = arrival.packet.cookie else { return };
         let node = arrival.packet.sender.node;
-        let sequence = self.lans.get(&arrival.lan).map(|lan| lan.sequence);
+        let turn = self.turn(now, arrival.lan, node);
         let Some(path) = self.path_mut(node, arrival.key) else { return };
-        if path.cookie_sequence == sequence {
+        if path.cookie_turn == turn {
             return;
         }
-        path.cookie_sequence = sequence;
+        path.cookie_turn = turn;
         self.inquire_with(now, node, arrival.key, arrival.datagram.source, false, Some(cookie));
     }
 
@@ -359,7 +361,7 @@ impl Engine {
         if !too_soon {
             peer.on_new_boot(now, boot);
             // Its old run may have taken leave of a LAN by which the new one is never heard.
-            peer.requestor = arrival.packet.sender.requestor;
+            peer.first_requestor = arrival.packet.sender.requestor;
             self.expect_inquiries(now, node);
         }
         if is_clone && !told {
@@ -430,8 +432,8 @@ impl Engine {
         let missed = self.config.missed.get();
         let Some(peer) = self.peers.get_mut(&sender.node) else { return };
         peer.heard = Some(now);
-        peer.requestor = sender.requestor;
         let Some(path) = peer.paths.get_mut(&arrival.key) else { return };
+        path.requestor = sender.requestor;
         path.observer = sender.observer;
         path.pace.announce(sender.interval, missed, now);
         path.heard = Some(now);
@@ -470,17 +472,17 @@ impl Engine {
     /// may be old, or not true.
     fn exchange_lists(&mut self, now: Instant, node: NodeId, key: PathKey) {
         let generation = self.address_generation;
-        let sequence = self.lans.get(&key.lan).map(|lan| lan.sequence);
+        let turn = self.turn(now, key.lan, node);
         let Some(peer) = self.peers.get(&node) else { return };
         let Some(path) = peer.paths.get(&key) else { return };
         let we_lack = path.claims_generation != path.offered_generation;
         let it_lacks = path.list_confirmed != generation;
-        if !(we_lack || it_lacks || path.is_word_doubtful) || path.exchange_sequence == sequence {
+        if !(we_lack || it_lacks || path.is_word_doubtful) || path.exchange_turn == turn {
             return;
         }
         let Some(target) = path.main_address() else { return };
         if let Some(path) = self.path_mut(node, key) {
-            path.exchange_sequence = sequence;
+            path.exchange_turn = turn;
         }
         self.inquire(now, node, key, target, false);
     }

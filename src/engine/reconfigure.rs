@@ -110,7 +110,7 @@ impl Engine {
     fn change_role(&mut self, now: Instant) {
         let asks = self.config.requestor;
         for (node, key) in self.all_paths() {
-            let is_asked = self.peers.get(&node).is_some_and(|peer| peer.requestor && !peer.absent);
+            let is_asked = self.peers.get(&node).is_some_and(|peer| peer.is_requestor() && !peer.absent);
             let Some(path) = self.path_mut(node, key) else { continue };
             path.unanswered_since = None;
             match (asks, is_asked) {

@@ -113,7 +113,8 @@ impl Engine {
 
     /// When the peers ask next, of their own accord. One that asks itself counts its own round trips and needs none.
     pub fn next_inquiry(&self, cast: &Cast) -> Option<Instant> {
-        let asks = |(node, _): &(NodeId, PathKey)| self.peers.get(node).is_some_and(|peer| peer.requestor);
+        let asks =
+            |(node, _): &(NodeId, PathKey)| self.peers.get(node).is_some_and(|peer| peer.is_requestor());
         let voices = cast.alive.iter().filter(|(path, _)| !self.config.requestor && asks(path));
         voices.map(|(_, voice)| voice.asks).min()
     }
@@ -182,7 +183,7 @@ impl Engine {
         (kind, sequence, nonce): (Kind, u32, u64),
     ) -> Option<Packet> {
         let sender = Sender {
-            requestor: peer.requestor,
+            requestor: peer.is_requestor(),
             observer: path.observer,
             lan: key.peer_lan,
             node: peer.node,
@@ -191,7 +192,7 @@ impl Engine {
             interval: path.pace.interval(),
             nonce: Nonce(nonce),
             address_generation: path.offered_generation,
-            report_generation: peer.held_generation,
+            report_generation: peer.held.generation,
         };
         let directed = Directed {
             node: self.node,

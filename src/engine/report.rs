@@ -1,20 +1,24 @@
 //! Reports: each end tells the other what it hears, path by path. A change travels at once (rule 10), and bad news that
 //! comes by another LAN is believed only from somebody who heard us on the LAN in question (rule 5).
 
+use std::net::IpAddr;
+
 use super::path::{Doubt, Path, PathKey};
 use super::{Engine, Reason};
 use crate::time::Instant;
 use crate::wire::{Kind, LanIndex, Level, NodeId, Packet, PathReport};
 
 impl Engine {
-    /// What we have to tell a peer.
-    pub(super) fn reports(&self, node: NodeId) -> Vec<PathReport> {
+    /// What we have to tell a peer at an address. The tokens of its other LANs are for itself alone: who answers in its name
+    /// from an address that it does not name there must not get them.
+    pub(super) fn reports(&self, now: Instant, node: NodeId, to: (LanIndex, IpAddr)) -> Vec<PathReport> {
         let Some(peer) = self.peers.get(&node) else { return Vec::new() };
+        let is_own = self.is_own(now, peer, to.0, &to.1);
         let ready = |key: &PathKey| peer.reported.iter().any(|(k, _, ready, _)| k == key && *ready);
         peer.paths
             .iter()
             .filter(|(key, _)| Self::is_reportable(**key))
-            .map(|(key, path)| path.report(*key, ready(key)))
+            .map(|(key, path)| path.report(*key, ready(key), is_own || key.lan == to.0))
             .collect()
     }
 
@@ -47,15 +51,16 @@ impl Engine {
     /// Tells the peer by every path, and again after half an interval unless it confirms.
     pub(super) fn on_news_due(&mut self, now: Instant, node: NodeId) {
         let both_respond = |requestor: bool| !requestor && !self.config.requestor;
+        let Some(pace) = self.peer(node).map(|peer| self.pace_with(peer)) else { return };
         let Some(peer) = self.peers.get_mut(&node) else { return };
         if peer.news_left == 0
             || peer.confirmed_generation == peer.report_generation
-            || both_respond(peer.requestor)
+            || both_respond(peer.is_requestor())
         {
             return;
         }
         // Whatever flips without end is told eight times an interval, no more.
-        let next = peer.news_sent.map_or(now, |sent| sent + self.interval / 8);
+        let next = peer.news_sent.map_or(now, |sent| sent + pace / 8);
         if next > now {
             self.timers.set(Reason::News(node), next);
             return;
@@ -69,7 +74,7 @@ impl Engine {
             self.inquire(now, node, key, target, false);
         }
         if repeat {
-            self.timers.set(Reason::News(node), now + self.interval / 2);
+            self.timers.set(Reason::News(node), now + pace / 2);
         }
     }
 
@@ -99,53 +104,39 @@ impl Engine {
         }
         let Some(reports) = packet.reports.as_ref() else { return };
         let said = packet.sender.report_generation;
-        // Whoever answers a question that we have asked since knows what is newest, whatever was said before.
-        let decides = asked.is_some_and(|asked| asked >= peer.held_since);
-        if !decides && is_older(said, peer.held_generation) {
+        let is_newest = peer.held.take(now, said, asked);
+        let is_newest_here = peer.paths.get_mut(&via).is_some_and(|path| path.word.take(now, said, asked));
+        if !(is_newest && is_newest_here) {
             peer.doubt_word(via);
-            return;
         }
-        (peer.held_generation, peer.held_since) = (said, now);
         // An observer is told that it was heard, or it would repeat itself for ever, and not believed.
         if peer.paths.get(&via).is_some_and(|path| path.observer) {
             return;
         }
-        let mut is_doubtful = false;
         for report in reports {
             let key =
                 PathKey { lan: report.receiver_lan, family: report.family, peer_lan: report.sender_lan };
             let Some(path) = peer.paths.get_mut(&key) else { continue };
-            let believed = keyed || key == via || path.knows_token(report.token);
-            if believed || decides {
-                path.remote_ready = report.ready;
-                path.remote_moved = report.moved;
-                path.peer_left = report.moved && (believed || path.peer_left);
+            let is_believed = if key == via {
+                is_newest_here
             } else {
-                is_doubtful |= (path.remote_ready, path.remote_moved) != (report.ready, report.moved);
+                is_newest && (keyed || path.knows_token(report.token))
+            };
+            if is_believed {
+                path.on_report(report);
+            } else if report.level == Level::Down && path.remote != Level::Down {
+                path.doubt.get_or_insert(Doubt { asked: 0, next: now });
+                self.timers.set_earlier(Reason::Doubt(key.lan), now);
+            } else if !path.is_as_reported(report) {
+                path.is_word_doubtful = true;
             }
-            match report.level {
-                Level::Down if path.remote == Level::Down => {}
-                Level::Down if believed => path.remote = Level::Down,
-                Level::Down => {
-                    path.doubt.get_or_insert(Doubt { asked: 0, next: now });
-                    self.timers.set_earlier(Reason::Doubt(key.lan), now);
-                }
-                Level::Up | Level::Unknown if believed || decides => {
-                    path.remote = report.level;
-                    path.doubt = None;
-                }
-                Level::Up | Level::Unknown => is_doubtful |= path.remote != report.level,
-            }
-        }
-        if is_doubtful {
-            peer.doubt_word(via);
         }
     }
 
     /// The peer says which of our reports it holds. If that is an older one, although we have told it as often as we
     /// do, it has lost all of that: it is told again, once an interval.
     fn on_generation_held(&mut self, now: Instant, node: NodeId, held: u32) {
-        let interval = self.interval;
+        let Some(pace) = self.peer(node).map(|peer| self.pace_with(peer)) else { return };
         let is_on_its_way = self.timers.at(Reason::News(node)).is_some();
         let Some(peer) = self.peers.get_mut(&node) else { return };
         peer.confirmed_generation = held;
@@ -153,7 +144,7 @@ impl Engine {
             return;
         }
         peer.news_left = 1;
-        let next = peer.news_sent.map_or(now, |sent| now.max(sent + interval));
+        let next = peer.news_sent.map_or(now, |sent| now.max(sent + pace));
         self.timers.set_earlier(Reason::News(node), next);
     }
 
@@ -161,9 +152,9 @@ impl Engine {
     /// apart. An answer clears the doubt (its own report decides); silence confirms it. Each doubt has its own pace, so
     /// that many of them hurry none.
     pub(super) fn pursue_doubts(&mut self, now: Instant, lan: LanIndex) {
-        let gap = self.interval / 8;
         let mut soonest = None;
         for (node, key) in self.paths_on(lan) {
+            let Some(gap) = self.peer(node).map(|peer| self.pace_with(peer) / 8) else { continue };
             let Some(path) = self.path_mut(node, key) else { continue };
             let Some(doubt) = path.doubt.as_mut() else { continue };
             if doubt.next > now {
@@ -191,7 +182,7 @@ impl Engine {
     /// Asks all paths of a peer that might serve as a way out and are not freshly proven.
     pub(super) fn ask_for_proof(&mut self, now: Instant, node: NodeId) {
         let Some(peer) = self.peers.get(&node) else { return };
-        let gap = self.interval / 8;
+        let gap = self.pace_with(peer) / 8;
         let decides = self.config.missed.get() - 1;
         // A path that is down by the peer's word alone answers us all the time: then any proof that is not fresh is old.
         let silent_since = |path: &Path| match path.verdict {
@@ -210,6 +201,33 @@ impl Engine {
         for (key, target) in targets {
             self.inquire(now, node, key, target, false);
         }
+    }
+}
+
+/// Which reports of a peer were heard last.
+#[derive(Debug, Clone)]
+pub(super) struct Word {
+    pub(super) generation: u32,
+    pub(super) since: Instant,
+}
+
+impl Default for Word {
+    fn default() -> Self {
+        Self { generation: 0, since: Instant::from_nanos(0) }
+    }
+}
+
+impl Word {
+    /// Whether reports of this generation are not older than what was heard; then they are what is held. `asked`: when the
+    /// question was sent that they answer: who answers one that we have asked since knows what is newest, whatever was said
+    /// before.
+    fn take(&mut self, now: Instant, generation: u32, asked: Option<Instant>) -> bool {
+        let decides = asked.is_some_and(|asked| asked >= self.since);
+        let is_newest = decides || !is_older(generation, self.generation);
+        if is_newest {
+            *self = Self { generation, since: now };
+        }
+        is_newest
     }
 }
 

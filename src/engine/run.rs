@@ -7,12 +7,13 @@
 use std::net::IpAddr;
 
 use super::Engine;
+use super::addresses::COMPLETE_LIST;
 use super::notice::Notice;
 use super::path::PathKey;
 use super::peer::Peer;
 use super::receive::Arrival;
 use crate::time::Instant;
-use crate::wire::{BootId, NodeId, Sender};
+use crate::wire::{BootId, LanIndex, NodeId, Sender};
 
 impl Engine {
     /// Whether this run of a node is the one that we know, or may take its place. `answered`: from this address it has
@@ -31,7 +32,27 @@ impl Engine {
         // What a former run said with its cookie may be a recording.
         is_known
             || (is_silent && (answered || !peer.former_boots.contains(&boot)))
-            || (answered && peer.has_proven(from.0.lan, &from.1))
+            || (answered && self.is_own(now, peer, from.0.lan, &from.1))
+    }
+
+    /// Whether an address is the node's own as far as its runs are concerned. An attacker on the LAN of an address can
+    /// have answered from it in the node's name, and can name it there: it counts once the node has named it over another
+    /// LAN. Where nothing was ever heard of the node elsewhere, an answer is all that there is.
+    pub(super) fn is_own(&self, now: Instant, peer: &Peer, lan: LanIndex, address: &IpAddr) -> bool {
+        // An attacker on another LAN can have it look withdrawn.
+        let is_vouched = peer.record(lan, address).is_some_and(|record| record.vouched);
+        let is_sure = || {
+            self.keys.is_keyed()
+                || self.is_configured(address)
+                || !(self.speaks_elsewhere(now, peer, lan) || peer.has_vouched(lan))
+        };
+        is_vouched || (peer.has_proven(lan, address) && is_sure())
+    }
+
+    /// Whether the node is heard on another LAN and has named its addresses there. A list that may have been cut says nothing
+    /// of what it lacks.
+    fn speaks_elsewhere(&self, now: Instant, peer: &Peer, lan: LanIndex) -> bool {
+        self.voices(now, peer).any(|(key, path)| key.lan != lan && path.claims.len() < COMPLETE_LIST)
     }
 
     /// Whether the run that we know was not heard for so long that another may take its place.
@@ -55,17 +76,19 @@ impl Engine {
     pub(super) fn on_other_run(&mut self, now: Instant, arrival: &Arrival<'_>) {
         let (key, source) = (arrival.key, arrival.datagram.source);
         let Sender { node, boot, requestor, .. } = arrival.packet.sender;
-        let sequence = self.lans.get(&key.lan).map(|lan| lan.sequence);
+        let turn = self.turn(now, key.lan, node);
         let patience = self.config.missed.get() + 2;
-        let is_silent = self.peer(node).is_some_and(|peer| self.is_run_silent(now, peer));
+        let is_asked = self
+            .peer(node)
+            .is_some_and(|peer| self.is_run_silent(now, peer) || self.is_own(now, peer, key.lan, &source));
         let Some(peer) = self.peers.get_mut(&node) else { return };
-        if is_silent || peer.has_proven(key.lan, &source) {
+        if is_asked {
             // The run may have another number for its LAN.
             let is_here = |k: &PathKey| k.lan == key.lan && k.family == key.family;
             let here = peer.paths.keys().copied().filter(|k| is_here(k));
             let Some(key) = here.min_by_key(|k| *k != key) else { return };
             let Some(path) = peer.paths.get_mut(&key) else { return };
-            if std::mem::replace(&mut path.challenge_sequence, sequence) != sequence {
+            if std::mem::replace(&mut path.challenge_turn, turn) != turn {
                 self.inquire(now, node, key, source, false);
             }
             return;

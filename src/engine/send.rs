@@ -112,7 +112,7 @@ impl Engine {
     ) {
         let Some(interface) = self.lans.get(&key.lan).and_then(|lan| lan.running()) else { return };
         let Some(source) = self.source_towards(key.lan, &target) else { return };
-        let Some(packet) = self.inquiry(node, key, target, cookie) else { return };
+        let Some(packet) = self.inquiry(now, node, key, target, cookie) else { return };
         let Sender { nonce, sequence, .. } = packet.sender;
         let sealing = Sealing::new(&self.keys, source, target).with_room_for(self.pair_paths());
         let payload = wire::encode(&packet, &sealing);
@@ -127,20 +127,21 @@ impl Engine {
 
     fn inquiry(
         &mut self,
+        now: Instant,
         node: NodeId,
         key: PathKey,
         target: IpAddr,
         cookie: Option<Cookie>,
     ) -> Option<Packet> {
-        let reports = self.reports(node);
-        let sequence = self.lans.get(&key.lan).map(|lan| lan.sequence);
+        let reports = self.reports(now, node, (key.lan, target));
+        let turn = self.turn(now, key.lan, node);
         let generation = self.address_generation;
         let lacks_list = self.path_mut(node, key).is_some_and(|path| {
             // The list goes where an answer is likely: an address that is asked anew may be gone.
             let is_main = path.main_address() == Some(target);
-            let lacks = path.list_confirmed != generation && path.list_sequence != sequence && is_main;
+            let lacks = path.list_confirmed != generation && path.list_turn != turn && is_main;
             if lacks {
-                path.list_sequence = sequence;
+                path.list_turn = turn;
             }
             lacks
         });
@@ -174,7 +175,7 @@ impl Engine {
             node: if key.peer_lan == UNHEARD && peer.boot.is_none() { NodeId(0) } else { node },
             boot: peer.boot.unwrap_or(BootId(0)),
             address_generation: path.map_or(0, |path| path.claims_generation),
-            report_generation: peer.held_generation,
+            report_generation: peer.held.generation,
             token: path.map_or(Token(0), |path| path.token_given),
         })
     }
@@ -214,7 +215,7 @@ impl Engine {
     /// eighth of `interval`, its own. Strangers always wait for a while.
     pub(super) fn answer(&mut self, now: Instant, answer: HeldAnswer, interval: Duration, stranger: bool) {
         let spread = match (stranger, self.peers.len()) {
-            (true, _) => self.interval / 4,
+            (true, _) => self.interval.min(interval) / 4,
             (false, peers) if peers <= PEERS_WITHOUT_SPREAD => Duration::ZERO,
             (false, peers) => (interval / 8).min(SPREAD_PER_PEER * u32::try_from(peers).unwrap_or(u32::MAX)),
         };
@@ -244,7 +245,8 @@ impl Engine {
         let known = self.peers.get(&answer.node).filter(|peer| peer.boot == Some(answer.boot));
         let report_generation = known.map_or(0, |peer| peer.report_generation);
         let is_known = known.is_some_and(|peer| peer.paths.contains_key(&answer.key));
-        let reports: Option<Vec<PathReport>> = is_known.then(|| self.reports(answer.node));
+        let reports: Option<Vec<PathReport>> =
+            is_known.then(|| self.reports(now, answer.node, (answer.lan, answer.destination)));
         let directed = self.directed(answer.node, answer.key).filter(|_| is_known).unwrap_or(Directed {
             node: answer.node,
             boot: answer.boot,

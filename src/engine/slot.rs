@@ -59,8 +59,8 @@ fn stepped(configured: Duration, least: Duration) -> Duration {
 
 impl Engine {
     /// Our own lateness above which a silence may be our own fault.
-    fn is_late(&self, now: Instant, at: Instant) -> bool {
-        now.since(at) > (self.interval / 4).max(LEAST_LATENESS)
+    fn is_late(now: Instant, at: Instant, interval: Duration) -> bool {
+        now.since(at) > (interval / 4).max(LEAST_LATENESS)
     }
 
     // ----- the slot of a requestor
@@ -71,7 +71,7 @@ impl Engine {
         if stalled {
             self.notice(Notice::Stalled { lag, interface: self.lan_name(lan) });
         }
-        self.judge_slot(now, lan, self.is_late(now, at), stalled);
+        self.judge_slot(now, lan, Self::is_late(now, at, self.interval), stalled);
         self.keep_house(now, lan);
         self.begin_slot(now, lan);
     }
@@ -301,12 +301,14 @@ impl Engine {
 
     /// Each address must answer by itself before it counts, and again before its traffic goes home.
     pub(super) fn ask_unproven(&mut self, now: Instant, node: NodeId, key: PathKey) {
-        let (again, young) = (self.interval * 8, self.interval * 4);
         let requestor = self.config.requestor;
-        let Some(peer) = self.peers.get(&node).filter(|peer| !peer.absent && (requestor || peer.requestor))
+        let Some(peer) =
+            self.peers.get(&node).filter(|peer| !peer.absent && (requestor || peer.is_requestor()))
         else {
             return;
         };
+        let pace = self.pace_with(peer);
+        let (again, young) = (pace * 8, pace * 4);
         let Some(path) = peer.paths.get(&key) else { return };
         // What was asked while nothing could pass proves nothing, and one question may be lost.
         let is_young = path.up_since.is_some_and(|up| now.since(up) < young);
@@ -453,11 +455,20 @@ impl Engine {
     // ----- the slot of a responder
 
     /// A responder counts the INQs of a requestor: any of a sequence makes its slot good.
-    pub(super) fn count_inquiry(&mut self, now: Instant, node: NodeId, key: PathKey, packet: &Packet) {
+    /// Some that were held up and come at one moment are one sign of life, whatever slots they are of: only one that
+    /// arrives half an interval after the last adds to the good slots.
+    pub(super) fn count_inquiry(
+        &mut self,
+        now: Instant,
+        node: NodeId,
+        key: PathKey,
+        packet: &Packet,
+        arrived: Instant,
+    ) {
         let sequence = packet.sender.sequence;
         let Some(peer) = self.peers.get_mut(&node) else { return };
         let Some(path) = peer.paths.get_mut(&key) else { return };
-        let grace = path.pace.interval() * 3 / 2;
+        let interval = path.pace.interval();
         let Some(step) = path.freshness.advance(now, sequence) else { return };
         if self.config.requestor || !packet.sender.requestor {
             return;
@@ -465,16 +476,25 @@ impl Engine {
         if step > 1 {
             path.good = 0;
         }
-        path.on_good();
+        if path.counted.is_none_or(|counted| arrived.since(counted) >= interval / 2) {
+            path.counted = Some(arrived);
+            path.on_good();
+        } else {
+            path.on_heard_again();
+        }
         path.slots = path.slots.saturating_add(1);
         path.unanswered_since = None;
-        self.timers.set(Reason::Expected(node, key), now + grace);
+        self.timers.set(Reason::Expected(node, key), now + interval * 3 / 2);
         self.after_heard(now, node, key);
+        if interval < self.interval {
+            self.ask_unproven(now, node, key);
+        }
     }
 
     /// A responder expects the next INQ of a requestor, an interval after now, with the grace of half a one.
     pub(super) fn expect_inquiry(&mut self, now: Instant, node: NodeId, key: PathKey) {
-        let Some(peer) = self.peers.get(&node).filter(|peer| peer.requestor && !self.config.requestor) else {
+        let Some(peer) = self.peers.get(&node).filter(|peer| peer.is_requestor() && !self.config.requestor)
+        else {
             return;
         };
         if let Some(path) = peer.paths.get(&key) {
@@ -526,14 +546,14 @@ impl Engine {
 
     /// The INQ that was due has not come.
     pub(super) fn on_expected(&mut self, now: Instant, at: Instant, node: NodeId, key: PathKey) {
-        let late = self.is_late(now, at) || self.lans.get(&key.lan).is_some_and(|lan| lan.excused);
+        let excused = self.lans.get(&key.lan).is_some_and(|lan| lan.excused);
         let limit = self.config.missed.get();
         let Some(peer) = self.peers.get_mut(&node).filter(|peer| !peer.absent) else { return };
         let usual = peer.interval();
         let Some(path) = peer.paths.get_mut(&key) else { return };
         let interval = path.pace.announced().unwrap_or(usual);
         path.answered = Answered::No;
-        let judged = path.judge_slot(late, limit);
+        let judged = path.judge_slot(excused || Self::is_late(now, at, interval), limit);
         path.unanswered_since.get_or_insert(at - interval / 2);
         let is_deciding = path.missed + 1 >= limit;
         self.timers.set(Reason::Expected(node, key), now + interval);

@@ -157,7 +157,7 @@ impl Engine {
             node: peer.node,
             name: self.name_of(peer),
             absent: peer.absent,
-            requestor: peer.requestor,
+            requestor: peer.is_requestor(),
             observer: peer.is_observer(),
             interval: peer.interval(),
             paths: peer.paths.iter().map(|(key, path)| self.path_snapshot(now, *key, path)).collect(),

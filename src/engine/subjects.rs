@@ -206,7 +206,8 @@ impl Engine {
         let mut voices = self.voices(now, peer).peekable();
         let speaks =
             !peer.absent && !peer.is_doubtful(now, self.config.missed.get()) && voices.peek().is_some();
-        let disowns = |path: &Path| path.claims.len() < COMPLETE_LIST && !path.claims.contains(address);
+        let disowns =
+            |(_, path): (PathKey, &Path)| path.claims.len() < COMPLETE_LIST && !path.claims.contains(address);
         (speaks && voices.all(disowns)).then_some(peer.node)
     }
 

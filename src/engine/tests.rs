@@ -1,12 +1,14 @@
 //! Two and more engines on one virtual clock, without a kernel: what they send each other and where they want traffic.
 
 mod agreement;
+mod cross_lan;
 mod exits;
 mod explain;
 mod hostile;
 mod identity;
 mod offline;
 mod old_packets;
+mod pacing;
 mod reconfigure;
 mod reports;
 mod several;

@@ -150,10 +150,10 @@ fn a_peer_that_has_lost_what_it_confirmed_is_told_again() {
     world.respond_only(1);
     world.run(ms(3000));
     let (us, peer) = (node(&world, 0), node(&world, 1));
-    let held = |world: &World| engine(world, 1).peers[&us].held_generation;
+    let held = |world: &World| engine(world, 1).peers[&us].held.generation;
     let last = engine(&world, 0).peers[&peer].report_generation;
     assert_eq!(held(&world), last);
-    world.hosts[1].engine.as_mut().unwrap().peers.get_mut(&us).unwrap().held_generation -= 1;
+    world.hosts[1].engine.as_mut().unwrap().peers.get_mut(&us).unwrap().held.generation -= 1;
     world.run(ms(1000));
     assert_eq!(held(&world), last, "{}", world.state(0));
 }

@@ -197,10 +197,10 @@ fn disturb(world: &mut World, host: usize, (missed, keeps_proof): (u32, bool), c
             choices.set(&mut record.position, |choices| choices.among(&positions));
         }
     }
-    for count in [&mut peer.held_generation, &mut peer.confirmed_generation] {
+    for count in [&mut peer.held.generation, &mut peer.confirmed_generation] {
         choices.set(count, |choices| choices.among(&counts));
     }
-    choices.set(&mut peer.held_since, |choices| now - choices.age());
+    choices.set(&mut peer.held.since, |choices| now - choices.age());
     choices.set(&mut peer.news_left, |choices| choices.below(2 * missed));
     if choices.is_so() {
         peer.reported.clear();
@@ -338,7 +338,7 @@ fn two_ends_agree(case: &Case) {
             assert_eq!(path.claims, other.own_addresses(), "{}", show(&world, &at));
         }
         assert_eq!(peer.paths.len(), 2, "{}", show(&world, "a path that is none is gone"));
-        assert_eq!(peer.held_generation, other.peers[&own].report_generation, "{}", show(&world, "reports"));
+        assert_eq!(peer.held.generation, other.peers[&own].report_generation, "{}", show(&world, "reports"));
         for lan in 0..2 {
             let verdict = world.verdict(host, lan, 1 - host);
             assert_eq!(verdict, Some(Verdict::Home), "{}", show(&world, "home"));
