@@ -57,8 +57,13 @@ impl Filter {
             && self.table.is_none_or(|table| route.key.table == table)
             && self.kind.is_none_or(|kind| route.kind == kind)
             && self.protocol.is_none_or(|protocol| route.protocol == protocol)
-            && self.interface.is_none_or(|index| route.legs.iter().any(|leg| leg.interface == index))
+            && self.interface.is_none_or(|index| is_over(route, index))
     }
+}
+
+/// Whether a route uses an interface. One that refuses packets has no legs to tell it by.
+fn is_over(route: &Route, index: InterfaceIndex) -> bool {
+    route.kind != RouteType::Unicast || route.legs.iter().any(|leg| leg.interface == index)
 }
 
 /// Reads the body of RTM_NEWROUTE or RTM_DELROUTE. `None`: a cached route, one that depends on the source of packets, or
