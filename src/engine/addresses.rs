@@ -9,7 +9,7 @@ use super::report::is_older;
 use super::{Engine, Peer};
 use crate::interface::Family;
 use crate::time::Instant;
-use crate::wire::{LanIndex, Level, NodeId};
+use crate::wire::{LanIndex, Level, NodeId, PathReport};
 
 /// A list this long may have been cut: what is missing from it is not withdrawn.
 pub(super) const COMPLETE_LIST: usize = 34;
@@ -34,27 +34,55 @@ impl Engine {
             path.claims = list.to_vec();
             self.index_claims(node);
         }
+        if let Some(peer) = self.peers.get_mut(&node) {
+            peer.ties.on_list(via);
+        }
         // What the same list named before may have been withdrawn since, by what was said elsewhere.
         self.note_claimed(now, node);
         self.mark_withdrawn(now, node);
         self.vouch(now, node);
     }
 
+    /// Whoever shows, in a report, a token that the peer was handed on another path is the peer: so that path and the
+    /// address that he speaks from belong together, even if it has died before it could name that.
+    pub(super) fn note_ties(
+        &mut self,
+        node: NodeId,
+        via: PathKey,
+        source: IpAddr,
+        reports: Option<&Vec<PathReport>>,
+    ) {
+        let Some(peer) = self.peers.get_mut(&node) else { return };
+        for report in reports.into_iter().flatten() {
+            let key =
+                PathKey { lan: report.receiver_lan, family: report.family, peer_lan: report.sender_lan };
+            let shows = |path: &Path| path.knows_token(report.token) && !path.claims.contains(&source);
+            if key != via && peer.paths.get(&key).is_some_and(|path| shows(path)) {
+                peer.ties.note(key, via.lan, source);
+            }
+        }
+    }
+
     /// What a peer said last of its addresses over the paths by which it is heard: what it said over one that has died
-    /// since may have changed. What its last run said counts until the new one has had time to say it again.
+    /// since may have changed. A path whose counts began again has missed nothing, and may not have been heard for long.
+    /// What its last run said counts until the new one has had time to say it again.
     pub(super) fn voices<'a>(
         &'a self,
         now: Instant,
         peer: &'a Peer,
     ) -> impl Iterator<Item = (PathKey, &'a Path)> {
-        let is_kept = peer.is_doubtful(now, self.config.missed.get());
+        let missed = self.config.missed.get();
+        let is_kept = peer.is_doubtful(now, missed);
+        let window = peer.interval() * (missed + 2);
+        let speaks = move |key: PathKey, path: &Path| {
+            let is_of_this_run = path.claims_generation != 0 || is_kept;
+            let is_heard = path.heard.is_some_and(|heard| now.since(heard) <= window);
+            is_of_this_run && is_heard && !path.claims.is_empty() && !self.is_silent(key, path)
+        };
         peer.paths
             .iter()
-            .filter(move |(key, path)| {
-                let is_of_this_run = path.claims_generation != 0 || is_kept;
-                is_of_this_run && !path.claims.is_empty() && !self.is_silent(**key, path)
-            })
             .map(|(key, path)| (*key, path.as_ref()))
+            .filter(move |(key, path)| speaks(*key, path))
     }
 
     /// Whether a peer names an address as its own, over any path by which it is heard.
@@ -223,17 +251,18 @@ impl Engine {
         }
         // A list that is known to be old may lack what has come since; the new one is on its way.
         let is_current = |p: &Path| p.claims_generation == p.offered_generation;
-        let voices: Vec<_> = peer
-            .paths
-            .values()
-            .filter(|p| !p.claims.is_empty() && p.missed < missed && p.verdict != Level::Down)
-            .filter(|p| is_current(p))
+        let Some(peer) = self.peers.get(&node) else { return };
+        let voices: Vec<_> = self
+            .voices(now, peer)
+            .map(|(_, path)| path)
+            .filter(|path| path.verdict != Level::Down && is_current(path))
             .collect();
         if voices.is_empty() || voices.iter().any(|p| p.claims.len() >= COMPLETE_LIST) {
             return;
         }
         let named: BTreeSet<IpAddr> = voices.iter().flat_map(|p| p.claims.iter().copied()).collect();
         let ghosts: Vec<_> = peer.paths.keys().copied().filter(|key| peer.is_ghost(now, *key)).collect();
+        let Some(peer) = self.peers.get_mut(&node) else { return };
         let mut withdrawn = Vec::new();
         let paths = peer.paths.iter_mut().filter(|(key, _)| !ghosts.contains(key));
         for record in paths.flat_map(|(_, p)| p.addresses.iter_mut()) {

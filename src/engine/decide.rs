@@ -50,7 +50,7 @@ impl Engine {
                 self.ask_for_proof(now, node);
             }
         }
-        self.update_plan(node);
+        self.update_plan(now, node);
     }
 
     /// The addresses whose place should change.
@@ -283,7 +283,8 @@ impl Engine {
             .filter(|b| {
                 let forth = peer.claims(way, &a.address) || configured(&a.address);
                 let named = peer.claims(home, &b.address) || self.names_lan(peer, home, way.lan);
-                let back = a.trusted || named || configured(&b.address);
+                let tied = || peer.ties.has(home, way.lan, &b.address);
+                let back = a.trusted || named || configured(&b.address) || tied();
                 forth && back
             })
             .max_by_key(|b| (is_link_local(&b.address), b.answered, std::cmp::Reverse(b.address)))
@@ -309,21 +310,25 @@ impl Engine {
         several
             && self.claimants_of(address).filter(|other| *other != node).any(|other| {
                 self.peers.get(&other).is_some_and(|peer| {
+                    let window = peer.interval() * (self.config.missed.get() + 2);
                     !peer.absent
                         && self.names(now, peer, address)
-                        && self.is_claimed_at_home(peer, address)
-                        && peer.heard.is_some_and(|heard| {
-                            now.since(heard) <= peer.interval() * (self.config.missed.get() + 2)
-                        })
+                        && (self.keys.is_keyed() || self.is_claimed_at_home(peer, address, node))
+                        && peer.heard.is_some_and(|heard| now.since(heard) <= window)
                 })
             })
     }
 
-    fn is_claimed_at_home(&self, peer: &Peer, address: &IpAddr) -> bool {
-        let is_home = |lan: &LanIndex| self.lans.get(lan).is_some_and(|lan| lan.is_on_link(address));
-        peer.paths
-            .iter()
-            .any(|(key, path)| path.claims.contains(address) && (self.keys.is_keyed() || is_home(&key.lan)))
+    /// Whether a node named the address on the address's LAN while `owner` was last heard there: when the whole LAN dies,
+    /// the claims of both become old together, and the address floats all the same.
+    fn is_claimed_at_home(&self, peer: &Peer, address: &IpAddr, owner: NodeId) -> bool {
+        let is_home = |key: &PathKey| self.lans.get(&key.lan).is_some_and(|lan| lan.is_on_link(address));
+        let own = self.peers.get(&owner).into_iter().flat_map(|peer| &peer.paths);
+        let own = own.filter(|(key, _)| is_home(key)).filter_map(|(_, path)| path.heard).max();
+        let window = peer.interval() * (self.config.missed.get() + 2);
+        let is_of_that_time = |path: &Path| path.heard.map(|heard| heard + window) >= own;
+        let mut here = peer.paths.iter().filter(|(key, _)| is_home(key));
+        here.any(|(_, path)| path.claims.contains(address) && is_of_that_time(path))
     }
 
     /// Whether one of those that claim an address may be a clone, which speaks for two hosts: then it is not known

@@ -43,7 +43,7 @@ impl Engine {
         self.drop_ghosts(now, lan);
         self.withdraw_left_behind(now);
         self.drop_withdrawn(now, lan);
-        self.drop_idle_detours(lan);
+        self.drop_idle_detours(now, lan);
         self.forget_old(now);
         self.fit_interval(now);
         self.tell_lan(now, lan);
@@ -135,7 +135,7 @@ impl Engine {
             record.withdrawn = Some(now);
             record.position = Position::Home;
             self.notice(Notice::AddressWithdrawn { peer: node, address });
-            self.update_plan(node);
+            self.update_plan(now, node);
         }
     }
 
@@ -154,13 +154,13 @@ impl Engine {
             }
         }
         for node in changed {
-            self.update_plan(node);
+            self.update_plan(now, node);
         }
     }
 
     /// A link-local address is the next hop of routes at most. While its node is absent, a detour that no route follows is
     /// nothing: it would keep the node from being forgotten.
-    fn drop_idle_detours(&mut self, lan: LanIndex) {
+    fn drop_idle_detours(&mut self, now: Instant, lan: LanIndex) {
         let mut changed = Vec::new();
         for peer in self.peers.values_mut().filter(|peer| peer.absent) {
             let paths = peer.paths.iter_mut().filter(|(key, _)| key.lan == lan);
@@ -173,7 +173,7 @@ impl Engine {
             }
         }
         for node in changed {
-            self.update_plan(node);
+            self.update_plan(now, node);
         }
     }
 

@@ -54,7 +54,7 @@ impl Engine {
             }
         }
         let nodes: BTreeSet<NodeId> = paths.iter().map(|(node, _)| *node).collect();
-        nodes.iter().for_each(|node| self.update_plan(*node));
+        nodes.iter().for_each(|node| self.update_plan(now, *node));
         for subject in leaving {
             self.plan.subjects.insert(subject.clone(), Verdict::Home);
             self.leaving.insert(subject);
@@ -99,7 +99,7 @@ impl Engine {
             for (key, address) in self.stranded(node) {
                 self.set_position(node, key, address, Position::Home);
             }
-            self.update_plan(node);
+            self.update_plan(now, node);
         }
         let by_it = self.adopted.extract_if(.., |_, way| way.interface == left.name());
         let strange: Vec<IpAddr> = by_it.map(|(address, _)| address).collect();

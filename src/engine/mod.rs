@@ -13,6 +13,7 @@
 //!   peer - path - peer_address: what is known and counted      decide     where each address's traffic goes
 //!   admission  who gets an entry                            run        whether a node runs anew
 //!   damping  how long a path that flaps has to wait            subjects   whose address it is, what became of it
+//!   ties     which address a dead path would name now
 //!   memory   what survives a reboot                            offline    LANs that are drained
 //!   reconfigure, leave  other settings while all goes on
 //! ```
@@ -54,6 +55,7 @@ mod subjects;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod ties;
 mod timers;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

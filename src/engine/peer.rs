@@ -9,6 +9,7 @@ use super::pace::MAX_INTERVAL;
 use super::path::{Path, PathKey, UNHEARD, is_link_local};
 use super::peer_address::{PeerAddress, Position};
 use super::report::Word;
+use super::ties::Ties;
 use crate::time::Instant;
 use crate::wire::{BootId, LanIndex, Level, NodeId};
 
@@ -40,6 +41,8 @@ pub(super) struct Peer {
     pub(super) first_requestor: bool,
     /// Boxed, because a node of a map has room for eleven, and a peer has two or four.
     pub(super) paths: BTreeMap<PathKey, Box<Path>>,
+    /// Addresses that paths would name which cannot say so any more.
+    pub(super) ties: Ties,
     /// It receives what is sent to an address of its own; anybody can answer a broadcast under any address.
     pub(super) proven: bool,
     /// Silent on all paths.
@@ -80,6 +83,7 @@ impl Peer {
             withdrawal_waits: false,
             first_requestor: false,
             paths: BTreeMap::new(),
+            ties: Ties::default(),
             proven: false,
             absent: true,
             heard: None,
@@ -109,6 +113,7 @@ impl Peer {
         self.held.generation = 0;
         self.confirmed_generation = 0;
         self.former_interval = self.interval();
+        self.ties = Ties::default();
         self.paths.values_mut().for_each(|path| path.on_new_boot());
     }
 

@@ -461,8 +461,11 @@ impl Engine {
             path.is_word_doubtful = false;
         }
         self.take_reports(now, node, *key, packet, asked);
-        let is_ours =
-            packet.directed.as_ref().is_some_and(|d| d.boot == self.boot) || packet.cookie.is_some();
+        let is_of_this_run = packet.directed.as_ref().is_some_and(|d| d.boot == self.boot);
+        if is_of_this_run {
+            self.note_ties(node, *key, arrival.datagram.source, packet.reports.as_ref());
+        }
+        let is_ours = is_of_this_run || packet.cookie.is_some();
         if let Some(list) = packet.addresses.as_ref().filter(|_| is_ours) {
             self.take_list(now, node, *key, packet.sender.address_generation, list);
         }

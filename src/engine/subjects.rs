@@ -17,13 +17,13 @@ use crate::wire::{LanIndex, NodeId};
 
 impl Engine {
     /// Brings the plan in line with the positions of a peer's addresses.
-    pub(super) fn update_plan(&mut self, node: NodeId) {
+    pub(super) fn update_plan(&mut self, now: Instant, node: NodeId) {
         let Some(peer) = self.peers.get(&node) else { return };
         let engine: &Self = self;
         let positions = || {
             peer.paths.iter().flat_map(|(key, path)| {
                 let counts = move |a: &PeerAddress| {
-                    (a.answered.is_some() || a.trusted) && !engine.is_given_away(node, a)
+                    (a.answered.is_some() || a.trusted) && !engine.is_given_away(now, node, a)
                 };
                 path.addresses.iter().filter(move |a| counts(a)).map(|a| (key.lan, a.address, a.position))
             })
@@ -39,9 +39,12 @@ impl Engine {
         self.settle_rivalries(node);
     }
 
-    /// Whether an address is withdrawn here and claimed by another node: nobody's until that one has proven it.
-    fn is_given_away(&self, node: NodeId, a: &PeerAddress) -> bool {
-        a.withdrawn.is_some() && self.claimants_of(&a.address).any(|other| other != node)
+    /// Whether an address is withdrawn here and claimed by another node that is heard: nobody's until that one has proven
+    /// it.
+    fn is_given_away(&self, now: Instant, node: NodeId, a: &PeerAddress) -> bool {
+        let names =
+            |other| self.peer(other).is_some_and(|peer| !peer.absent && self.names(now, peer, &a.address));
+        a.withdrawn.is_some() && self.claimants_of(&a.address).any(|other| other != node && names(other))
     }
 
     fn subject(&self, (lan, address, position): &(LanIndex, IpAddr, Position)) -> (Subject, Verdict) {

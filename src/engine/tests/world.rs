@@ -353,7 +353,7 @@ impl World {
 
     /// `ip addr add`, with the prefix of the LAN.
     pub(super) fn add_address(&mut self, host: usize, lan: usize, added: IpAddr) {
-        let first = self.hosts[host].interfaces[lan].addresses[0].clone();
+        let first = interface(lan, host).addresses[0].clone();
         let prefix = ipnet::IpNet::new(added, 24).unwrap();
         self.hosts[host].interfaces[lan].addresses.push(InterfaceAddress { prefix, ..first });
         self.show_interfaces(host);

@@ -1,0 +1,148 @@
+//! Which address is whose while the path that would say so is dead.
+
+use super::path::{Path, PathKey};
+use super::*;
+use crate::interface::Family;
+use crate::wire::{Level, PathReport, Token};
+
+fn key(lan: u8) -> PathKey {
+    PathKey { lan: LanIndex(lan), family: Family::V4, peer_lan: LanIndex(lan) }
+}
+
+fn path(world: &mut World, host: usize, peer: usize, lan: u8) -> &mut Path {
+    let node = world.hosts[peer].node;
+    let engine = world.hosts[host].engine.as_mut().unwrap();
+    engine.peers.get_mut(&node).unwrap().paths.get_mut(&key(lan)).unwrap()
+}
+
+fn claims(world: &mut World, lan: u8) -> Vec<IpAddr> {
+    path(world, 0, 1, lan).claims.clone()
+}
+
+fn has_way_out(world: &World) -> bool {
+    let way = NextHop { interface: "lan0".into(), via: address(0, 1) };
+    world.verdict(0, 1, 1) == Some(Verdict::Detour(way))
+}
+
+/// Two hosts, the second of which has just said by LAN 1 that it has no address on LAN 0 any more.
+fn taken_away() -> World {
+    let mut world = World::new(2, 2);
+    world.run(ms(8000));
+    world.remove_address(1, 0, address(0, 1));
+    world.run(ms(3000));
+    assert_eq!(claims(&mut world, 1), [address(1, 1)]);
+    world
+}
+
+/// A peer takes its address on LAN 0 away and puts it back, and LAN 1 dies before it has said so there.
+#[test]
+fn an_address_that_was_put_back_while_the_other_lan_is_dead_is_a_way_out() {
+    for role in [true, false] {
+        for wait in [0, 2000] {
+            let mut world = World::new(2, 2);
+            world.start(1, &Config { requestor: role, ..Config::default() }, Memory::default());
+            world.run(ms(8000));
+            world.remove_address(1, 0, address(0, 1));
+            world.run(ms(3000));
+            assert_eq!(claims(&mut world, 1), [address(1, 1)]);
+            world.cut(1, |_, _| true);
+            world.run(ms(wait));
+            world.add_address(1, 0, address(0, 1));
+            world.run(ms(3000));
+            assert!(has_way_out(&world), "{}", world.state(0));
+            assert!(matches!(world.verdict(1, 1, 0), Some(Verdict::Detour(_))), "{}", world.state(1));
+            world.cut(1, |_, _| false);
+            world.run(ms(15_000));
+            assert_eq!(world.verdict(0, 1, 1), Some(Verdict::Home), "{}", world.state(0));
+        }
+    }
+}
+
+/// A stranger on LAN 0 who takes an address that the peer has given up, and speaks in its name, is no way out. Nor is he
+/// with any token but that of LAN 1.
+#[test]
+fn who_takes_an_address_that_a_peer_has_given_up_is_no_way_out() {
+    let mut world = taken_away();
+    let node = world.hosts[1].node;
+    world.cut(1, |_, _| true);
+    for lan_0_token in [false, true] {
+        for _ in 0..20 {
+            let token = if lan_0_token { path(&mut world, 0, 1, 0).token_given } else { Token(1) };
+            let mut forged = super::hostile::inquiry(&world, 1, 0);
+            forged.addresses = Some(vec![address(0, 1), address(1, 1)]);
+            forged.reports = Some(vec![PathReport {
+                family: Family::V4,
+                sender_lan: LanIndex(1),
+                receiver_lan: LanIndex(1),
+                level: Level::Down,
+                ready: false,
+                moved: true,
+                token,
+            }]);
+            world.forge(0, 0, 1, &forged);
+            // He answers what he is asked.
+            let now = world.now;
+            let engine = world.hosts[0].engine.as_mut().unwrap();
+            let path = engine.path_mut(node, key(0)).unwrap();
+            path.proof = Some(now);
+            if let Some(record) = path.addresses.get_mut(&address(0, 1)) {
+                record.answered = Some(now);
+            }
+            engine.settle(now, node);
+            world.wake(0);
+            assert!(!has_way_out(&world), "{}", world.state(0));
+            world.run(ms(100));
+        }
+    }
+}
+
+/// Host 1 and host 2 both have a floating address on LAN 0; then host 1 is cut off there, and still names it by LAN 1.
+/// What it said by LAN 0 before is old, also when its counts there have begun again.
+#[test]
+fn an_address_that_is_named_by_a_dead_path_does_not_float() {
+    let shared = address(0, 99);
+    let mut world = World::new(3, 2);
+    world.add_address(1, 0, shared);
+    world.run(ms(3000));
+    world.cut(0, |from, to| from == 1 || to == 1);
+    world.run(ms(3000));
+    world.add_address(2, 0, shared);
+    world.run(ms(3000));
+    let (now, node) = (world.now, world.hosts[2].node);
+    for begins_again in [false, true] {
+        if begins_again {
+            path(&mut world, 0, 1, 0).fresh_slots();
+        }
+        let engine = world.engine(0);
+        assert!(!engine.is_floating(now, node, &shared), "{}", world.state(0));
+    }
+    world.cut(0, |_, _| true);
+    world.run(ms(1000));
+    let subject = Subject { home: "lan0".into(), address: shared };
+    let verdict = world.plan(0).subjects.get(&subject);
+    assert!(matches!(verdict, Some(Verdict::Detour(_))), "{}", world.state(0));
+}
+
+/// The overlay of an address that is withdrawn is lifted although another node named it before it died.
+#[test]
+fn an_address_is_not_given_away_to_a_node_that_is_dead() {
+    let shared = address(0, 99);
+    let subject = Subject { home: "lan0".into(), address: shared };
+    for dies in [true, false] {
+        let mut world = World::new(3, 2);
+        world.add_address(1, 0, shared);
+        world.run(ms(8000));
+        // By LAN 1 only, so that it has not proven it.
+        world.cut(0, |from, to| from == 2 || to == 2);
+        world.add_address(2, 0, shared);
+        world.run(ms(3000));
+        if dies {
+            world.kill(2);
+            world.run(ms(3000));
+        }
+        world.remove_address(1, 0, shared);
+        world.run(ms(3000));
+        let verdict = world.plan(0).subjects.get(&subject).cloned();
+        assert_eq!(verdict, dies.then_some(Verdict::Home), "{}", world.state(0));
+    }
+}
