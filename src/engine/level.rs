@@ -67,6 +67,7 @@ impl Engine {
         if level == Level::Up {
             path.port.on_up();
             self.ask_unproven(now, node, key);
+            self.confirm_neighbours(now, node, key);
         }
     }
 

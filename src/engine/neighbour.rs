@@ -30,6 +30,24 @@ impl Engine {
         }
     }
 
+    /// The interface behind a path that is up again may be another one. Our kernel goes on sending to the old one for 8 s
+    /// (Linux 6.18) before it asks for itself. Probes show it only who has the address that they go by: we ask for the
+    /// others, and what is answered corrects its table.
+    pub(super) fn confirm_neighbours(&mut self, now: Instant, node: NodeId, key: PathKey) {
+        let Some(path) = self.path(node, key) else { return };
+        let main = path.main_address();
+        let named = path.addresses.iter().filter(|a| a.withdrawn.is_none() && Some(a.address) != main);
+        let others: Vec<IpAddr> = named.map(|a| a.address).collect();
+        others.into_iter().for_each(|target| self.confirm_neighbour(now, key.lan, target));
+    }
+
+    /// The same of one address.
+    pub(super) fn confirm_neighbour(&mut self, now: Instant, lan: LanIndex, target: IpAddr) {
+        if self.lans.get_mut(&lan).is_some_and(|lan| lan.solicitations.spend(now)) {
+            self.solicit(lan, target);
+        }
+    }
+
     /// An ARP or ND request of ours was answered.
     pub(super) fn on_neighbour_answered(&mut self, now: Instant, interface: InterfaceIndex, address: IpAddr) {
         let Some(lan) =

@@ -324,7 +324,12 @@ impl Engine {
             .filter(|a| waits(a))
             .map(|a| a.address)
             .collect();
+        let main = path.main_address();
         for target in targets {
+            // The question itself may go to an interface that its host has no more.
+            if Some(target) != main {
+                self.confirm_neighbour(now, key.lan, target);
+            }
             self.inquire(now, node, key, target, false);
         }
     }

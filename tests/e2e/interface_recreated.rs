@@ -1,6 +1,8 @@
 //! An interface is deleted and made again, with another index: it serves again without a restart.
 
-use crate::lab::{Lab, Loss, Meter, pause_ms};
+use std::time::Duration;
+
+use crate::lab::{Family, Lab, Loss, Meter, pause_ms};
 
 #[test]
 fn an_interface_that_was_made_again_is_probed_again() {
@@ -56,4 +58,30 @@ fn an_interface_that_is_absent_at_the_start_is_taken_when_it_comes() {
     lab.settle(&daemons);
     lab.cut_lan('A', Loss::Silent);
     lab.wait_moved(h1, h2, 'A', 'B');
+}
+
+/// The other end has gone on without us and has another hardware address by now: our kernel does not go on sending to the
+/// old one once the path is up.
+#[test]
+fn a_peer_with_another_hardware_address_is_reached_as_soon_as_its_path_is_up() {
+    let lab = Lab::alone(2, "AB");
+    let (h1, h2) = (lab.host(1), lab.host(2));
+    let mut daemons = lab.faild_everywhere("-r");
+    for family in [Family::V4, Family::V6] {
+        let (from, to) = (h1.address('A', family), h2.address('A', family));
+        let meter = Meter::start(h1, from, h2, to);
+        pause_ms(300);
+        meter.finish_unharmed();
+        daemons[0].terminate();
+        h2.ip("link del lanA");
+        h2.attach('A', lab.switch());
+        daemons[0].restart();
+        for address in ["10.77.1.2", "fe80:"] {
+            daemons[0].wait_log(&["path-up", "interface=lanA", &format!("address={address}")]);
+        }
+        let meter = Meter::start(h1, from, h2, to);
+        pause_ms(2000);
+        let outage = meter.finish().longest_outage();
+        assert!(outage < Duration::from_millis(600), "{family:?}: {outage:?}");
+    }
 }

@@ -117,3 +117,82 @@ fn an_address_that_the_same_list_names_again_is_no_longer_withdrawn() {
     world.run(ms(2000));
     assert_eq!(is_withdrawn(&world), Some(false), "{}", world.state(0));
 }
+
+/// The interface behind a path may be another one when it is up again: our kernel is shown where each address is, and not
+/// only that by which the probes go.
+#[test]
+fn all_addresses_of_a_path_that_is_up_again_are_asked_for() {
+    for responds in [false, true] {
+        let mut world = World::new(2, 2);
+        if responds {
+            world.respond_only(0);
+        }
+        (60..63).for_each(|host| world.add_address(1, 0, address(0, host)));
+        world.run(ms(5000));
+        // They have answered, the last one last; from then on the first one does.
+        for (late, host) in [60, 61, 62, 1].into_iter().enumerate() {
+            let (now, node) = (world.now, world.hosts[1].node);
+            let late = Duration::from_micros(u64::try_from(late).unwrap());
+            let path = world.hosts[0].engine.as_mut().unwrap().path_mut(node, key(0)).unwrap();
+            path.addresses.get_mut(&address(0, host)).unwrap().answered = Some(now + late);
+        }
+        world.hosts[0].solicited.clear();
+        world.run(ms(5000));
+        assert_eq!(world.hosts[0].solicited, [], "while all is well nothing is asked for");
+        world.cut(0, |_, _| true);
+        world.run(ms(1000));
+        world.hosts[0].solicited.clear();
+        world.cut(0, |_, _| false);
+        world.run(ms(4000));
+        assert_eq!(world.verdict(0, 0, 1), Some(Verdict::Home), "{}", world.state(0));
+        // By the first one the probes go.
+        for other in (60..63).map(|host| address(0, host)) {
+            let is_asked = world.hosts[0].solicited.iter().any(|(_, target)| *target == other);
+            assert!(is_asked, "{other}{}", world.state(0));
+        }
+    }
+}
+
+/// A responder that knows its requestor by LAN 0 alone, because LAN 1 was dead when it started, learns of LAN 1 when that
+/// heals: also where broadcasts are lost, and where the requestor knows nothing of its addresses there but what it named.
+#[test]
+fn a_responder_that_forgot_its_requestor_learns_of_a_lan_that_heals() {
+    let broadcasts: fn(&super::world::Sent) -> bool = |sent| sent.is_broadcast;
+    let to_responder: fn(usize, usize) -> bool = |from, _| from == 0;
+    let from_responder: fn(usize, usize) -> bool = |from, _| from == 1;
+    for filtered in [false, true] {
+        for forgets in [false, true] {
+            for half in [to_responder, from_responder] {
+                let mut world = World::new(2, 2);
+                world.respond_only(1);
+                world.run(ms(2000));
+                world.cut(1, |_, _| true);
+                world.run(ms(2000));
+                world.respond_only(1);
+                if forgets {
+                    world.start(0, &Config { requestor: true, ..Config::default() }, Memory::default());
+                }
+                world.run(ms(5000));
+                if filtered {
+                    world.lose(1, broadcasts);
+                }
+                // It heals one way first.
+                world.cut(1, half);
+                world.run(ms(5000));
+                world.cut(1, |_, _| false);
+                world.run(ms(10_000));
+                for host in 0..2 {
+                    let paths = &world.engine(host).peers[&world.hosts[1 - host].node].paths;
+                    assert_eq!(paths[&key(1)].verdict, Level::Up, "{}", world.state(host));
+                    assert_eq!(world.verdict(host, 1, 1 - host), Some(Verdict::Home));
+                }
+                world.cut(0, |_, _| true);
+                world.run(ms(1500));
+                for host in 0..2 {
+                    let verdict = world.verdict(host, 0, 1 - host);
+                    assert!(matches!(verdict, Some(Verdict::Detour(_))), "{}", world.state(host));
+                }
+            }
+        }
+    }
+}

@@ -111,7 +111,9 @@ impl Local {
             true => &["udp dport 64029"],
             false => &["meta l4proto icmp", "icmpv6 type { echo-request, echo-reply }"],
         };
-        let commands = Commands { lan, port: &port, switch: switch.netns(), routes: &routes, asked };
+        let keeps_mac = !model.routers.is_empty();
+        let switched = switch.netns();
+        let commands = Commands { lan, port: &port, switch: switched, routes: &routes, asked, keeps_mac };
         let script = commands.of(self, &model.nodes[host].places[index(lan)]);
         (if self.is_at_switch() { switch } else { here }, script)
     }
@@ -154,12 +156,15 @@ struct Commands<'a> {
     routes: &'a str,
     /// What a firewall drops, in the words of nft(8).
     asked: &'a [&'a str],
+    /// An interface that is made again has the hardware address of the one before.
+    keeps_mac: bool,
 }
 
 impl Commands<'_> {
     fn of(&self, what: Local, place: &Place) -> String {
-        let Self { lan, port, switch, routes, asked } = self;
-        let (interface, mac) = (&place.interface, &place.mac);
+        let Self { lan, port, switch, routes, asked, keeps_mac } = self;
+        let interface = &place.interface;
+        let mac = if *keeps_mac { format!("address {}", place.mac) } else { String::new() };
         let addresses =
             place.prefixes.each_ref().map(|prefix| format!("ip addr replace {prefix} dev {interface}\n"));
         let addresses = addresses.concat();
@@ -168,7 +173,7 @@ impl Commands<'_> {
         let (down, up) = (format!("ip link set {interface} down\n"), format!("ip link set {interface} up\n"));
         let delete = format!("ip link del {interface}\n");
         let create = format!(
-            "ip link add {interface} address {mac} type veth peer name {port} netns {switch}\n\
+            "ip link add {interface} {mac} type veth peer name {port} netns {switch}\n\
              ip -n {switch} link set {port} master lan{lan} up\n{up}{addresses}{restored}"
         );
         let away = format!("ip link set {interface} name gone{lan}\n");

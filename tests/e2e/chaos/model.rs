@@ -13,8 +13,8 @@ pub(super) struct Place {
     pub(super) interface: String,
     /// As `ip addr add` takes them.
     pub(super) prefixes: [String; 2],
-    /// The hardware address, which it keeps when it is made again: nobody tells the others of a new one, and their kernels
-    /// would look for the old one for many seconds.
+    /// The hardware address. Where the others run no faild it is kept when the interface is made again: nobody tells them
+    /// of a new one, and their kernels would look for the old one for many seconds.
     pub(super) mac: String,
     pub(super) exists: bool,
     pub(super) renamed: bool,
