@@ -161,9 +161,11 @@ impl Engine {
         self.cookies.verify(&Self::visitor(arrival), Self::epoch(now), cookie)
     }
 
-    /// Answers without keeping anything; nodes that we know do not compete with strangers.
+    /// Answers without keeping anything; nodes that we know do not compete with strangers. Nor does who bears our own id: his
+    /// broadcasts, and those of any stranger, would leave nothing for the questions that find out who yields.
     pub(super) fn answer_stranger(&mut self, now: Instant, arrival: &Arrival<'_>) -> Result<(), Dropped> {
-        let is_known_node = self.peers.contains_key(&arrival.packet.sender.node);
+        let node = arrival.packet.sender.node;
+        let is_known_node = node == self.node || self.peers.contains_key(&node);
         if !is_known_node {
             let lan = self.lans.get_mut(&arrival.lan).ok_or(Dropped::NoLan)?;
             if !lan.strangers.spend(now) {
