@@ -68,12 +68,9 @@ impl World {
         self.after(duration, move |w| w.start(number));
     }
 
-    /// The disk of one node is copied to another, which is then started afresh.
+    /// The disk of one node is copied to another, which is then started afresh; if it sleeps, it fell asleep as the daemon
+    /// began, and goes on from there.
     pub fn clone_disk(&mut self, from: NodeNumber, to: NodeNumber) {
-        // Nothing is started on a machine that sleeps.
-        if self.node(to).is_frozen() {
-            return;
-        }
         let memory = self.node(from).memory.clone();
         self.kill(to);
         self.nodes[to.index()].memory = memory;
