@@ -77,6 +77,19 @@ fn address_of_a_detour_changes_while_home_is_dead() {
     }
 }
 
+/// Rule 4: its address on LAN A is taken away and put back, and LAN B dies before it has said so there. A is the way out.
+#[test]
+fn address_is_put_back_while_the_other_lan_is_dead() {
+    let own = "10.100.0.2/16".parse().expect("a prefix");
+    for seed in 1..=10 {
+        let mut story = Story::of(2).seed(seed).begin();
+        story.pass(30.0).act(|world| world.delete_address(PORT, own)).pass(30.0);
+        story.strikes(Fault::Silence(B)).act(|world| world.add_address(PORT, own)).pass(20.0);
+        story.both_moved(X, Y, B).talk(X, Y, B);
+        story.ends(Fault::Silence(B)).pass(60.0).talk(X, Y, A).talk(X, Y, B);
+    }
+}
+
 /// An address is changed under it: the old one is withdrawn, the new one is proven and moves as well.
 #[test]
 fn address_changes_under_it() {
