@@ -312,9 +312,10 @@ impl Engine {
         let Some(path) = peer.paths.get(&key) else { return };
         // What was asked while nothing could pass proves nothing, and one question may be lost.
         let is_young = path.up_since.is_some_and(|up| now.since(up) < young);
+        let is_due = |a: &PeerAddress| is_young || a.asked.is_none_or(|asked| now.since(asked) >= again);
         let waits = |a: &PeerAddress| {
             let is_stale = path.up_since.is_some_and(|up| a.answered < Some(up));
-            let is_due = is_young || a.asked.is_none_or(|asked| now.since(asked) >= again);
+            let is_due = is_due(a);
             (is_stale && a.is_detoured()) || (a.answered.is_none() && is_due)
         };
         let targets: Vec<IpAddr> = path
@@ -324,6 +325,19 @@ impl Engine {
             .filter(|a| waits(a))
             .map(|a| a.address)
             .collect();
+        // The peer has another number for its LAN by now: what answers here moves to this path.
+        let left_behind = |k: PathKey, p: &Path| {
+            let is_here = (k.lan, k.family) == (key.lan, key.family) && k != key;
+            is_here && path.local == Level::Up && self.is_silent(k, p)
+        };
+        let behind: Vec<(PathKey, IpAddr)> = peer
+            .paths
+            .iter()
+            .filter(|(k, p)| left_behind(**k, p))
+            .flat_map(|(k, p)| p.addresses.iter().map(|a| (*k, a)))
+            .filter(|(_, a)| a.withdrawn.is_none() && !path.addresses.contains(&a.address) && is_due(a))
+            .map(|(k, a)| (k, a.address))
+            .collect();
         let main = path.main_address();
         for target in targets {
             // The question itself may go to an interface that its host has no more.
@@ -331,6 +345,11 @@ impl Engine {
                 self.confirm_neighbour(now, key.lan, target);
             }
             self.inquire(now, node, key, target, false);
+        }
+        for (old, target) in behind {
+            self.inquire(now, node, key, target, false);
+            let record = self.path_mut(node, old).and_then(|path| path.addresses.get_mut(&target));
+            record.into_iter().for_each(|record| record.asked = Some(now));
         }
     }
 

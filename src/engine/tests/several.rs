@@ -208,6 +208,24 @@ fn an_unproven_address_is_asked_when_its_home_is_up() {
     }
 }
 
+/// The peer has another number for its LAN: the addresses that stayed behind on the silent path are asked under the new one.
+#[test]
+fn addresses_of_a_silent_path_are_asked_under_the_one_that_is_up() {
+    for is_silent in [true, false] {
+        let (mut world, node) = acquainted(2);
+        let (now, left) = (world.now, address(0, 77));
+        let mut old = path(&mut world, node, 0).clone();
+        old.addresses = super::peer_address::PeerAddresses::default();
+        Engine::note_address(&mut old, left, true);
+        old.gone = is_silent;
+        let other = PathKey { peer_lan: LanIndex(7), ..key(0) };
+        engine(&mut world).peers.get_mut(&node).unwrap().paths.insert(other, Box::new(old));
+        engine(&mut world).ask_unproven(now, node, key(0));
+        let asked = path(&mut world, node, 0).outstanding.iter().any(|asked| asked.target == left);
+        assert_eq!(asked, is_silent);
+    }
+}
+
 /// Rule 13: who drew his id in this run does not yield to one that was copied from his disk since; so the other does. At
 /// whatever pace they ask: answers to strangers are few, and their broadcasts must not use them up.
 #[test]
