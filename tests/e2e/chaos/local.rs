@@ -136,7 +136,7 @@ impl Local {
             Self::Bounce | Self::RenameFlap => place.kept = runs,
             Self::Filter => place.filtered = true,
             Self::Unfilter => place.filtered = false,
-            Self::FlushAddresses => place.addressed = false,
+            Self::FlushAddresses => (place.addressed, place.shown) = (false, false),
             Self::AddAddresses => place.addressed = true,
             Self::CarrierFlap | Self::RenewAddresses | Self::FlushRoutes | Self::AddRoutes => {}
         }

@@ -26,6 +26,9 @@ pub(super) struct Place {
     pub(super) filtered: bool,
     /// Nobody has flushed its addresses.
     pub(super) addressed: bool,
+    /// The others have had answers from its addresses since they were added last. What was never answered is nobody's to
+    /// move (rule 4 of faild-protocol(7)).
+    pub(super) shown: bool,
     /// What the kernel dropped when it fell is faild's to put back. It cannot be if faild did not run then; the
     /// administrator who sets it up puts it back himself.
     pub(super) kept: bool,
@@ -38,7 +41,7 @@ impl Place {
         let link = host.ip(&format!("-br link show dev {interface}"));
         let mac = link.split_whitespace().nth(2).expect("a hardware address").to_owned();
         let (exists, renamed, up, carrier, loss) = (true, false, true, true, None);
-        let (filtered, addressed, kept, settled) = (false, true, true, true);
+        let (filtered, addressed, shown, kept, settled) = (false, true, true, true, true);
         Self {
             interface,
             prefixes,
@@ -50,6 +53,7 @@ impl Place {
             loss,
             filtered,
             addressed,
+            shown,
             kept,
             settled,
         }
@@ -192,6 +196,16 @@ impl Model {
         }
     }
 
+    /// Everybody who is on a LAN that works had the time to ask all others there.
+    pub(super) fn acquaint(&mut self) {
+        for lan in LANS {
+            let is_there = |host| self.is_running(host) && self.place(host, lan).works();
+            if self.passes(lan) && (0..self.nodes.len()).all(is_there) {
+                self.nodes.iter_mut().for_each(|node| node.places[index(lan)].shown = true);
+            }
+        }
+    }
+
     fn passes(&self, lan: char) -> bool {
         let cable = &self.cables[index(lan)];
         !cable.cut && !cable.bridge_down
@@ -199,8 +213,17 @@ impl Model {
 
     /// Whether two hosts have a path that works over some LAN.
     fn share(&self, one: usize, other: usize) -> bool {
-        let works = |lan| [one, other].iter().all(|host| self.place(*host, lan).works()) && self.passes(lan);
-        LANS.into_iter().any(works)
+        LANS.into_iter().any(|lan| self.share_lan(one, other, lan))
+    }
+
+    fn share_lan(&self, one: usize, other: usize, lan: char) -> bool {
+        [one, other].iter().all(|host| self.place(*host, lan).works()) && self.passes(lan)
+    }
+
+    /// Whether a host can know that another has its addresses on a LAN, or needs not know.
+    fn knows(&self, from: usize, to: usize, lan: char) -> bool {
+        let place = self.place(to, lan);
+        place.addressed && (place.shown || !self.routers.is_empty() || self.share_lan(from, to, lan))
     }
 
     /// Whether traffic from a host to another must arrive, and its answer too.
@@ -226,7 +249,10 @@ impl Model {
     fn has_route(&self, from: usize, to: usize, what: To) -> bool {
         let service = || self.is_routed(from, to, To::Service) && self.is_routed(to, from, To::Service);
         match what {
-            To::Lan(lan) => [from, to].iter().all(|host| self.place(*host, lan).has_addresses()),
+            To::Lan(lan) => {
+                let is_there = |host: &usize| self.place(*host, lan).has_addresses();
+                [from, to].iter().all(is_there) && self.knows(from, to, lan) && self.knows(to, from, lan)
+            }
             To::Service => service(),
             To::Beyond | To::Guarded => self.is_routed(from, to, what) && service(),
             To::World => true,
@@ -245,7 +271,7 @@ impl Model {
         routes.peek().is_some()
             && routes.all(|route| {
                 let place = self.place(from, route.lan);
-                place.addressed && (place.is_live() || place.kept) && self.place(to, route.lan).addressed
+                place.addressed && (place.is_live() || place.kept) && self.knows(from, to, route.lan)
             })
     }
 

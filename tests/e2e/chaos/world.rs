@@ -17,6 +17,8 @@ pub(super) struct World<'a> {
     parts: Parts<'a>,
     /// Since when the kill switch of each host stands.
     refusing: Vec<Option<Instant>>,
+    /// When something was done last.
+    disturbed: Instant,
     story: Story,
 }
 
@@ -45,7 +47,7 @@ impl<'a> World<'a> {
     /// Does so much to it; panics if it does not bear it.
     pub(super) fn play(lab: &'a Lab, parts: Parts<'a>, story: Story, steps: usize, random: &mut Random) {
         let refusing = vec![None; parts.model.nodes.len()];
-        let mut world = Self { lab, parts, refusing, story };
+        let mut world = Self { lab, parts, refusing, disturbed: now(), story };
         world.check(now());
         while world.story.steps() < steps {
             world.step(random);
@@ -93,6 +95,9 @@ impl<'a> World<'a> {
 
     /// Everything at about the same time.
     fn perform(&mut self, actions: &[Action], random: &mut Random) {
+        if now() - self.disturbed > self.parts.timing.acquaintance() {
+            self.parts.model.acquaint();
+        }
         let (mut scripts, mut signals) = (Vec::new(), Vec::new());
         for action in actions {
             scripts.extend(action.perform(self.lab, &mut self.parts.model));
@@ -113,6 +118,7 @@ impl<'a> World<'a> {
             run_together(&scripts, |place| gaps[place]);
         });
         let done = now();
+        self.disturbed = done;
         for (node, since) in self.parts.model.nodes.iter().zip(&mut self.refusing) {
             *since = node.switch.map(|_| since.unwrap_or(done));
         }
