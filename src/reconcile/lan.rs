@@ -98,6 +98,8 @@ pub(super) struct Lan {
     pub(super) running_since: Instant,
     /// When an IPv4 address last came or went.
     pub(super) ipv4_changed_at: Instant,
+    /// When it last was left without an IPv4 address.
+    lost_ipv4_at: Option<Instant>,
     stances: [Stance; 2],
     fell_at: Option<Instant>,
     /// That was before this run.
@@ -138,6 +140,7 @@ impl Lan {
             settled_since: Instant::default(),
             running_since: Instant::default(),
             ipv4_changed_at: Instant::default(),
+            lost_ipv4_at: None,
             stances: [Stance::default(); 2],
             fell_at: None,
             fell_unseen: false,
@@ -188,7 +191,18 @@ impl Lan {
         !self.up || self.has_just_fallen(now)
     }
 
-    /// The same for what is known to have come at a moment: that it came after the fall shows that it did not go with it.
+    /// Whether IPv4 routes that vanish from this interface at this moment went with its last IPv4 address: the kernel
+    /// removes them all then, without a word (Linux 6.18).
+    pub(super) fn took_ipv4_routes(&self, now: Instant) -> bool {
+        self.lost_ipv4_at.is_some_and(|at| now.since(at) <= AFTERMATH)
+    }
+
+    fn has_ipv4(&self) -> bool {
+        self.addresses.iter().any(|h| h.present && h.address.address().is_ipv4())
+    }
+
+    /// As [`Self::is_falling`], for what is known to have come at a moment: that it came after the fall shows that it did
+    /// not go with it.
     pub(super) fn may_have_taken(&self, now: Instant, came: Option<Instant>) -> bool {
         let before = |at: Instant| came.is_none_or(|came| came <= at);
         !self.up || (self.has_just_fallen(now) && self.fell_at.is_some_and(before))
@@ -379,6 +393,9 @@ impl Lan {
         }
         if change.ipv4 {
             self.ipv4_changed_at = now;
+            if !self.has_ipv4() {
+                self.lost_ipv4_at = Some(now);
+            }
         }
         if index != self.index {
             self.former = self.index.or(self.former);

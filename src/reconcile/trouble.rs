@@ -42,8 +42,18 @@ pub(super) struct Trouble {
     pub(super) blocked: Option<Blocked>,
     /// Something that the dumps do not show has the metric below the right one.
     pub(super) no_makeshift: bool,
-    not_before: Instant,
+    /// The pauses of removals and of refusals: what others did is remembered when an attempt succeeds, or none is needed,
+    /// and what the kernel refused is not.
+    removed_until: Instant,
+    refused_until: Instant,
     last: Instant,
+}
+
+impl Trouble {
+    /// Whether no pause is left.
+    fn is_over(&self, now: Instant) -> bool {
+        self.removed_until <= now && self.refused_until <= now
+    }
 }
 
 /// Why an overlay is not laid although it is wanted.
@@ -79,7 +89,7 @@ impl Troubles {
 
     /// Whether an attempt may be made.
     pub(super) fn may_try(&self, now: Instant, group: &Group) -> bool {
-        self.groups.get(group).is_none_or(|t| t.not_before <= now && !t.waits)
+        self.groups.get(group).is_none_or(|t| t.is_over(now) && !t.waits)
     }
 
     /// Somebody removed the overlay. It comes back at once the first time, then after longer and longer pauses.
@@ -87,8 +97,8 @@ impl Troubles {
         let trouble = self.fresh(now, group);
         let pause = pause(trouble.removals);
         trouble.removals += 1;
-        trouble.not_before = now + pause;
-        let at = trouble.not_before;
+        trouble.removed_until = now + pause;
+        let at = trouble.removed_until;
         self.retries.insert((at, group));
     }
 
@@ -100,9 +110,9 @@ impl Troubles {
         if was_calm {
             trouble.removals = 0;
         }
-        trouble.not_before = now + pause(trouble.removals.saturating_sub(CONTESTED));
+        trouble.removed_until = now + pause(trouble.removals.saturating_sub(CONTESTED));
         trouble.removals += 1;
-        let at = trouble.not_before;
+        let at = trouble.removed_until;
         self.retries.insert((at, group));
     }
 
@@ -111,8 +121,8 @@ impl Troubles {
         let trouble = self.fresh(now, group);
         trouble.refusals += 1;
         trouble.refused = Some(errno);
-        trouble.not_before = now + pause(trouble.refusals);
-        let at = trouble.not_before;
+        trouble.refused_until = now + pause(trouble.refusals);
+        let at = trouble.refused_until;
         self.retries.insert((at, group));
     }
 
@@ -138,7 +148,7 @@ impl Troubles {
     /// The routes of others changed: what a place was refused for, which no listing shows, may be gone.
     pub(super) fn place_changed(&mut self, group: &Group) {
         if let Some(trouble) = self.groups.get_mut(group).filter(|t| t.blocked.is_some()) {
-            trouble.not_before = Instant::default();
+            trouble.refused_until = Instant::default();
         }
     }
 
@@ -162,7 +172,7 @@ impl Troubles {
         let Some(trouble) = self.groups.get_mut(group) else { return };
         *trouble = Trouble {
             removals: trouble.removals,
-            not_before: trouble.not_before,
+            removed_until: trouble.removed_until,
             last: trouble.last,
             ..Trouble::default()
         };
@@ -209,7 +219,7 @@ impl Troubles {
         for trouble in self.groups.values_mut() {
             trouble.waits = false;
             if trouble.refused == Some(Errno::ENETUNREACH as i32) {
-                trouble.not_before = Instant::default();
+                trouble.refused_until = Instant::default();
             }
         }
     }

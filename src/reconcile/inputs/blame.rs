@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::super::Reconciler;
 use super::super::input::Output;
-use super::super::lan::LanId;
+use super::super::lan::{Lan, LanId};
 use super::super::overlay::Wanted;
 use super::super::route::{PROTOCOL, Route};
 use super::super::table::{Group, RouteTable, host_of};
@@ -51,9 +51,11 @@ impl Reconciler {
         }
     }
 
-    /// Whether an overlay went with an interface or with its source.
+    /// Whether an overlay went with an interface, with the addresses of one, or with its source.
     fn was_flushed(&self, now: Instant, route: &Route) -> bool {
-        let falling = |id: LanId| self.lans.get(id).is_none_or(|lan| lan.is_falling(now));
+        let v4 = route.key.destination.addr().is_ipv4();
+        let takes = |lan: &Lan| lan.is_falling(now) || (v4 && lan.took_ipv4_routes(now));
+        let falling = |id: LanId| self.lans.get(id).is_none_or(takes);
         let by_leg = route.legs.iter().any(|leg| self.lans.of(leg.interface).is_none_or(falling));
         // The source may be back by now, on its interface or waiting on lo: its routes are not.
         let fell_with = |source: IpAddr| {

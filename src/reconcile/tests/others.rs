@@ -176,3 +176,51 @@ fn a_refused_lift_is_retried() {
     assert_eq!(rig.own(), [""; 0]);
     assert_eq!(rig.last_outcome("eth0", "10.0.0.2"), Some(&Outcome::Lifted));
 }
+
+/// An administrator flushes the addresses of the interface that a detour uses: the kernel takes the overlays along, and
+/// refuses them for as long as there is no address. Meanwhile traffic goes home. When it leaves again, with the address
+/// back, the pauses of then are over.
+#[test]
+fn an_overlay_that_was_refused_once_is_laid_at_once_when_it_is_wanted_again() {
+    for is_refused_by_the_address in [true, false] {
+        let mut rig = Rig::new();
+        rig.add(&route("192.0.2.0/24", "10.0.0.9", ETH0, 100));
+        rig.detour("eth0", "10.0.0.9", "eth1", "10.1.0.9");
+        if is_refused_by_the_address {
+            let prefix = "10.1.0.1/24".parse().unwrap();
+            rig.event(|k| k.delete_address(ETH1, &prefix).unwrap());
+        } else {
+            rig.refuses = Some(Refusal::new(Errno::ENOMEM, "Cannot allocate memory"));
+            flush(&mut rig);
+        }
+        assert_eq!(rig.own(), [""; 0]);
+        rig.wait(40 * SECOND);
+        rig.home("eth0", "10.0.0.9");
+        rig.refuses = None;
+        if is_refused_by_the_address {
+            rig.event(|k| k.add_address(ETH1, super::rig::address("10.1.0.1/24")).unwrap());
+        }
+        rig.wait(SECOND);
+        rig.detour("eth0", "10.0.0.9", "eth1", "10.1.0.9");
+        assert_eq!(rig.own().len(), 2, "{:?} {:?}", rig.own(), rig.core.troubles());
+    }
+}
+
+/// With the last IPv4 address of an interface the kernel removes all IPv4 routes over it, without a word.
+#[test]
+fn what_the_kernel_takes_with_an_address_was_not_removed_by_others() {
+    let mut rig = Rig::new();
+    rig.detour("eth0", "10.0.0.2", "eth1", "10.1.0.2");
+    rig.take_notices();
+    for _ in 0..4 {
+        let prefix = "10.1.0.1/24".parse().unwrap();
+        rig.event(|k| k.delete_address(ETH1, &prefix).unwrap());
+        rig.wait(SECOND);
+        assert_eq!(rig.own(), [""; 0]);
+        rig.event(|k| k.add_address(ETH1, super::rig::address("10.1.0.1/24")).unwrap());
+        assert_eq!(rig.own().len(), 1, "{:?}", rig.core.troubles());
+        rig.wait(SECOND);
+    }
+    let notices = rig.take_notices();
+    assert!(!notices.iter().any(|n| n.contains("by-others") || n.contains("contested")), "{notices:?}");
+}
