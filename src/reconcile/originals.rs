@@ -3,7 +3,8 @@
 //! remembered, dhcp and ra ones too, as long as an overlay stands in for them.
 //!
 //! The art is to tell a flush from a deletion. IPv4 routes are flushed without a word, IPv6 ones with the same word as
-//! a deletion; so what vanished is a suspect until a fresh look at the interfaces tells whether one of them fell.
+//! a deletion; so what vanished is a suspect until a fresh look at the interfaces tells whether one of them fell. An IPv6
+//! route that somebody deletes just before that is taken for flushed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -408,12 +409,15 @@ impl Originals {
     }
 }
 
-/// Whether the kernel flushed a route. It does so silently in IPv4; somebody who deletes a route is always heard,
-/// and who removes the last address of an interface is seen to.
+/// Whether the kernel flushed a route. It does so silently in IPv4; somebody who deletes a route is always heard, also just
+/// before an interface falls, and who removes the last address of an interface is seen to.
 fn was_flushed(now: Instant, lans: &Lans, missing: &Missing, heard_all: bool) -> bool {
-    let silent = heard_all && !missing.announced && missing.route.key.destination.addr().is_ipv4();
+    let v4 = missing.route.key.destination.addr().is_ipv4();
+    if v4 && missing.announced {
+        return false;
+    }
     let unchanged = missing.all_lans(lans, |lan| now.since(lan.ipv4_changed_at) > DEAFNESS);
-    went_with_interface(now, lans, missing) || (silent && unchanged)
+    went_with_interface(now, lans, missing) || (v4 && heard_all && unchanged)
 }
 
 /// Whether a route that vanished did so because an interface of its legs, or that of its source, fell.

@@ -376,3 +376,31 @@ fn an_overlay_over_an_interface_that_falls_comes_back_with_it() {
     assert_eq!(rig.own().len(), 2);
     assert!(!rig.take_notices().iter().any(|n| n.starts_with("overlay-removed")), "nobody is to blame");
 }
+
+/// An administrator deletes a route and then sets its interface down, or deletes it: the kernel tells of an IPv4 route that
+/// is deleted by name, and of none that goes with its interface.
+#[test]
+fn what_was_deleted_just_before_its_interface_fell_stays_deleted() {
+    for pause in [0, 20, 90] {
+        for is_known in [false, true] {
+            let mut rig = Rig::new();
+            let (deleted, kept) =
+                (route("192.0.2.0/24", "10.0.0.9", ETH0, 0), route("198.51.100.0/24", "10.0.0.9", ETH0, 0));
+            rig.add(&deleted);
+            rig.add(&kept);
+            rig.wait(10 * SECOND);
+            if is_known {
+                rig.detour("eth0", "10.0.0.9", "eth1", "10.1.0.9");
+            }
+            rig.delete(&deleted);
+            rig.wait(Duration::from_millis(pause));
+            rig.event(|k| k.set_up(ETH0, false));
+            rig.wait(10 * SECOND);
+            rig.event(|k| k.set_up(ETH0, true));
+            rig.home("eth0", "10.0.0.9");
+            rig.wait(10 * SECOND);
+            assert_eq!(rig.foreign(), ["198.51.100.0/24 via 10.0.0.9 dev 2 metric 0"], "{pause} {is_known}");
+            assert_eq!(rig.own(), [""; 0]);
+        }
+    }
+}
