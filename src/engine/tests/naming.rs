@@ -58,6 +58,51 @@ fn an_address_that_was_put_back_while_the_other_lan_is_dead_is_a_way_out() {
     }
 }
 
+/// The same with an address that it never had before, put there at any time in the last slots before LAN 1 dies, or after:
+/// both ends find a way out within a few slots. `both`: both hosts do so at the same time.
+#[test]
+fn an_address_that_is_new_when_the_other_lan_dies_is_a_way_out() {
+    let is_detour = |verdict| matches!(verdict, Some(Verdict::Detour(_)));
+    let mut stuck = Vec::new();
+    for both in [false, true] {
+        for roles in [(true, true), (true, false), (false, true)] {
+            for wait in [0, 30, 100, 300] {
+                for first in [true, false] {
+                    let mut world = World::new(2, 2);
+                    for (host, role) in [(0, roles.0), (1, roles.1)] {
+                        world.start(
+                            host,
+                            &Config { requestor: role, ..Config::default() },
+                            Memory::default(),
+                        );
+                    }
+                    world.run(ms(8000));
+                    let hosts = if both { 0..2 } else { 1..2 };
+                    for host in hosts.clone() {
+                        world.remove_address(host, 0, address(0, host));
+                    }
+                    world.run(ms(3000));
+                    if first {
+                        hosts.clone().for_each(|host| world.add_address(host, 0, address(0, 10 + host)));
+                        world.run(ms(wait));
+                        world.cut(1, |_, _| true);
+                    } else {
+                        world.cut(1, |_, _| true);
+                        world.run(ms(wait));
+                        hosts.clone().for_each(|host| world.add_address(host, 0, address(0, 10 + host)));
+                    }
+                    world.run(ms(1500));
+                    let away = [0, 1].map(|host| is_detour(world.verdict(host, 1, 1 - host)));
+                    if away != [true, true] {
+                        stuck.push((both, roles, wait, first, away));
+                    }
+                }
+            }
+        }
+    }
+    assert!(stuck.is_empty(), "{stuck:#?}");
+}
+
 /// A stranger on LAN 0 who takes an address that the peer has given up, and speaks in its name, is no way out. Nor is he
 /// with any token but that of LAN 1.
 #[test]
