@@ -41,6 +41,11 @@ impl Local {
         matches!(self, Self::FlushAddresses | Self::FlushRoutes | Self::AddAddresses | Self::AddRoutes)
     }
 
+    /// What must not be taken for the work of the kernel.
+    pub(super) fn takes_away(self) -> bool {
+        matches!(self, Self::FlushAddresses | Self::FlushRoutes)
+    }
+
     pub(super) fn faults(model: &Model, host: usize, lan: char, random: &mut Random) -> Vec<Self> {
         let (place, mut all) = (model.place(host, lan), Vec::new());
         if place.loss.is_none() {
@@ -85,7 +90,9 @@ impl Local {
             all.push(Self::Up);
         } else if !place.addressed {
             all.push(Self::AddAddresses);
-        } else if model.nodes[host].routes.iter().any(|route| route.gone && route.lan == lan) {
+        } else if place.settled && model.nodes[host].routes.iter().any(|route| route.gone && route.lan == lan)
+        {
+            // The kernel refuses them before faild has put back the addresses that their gateways need.
             all.push(Self::AddRoutes);
         }
         all
