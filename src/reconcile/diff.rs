@@ -285,7 +285,7 @@ impl Reconciler {
             self.lift(group, None, surplus, batch);
             return;
         }
-        if !self.troubles.may_try(now, &group) {
+        if !self.troubles.may_lay(now, &group, &overlay.route.legs) {
             // Its place was taken while it stood beside it: what has the place is not passed.
             if self.troubles.get(&group).is_some_and(|trouble| trouble.blocked.is_some()) {
                 self.lift(group, None, own(routes).filter(|o| is_makeshift(o, place)), batch);

@@ -129,7 +129,7 @@ impl Reconciler {
                 if errno == Errno::EEXIST {
                     self.on_place_taken(now, cause, route, *place);
                 } else {
-                    self.on_lay_refused(now, group, &operation, refusal);
+                    self.on_lay_refused(now, group, (&operation, route), refusal);
                 }
             }
             (Task::Lift { group, cause, again }, Operation::DeleteRoute(route)) => {
@@ -178,10 +178,16 @@ impl Reconciler {
         }
     }
 
-    fn on_lay_refused(&mut self, now: Instant, group: Group, operation: &Operation, refusal: Refusal) {
+    fn on_lay_refused(
+        &mut self,
+        now: Instant,
+        group: Group,
+        (operation, route): (&Operation, &Route),
+        refusal: Refusal,
+    ) {
         self.dumps.want(Dump::Interfaces);
         if matches!(Errno::from_raw(refusal.errno), Errno::ENODEV | Errno::ENETDOWN) {
-            self.troubles.waits(now, group, refusal.errno);
+            self.troubles.waits(now, group, refusal.errno, &route.legs);
         } else {
             self.troubles.refused(now, group, refusal.errno);
             self.report_refused(operation, refusal);

@@ -8,7 +8,9 @@ use std::time::Duration;
 use nix::errno::Errno;
 
 use super::cause::Cause;
+use super::route::Leg;
 use super::table::Group;
+use crate::interface::InterfaceIndex;
 use crate::time::Instant;
 
 /// Removals after which it is said to be contested.
@@ -36,8 +38,8 @@ pub(super) struct Trouble {
     pub(super) refused: Option<i32>,
     /// No overlay can stand in front of the original.
     pub(super) impossible: bool,
-    /// Waits for an interface, not for time.
-    pub(super) waits: bool,
+    /// Waits for these interfaces, which the kernel did not know, or which were down.
+    waits_for: Vec<InterfaceIndex>,
     /// What keeps it out.
     pub(super) blocked: Option<Blocked>,
     /// Something that the dumps do not show has the metric below the right one.
@@ -89,7 +91,14 @@ impl Troubles {
 
     /// Whether an attempt may be made.
     pub(super) fn may_try(&self, now: Instant, group: &Group) -> bool {
-        self.groups.get(group).is_none_or(|t| t.is_over(now) && !t.waits)
+        self.groups.get(group).is_none_or(|t| t.is_over(now))
+    }
+
+    /// Whether an overlay by these legs may be tried. One that waits for an interface may be by another: the listing that
+    /// showed the change can be older than the refusal, and then no later one shows any.
+    pub(super) fn may_lay(&self, now: Instant, group: &Group, legs: &[Leg]) -> bool {
+        let is_another = |t: &Trouble| !t.waits_for.is_empty() && t.waits_for != interfaces(legs);
+        self.groups.get(group).is_none_or(|t| t.is_over(now) || (t.removed_until <= now && is_another(t)))
     }
 
     /// Somebody removed the overlay. It comes back at once the first time, then after longer and longer pauses.
@@ -121,6 +130,7 @@ impl Troubles {
         let trouble = self.fresh(now, group);
         trouble.refusals += 1;
         trouble.refused = Some(errno);
+        trouble.waits_for.clear();
         trouble.refused_until = now + pause(trouble.refusals);
         let at = trouble.refused_until;
         self.retries.insert((at, group));
@@ -131,11 +141,11 @@ impl Troubles {
         self.fresh(now, group).refused = Some(errno);
     }
 
-    /// The kernel knows no interface that the overlay needs; the next look at the interfaces ends the wait.
-    pub(super) fn waits(&mut self, now: Instant, group: Group, errno: i32) {
-        let trouble = self.fresh(now, group);
-        trouble.refused = Some(errno);
-        trouble.waits = true;
+    /// The kernel does not know an interface that the overlay by these legs needs, or it is down. A change of the
+    /// interfaces ends the wait; so do other legs, and time, should that change have been seen before.
+    pub(super) fn waits(&mut self, now: Instant, group: Group, errno: i32, legs: &[Leg]) {
+        self.refused(now, group, errno);
+        self.fresh(now, group).waits_for = interfaces(legs);
     }
 
     /// A route of others keeps the overlay out. Nothing was tried: it may be as soon as that is gone.
@@ -217,8 +227,8 @@ impl Troubles {
     /// gateway could not be reached, which an address that returned may have ended.
     pub(super) fn links_changed(&mut self) {
         for trouble in self.groups.values_mut() {
-            trouble.waits = false;
-            if trouble.refused == Some(Errno::ENETUNREACH as i32) {
+            let waited = !std::mem::take(&mut trouble.waits_for).is_empty();
+            if waited || trouble.refused == Some(Errno::ENETUNREACH as i32) {
                 trouble.refused_until = Instant::default();
             }
         }
@@ -258,6 +268,10 @@ impl Troubles {
         trouble.last = now;
         trouble
     }
+}
+
+fn interfaces(legs: &[Leg]) -> Vec<InterfaceIndex> {
+    legs.iter().map(|leg| leg.interface).collect()
 }
 
 /// 0, 1, 2, 4 ... 60 s.

@@ -62,6 +62,7 @@ impl Reconciler {
         for route in gone {
             if route.protocol != PROTOCOL {
                 self.on_foreign_gone(now, &route, &table);
+                self.places_changed(Some(Group::of(&route.key)));
                 self.keeping.touch(Group::of(&route.key));
             } else if self.is_seen(&route) {
                 own_gone.push(Arc::clone(&route));
@@ -261,8 +262,9 @@ impl Reconciler {
             return;
         }
         self.note_link_local_lost(route);
+        // Before it was known the kernel may have refused its place.
+        self.places_changed(Some(Group::of(&route.key)));
         if !known {
-            self.places_changed(Some(Group::of(&route.key)));
             if self.originals.announced(now, route) {
                 self.dumps.want(Dump::Interfaces);
             }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use proptest::prelude::*;
 
-use super::rig::{ETH0, ETH1, Rig, STATIC, by, ip, kernel, route, route_text, settings, stand_in};
+use super::rig::{ETH0, ETH1, Rig, STATIC, by, interface, ip, kernel, route, route_text, settings, stand_in};
 use crate::engine::Outcome;
 use crate::interface::InterfaceIndex;
 use crate::reconcile::mirror::Insert;
@@ -77,6 +77,96 @@ fn a_kill_switch_just_below_the_original_is_not_passed_and_its_removal_lets_the_
             assert_eq!(rig.kernel.lookup(&ip(target)).unwrap().protocol, PROTOCOL);
             assert_eq!(told(&mut rig, "overlay-blocked-cleared").len(), 1);
             assert_eq!(rig.core.troubles(), []);
+        }
+    }
+}
+
+/// The second way's interface, made again while the overlay by the first one was on its way to the kernel.
+fn made_again(rig: &mut Rig, destination: &str, via: [&str; 2], switch: Option<&Route>) {
+    rig.want(destination, &[(via[1], "eth1")]);
+    rig.stall(Duration::from_secs(3), |kernel| {
+        let mut told = kernel.delete_interface(ETH1);
+        told.extend(kernel.add_interface(interface(NEW_ETH1, "eth1", &["10.1.0.1/24", "fd01::1/64"])));
+        let second = route(destination, via[1], NEW_ETH1, 200);
+        for route in [&second].into_iter().chain(switch) {
+            told.extend(kernel.add_route(route, Insert::Exclusive).unwrap());
+        }
+        told
+    });
+}
+
+const NEW_ETH1: InterfaceIndex = InterfaceIndex(13);
+
+#[test]
+fn an_overlay_does_not_wait_for_an_interface_that_is_there_under_another_number() {
+    for (destination, via, target) in FAMILIES {
+        let mut rig = uplinks(destination, via);
+        made_again(&mut rig, destination, via, None);
+        assert_eq!(rig.kernel.lookup(&ip(target)).unwrap().protocol, PROTOCOL);
+        assert_eq!(rig.core.troubles(), []);
+    }
+}
+
+#[test]
+fn an_overlay_that_a_kill_switch_kept_out_stands_when_that_is_gone_whatever_was_refused_before() {
+    for (destination, via, target) in FAMILIES {
+        let mut rig = uplinks(destination, via);
+        let switch = refusing(RouteType::Unreachable, destination, 99);
+        made_again(&mut rig, destination, via, Some(&switch));
+        assert_eq!(rig.own(), NEVER);
+        rig.delete(&switch);
+        assert_eq!(rig.kernel.lookup(&ip(target)).unwrap().protocol, PROTOCOL);
+        assert_eq!(rig.core.troubles(), []);
+    }
+}
+
+/// What may happen next, in any order.
+const STEPS: [fn(&mut Rig, &Route); 3] = [
+    |rig, switch| {
+        let equal = rig.kernel.routes().at(&switch.key).first().map(|route| route.protocol);
+        match equal {
+            None => rig.unheard(|kernel| kernel.add_route(switch, Insert::Exclusive).unwrap()),
+            // The administrator insists.
+            Some(PROTOCOL) => rig.unheard(|kernel| kernel.add_route(switch, Insert::Replace).unwrap()),
+            Some(_) => rig.unheard(|kernel| kernel.delete_route(switch).unwrap()),
+        }
+    },
+    |rig, _| rig.step(false),
+    |rig, _| rig.step(true),
+];
+
+const MOST_STEPS: u32 = 6;
+
+#[test]
+fn a_kill_switch_comes_and_goes_between_all_that_is_read_and_done() {
+    for order in 0..3_usize.pow(MOST_STEPS) {
+        let steps: Vec<usize> = (0..MOST_STEPS).map(|at| order / 3_usize.pow(at) % 3).collect();
+        let changes = steps.iter().filter(|step| **step == 0).count();
+        // Each further pair of changes repeats what two of them play.
+        if !(1..=3).contains(&changes) {
+            continue;
+        }
+        let (destination, via, target) = FAMILIES[order % 2];
+        let mut rig = uplinks(destination, via);
+        let switch = refusing(RouteType::Unreachable, destination, 99);
+        rig.waits_its_turn = true;
+        rig.want(destination, &[(via[1], "eth1")]);
+        for step in &steps {
+            STEPS[*step](&mut rig, &switch);
+            let decides = rig.kernel.lookup(&ip(target)).unwrap();
+            let stands = rig.kernel.routes().at(&switch.key).iter().any(|r| r.is_same(&switch));
+            assert!(!stands || decides.is_same(&switch), "{steps:?}: {decides:?}");
+        }
+        rig.settle();
+        rig.wait(Duration::from_millis(2100));
+        let decides = rig.kernel.lookup(&ip(target)).unwrap();
+        if rig.kernel.routes().at(&switch.key).iter().any(|r| r.is_same(&switch)) {
+            assert!(decides.is_same(&switch), "{steps:?}: {decides:?}");
+            rig.delete(&switch);
+            let decides = rig.kernel.lookup(&ip(target)).unwrap();
+            assert_eq!(decides.protocol, PROTOCOL, "{steps:?}: {:?}", rig.core.troubles());
+        } else {
+            assert_eq!(decides.protocol, PROTOCOL, "{steps:?}: {:?}", rig.core.troubles());
         }
     }
 }

@@ -31,14 +31,17 @@ pub(super) const ETH0: InterfaceIndex = InterfaceIndex(2);
 pub(super) const ETH1: InterfaceIndex = InterfaceIndex(3);
 pub(super) const ETH2: InterfaceIndex = InterfaceIndex(4);
 
+type Done = (Operation, Result<(), Refusal>);
+
 enum Pending {
     Journalled(Result<(), Refusal>),
-    Results(Vec<(Operation, Result<(), Refusal>)>),
+    Results(Vec<Done>),
     Dump(Dump),
     LookUp(RouteKey),
     Ask(Question),
     Told(Notification),
     Backlog(bool),
+    Apply(Vec<Operation>),
 }
 
 pub(super) struct Rig {
@@ -68,6 +71,8 @@ pub(super) struct Rig {
     pub(super) answers: Option<Result<Answer, Refusal>>,
     /// Notifications are lost.
     pub(super) deaf: bool,
+    /// Operations are carried out when their turn comes ([`Self::step`]), and not as soon as they are asked for.
+    pub(super) waits_its_turn: bool,
     pub(super) batches: usize,
     /// Operations of ours that left a group without any route, although it had one.
     pub(super) gaps: Vec<String>,
@@ -104,6 +109,7 @@ impl Rig {
             refuses: None,
             answers: None,
             deaf: false,
+            waits_its_turn: false,
             batches: 0,
             gaps: Vec::new(),
             settings: settings.clone(),
@@ -174,6 +180,12 @@ impl Rig {
         rig.hand_in_watch();
         rig.wait(Duration::from_secs(1));
         rig
+    }
+
+    /// The same as [`Self::lead`], but nothing of what follows happens yet.
+    pub(super) fn want(&mut self, prefix: &str, hops: &[(&str, &str)]) {
+        self.watch.routes.insert(destination(prefix), by(hops));
+        self.core.handle(self.now, Input::Watch(&self.watch));
     }
 
     /// The watch leads a destination of the main table by these hops: `gateway interface`, `-` for no gateway.
@@ -268,8 +280,31 @@ impl Rig {
         panic!("it never comes to rest; last operations: {:?}", self.operations.last_chunk::<8>());
     }
 
+    /// Something happens to the kernel that is read of later.
+    pub(super) fn unheard(&mut self, event: impl FnOnce(&mut Mirror) -> Vec<Notification>) {
+        let told = event(&mut self.kernel);
+        self.pending.extend(told.into_iter().map(Pending::Told));
+    }
+
+    /// The oldest notification is read, or the oldest errand run, as the daemon does both in their own order. An errand
+    /// sees the kernel as it is by then. Nothing if none waits.
+    pub(super) fn step(&mut self, is_errand: bool) {
+        let is_told = |p: &Pending| matches!(p, Pending::Told(_));
+        if let Some(at) = self.pending.iter().position(|p| is_told(p) != is_errand)
+            && let Some(pending) = self.pending.remove(at)
+        {
+            self.hand_in(pending);
+        }
+        while let Some(output) = self.core.next_output() {
+            self.carry_out(output);
+        }
+    }
+
     fn carry_out(&mut self, output: Output) {
         match output {
+            Output::Apply(operations) if self.waits_its_turn => {
+                self.pending.push_back(Pending::Apply(operations));
+            }
             Output::Apply(operations) => self.apply(operations),
             Output::Dump(dump) => self.pending.push_back(Pending::Dump(dump)),
             Output::Ask(question) => self.pending.push_back(Pending::Ask(question)),
@@ -298,6 +333,14 @@ impl Rig {
     }
 
     fn apply(&mut self, operations: Vec<Operation>) {
+        let (results, told) = self.execute_all(operations);
+        self.pending.push_back(Pending::Results(results));
+        if !self.deaf {
+            self.pending.extend(told.into_iter().map(Pending::Told));
+        }
+    }
+
+    fn execute_all(&mut self, operations: Vec<Operation>) -> (Vec<Done>, Vec<Notification>) {
         assert!(operations.len() <= 64, "a batch has at most 64 operations");
         self.batches += 1;
         let mut results = Vec::new();
@@ -311,10 +354,7 @@ impl Rig {
             };
             results.push((operation, result.map(|t| told.extend(t))));
         }
-        self.pending.push_back(Pending::Results(results));
-        if !self.deaf {
-            self.pending.extend(told.into_iter().map(Pending::Told));
-        }
+        (results, told)
     }
 
     fn execute(&mut self, operation: &Operation) -> Result<Vec<Notification>, Refusal> {
@@ -338,6 +378,11 @@ impl Rig {
         match pending {
             Pending::Journalled(result) => self.core.handle(now, Input::Journalled(result)),
             Pending::Backlog(is_behind) => self.core.handle(now, Input::Backlog(is_behind)),
+            Pending::Apply(operations) => {
+                let (results, told) = self.execute_all(operations);
+                self.pending.extend(told.into_iter().map(Pending::Told));
+                self.core.handle(now, Input::Results(results));
+            }
             Pending::Results(results) => self.core.handle(now, Input::Results(results)),
             Pending::Dump(Dump::Interfaces) => self.hand_in_interfaces(),
             Pending::Dump(Dump::OwnRoutes) => {
