@@ -161,7 +161,9 @@ impl Reconciler {
     fn plan_group(&mut self, now: Instant, group: Group, batch: &mut Batch) {
         let routes: Vec<Arc<Route>> = self.mirror.routes().group(group).cloned().collect();
         let wanted = self.view().wanted_among(group, &routes);
-        if wanted == Wanted::Keep && own(&routes).next().is_some() && self.wishes.lead(&group).is_none() {
+        let is_kept = |own: &&Arc<Route>| self.stopping || !self.view().passes(group, &routes, own);
+        let stays = wanted == Wanted::Keep && own(&routes).any(|own| is_kept(&own));
+        if stays && self.wishes.lead(&group).is_none() {
             self.kept.insert(group);
         } else if !self.kept.is_empty() {
             self.kept.remove(&group);
@@ -183,7 +185,18 @@ impl Reconciler {
                 self.troubles.blocked(now, group, Errno::ENODEV as i32);
                 self.reports.touch(cause);
             }
+            Wanted::Keep if !self.stopping => self.lift_what_passes(now, group, &routes, batch),
             Wanted::Keep | Wanted::Overlay(_) | Wanted::Blocked(_) => {}
+        }
+    }
+
+    /// What nothing is decided about stays, but no longer than it may be there at all.
+    fn lift_what_passes(&mut self, now: Instant, group: Group, routes: &[Arc<Route>], batch: &mut Batch) {
+        let view = self.view();
+        let passing: Vec<_> = own(routes).filter(|own| view.passes(group, routes, own)).collect();
+        if !passing.is_empty() && self.troubles.may_try(now, &group) {
+            let cause = self.cause_of(group, routes);
+            self.lift(group, cause, passing.into_iter(), batch);
         }
     }
 

@@ -332,6 +332,34 @@ impl<'a> View<'a> {
         self.surroundings(routes, overlay, &awaited).is_allowed(own)
     }
 
+    /// Whether an overlay that stands although no verdict demands it passes what it must not. What it was laid in front of
+    /// may be known no longer; then a longer prefix than that of the subnet that a host is in tells.
+    pub(super) fn passes(&self, group: Group, routes: &[Arc<Route>], own: &Arc<Route>) -> bool {
+        let gone = self.originals.group(&group);
+        let behind = self.plain(routes).filter(|route| stands_before(routes, own, route));
+        let gone_behind = gone.iter().map(|m| &m.route).filter(|route| own.key.metric <= route.key.metric);
+        let original = behind.chain(gone_behind).min_by_key(|route| route.key.metric);
+        let surroundings = Surroundings { routes, original, awaited: &[], untouched: self.untouched };
+        !surroundings.is_allowed(own) || (original.is_none() && gone.is_empty() && self.is_overruled(group))
+    }
+
+    /// Whether packets to a group that has no route but ours would be refused without it.
+    fn is_overruled(&self, group: Group) -> bool {
+        let home = match host_of(group) {
+            _ if self.wishes.lead(&group).is_some() => None,
+            Some(address) if !self.known.contains(&group) => {
+                let Some((lan, subnet)) = self.homes.subnet_of(self.lans, &address) else { return false };
+                let subject = SubjectId { lan, address };
+                let stands =
+                    self.lans.get(lan).is_some_and(|lan| lan.is_running() && lan.has_subnet(&subnet));
+                let presumed = || (!stands).then(|| place::Home::usual(&subnet));
+                self.homes.gone(self.lans, subject).or_else(presumed)
+            }
+            Some(_) | None => return false,
+        };
+        place::in_the_way(self.mirror.routes(), group, home, self.untouched).is_some()
+    }
+
     fn surroundings<'r>(
         &self,
         routes: &'r [Arc<Route>],

@@ -58,6 +58,14 @@ pub(super) struct Home {
     pub(super) metric: u32,
 }
 
+impl Home {
+    /// As the kernel makes it.
+    pub(super) fn usual(subnet: &IpNet) -> Self {
+        let metric = if subnet.addr().is_ipv4() { 0 } else { CONNECTED_IPV6 };
+        Self { prefix_length: subnet.prefix_len(), metric }
+    }
+}
+
 /// What an overlay's place depends on.
 pub(super) struct Surroundings<'a> {
     /// All routes of its group, in the kernel's order.
@@ -270,13 +278,22 @@ impl Homes {
         let recalled = lan.addresses.iter().filter(|_| !lan.up).map(|home| home.address.prefix.trunc());
         let all = known.chain(recalled);
         let longest = all.filter(|p| p.contains(&subject.address)).max_by_key(IpNet::prefix_len)?;
-        let usual = if subject.address.is_ipv4() { 0 } else { CONNECTED_IPV6 };
         let known = self.0.get(&(subject.lan, longest));
         if lan.is_running() && !known.is_some_and(|known| known.is_awaited(lan, &longest)) {
             return None;
         }
-        let metric = known.map_or(Some(usual), |known| known.metric)?;
-        Some(Home { prefix_length: longest.prefix_len(), metric })
+        let usual = Home::usual(&longest);
+        let metric = known.map_or(Some(usual.metric), |known| known.metric)?;
+        Some(Home { metric, ..usual })
+    }
+
+    /// The longest subnet, present or remembered, that an address is in, and its LAN.
+    pub(super) fn subnet_of(&self, lans: &Lans, address: &IpAddr) -> Option<(LanId, IpNet)> {
+        let of = |(id, lan): (LanId, &Lan)| -> Vec<(LanId, IpNet)> {
+            lan.addresses.iter().map(|home| (id, home.address.prefix.trunc())).collect()
+        };
+        let all = self.0.keys().copied().chain(lans.iter().flat_map(of));
+        all.filter(|(_, subnet)| subnet.contains(address)).max_by_key(|(_, subnet)| subnet.prefix_len())
     }
 }
 

@@ -10,6 +10,7 @@ use super::describe::describe;
 use super::diff::Task;
 use super::input::{Dump, Output};
 use super::lan::SubjectId;
+use super::overlay::Wanted;
 use super::route::{Operation, PROTOCOL, Place, Refusal, Route, RouteKey};
 use super::table::Group;
 use crate::time::Instant;
@@ -111,6 +112,9 @@ impl Reconciler {
             self.wishes.lifted(&group);
             self.troubles.succeeded(&group);
             self.reports.lifted(cause, text);
+            if self.view().wanted(group) == Wanted::Keep {
+                self.report_vanished(group);
+            }
         }
     }
 

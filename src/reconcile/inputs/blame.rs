@@ -44,7 +44,7 @@ impl Reconciler {
     }
 
     /// What nothing was decided for is not laid again: the engine must not take it for standing.
-    fn report_vanished(&mut self, group: Group) {
+    pub(in crate::reconcile) fn report_vanished(&mut self, group: Group) {
         let stands = self.own_routes().any(|route| Group::of(&route.key) == group);
         if let Some(address) = host_of(group).filter(|_| self.adopted && !stands) {
             self.outputs.push_back(Output::Adopted { address, way: None });

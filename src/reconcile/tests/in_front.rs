@@ -10,12 +10,13 @@ use ipnet::IpNet;
 use proptest::prelude::*;
 
 use super::rig::{ETH0, ETH1, Rig, STATIC, by, interface, ip, kernel, route, route_text, settings, stand_in};
-use crate::engine::Outcome;
+use crate::engine::{Outcome, Verdict};
 use crate::interface::InterfaceIndex;
 use crate::reconcile::mirror::Insert;
 use crate::reconcile::{
     Answer, Input, MAIN_TABLE, Mirror, PROTOCOL, Refusal, Route, RouteKey, RouteType, Settings,
 };
+use crate::watch::Way;
 
 const HOME: (&str, &str) = ("10.0.0.9", "eth0");
 const AWAY: (&str, &str) = ("10.1.0.9", "eth1");
@@ -375,6 +376,88 @@ fn hosts_are_still_led_when_a_network_manager_takes_the_addresses_of_an_interfac
         rig.event(|kernel| kernel.set_carrier(ETH0, false));
         rig.wait(Duration::from_secs(70));
         assert_eq!(rig.own(), NEVER, "{subject}");
+    }
+}
+
+#[test]
+fn an_overlay_of_a_host_that_nothing_is_decided_about_passes_no_kill_switch() {
+    for (subject, home, away) in
+        [("10.0.0.2", "10.0.0.0/24", "10.1.0.2"), ("fd00::2", "fd00::/64", "fd01::2")]
+    {
+        let length = home.parse::<IpNet>().unwrap().prefix_len();
+        let host = if subject.contains(':') { 128 } else { 32 };
+        let prefix = |length: u8| IpNet::new(ip(subject), length).unwrap().trunc().to_string();
+        for is_home_down in [false, true] {
+            for is_restarted in [false, true] {
+                for is_forgotten in [false, true] {
+                    for (refused, metric, is_respected) in [
+                        (prefix(host), 5000, true),
+                        (prefix(length + 1), 10, true),
+                        (home.to_owned(), 5000, false),
+                        (prefix(length - 8), 1, false),
+                        (prefix(0), 1, false),
+                    ] {
+                        let case = format!("{refused} {is_home_down} {is_restarted} {is_forgotten}");
+                        let mut rig = Rig::new();
+                        rig.detour("eth0", subject, "eth1", away);
+                        if is_home_down {
+                            rig.event(|kernel| kernel.set_up(ETH0, false));
+                            rig.wait(SECOND);
+                        }
+                        if is_restarted {
+                            rig.restart(true);
+                        }
+                        rig.decide("eth0", subject, Verdict::Undecided);
+                        if is_forgotten {
+                            rig.plan.subjects.clear();
+                            rig.hand_in_plan();
+                        }
+                        rig.adopted.clear();
+                        rig.add(&prohibit(&refused, metric));
+                        rig.wait(SECOND);
+                        assert_eq!(rig.own().is_empty(), is_respected, "{case}");
+                        let vanished = [(ip(subject), None)];
+                        assert_eq!(rig.adopted == vanished, is_respected, "{case}: {:?}", rig.adopted);
+                        let lines = told(&mut rig, "overlay-lifted");
+                        assert_eq!(lines.len(), usize::from(is_respected), "{case}: {lines:?}");
+                        rig.wait(70 * SECOND);
+                        assert_eq!(rig.own().is_empty(), is_respected, "{case}, later");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn an_overlay_of_a_destination_that_nothing_is_decided_about_passes_no_kill_switch() {
+    for refused in ["10.9.0.0/16", "10.0.0.0/8", "0.0.0.0/0"] {
+        for metric in [60, 4000] {
+            for has_original in [false, true] {
+                for is_restarted in [false, true] {
+                    let case = format!("{refused} {metric} {has_original} {is_restarted}");
+                    let mut rig = Rig::watching(&["eth0", "eth1", "eth2"]);
+                    if has_original {
+                        rig.add(&route("10.9.0.0/16", HOME.0, ETH0, 100));
+                    }
+                    rig.lead("10.9.0.0/16", &[AWAY]);
+                    if has_original {
+                        rig.event(|kernel| kernel.set_up(ETH0, false));
+                        rig.wait(5 * SECOND);
+                    }
+                    assert_eq!(rig.own().len(), 1);
+                    rig.watch.routes.insert(super::rig::destination("10.9.0.0/16"), Way::Undecided);
+                    if is_restarted {
+                        rig.restart(true);
+                    }
+                    rig.hand_in_watch();
+                    rig.add(&prohibit(refused, metric));
+                    rig.wait(SECOND);
+                    // What the original stands in front of, or decides before, its overlay does, too.
+                    assert_eq!(rig.own().is_empty(), !has_original, "{case}");
+                }
+            }
+        }
     }
 }
 
