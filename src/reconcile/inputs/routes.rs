@@ -113,16 +113,24 @@ impl Reconciler {
             .collect()
     }
 
+    /// What nothing may be put in front of always stays, and our own; then what may be overlaid, or leads to a subnet.
     fn limit(&mut self, routes: &mut Vec<Route>) {
         let total = routes.len();
-        if total > ROUTES {
-            let mut left = ROUTES;
-            routes.retain(|r| {
-                left = left.saturating_sub(1);
-                left > 0 || r.protocol == PROTOCOL
-            });
-            self.notice(Notice::TooManyRoutes { routes: total, limit: ROUTES });
+        if total <= ROUTES {
+            return;
         }
+        let view = self.view();
+        let always = |r: &Route| r.protocol == PROTOCOL || view.untouched.holds(r);
+        let first = |r: &Route| !always(r) && (r.protocol == KERNEL || view.is_managed(r));
+        let mut left = ROUTES;
+        let mut left_for_others = ROUTES.saturating_sub(routes.iter().filter(|r| first(r)).count());
+        let take = |left: &mut usize| left.checked_sub(1).map(|less| *left = less).is_some();
+        routes.retain(|r| match (always(r), first(r)) {
+            (true, _) => true,
+            (false, true) => take(&mut left),
+            (false, false) => take(&mut left_for_others),
+        });
+        self.notice(Notice::TooManyRoutes { routes: total, limit: ROUTES });
     }
 
     /// Whether the routes over an interface are looked at.

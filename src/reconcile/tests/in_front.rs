@@ -461,6 +461,29 @@ fn an_overlay_of_a_destination_that_nothing_is_decided_about_passes_no_kill_swit
     }
 }
 
+/// What follows is in the kernel behind all that a routing daemon put there.
+#[test]
+fn among_the_routes_of_a_routing_daemon_no_kill_switch_and_no_route_to_overlay_is_overlooked() {
+    const BGP: u8 = 186;
+    let mut rig = Rig::watching(&["eth0", "eth1", "eth2"]);
+    for number in 0..70_000_u32 {
+        let destination = format!("{}/32", std::net::Ipv4Addr::from(0x0100_0000 + number));
+        let full = Route { protocol: BGP, ..route(&destination, "10.0.0.8", ETH0, 0) };
+        rig.kernel.add_route(&full, Insert::Exclusive).unwrap();
+    }
+    rig.kernel.add_route(&prohibit("198.51.0.0/16", 10), Insert::Exclusive).unwrap();
+    rig.overrun();
+    assert_eq!(told(&mut rig, "too-many-routes").len(), 1);
+    rig.add(&route("203.0.113.0/24", HOME.0, ETH0, 100));
+    rig.lead("198.51.100.0/24", &[AWAY]);
+    assert_eq!(rig.own(), NEVER);
+    rig.lead("203.0.113.0/24", &[AWAY]);
+    rig.take_operations();
+    rig.wait(65 * SECOND);
+    assert_eq!(rig.take_operations(), NEVER);
+    assert_eq!(rig.own().len(), 1);
+}
+
 const SECOND: Duration = Duration::from_secs(1);
 
 /// Each: a destination, its next hops, the first one's address, what refuses more than that, and the original's metric.
