@@ -199,13 +199,15 @@ impl Host {
         if self.stalled_until.is_some_and(|until| until > now) {
             return;
         }
-        if self.stalled_until.take().is_some() {
-            self.set_offline(now, |_| {});
-        }
+        let has_stalled = self.stalled_until.take().is_some();
         while let Some(answer) = self.answers.pop_front() {
             self.tell_watch(now, watch::Input::Answer(answer));
         }
         self.read_news(now);
+        // Requests are heard after the kernel.
+        if has_stalled {
+            self.set_offline(now, |_| {});
+        }
         for _ in 0..RESTLESS {
             if self.deadline().is_none_or(|at| at > now) {
                 return;

@@ -160,7 +160,10 @@ impl Fault {
     }
 
     fn disturb(&self, world: &mut World) {
-        world.disturb(self.patience(&world.host.config));
+        // Where the last change is not over yet all may seem silent, and then each gets the chance to answer first.
+        let is_over = world.now >= world.settled_at;
+        let chance = if is_over { Duration::ZERO } else { detection(&world.host.config) };
+        world.disturb(self.patience(&world.host.config) + chance);
         let is_unheard = matches!(self, Fault::Deleted(_) | Fault::Crash(_));
         let quiet = if is_unheard { QUIET } else { Duration::ZERO };
         world.groups_settled_at = world.groups_settled_at.max(world.settled_at + quiet);
@@ -208,7 +211,8 @@ pub fn heal_all(world: &mut World) {
     }
     Fault::Targets.heal(world);
     Fault::Refusals.heal(world);
-    world.host.stalled_until = None;
+    // It hears of all that was missed.
+    world.host.stalled_until = world.host.stalled_until.map(|_| world.now);
     Fault::Crash(0).heal(world);
     world.settle();
 }
