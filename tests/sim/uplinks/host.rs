@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use faild::config::{Config, Failback};
 use faild::engine;
-use faild::interface::{Interface, InterfaceIndex};
+use faild::interface::{Interface, InterfaceIndex, InterfaceKind};
 use faild::reconcile::{self, Dump, Operation, Reconciler, Route, Settings};
 use faild::time::Instant;
 use faild::watch::{self, Answer, Found, Memory, Probe, Watch};
@@ -370,10 +370,15 @@ impl Daemon {
                     self.watch.handle(now, watch::Input::Interfaces(&interfaces));
                     self.reconciler.handle(now, reconcile::Input::Interfaces(&interfaces));
                     self.interfaces = interfaces;
+                    self.is_plan_new = true;
                 }
             }
             None if std::mem::take(&mut self.is_plan_new) => {
-                self.reconciler.handle(now, reconcile::Input::Plan(&engine::Plan::default()));
+                // Nobody names the LANs, and nobody else runs faild there.
+                let others = self.interfaces.iter().filter(|i| i.kind != InterfaceKind::Loopback);
+                let lans = others.map(|interface| interface.name.clone()).collect();
+                let plan = engine::Plan { lans, ..engine::Plan::default() };
+                self.reconciler.handle(now, reconcile::Input::Plan(&plan));
             }
             None if std::mem::take(&mut self.is_watch_new) => {
                 self.reconciler.handle(now, reconcile::Input::Watch(self.watch.plan()));

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use faild::config::{Config, Failback, GroupConfig};
-use faild::reconcile::{Operation, PROTOCOL, Route};
+use faild::reconcile::{Leg, Operation, PROTOCOL, Route};
 use faild::time::Instant;
 use faild::watch::{GroupState, Health};
 
 use super::host::{DAY, Done, MINUTE, time_of_day};
 use super::world::{Destination, World};
-use crate::kernel::is_same;
+use crate::kernel::{RoutePlan, is_same};
 
 /// What the judge remembers.
 #[derive(Debug, Clone, Default)]
@@ -81,7 +81,9 @@ impl Judge {
         let is_fine = match &done.applied.operation {
             Operation::DeleteRoute(route) => route.protocol == PROTOCOL,
             Operation::AddRoute { route, .. } => {
-                route.protocol == PROTOCOL || self.known.iter().any(|known| is_same_route(known, route))
+                route.protocol == PROTOCOL
+                    || (is_at_home(world, route)
+                        && self.known.iter().any(|known| is_same_route(known, route)))
             }
             Operation::AddAddress { address, .. } | Operation::DeleteAddress { address, .. } => {
                 world.host.config.groups.iter().any(|group| is_test(group, address.address()))
@@ -139,7 +141,8 @@ impl Judge {
         }
         if self.since != world.undisturbed_since || !world.is_fair() {
             let is_struck = world.are_targets_dead && !self.were_targets_dead;
-            self.is_frozen = is_struck && self.was_home && world.is_fair();
+            // A route that somebody deletes in the same moment has its next hop moved from.
+            self.is_frozen = is_struck && world.is_plain && self.was_home && world.is_fair();
             self.most_moves = if world.is_plain && self.was_home && world.is_fair() { 1 } else { most };
             self.since = world.undisturbed_since;
             self.operations = world.host.operations;
@@ -282,6 +285,19 @@ fn check_test_addresses(world: &World) -> Verdict {
 
 fn is_test(group: &GroupConfig, address: std::net::IpAddr) -> bool {
     group.members.iter().any(|member| member.test_address == Some(address))
+}
+
+/// Whether a route of others is put on interfaces of the names that it was made on, and nobody has deleted it there.
+fn is_at_home(world: &World, route: &Route) -> bool {
+    let name = |leg: &Leg| world.host.kernel.interface_at(leg.interface).map(|i| i.name.as_str());
+    let is_same = |lease: &&RoutePlan| {
+        lease.destination == route.key.destination
+            && lease.metric == route.key.metric
+            && route.legs.iter().all(|leg| name(leg) == Some(&lease.interface))
+    };
+    let is_withdrawn =
+        |lease: &RoutePlan| world.ports.iter().any(|p| p.is_withdrawn && p.plan.name == lease.interface);
+    world.leases.iter().any(|lease| is_same(&lease) && !is_withdrawn(lease))
 }
 
 fn is_same_route(known: &Route, route: &Route) -> bool {

@@ -68,7 +68,9 @@ impl Draft {
             let router = IpAddr::from([10, 0, number, 1]);
             self.ports.push(port(name.clone(), number, self.lans.len(), [10, 0, number, 2]));
             self.lans.push(around(router, is_watched, Vec::new()));
-            self.leases.push(lease("0.0.0.0/0", router, name, u32::from(number) * 100, 16));
+            // A DHCP client's, or static: that one is put back by faild as well.
+            let protocol = *random.pick(&[16, 16, 4]);
+            self.leases.push(lease("0.0.0.0/0", router, name, u32::from(number) * 100, protocol));
         }
         let is_shared = next_hops && random.chance(0.2);
         let hop = |number: u8| NextHopConfig {

@@ -23,6 +23,8 @@ pub enum Fault {
     Down(usize),
     /// The interface is deleted, and made again.
     Deleted(usize),
+    /// The interface is set down and up again under another name, and then back.
+    Renamed(usize),
     /// Packets are lost.
     Loss(usize, f64),
     /// Answers are late.
@@ -31,6 +33,8 @@ pub enum Fault {
     Targets,
     /// The DHCP client deletes its route, and makes it anew at the end.
     Lapse(usize),
+    /// The interface is set down and up again, and a moment after its routes are back somebody deletes them.
+    Withdrawal(usize),
     /// The DHCP client replaces its route by the same.
     Renewal(usize),
     /// The router gets another address, and the DHCP client learns of it at once. It keeps it.
@@ -56,7 +60,7 @@ impl Fault {
     pub fn draw(world: &World, random: &mut Random) -> Self {
         let port = random.below(world.ports.len());
         let lan = world.ports[port].lan;
-        match random.below(26) {
+        match random.below(29) {
             0 | 1 => Fault::Router(lan),
             // Without targets nobody can know.
             2 | 3 if world.lans[lan].is_watched => Fault::Uplink(lan),
@@ -65,12 +69,16 @@ impl Fault {
             6 | 7 => Fault::Carrier(port),
             8 => Fault::Down(port),
             9 => Fault::Deleted(port),
+            26 => Fault::Renamed(port),
+            27 | 28 => Fault::Withdrawal(port),
             10 => Fault::Loss(port, random.fraction()),
             11 => Fault::Delay(port, random.between(Duration::ZERO, Duration::from_secs(2))),
             12 => Fault::Targets,
             13 => Fault::Lapse(port),
             14 => Fault::Renewal(port),
-            15 if world.destinations.iter().any(|d| d.is_found && (d.ports.0..d.ports.1).contains(&port)) => {
+            15 if world.destinations.iter().any(|d| d.is_found && (d.ports.0..d.ports.1).contains(&port))
+                && !is_static(world, port) =>
+            {
                 Fault::Replaced(port)
             }
             15 => Fault::Flush,
@@ -96,12 +104,25 @@ impl Fault {
             Fault::Carrier(port) => set_plugged(world, port, false),
             Fault::Down(port) => world.host.kernel.set_up(&name(world, port), false),
             Fault::Deleted(port) => world.host.kernel.delete(&name(world, port)),
+            Fault::Renamed(port) => {
+                let name = name(world, port);
+                rename(world, &name, &other_name(&name));
+            }
             Fault::Loss(port, loss) => world.ports[port].loss = loss,
             Fault::Delay(port, delay) => world.ports[port].delay = delay,
             Fault::Targets => world.are_targets_dead = true,
             Fault::Lapse(port) => {
                 world.ports[port].has_lapsed = true;
                 each_lease(world, port, |kernel, lease| kernel.delete_route(lease));
+            }
+            Fault::Withdrawal(port) => {
+                let name = name(world, port);
+                world.host.kernel.set_up(&name, false);
+                come_back(world, port);
+                world.ports[port].is_contested = true;
+                // What goes within three seconds of a fall may be put down to that.
+                let pause = world.random.between(Duration::from_millis(1050), Duration::from_secs(3));
+                world.at(world.now + pause, Event::Withdraw(port));
             }
             Fault::Renewal(port) => each_lease(world, port, |kernel, lease| kernel.replace_route(lease)),
             Fault::Replaced(port) => replace_router(world, port),
@@ -141,11 +162,16 @@ impl Fault {
             Fault::Silence(port) => world.ports[port].is_silent = false,
             Fault::Carrier(port) => set_plugged(world, port, true),
             Fault::Down(port) | Fault::Deleted(port) => come_back(world, port),
+            Fault::Renamed(port) => {
+                let name = world.ports[port].plan.name.clone();
+                rename(world, &other_name(&name), &name);
+                come_back(world, port);
+            }
             Fault::Loss(port, _) => world.ports[port].loss = 0.0,
             Fault::Delay(port, _) => world.ports[port].delay = Duration::ZERO,
             Fault::Targets => world.are_targets_dead = false,
-            Fault::Lapse(port) => {
-                world.ports[port].has_lapsed = false;
+            Fault::Lapse(port) | Fault::Withdrawal(port) => {
+                (world.ports[port].has_lapsed, world.ports[port].is_contested) = (false, false);
                 each_lease(world, port, |kernel, lease| kernel.add_route(lease));
             }
             Fault::Refusals | Fault::LostResults => world.host.kernel.moods = Moods::default(),
@@ -164,7 +190,8 @@ impl Fault {
         let is_over = world.now >= world.settled_at;
         let chance = if is_over { Duration::ZERO } else { detection(&world.host.config) };
         world.disturb(self.patience(&world.host.config) + chance);
-        let is_unheard = matches!(self, Fault::Deleted(_) | Fault::Crash(_));
+        let is_unheard =
+            matches!(self, Fault::Deleted(_) | Fault::Renamed(_) | Fault::Withdrawal(_) | Fault::Crash(_));
         let quiet = if is_unheard { QUIET } else { Duration::ZERO };
         world.groups_settled_at = world.groups_settled_at.max(world.settled_at + quiet);
     }
@@ -182,7 +209,9 @@ impl Fault {
             | Fault::FailBack => detection(config),
             Fault::Down(_)
             | Fault::Deleted(_)
+            | Fault::Renamed(_)
             | Fault::Lapse(_)
+            | Fault::Withdrawal(_)
             | Fault::Renewal(_)
             | Fault::Replaced(_)
             | Fault::Crash(_) => patience_for_routes(config),
@@ -204,7 +233,7 @@ pub fn heal_all(world: &mut World) {
         Fault::Silence(port).heal(world);
         Fault::Loss(port, 0.0).heal(world);
         Fault::Delay(port, Duration::ZERO).heal(world);
-        Fault::Deleted(port).heal(world);
+        Fault::Renamed(port).heal(world);
         Fault::Carrier(port).heal(world);
         Fault::Lapse(port).heal(world);
         Fault::Offline(port).heal(world);
@@ -235,6 +264,27 @@ fn set_plugged(world: &mut World, port: usize, plugged: bool) {
     world.ports[port].is_unplugged = !plugged;
     let name = world.ports[port].plan.name.clone();
     world.host.kernel.set_carrier(&name, plugged);
+}
+
+/// As most kernels want it: while the interface is down. Nothing if there is none of this name, or one of the other.
+fn rename(world: &mut World, name: &str, other: &str) {
+    let kernel = &mut world.host.kernel;
+    if kernel.interface(name).is_some() && kernel.interface(other).is_none() {
+        kernel.set_up(name, false);
+        kernel.rename(name, other);
+        kernel.set_up(other, true);
+    }
+}
+
+/// Whether faild puts the routes over a port back: an old one too, if another was meant when it was not there to be deleted.
+fn is_static(world: &World, port: usize) -> bool {
+    let name = &world.ports[port].plan.name;
+    world.leases.iter().any(|lease| lease.interface == *name && lease.protocol == 4)
+}
+
+/// What a renamed interface is called.
+pub fn other_name(name: &str) -> String {
+    format!("{name}x")
 }
 
 fn set_offline(world: &mut World, port: usize, offline: bool) {

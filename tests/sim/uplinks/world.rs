@@ -48,6 +48,10 @@ pub struct Port {
     pub is_unplugged: bool,
     /// The DHCP client has deleted its route.
     pub has_lapsed: bool,
+    /// Somebody is about to delete its routes.
+    pub is_contested: bool,
+    /// Somebody deleted its routes before the eyes of the daemon, and nobody but that may put them back.
+    pub is_withdrawn: bool,
     /// Its route has not come back since it lapsed, or went while no daemon ran.
     pub is_forgotten: bool,
     /// Probability that a probe or its answer is lost.
@@ -76,6 +80,8 @@ pub enum Event {
     Answer(Answer),
     /// The DHCP client sees to the routes over a port.
     Lease(usize),
+    /// Somebody deletes the routes over a port, if they are there.
+    Withdraw(usize),
     /// A fault ends.
     Heal(super::story::Fault),
 }
@@ -178,6 +184,7 @@ impl World {
             match entry.remove() {
                 Event::Answer(answer) => self.host.answer(answer),
                 Event::Lease(port) => self.renew(port),
+                Event::Withdraw(port) => self.withdraw(port),
                 Event::Heal(fault) => fault.heal(self),
             }
         }
@@ -235,6 +242,24 @@ impl World {
         self.disturb(super::story::patience_for_routes(&self.host.config));
     }
 
+    /// Somebody deletes the routes over a port, but not what is still to be put back.
+    fn withdraw(&mut self, port: usize) {
+        let name = self.ports[port].plan.name.clone();
+        let of_port = self.leases.iter().filter(|lease| lease.interface == name);
+        let leases: Vec<RoutePlan> = of_port.cloned().collect();
+        let stand = leases.iter().all(|lease| self.host.kernel.stands(lease));
+        if !std::mem::take(&mut self.ports[port].is_contested) || leases.is_empty() || !stand {
+            return;
+        }
+        for lease in &leases {
+            self.host.kernel.delete_route(lease);
+        }
+        self.ports[port].has_lapsed = true;
+        self.ports[port].is_withdrawn = self.is_fair();
+        self.note(&format!("{name}: routes withdrawn"));
+        self.disturb(super::story::patience_for_routes(&self.host.config));
+    }
+
     /// The host behind a probe answers, or nobody does.
     fn carry(&mut self, probe: &Probe) {
         let Some(port) = self.port_of(probe.interface) else { return };
@@ -270,17 +295,32 @@ impl World {
 
     /// Whether a packet gets from a port, by a next hop or without, to its destination.
     fn reaches(&self, port: usize, via: Option<IpAddr>, to: &IpAddr) -> bool {
+        self.carries(port) && self.passes(port, via, to)
+    }
+
+    /// The same, if its interface carries frames.
+    fn passes(&self, port: usize, via: Option<IpAddr>, to: &IpAddr) -> bool {
         let lan = &self.lans[self.ports[port].lan];
         let is_router = |address: &IpAddr| *address == lan.router && lan.is_alive;
-        self.carries(port)
-            && match via {
-                None => is_router(to) || lan.hosts.contains(to),
-                Some(via) => is_router(&via) && (lan.is_through || lan.hosts.contains(to)),
-            }
+        match via {
+            None => is_router(to) || lan.hosts.contains(to),
+            Some(via) => is_router(&via) && (lan.is_through || lan.hosts.contains(to)),
+        }
+    }
+
+    /// The port of an interface, also while that has another name: packets pass by its cable as before.
+    fn cable_of(&self, index: faild::interface::InterfaceIndex) -> Option<usize> {
+        let name = &self.host.kernel.interface_at(index)?.name;
+        let is_it =
+            |port: &Port| port.plan.name == *name || super::story::other_name(&port.plan.name) == *name;
+        self.ports.iter().position(is_it)
     }
 
     fn leg_works(&self, leg: &Leg, to: &IpAddr) -> bool {
-        self.port_of(leg.interface).is_some_and(|port| self.reaches(port, leg.gateway, to))
+        let is_running = || self.host.kernel.interface_at(leg.interface).is_some_and(Interface::is_running);
+        self.cable_of(leg.interface).is_some_and(|port| {
+            !self.ports[port].is_silent && is_running() && self.passes(port, leg.gateway, to)
+        })
     }
 
     /// Whether traffic to a destination gets there by all legs of a route, none of them out of service.
@@ -334,6 +374,7 @@ impl World {
             let mut leases = self.leases.iter().filter(|lease| lease.interface == port.plan.name);
             let stands = leases.all(|lease| self.host.kernel.stands(lease));
             let went_unseen = port.has_lapsed || self.host.daemon.is_none();
+            port.is_withdrawn &= !stands;
             port.is_forgotten = !stands && (port.is_forgotten || went_unseen);
         }
     }
@@ -375,6 +416,8 @@ pub fn port(name: String, number: u8, lan: usize, address: [u8; 4]) -> Port {
         is_silent: false,
         is_unplugged: false,
         has_lapsed: false,
+        is_contested: false,
+        is_withdrawn: false,
         is_forgotten: false,
         loss: 0.0,
         delay: Duration::ZERO,
