@@ -190,10 +190,8 @@ impl Reconciler {
         refusal: Refusal,
     ) {
         self.dumps.want(Dump::Interfaces);
-        if matches!(Errno::from_raw(refusal.errno), Errno::ENODEV | Errno::ENETDOWN) {
-            self.troubles.waits(now, group, refusal.errno, &route.legs);
-        } else {
-            self.troubles.refused(now, group, refusal.errno);
+        self.troubles.legs_refused(now, group, refusal.errno, &route.legs);
+        if !matches!(Errno::from_raw(refusal.errno), Errno::ENODEV | Errno::ENETDOWN) {
             self.report_refused(operation, refusal);
         }
     }

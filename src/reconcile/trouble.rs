@@ -10,7 +10,6 @@ use nix::errno::Errno;
 use super::cause::Cause;
 use super::route::Leg;
 use super::table::Group;
-use crate::interface::InterfaceIndex;
 use crate::time::Instant;
 
 /// Removals after which it is said to be contested.
@@ -38,8 +37,8 @@ pub(super) struct Trouble {
     pub(super) refused: Option<i32>,
     /// No overlay can stand in front of the original.
     pub(super) impossible: bool,
-    /// Waits for these interfaces, which the kernel did not know, or which were down.
-    waits_for: Vec<InterfaceIndex>,
+    /// The legs that were refused last: others may be accepted. None where that does not depend on them.
+    refused_legs: Vec<Leg>,
     /// What keeps it out.
     pub(super) blocked: Option<Blocked>,
     /// Something that the dumps do not show has the metric below the right one.
@@ -94,10 +93,10 @@ impl Troubles {
         self.groups.get(group).is_none_or(|t| t.is_over(now))
     }
 
-    /// Whether an overlay by these legs may be tried. One that waits for an interface may be by another: the listing that
-    /// showed the change can be older than the refusal, and then no later one shows any.
+    /// Whether an overlay by these legs may be tried. The pause after a refusal is for what was refused: the engine may have
+    /// chosen another way since, or an interface may have been made again, which no later listing shows.
     pub(super) fn may_lay(&self, now: Instant, group: &Group, legs: &[Leg]) -> bool {
-        let is_another = |t: &Trouble| !t.waits_for.is_empty() && t.waits_for != interfaces(legs);
+        let is_another = |t: &Trouble| !t.refused_legs.is_empty() && t.refused_legs != legs;
         self.groups.get(group).is_none_or(|t| t.is_over(now) || (t.removed_until <= now && is_another(t)))
     }
 
@@ -130,7 +129,7 @@ impl Troubles {
         let trouble = self.fresh(now, group);
         trouble.refusals += 1;
         trouble.refused = Some(errno);
-        trouble.waits_for.clear();
+        trouble.refused_legs.clear();
         trouble.refused_until = now + pause(trouble.refusals);
         let at = trouble.refused_until;
         self.retries.insert((at, group));
@@ -141,11 +140,11 @@ impl Troubles {
         self.fresh(now, group).refused = Some(errno);
     }
 
-    /// The kernel does not know an interface that the overlay by these legs needs, or it is down. A change of the
-    /// interfaces ends the wait; so do other legs, and time, should that change have been seen before.
-    pub(super) fn waits(&mut self, now: Instant, group: Group, errno: i32, legs: &[Leg]) {
+    /// The kernel refused an overlay for its legs: an interface that it does not know, or that is down, or a gateway that
+    /// cannot be reached. A change of the interfaces ends the pause, and so do other legs.
+    pub(super) fn legs_refused(&mut self, now: Instant, group: Group, errno: i32, legs: &[Leg]) {
         self.refused(now, group, errno);
-        self.fresh(now, group).waits_for = interfaces(legs);
+        self.fresh(now, group).refused_legs = legs.to_vec();
     }
 
     /// A route of others keeps the overlay out. Nothing was tried: it may be as soon as that is gone.
@@ -223,14 +222,12 @@ impl Troubles {
         self.fresh(now, group).no_makeshift = true;
     }
 
-    /// The interfaces or their addresses changed: those that wait for that may try again, and at once those whose
-    /// gateway could not be reached, which an address that returned may have ended.
+    /// The interfaces or their addresses changed: what was refused for an interface that was not there, or for a gateway
+    /// that could not be reached, may be tried again at once.
     pub(super) fn links_changed(&mut self) {
-        for trouble in self.groups.values_mut() {
-            let waited = !std::mem::take(&mut trouble.waits_for).is_empty();
-            if waited || trouble.refused == Some(Errno::ENETUNREACH as i32) {
-                trouble.refused_until = Instant::default();
-            }
+        let for_links = [Errno::ENODEV, Errno::ENETDOWN, Errno::ENETUNREACH].map(|errno| Some(errno as i32));
+        for trouble in self.groups.values_mut().filter(|trouble| for_links.contains(&trouble.refused)) {
+            trouble.refused_until = Instant::default();
         }
     }
 
@@ -268,10 +265,6 @@ impl Troubles {
         trouble.last = now;
         trouble
     }
-}
-
-fn interfaces(legs: &[Leg]) -> Vec<InterfaceIndex> {
-    legs.iter().map(|leg| leg.interface).collect()
 }
 
 /// 0, 1, 2, 4 ... 60 s.

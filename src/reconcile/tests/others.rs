@@ -224,3 +224,20 @@ fn what_the_kernel_takes_with_an_address_was_not_removed_by_others() {
     let notices = rig.take_notices();
     assert!(!notices.iter().any(|n| n.contains("by-others") || n.contains("contested")), "{notices:?}");
 }
+
+/// A gateway of the first detour cannot be reached, and the engine finds out and takes another way: what the kernel
+/// refused of the first does not delay the second.
+#[test]
+fn what_was_refused_by_one_way_is_laid_by_another_at_once() {
+    for errno in [Errno::ENETUNREACH, Errno::EHOSTUNREACH, Errno::EINVAL, Errno::ENETDOWN] {
+        for wait in [0, 40] {
+            let mut rig = Rig::new();
+            rig.refuses = Some(Refusal::new(errno, "Nexthop has invalid gateway"));
+            rig.detour("eth0", "10.0.0.2", "eth1", "10.1.0.2");
+            rig.wait(wait * SECOND);
+            rig.refuses = None;
+            rig.detour("eth0", "10.0.0.2", "eth2", "10.2.0.2");
+            assert_eq!(rig.own(), ["10.0.0.2/32 via 10.2.0.2 dev 4 metric 0 src 10.0.0.1"], "{errno} {wait}");
+        }
+    }
+}
