@@ -225,7 +225,9 @@ impl Troubles {
     /// The interfaces or their addresses changed: what was refused for an interface that was not there, or for a gateway
     /// that could not be reached, may be tried again at once.
     pub(super) fn links_changed(&mut self) {
-        let for_links = [Errno::ENODEV, Errno::ENETDOWN, Errno::ENETUNREACH].map(|errno| Some(errno as i32));
+        // Of a gateway that cannot be reached the kernel says ENETUNREACH in IPv4, EHOSTUNREACH in IPv6 (Linux 6.18).
+        let for_links = [Errno::ENODEV, Errno::ENETDOWN, Errno::ENETUNREACH, Errno::EHOSTUNREACH];
+        let for_links = for_links.map(|errno| Some(errno as i32));
         for trouble in self.groups.values_mut().filter(|trouble| for_links.contains(&trouble.refused)) {
             trouble.refused_until = Instant::default();
         }

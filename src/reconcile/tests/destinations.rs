@@ -412,16 +412,18 @@ fn what_others_remove_comes_back_and_what_is_refused_is_tried_again() {
 
 #[test]
 fn what_no_gateway_was_there_for_is_laid_as_soon_as_an_address_returns() {
-    let mut rig = led(100);
-    rig.refuses = Some(Refusal::new(Errno::ENETUNREACH, "Nexthop has invalid gateway"));
-    rig.lead(DEFAULT, &[AWAY]);
-    rig.wait(20 * SECOND);
-    rig.take_operations();
-    rig.wait(Duration::from_millis(10));
-    assert_eq!(rig.take_operations(), [""; 0], "it pauses");
-    rig.refuses = None;
-    rig.event(|k| k.add_address(ETH1, super::rig::address("10.1.0.77/24")).unwrap());
-    assert_eq!(rig.own().len(), 1);
+    for errno in [Errno::ENETUNREACH, Errno::EHOSTUNREACH] {
+        let mut rig = led(100);
+        rig.refuses = Some(Refusal::new(errno, "Nexthop has invalid gateway"));
+        rig.lead(DEFAULT, &[AWAY]);
+        rig.wait(20 * SECOND);
+        rig.take_operations();
+        rig.wait(Duration::from_millis(10));
+        assert_eq!(rig.take_operations(), [""; 0], "it pauses");
+        rig.refuses = None;
+        rig.event(|k| k.add_address(ETH1, super::rig::address("10.1.0.77/24")).unwrap());
+        assert_eq!(rig.own().len(), 1, "{errno}");
+    }
 }
 
 #[test]
