@@ -71,9 +71,8 @@ impl Engine {
         now: Instant,
         peer: &'a Peer,
     ) -> impl Iterator<Item = (PathKey, &'a Path)> {
-        let missed = self.config.missed.get();
-        let is_kept = peer.is_doubtful(now, missed);
-        let window = peer.interval() * (missed + 2);
+        let window = self.silence_of(peer);
+        let is_kept = peer.is_doubtful(now, window);
         let speaks = move |key: PathKey, path: &Path| {
             let is_of_this_run = path.claims_generation != 0 || is_kept;
             let is_heard = path.heard.is_some_and(|heard| now.since(heard) <= window);
@@ -240,12 +239,12 @@ impl Engine {
     /// An address is withdrawn when no path over which the peer is heard names it: an attacker on one LAN cannot
     /// withdraw what is named on another.
     pub(super) fn mark_withdrawn(&mut self, now: Instant, node: NodeId) {
-        let missed = self.config.missed.get();
         let configured: Vec<IpAddr> =
             self.config.peers.iter().flat_map(|peer| peer.addresses.clone()).collect();
+        let Some(silence) = self.peers.get(&node).map(|peer| self.silence_of(peer)) else { return };
         let Some(peer) = self.peers.get_mut(&node) else { return };
         // A host that was cloned speaks like one that runs anew with other addresses, until the first is heard again.
-        peer.withdrawal_waits = peer.is_doubtful(now, missed);
+        peer.withdrawal_waits = peer.is_doubtful(now, silence);
         if peer.withdrawal_waits {
             return;
         }

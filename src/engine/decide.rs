@@ -244,7 +244,7 @@ impl Engine {
 
     /// What is older than this proves nothing of the present.
     pub(super) fn lately(&self, now: Instant, peer: &Peer) -> Instant {
-        now - peer.interval() * (self.config.missed.get() + 2)
+        now - self.silence_of(peer)
     }
 
     /// How good a path is as a way out of `fled`; none if it is not proven since that went silent.
@@ -310,7 +310,7 @@ impl Engine {
         several
             && self.claimants_of(address).filter(|other| *other != node).any(|other| {
                 self.peers.get(&other).is_some_and(|peer| {
-                    let window = peer.interval() * (self.config.missed.get() + 2);
+                    let window = self.silence_of(peer);
                     !peer.absent
                         && self.names(now, peer, address)
                         && (self.keys.is_keyed() || self.is_claimed_at_home(peer, address, node))
@@ -325,7 +325,7 @@ impl Engine {
         let is_home = |key: &PathKey| self.lans.get(&key.lan).is_some_and(|lan| lan.is_on_link(address));
         let own = self.peers.get(&owner).into_iter().flat_map(|peer| &peer.paths);
         let own = own.filter(|(key, _)| is_home(key)).filter_map(|(_, path)| path.heard).max();
-        let window = peer.interval() * (self.config.missed.get() + 2);
+        let window = self.silence_of(peer);
         let is_of_that_time = |path: &Path| path.heard.map(|heard| heard + window) >= own;
         let mut here = peer.paths.iter().filter(|(key, _)| is_home(key));
         here.any(|(_, path)| path.claims.contains(address) && is_of_that_time(path))
@@ -334,9 +334,9 @@ impl Engine {
     /// Whether one of those that claim an address may be a clone, which speaks for two hosts: then it is not known
     /// whose the address is, and its overlay stays (rule 13).
     fn is_claim_doubtful(&self, now: Instant, address: &IpAddr) -> bool {
-        let missed = self.config.missed.get();
         let is_doubtful = |node: NodeId| {
-            self.peers.get(&node).is_some_and(|p| p.is_doubtful(now, missed) && self.names(now, p, address))
+            let peer = self.peers.get(&node);
+            peer.is_some_and(|p| p.is_doubtful(now, self.silence_of(p)) && self.names(now, p, address))
         };
         self.claimants_of(address).any(is_doubtful)
     }

@@ -235,7 +235,7 @@ impl Engine {
             }
             silent += 1;
             heard_elsewhere |=
-                !peer.absent && peer.heard.is_some_and(|heard| now.since(heard) <= peer.interval() * 2);
+                !peer.absent && peer.heard.is_some_and(|heard| now.since(heard) <= self.heard_each(peer) * 2);
         }
         silent >= 2 && heard_elsewhere
     }

@@ -74,6 +74,10 @@ impl Engine {
             }
             return Err(Dropped::Own);
         }
+        // What leaves the LAN would reach a host that has asked for nothing. True clones may have our very address.
+        if self.lans.get(&lan).is_none_or(|lan| !lan.is_on_link(&datagram.source)) {
+            return Err(Dropped::ForeignSource);
+        }
         let Kind::Acknowledgement { echo, .. } = packet.kind else {
             return self.answer_own_clone(now, lan, datagram, packet);
         };

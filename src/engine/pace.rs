@@ -59,6 +59,19 @@ impl Engine {
         self.interval.min(asked).max(MIN_INTERVAL)
     }
 
+    /// How often something is heard of a peer at the least while all is well. A peer that does not ask of its own accord
+    /// answers, so that it is heard once in a slot of ours, whatever interval it has. It counts as one that asks only if
+    /// it says so on each of its paths: a stranger on one LAN could have it look silent between our questions.
+    pub(super) fn heard_each(&self, peer: &Peer) -> Duration {
+        let is_asked = self.config.requestor && !peer.asks_everywhere();
+        peer.interval().max(if is_asked { self.interval } else { Duration::ZERO })
+    }
+
+    /// A peer of which nothing was heard for so long is silent, and what is older says nothing of the present.
+    pub(super) fn silence_of(&self, peer: &Peer) -> Duration {
+        self.heard_each(peer) * (self.config.missed.get() + 2)
+    }
+
     /// A number that changes with each slot of ours on a LAN, and as often as the peer begins one if our slots are longer:
     /// what is done once a slot is done once for each.
     pub(super) fn turn(&self, now: Instant, lan: LanIndex, node: NodeId) -> Option<u32> {

@@ -259,6 +259,7 @@ impl Path {
         self.slots = 0;
         self.unsolicited = 0;
         self.unanswered_since = None;
+        self.counted = None;
     }
 
     /// Gives up a verdict of "down" that nothing has followed from: the peer itself was away, not the path.

@@ -138,14 +138,20 @@ impl Peer {
         if heard.peek().is_none() { self.first_requestor } else { heard.any(|path| path.requestor) }
     }
 
+    /// Whether it says so on all its paths.
+    pub(super) fn asks_everywhere(&self) -> bool {
+        let mut heard = self.paths.values().filter(|path| path.pace.announced().is_some()).peekable();
+        if heard.peek().is_none() { self.first_requestor } else { heard.all(|path| path.requestor) }
+    }
+
     pub(super) fn is_cloned(&self, now: Instant) -> bool {
         self.cloned_until.is_some_and(|until| now < until)
     }
 
     /// Two hosts bear its id, or it began a new run so lately that this may yet turn out: what it says of its addresses
-    /// may be another host's word.
-    pub(super) fn is_doubtful(&self, now: Instant, missed: u32) -> bool {
-        let fresh = self.boot_since.is_some_and(|since| now.since(since) <= self.interval() * (missed + 2));
+    /// may be another host's word. `silence`: how long it takes to say what the last run said.
+    pub(super) fn is_doubtful(&self, now: Instant, silence: Duration) -> bool {
+        let fresh = self.boot_since.is_some_and(|since| now.since(since) <= silence);
         fresh || self.is_cloned(now)
     }
 

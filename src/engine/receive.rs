@@ -20,7 +20,7 @@ use crate::time::Instant;
 use crate::wire::{self, BootId, Cookie, Kind, LanIndex, NodeId, Nonce, Packet, Visitor};
 
 /// Addresses of one peer on one path: far more than anybody has, and together still bounded memory.
-const MAX_ADDRESSES: usize = 16;
+pub(super) const MAX_ADDRESSES: usize = 16;
 
 /// How long a stranger may take to return its cookie, at least; twice that at most.
 const COOKIE_EPOCH: Duration = Duration::from_secs(60);
@@ -386,7 +386,8 @@ impl Engine {
             return Ok(());
         }
         if let Some((twin, path)) = peer.twin_of(key) {
-            let is_live = path.heard.is_some_and(|heard| now.since(heard) <= peer.interval() * (missed + 1));
+            let is_live =
+                path.heard.is_some_and(|heard| now.since(heard) <= self.heard_each(peer) * (missed + 1));
             if is_live && self.is_running(twin.lan) {
                 let (one, other) = (self.lan_name(twin.lan), self.lan_name(key.lan));
                 if !std::mem::replace(&mut self.told.joined, true) {

@@ -41,12 +41,10 @@ impl Engine {
     pub(super) fn is_own(&self, now: Instant, peer: &Peer, lan: LanIndex, address: &IpAddr) -> bool {
         // An attacker on another LAN can have it look withdrawn.
         let is_vouched = peer.record(lan, address).is_some_and(|record| record.vouched);
-        let is_sure = || {
-            self.keys.is_keyed()
-                || self.is_configured(address)
-                || !(self.speaks_elsewhere(now, peer, lan) || peer.has_vouched(lan))
-        };
-        is_vouched || (peer.has_proven(lan, address) && is_sure())
+        let is_sure =
+            || self.keys.is_keyed() || !(self.speaks_elsewhere(now, peer, lan) || peer.has_vouched(lan));
+        // A run that was taken up while the peer was away has no address yet that it could show itself by.
+        is_vouched || self.is_configured(address) || (peer.has_proven(lan, address) && is_sure())
     }
 
     /// Whether the node is heard on another LAN and has named its addresses there. A list that may have been cut says nothing
@@ -57,16 +55,23 @@ impl Engine {
 
     /// Whether the run that we know was not heard for so long that another may take its place.
     fn is_run_silent(&self, now: Instant, peer: &Peer) -> bool {
-        let window = peer.interval() * (self.config.missed.get() + 2);
-        peer.absent || peer.heard.is_none_or(|heard| now.since(heard) > window)
+        peer.absent || peer.heard.is_none_or(|heard| now.since(heard) > self.silence_of(peer))
     }
 
     /// Whether a run that takes the place of a silent one speaks from an address that was not the node's: the other of
-    /// two clones, or a host that got new addresses. What was known of the old one would be wrong of it.
+    /// two clones, or a host that got new addresses. What was known of the old one would be wrong of it. But where an
+    /// address on another LAN is known to be the node's, it stays: the run may have been invented, and the true one must
+    /// be able to show itself by that.
     pub(super) fn is_another_host(&self, node: NodeId, boot: BootId, from: (PathKey, IpAddr)) -> bool {
         self.peers.get(&node).is_some_and(|peer| {
             let runs_anew = peer.boot.is_some_and(|known| known != boot);
-            runs_anew && !peer.has_proven(from.0.lan, &from.1) && !self.has_overlay(peer)
+            let is_known_elsewhere = || {
+                let others = peer.paths.iter().filter(|(key, _)| key.lan != from.0.lan);
+                let mut records = others.flat_map(|(_, path)| path.addresses.iter());
+                records.any(|a| a.withdrawn.is_none() && (a.vouched || self.is_configured(&a.address)))
+            };
+            let is_at_home = peer.has_proven(from.0.lan, &from.1);
+            runs_anew && !is_at_home && !self.has_overlay(peer) && !is_known_elsewhere()
         })
     }
 
@@ -77,7 +82,7 @@ impl Engine {
         let (key, source) = (arrival.key, arrival.datagram.source);
         let Sender { node, boot, requestor, .. } = arrival.packet.sender;
         let turn = self.turn(now, key.lan, node);
-        let patience = self.config.missed.get() + 2;
+        let Some(patience) = self.peer(node).map(|peer| self.silence_of(peer)) else { return };
         let is_asked = self
             .peer(node)
             .is_some_and(|peer| self.is_run_silent(now, peer) || self.is_own(now, peer, key.lan, &source));
@@ -98,7 +103,7 @@ impl Engine {
             Some(_) | None => now,
         };
         peer.rival = Some((boot, since));
-        let stays = now.since(since) > peer.interval() * patience;
+        let stays = now.since(since) > patience;
         if stays && !std::mem::replace(&mut peer.rival_told, true) {
             let other = peer.paths.get(&key).and_then(|path| path.answered_beside(&source));
             let interface = self.lan_name(key.lan);

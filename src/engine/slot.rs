@@ -10,7 +10,7 @@ use super::pace::MAX_INTERVAL;
 use super::path::{Answered, Judged, Path, PathKey, UNHEARD};
 use super::peer::Peer;
 use super::peer_address::PeerAddress;
-use super::receive::Question;
+use super::receive::{MAX_ADDRESSES, Question};
 use super::{Engine, Output, Reason};
 use crate::interface::Family;
 use crate::time::Instant;
@@ -312,11 +312,18 @@ impl Engine {
         let Some(path) = peer.paths.get(&key) else { return };
         // What was asked while nothing could pass proves nothing, and one question may be lost.
         let is_young = path.up_since.is_some_and(|up| now.since(up) < young);
-        let is_due = |a: &PeerAddress| is_young || a.asked.is_none_or(|asked| now.since(asked) >= again);
+        // Whoever asks often, and restarts often, has nobody asked more often than the pace allows: where nothing answers,
+        // the address may be one that he made up.
+        let is_due = |a: &PeerAddress, hurries: bool| {
+            let wait = if hurries || is_young { pace * 3 / 4 } else { again };
+            a.asked.is_none_or(|asked| now.since(asked) >= wait)
+        };
         let waits = |a: &PeerAddress| {
             let is_stale = path.up_since.is_some_and(|up| a.answered < Some(up));
-            let is_due = is_due(a);
-            (is_stale && a.is_detoured()) || (a.answered.is_none() && is_due)
+            let goes_home = is_stale && a.is_detoured();
+            // What has answered before is asked at once when its path comes up, whenever that was last.
+            let comes_up = goes_home && a.answered.is_some() && a.asked < path.up_since;
+            comes_up || ((goes_home || a.answered.is_none()) && is_due(a, goes_home))
         };
         let targets: Vec<IpAddr> = path
             .addresses
@@ -335,8 +342,10 @@ impl Engine {
             .iter()
             .filter(|(k, p)| left_behind(**k, p))
             .flat_map(|(k, p)| p.addresses.iter().map(|a| (*k, a)))
-            .filter(|(_, a)| a.withdrawn.is_none() && !path.addresses.contains(&a.address) && is_due(a))
+            .filter(|(_, a)| a.withdrawn.is_none() && (a.answered.is_some() || a.trusted))
+            .filter(|(_, a)| !path.addresses.contains(&a.address) && is_due(a, false))
             .map(|(k, a)| (k, a.address))
+            .take(MAX_ADDRESSES)
             .collect();
         let main = path.main_address();
         for target in targets {

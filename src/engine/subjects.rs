@@ -154,7 +154,7 @@ impl Engine {
         if rival.absent || claimed.withdrawn.is_some() || owned.withdrawn.is_some() {
             return owned.withdrawn.is_some() && claimed.withdrawn.is_none();
         }
-        let silence = owner.interval() * (self.config.missed.get() + 2);
+        let silence = self.silence_of(owner);
         let long_after = owned.answered.zip(claimed.answered).is_some_and(|(o, c)| c.since(o) > silence);
         let answered = claimed.answered > owned.answered;
         (owner.absent && rival.heard > owner.heard && (answered || claimed.trusted))
@@ -207,8 +207,7 @@ impl Engine {
         let next_hop = Subject { home: way.interface.as_str().into(), address: way.via };
         let peer = self.subject_nodes.get(&next_hop).and_then(|node| self.peers.get(node))?;
         let mut voices = self.voices(now, peer).peekable();
-        let speaks =
-            !peer.absent && !peer.is_doubtful(now, self.config.missed.get()) && voices.peek().is_some();
+        let speaks = !peer.absent && !peer.is_doubtful(now, self.silence_of(peer)) && voices.peek().is_some();
         let disowns =
             |(_, path): (PathKey, &Path)| path.claims.len() < COMPLETE_LIST && !path.claims.contains(address);
         (speaks && voices.all(disowns)).then_some(peer.node)

@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 
 use super::path::{Path, PathKey};
+use super::world::Flight;
 use super::*;
 use crate::interface::Family;
 use crate::wire::{self, Kind, LanIndex, Level, Nonce, Packet, PathReport, Token};
@@ -47,6 +48,22 @@ impl Attacker {
         let mut packet = self.packet(world);
         packet.sender.address_generation = 1_000_000 + u32::try_from(self.nonces & 0xffff).unwrap();
         packet.addresses = Some(vec![address(0, ATTACKER), address(0, self.name), address(1, self.name)]);
+        world.forge(self.victim, 0, ATTACKER, &packet);
+    }
+
+    /// Speaks as this run of the peer, and returns the cookie that it gets for that.
+    fn runs_as(&mut self, world: &mut World, boot: BootId) {
+        world.tap(0);
+        let mut packet = self.packet(world);
+        packet.sender.boot = boot;
+        world.forge(self.victim, 0, ATTACKER, &packet);
+        let to_it = world.tape(0).iter().filter(|f| f.from == self.victim && f.to == ATTACKER);
+        let decode = |f: &Flight| wire::decode(&f.payload, f.source, f.destination, &Keys::default()).ok();
+        let cookie = to_it.filter_map(|f| decode(f)?.cookie).last();
+        let mut packet = self.packet(world);
+        packet.sender.boot = boot;
+        packet.addresses = Some(vec![address(0, ATTACKER)]);
+        packet.cookie = cookie;
         world.forge(self.victim, 0, ATTACKER, &packet);
     }
 
@@ -189,6 +206,64 @@ fn what_counts_as_an_address_for_another_run() {
     packet.addresses = Some(vec![address(0, ATTACKER)]);
     world.forge(0, 0, ATTACKER, &packet);
     assert_eq!(all(&world), [true, true, false]);
+}
+
+/// A responder is heard as often as it is asked: between two questions of a slow requestor it is not silent, and what it
+/// names counts.
+#[test]
+fn a_responder_is_not_silent_between_the_questions_of_a_slow_requestor() {
+    let mut world = World::new(3, 2);
+    world.start(0, &Config { requestor: true, interval: ms(1000), ..Config::default() }, Memory::default());
+    world.respond_only(1);
+    let mut attacker = Attacker::among(&mut world);
+    world.run(ms(3000));
+    for _ in 0..100 {
+        world.run(ms(70));
+        attacker.runs_as(&mut world, BootId(77));
+        let known = &engine(&world, 0).peers[&world.hosts[1].node];
+        assert_eq!(known.boot, Some(engine(&world, 1).boot), "{}", world.state(0));
+        let voices: Vec<_> = engine(&world, 0).voices(world.now, known).map(|(key, _)| key.lan.0).collect();
+        assert_eq!(voices, [0, 1], "{}", world.state(0));
+    }
+    world.assert_quiet(&["peer-restarted", "peer-forgotten", "address-withdrawn"]);
+}
+
+/// An attacker takes the node's id while it reboots: it is believed as soon as it is back on the other LAN.
+#[test]
+fn a_run_that_was_invented_while_the_node_was_away_gives_way_to_the_true_one() {
+    for configured in [false, true] {
+        let mut world = World::new(3, 2);
+        let peers = vec![crate::config::PeerConfig {
+            name: "peer".to_owned(),
+            addresses: vec![address(0, 1), address(1, 1)],
+        }];
+        let peers = if configured { peers } else { Vec::new() };
+        world.start(0, &Config { requestor: true, peers, ..Config::default() }, Memory::default());
+        let mut attacker = Attacker::among(&mut world);
+        let memory = world.remembered(1);
+        world.run(ms(1000));
+        let dead = world.hosts[1].engine.take().unwrap();
+        world.run(ms(3000));
+        world.hosts[1].engine = Some(dead);
+        attacker.runs_as(&mut world, BootId(77));
+        world.kill(1);
+        // The first LAN is the attacker's.
+        world.cut(0, |from, to| from == 1 || to == 1);
+        let speak = |world: &mut World, attacker: &mut Attacker| {
+            for _ in 0..20 {
+                let mut packet = attacker.packet(world);
+                packet.sender.boot = BootId(77);
+                packet.addresses = Some(vec![address(0, ATTACKER)]);
+                world.forge(0, 0, ATTACKER, &packet);
+                attacker.answers(world, &|packet| packet.sender.boot = BootId(77));
+                world.run(ms(50));
+            }
+        };
+        world.start(1, &Config { requestor: true, ..Config::default() }, memory);
+        speak(&mut world, &mut attacker);
+        let known = engine(&world, 0).peers[&world.hosts[1].node].boot;
+        assert_eq!(known, Some(engine(&world, 1).boot), "{configured}{}", world.state(0));
+    }
 }
 
 // ----- reports

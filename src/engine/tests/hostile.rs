@@ -232,3 +232,94 @@ fn negative_report_without_token() {
     let said = world.hosts[0].notices.iter().any(|(_, text)| text.starts_with("path-down"));
     assert!(!said, "{}", world.state(0));
 }
+
+/// A responder asks for the addresses of those who ask it, and not more because they ask often: each could be a source that
+/// somebody has made up.
+#[test]
+fn who_asks_often_under_many_addresses_is_not_asked_as_often() {
+    const PATHS: u8 = 8;
+    let mut world = World::new(3, 2);
+    world.respond_only(0);
+    world.kill(1);
+    world.kill(2);
+    world.run(ms(500));
+    let (mut nonces, mut sequences) = (1 << 40, 0);
+    let mut packet = |world: &World, lan: u8| {
+        let mut packet = inquiry(world, 0, 0);
+        (nonces, sequences) = (nonces + 1, sequences + 1);
+        packet.sender = Sender {
+            node: NodeId(4242),
+            boot: BootId(1),
+            lan: LanIndex(lan),
+            interval: ms(10),
+            nonce: Nonce(nonces),
+            sequence: sequences,
+            ..packet.sender
+        };
+        packet
+    };
+    world.tap(0);
+    let first = packet(&world, 0);
+    world.forge(0, 0, 2, &first);
+    world.run(ms(5));
+    let answer = world.tape(0).iter().rfind(|flight| flight.to == 2 && !flight.sent().is_broadcast).unwrap();
+    let answer = wire::decode(&answer.payload, answer.source, answer.destination, &Keys::default()).unwrap();
+    for lan in 0..PATHS {
+        let cookie = Packet { cookie: answer.cookie, ..packet(&world, lan) };
+        world.forge(0, 0, 2, &cookie);
+        for source in 0..16 {
+            let inquiry = packet(&world, lan);
+            world.forge(0, 0, 10 + (usize::from(lan) * 7 + source) % 200, &inquiry);
+        }
+    }
+    assert!(world.engine(0).peers[&NodeId(4242)].paths.len() > 4);
+    let goodbye = Packet { kind: Kind::Goodbye, directed: None, ..packet(&world, 0) };
+    world.forge(0, 0, 2, &goodbye);
+    world.run(ms(100));
+    let sent = world.engine(0).counters.sent;
+    let mut said = 0;
+    for _ in 0..200 {
+        let inquiry = packet(&world, 0);
+        world.tap(0);
+        world.forge(0, 0, 2, &inquiry);
+        said += 1;
+        // It is there, and answers what it is asked.
+        for flight in world.tape(0).iter().filter(|flight| flight.to == 2).cloned().collect::<Vec<_>>() {
+            let asked =
+                wire::decode(&flight.payload, flight.source, flight.destination, &Keys::default()).unwrap();
+            if asked.kind == Kind::Inquiry {
+                let kind = Kind::Acknowledgement { echo: asked.sender.nonce, held: Duration::ZERO };
+                let answer = Packet { kind, ..packet(&world, 0) };
+                world.forge(0, 0, 2, &answer);
+                said += 1;
+            }
+        }
+        world.run(ms(1));
+    }
+    let sent = world.engine(0).counters.sent - sent;
+    assert!(!world.engine(0).peers[&NodeId(4242)].absent);
+    assert!(sent < said * 5, "{sent} packets for {said}");
+}
+
+/// Who bears our own id gets answers, but only if he can be on the LAN.
+#[test]
+fn own_id_from_elsewhere_is_not_answered() {
+    let mut world = World::new(2, 2);
+    world.run(ms(2000));
+    let mut forged = inquiry(&world, 0, 0);
+    forged.sender.boot = BootId(77);
+    let receiver = address(0, 0);
+    for (source, answers) in [(address(0, 1), 1), (address(1, 1), 0), (IpAddr::from([192, 0, 2, 1]), 0)] {
+        let payload = wire::encode(&forged, &wire::Sealing::new(&Keys::default(), source, receiver));
+        let sent = world.engine(0).counters.sent;
+        world.replay(&super::world::Flight {
+            lan: 0,
+            from: 1,
+            to: 0,
+            source,
+            destination: receiver,
+            payload,
+        });
+        assert_eq!(world.engine(0).counters.sent - sent, answers, "{source}");
+    }
+}
