@@ -1,12 +1,28 @@
 //! ARP and ND: what they prove of a node that answers no INQ, and requests of our own where the kernel's would be late.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
-use super::path::{PathKey, is_link_local};
+use super::path::{Path, PathKey, is_link_local};
 use super::{Engine, Output};
 use crate::interface::InterfaceIndex;
 use crate::time::Instant;
 use crate::wire::{LanIndex, Level, NodeId};
+
+/// A path that came up is asked for through so many slots, until the peer says that it hears us.
+const YOUNG: u32 = 4;
+
+/// Whether our kernel may still hold back what we send on a path that is heard. One that counts begin again on was silent
+/// too: its peer was absent. A path that is met for the first time was not, for its peer has just had an answer.
+fn was_silent(path: &Path, now: Instant, young: Duration) -> bool {
+    let is_young = || path.up_since.is_some_and(|up| now.since(up) < young);
+    path.missed > 0
+        || match path.local {
+            Level::Down => true,
+            Level::Unknown => path.round_trip.is_some(),
+            Level::Up => path.remote != Level::Up && is_young(),
+        }
+}
 
 impl Engine {
     pub(super) fn solicit(&mut self, lan: LanIndex, target: IpAddr) {
@@ -20,9 +36,10 @@ impl Engine {
     /// fills the tables of both ends. Once a slot, by the first that is heard; by unicast peers when nothing is.
     pub(super) fn wake_neighbour(&mut self, now: Instant, node: NodeId, key: PathKey, target: IpAddr) {
         let turn = self.turn(now, key.lan, node);
+        let Some(young) = self.peer(node).map(|peer| self.pace_with(peer) * YOUNG) else { return };
         let Some(lan) = self.lans.get_mut(&key.lan) else { return };
         let path = self.peers.get_mut(&node).and_then(|peer| peer.paths.get_mut(&key));
-        let Some(path) = path.filter(|path| path.missed > 0 || path.local == Level::Down) else { return };
+        let Some(path) = path.filter(|path| was_silent(path, now, young)) else { return };
         if path.solicit_turn != turn && lan.solicitations.spend(now) {
             path.solicit_turn = turn;
             path.port.ask(now);

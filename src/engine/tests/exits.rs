@@ -196,3 +196,30 @@ fn a_responder_that_forgot_its_requestor_learns_of_a_lan_that_heals() {
         }
     }
 }
+
+/// Who was absent is heard again, and asked for by ARP at once: the kernel asks once a second, and holds back our answers
+/// meanwhile. And again in the next slots, for the request may be lost, until the peer says that it hears us.
+#[test]
+fn who_was_absent_is_asked_for_when_it_is_heard() {
+    for responds in [true, false] {
+        let mut world = World::new(2, 1);
+        if responds {
+            world.respond_only(1);
+        }
+        world.run(ms(2000));
+        world.cut(0, |_, _| true);
+        world.run(ms(3000));
+        assert!(world.is_absent(1, 0));
+        world.hosts[1].solicited.clear();
+        world.lose(0, |sent| sent.from == 1);
+        world.cut(0, |_, _| false);
+        world.run(ms(420));
+        let asked: Vec<_> = world.hosts[1].solicited.iter().map(|(_, target)| *target).collect();
+        assert!(asked.len() >= 2 && asked.iter().all(|a| *a == address(0, 0)), "{asked:?}{}", world.state(1));
+        world.lose(0, |_| false);
+        world.run(ms(1000));
+        world.hosts[1].solicited.clear();
+        world.run(ms(2000));
+        assert_eq!(world.hosts[1].solicited, [], "while all is well nothing is asked for");
+    }
+}
