@@ -11,7 +11,7 @@ use log::Level;
 use super::Violation;
 use super::records::{ALLOWANCE, Rate, Records};
 use super::ways::{Way, all_ways, way_of};
-use crate::kernel::{Applied, RoutePlan, is_same};
+use crate::kernel::{Applied, RoutePlan, has, is_same};
 use crate::neighbours::TRY_PAUSE;
 use crate::network::{NodeNumber, Port};
 use crate::traffic::{self, Fate};
@@ -138,7 +138,7 @@ pub fn overlays_have_proof(
 /// Two hosts between which a way has worked for (f+2) intervals, with nothing else changing meanwhile, reach each
 /// other, by all their proven addresses. A request whose source never stood on a LAN where the other heard the host (it
 /// was given while that LAN was dead) bears an address that is not proven: the reply may be lost, unless a key vouches for
-/// the address.
+/// the address. What an interface was given while it was set down its host does not claim, key or not, until it is up.
 pub fn working_way_means_traffic(records: &Records, world: &World) -> Result<(), Violation> {
     for way in &records.met {
         let (interval, missed) = way.terms(world);
@@ -151,7 +151,8 @@ pub fn working_way_means_traffic(records: &Records, world: &World) -> Result<(),
             let fate = traffic::round_trip(world, from.node, &address);
             let is_keyed = !world.node(to.node).config.keys.keys.is_empty();
             let source = || traffic::source(world, from.node, &address);
-            let is_proven = || is_keyed || source().is_none_or(|s| records.is_shown(to.node, &s));
+            let is_claimed = |s: &IpAddr| is_keyed && is_told(world, from.node, s);
+            let is_proven = || source().is_none_or(|s| is_claimed(&s) || records.is_shown(to.node, &s));
             let is_fine = matches!(fate, Fate::Delivered(..))
                 || is_lost_in_doubt(records, *way, fate)
                 || !is_proven()
@@ -160,6 +161,12 @@ pub fn working_way_means_traffic(records: &Records, world: &World) -> Result<(),
         }
     }
     Ok(())
+}
+
+/// Whether a host tells its peers of an address that it has: it stands on an interface that is not set down.
+fn is_told(world: &World, node: NodeNumber, address: &IpAddr) -> bool {
+    let interfaces = world.node(node).kernel.interfaces();
+    interfaces.into_iter().any(|interface| interface.up && has(&interface, address))
 }
 
 /// Whether a host lost its address on a LAN while nobody watched: then it has no subnet there, and nobody's address in

@@ -39,6 +39,8 @@ pub struct Records {
     pub met: BTreeSet<Way>,
     /// The id that a host bears, or wrote down last, and since when.
     ids: Vec<(Option<NodeId>, Instant)>,
+    /// When the interface of a host there got the name that it has: to the host it is another LAN then.
+    named: BTreeMap<Port, Instant>,
     /// When something was last done to a host.
     pub disturbed: Vec<Instant>,
     /// When the id of a host was last another's too.
@@ -104,6 +106,7 @@ impl Records {
             heard: BTreeMap::new(),
             met: BTreeSet::new(),
             ids: vec![(None, world.now); n],
+            named: BTreeMap::new(),
             disturbed: vec![world.now; n],
             shared_id: vec![None; n],
             shown: BTreeMap::new(),
@@ -145,6 +148,7 @@ impl Records {
             }
             Happening::Renamed(node, name) => {
                 self.losses[node.index()].give_up(world.now, world.node(*node), name);
+                self.forget_met(world, *node, name);
             }
             Happening::Applied(..) | Happening::Notice(..) | Happening::Restless(_) => {}
         }
@@ -178,12 +182,29 @@ impl Records {
             self.shown.insert((by.node, by.lan, address.address()), (from, world.now));
         }
         let back = Port { node: from.node, lan: by.lan };
-        let since = self.ids[by.node.index()].1.max(self.ids[from.node.index()].1);
+        let named = [by, back].iter().filter_map(|port| self.named.get(port)).max().copied();
+        let since =
+            self.ids[by.node.index()].1.max(self.ids[from.node.index()].1).max(named.unwrap_or_default());
         let other = world.node(from.node);
         let heard_back = self.heard.get(&(back, by.node, family));
         let is_mutual = heard_back.is_some_and(|at| other.world_time(*at) >= since);
         if by.node != from.node && is_mutual {
             self.met.insert(Way::between(by.node, from.node, family, by.lan));
+        }
+    }
+
+    /// An interface under another name is another LAN: by that no address was ever proven (rule 4), and while it does not
+    /// run, none can be.
+    fn forget_met(&mut self, world: &World, node: NodeNumber, name: &str) {
+        for lan in world.network.numbers() {
+            let port = Port { node, lan };
+            if world.interface_name(port) != name {
+                continue;
+            }
+            self.named.insert(port, world.now);
+            if world.node(node).config.keys.keys.is_empty() {
+                self.met.retain(|way| way.lan != lan || (way.one != node && way.other != node));
+            }
         }
     }
 
