@@ -163,13 +163,15 @@ impl Engine {
     }
 
     /// Whether a way that is down answers all the same, as the best other does: two such would be left for each other with
-    /// every packet. Both ends stay with the first of them.
+    /// every packet. Both ends stay with the first of them, unless that has questions of ours unanswered: it would be left
+    /// again at once.
     fn is_no_better(&self, now: Instant, peer: &Peer, current: (PathKey, IpAddr), best: &Candidate) -> bool {
         let (way, via) = current;
         let lately = self.lately(now, peer);
         let answers = |path: &Path| path.unanswered_since.is_none() && path.proof >= Some(lately);
+        let best_answers = peer.paths.get(&best.key).is_some_and(|path| answers(path));
         best.class == Class::Answered
-            && best.order >= self.order(peer, way)
+            && (best.order >= self.order(peer, way) || !best_answers)
             && self.is_running(way.lan)
             && !has_gone(peer, way, &via)
             && peer.paths.get(&way).is_some_and(|path| !path.is_drained() && answers(path))

@@ -139,6 +139,29 @@ fn two_doubtful_ways_are_not_swapped_for_ever() {
     }
 }
 
+/// Nor if the first of them has lost a question since it answered: the other one serves until it answers again.
+#[test]
+fn a_doubtful_way_that_loses_questions_is_not_taken_again_with_every_packet() {
+    let (mut world, node) = acquainted(3);
+    send_round(&mut world, node);
+    let now = world.now;
+    for lan in [1, 2] {
+        set_level(path(&mut world, node, lan), Level::Down);
+        path(&mut world, node, lan).proof = Some(now);
+        path(&mut world, node, lan).unanswered_since = None;
+    }
+    for lan in [1, 2, 2, 2] {
+        engine(&mut world).decide(now, node);
+        let way = Position::Detour(key(lan), address(lan.into(), 1));
+        assert_eq!(position(&mut world, node, 0), way);
+        path(&mut world, node, 1).proof = Some(now - ms(600));
+        path(&mut world, node, 1).unanswered_since = Some(now - ms(500));
+    }
+    path(&mut world, node, 1).unanswered_since = None;
+    engine(&mut world).decide(now, node);
+    assert_eq!(position(&mut world, node, 0), Position::Detour(key(1), address(1, 1)));
+}
+
 /// Rule 6: s slots are worth waiting for only while the overlay serves.
 #[test]
 fn an_unknown_home_is_up_at_once_when_the_overlay_is_dead() {
