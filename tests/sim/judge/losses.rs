@@ -3,7 +3,8 @@
 //! The kernel flushes routes by gateways, and IPv6 addresses, with their interface. faild puts back what it saw standing,
 //! whether it ran when they went or had been killed: the journal knows. Only after an orderly end nobody watches; what
 //! goes then is gone as it would be without faild, unless an overlay that stands tells the next run of it (it is in the
-//! journal then). And what is missing on an interface that leaves the settings is left to the one who changed them.
+//! journal then). And what is missing on an interface that leaves the settings is left to the one who changed them. A
+//! route that somebody deleted, and added again while no daemon ran, is not in the journal until a daemon has seen it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -40,6 +41,8 @@ pub struct Losses {
     missing: BTreeMap<Thing, Loss>,
     /// Interfaces that got their names while no daemon ran: the journal knows them by others.
     unknown: BTreeSet<String>,
+    /// Routes that came while no daemon ran, after the last one had seen them deleted: the journal knows them not.
+    unseen: BTreeSet<Thing>,
 }
 
 impl Losses {
@@ -51,9 +54,13 @@ impl Losses {
         for thing in things(node) {
             if stands(node, &thing) {
                 self.missing.remove(&thing);
+                if node.daemon.is_some() {
+                    self.unseen.remove(&thing);
+                }
                 continue;
             }
-            let is_unknown = self.unknown.contains(interface_of(node, &thing));
+            let is_unknown =
+                self.unknown.contains(interface_of(node, &thing)) || self.unseen.contains(&thing);
             let is_watched = !is_unknown && (node.is_kept_in_mind() || is_told_of(node, &thing));
             let loss = self.missing.entry(thing).or_insert(Loss { at: now, is_unwatched: false });
             let is_fresh = now.since(loss.at) <= LOOK;
@@ -70,6 +77,12 @@ impl Losses {
         for thing in missing.filter(|thing| interface_of(node, thing) == interface) {
             self.missing.insert(thing, Loss { at: now, is_unwatched: true });
         }
+    }
+
+    /// Somebody added again a route that he had deleted.
+    pub fn came_back(&mut self, node: &Node, plan: &RoutePlan) {
+        let at = node.blueprint.routes.iter().position(|p| p == plan).filter(|_| node.daemon.is_none());
+        self.unseen.extend(at.map(Thing::Route));
     }
 
     /// Whether a configured route went unwatched.

@@ -143,7 +143,11 @@ impl Records {
                 self.taken_away[node.index()].push(TakenAway { plan: plan.clone(), is_noticed });
             }
             Happening::ForeignAdded(node, plan) => {
-                self.taken_away[node.index()].retain(|gone| gone.plan != *plan);
+                let gone = &mut self.taken_away[node.index()];
+                if gone.iter().any(|gone| gone.plan == *plan) {
+                    self.losses[node.index()].came_back(world.node(*node), plan);
+                }
+                gone.retain(|gone| gone.plan != *plan);
                 self.learn_foreign(world, *node);
             }
             Happening::Renamed(node, name) => {
