@@ -119,6 +119,8 @@ pub fn overlays_have_proof(
     };
     let way = Way::between(node, peer.node, Family::of(&via), lan);
     let (interval, missed) = way.terms(world);
+    // The peer may ask more often since a change of its settings of which it has told nobody yet.
+    let interval = interval.max(announced(world, node, peer.node));
     let mut window = interval * (missed + 2) + ALLOWANCE;
     if world.now.since(records.lost_interface[node.index()]) < window {
         window *= 2;
@@ -133,6 +135,17 @@ pub fn overlays_have_proof(
     let slept = world.node(node).has_just_woken(world.now, window);
     let both = is_fresh(Port { node, lan }, peer.node) && (slept || is_fresh(peer, node));
     require(both, node, "overlays_have_proof", || detail("the two have not heard each other there lately"))
+}
+
+/// How often a host says that it asks, as another one knows it.
+fn announced(world: &World, node: NodeNumber, peer: NodeNumber) -> Duration {
+    let host = world.node(node);
+    let Some(id) = world.node(peer).daemon.as_ref().map(|daemon| daemon.engine.node()) else {
+        return Duration::ZERO;
+    };
+    let snapshot = host.daemon.as_ref().map(|daemon| daemon.engine.snapshot(host.clock(world.now)));
+    let known = snapshot.into_iter().flat_map(|snapshot| snapshot.peers).find(|known| known.node == id);
+    known.map_or(Duration::ZERO, |known| known.interval)
 }
 
 /// Two hosts between which a way has worked for (f+2) intervals, with nothing else changing meanwhile, reach each
