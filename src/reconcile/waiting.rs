@@ -160,17 +160,17 @@ impl Reconciler {
         }
     }
 
-    /// Static IPv6 addresses whose interface is up again; not those that an interface has taken along under another name.
+    /// Static IPv6 addresses whose interface is up again; not those that another interface has, as one that was renamed has
+    /// taken them along.
     fn put_back_addresses(&mut self, now: Instant, batch: &mut Batch) {
         for (id, lan) in
             self.lans.iter().filter(|(_, lan)| lan.is_seen() && lan.is_settled(now, PUT_BACK_PAUSE))
         {
             let Some(interface) = lan.index else { continue };
             for address in lan.absent().filter(|a| is_static_v6(a)) {
-                let former = lan.former.filter(|former| *former != interface);
-                let former = former.and_then(|former| self.mirror.interface(former));
-                let is_taken_along =
-                    former.is_some_and(|f| f.up && f.addresses.iter().any(|a| a.prefix == address.prefix));
+                let is_it = |a: &InterfaceAddress| a.prefix == address.prefix && !self.is_waiting(a);
+                let mut others = self.mirror.interfaces().filter(|other| other.index != interface);
+                let is_taken_along = others.any(|other| other.addresses.iter().any(is_it));
                 if !is_taken_along && self.waiting.may_try(now, &address.address()) && !batch.is_full() {
                     let task = Task::PutAddress { lan: id, address: address.address() };
                     let address = InterfaceAddress { tentative: false, ..address.clone() };

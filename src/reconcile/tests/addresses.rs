@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::rig::{ETH0, Rig, address, interface, ip, route};
+use super::rig::{ETH0, ETH1, Rig, address, interface, ip, route};
 use crate::engine::Verdict;
 use crate::interface::{InterfaceAddress, InterfaceIndex};
 
@@ -238,4 +238,36 @@ fn overlays_follow_a_changed_source_and_come_to_rest() {
     rig.wait(10 * SECOND);
     assert_eq!(rig.own(), [""; 0]);
     assert_eq!(rig.on_lo(), [""; 0], "it is not coming back");
+}
+
+#[test]
+fn an_address_that_stands_on_an_interface_of_another_name_is_not_put_on_a_second_one() {
+    // The names were swapped while no daemon ran.
+    let mut rig = Rig::new();
+    rig.wait(10 * SECOND);
+    for (index, name) in [(ETH0, "spare"), (ETH1, "eth0"), (ETH0, "eth1")] {
+        rig.kernel.rename_interface(index, name);
+    }
+    rig.restart(true);
+    rig.take_operations();
+    rig.wait(120 * SECOND);
+    assert_eq!(rig.take_operations(), [""; 0]);
+    // It was renamed, and the second one of its old name was made anew.
+    let mut rig = Rig::new();
+    rig.wait(10 * SECOND);
+    rig.event(|k| k.rename_interface(ETH0, "wan9"));
+    rig.wait(SECOND);
+    let [second, third] = [7, 8].map(InterfaceIndex);
+    rig.event(|k| k.add_interface(interface(second, "eth0", &[])));
+    rig.wait(10 * SECOND);
+    rig.event(|k| k.delete_interface(second));
+    rig.wait(SECOND);
+    rig.event(|k| k.add_interface(interface(third, "eth0", &[])));
+    rig.take_operations();
+    rig.wait(120 * SECOND);
+    assert_eq!(rig.take_operations(), [""; 0]);
+    // It gets the address as soon as no other has it.
+    rig.event(|k| k.delete_interface(ETH0));
+    rig.wait(61 * SECOND);
+    assert_eq!(rig.take_operations(), ["addr add fd00::1/64 dev 8"]);
 }
