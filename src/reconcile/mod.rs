@@ -257,6 +257,11 @@ impl Reconciler {
         self.advance(now);
     }
 
+    /// Whether notifications wait to be read: nothing is put back until then.
+    pub const fn is_behind(&self) -> bool {
+        self.is_behind
+    }
+
     /// What is to be done next; drain to `None` before the next [`Self::handle`].
     pub fn next_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()

@@ -17,7 +17,7 @@ impl Core {
     /// Takes in what the kernel has told. `is_all`: nothing more waits to be read.
     pub(in crate::daemon) fn take_events(&mut self, now: Instant, events: Vec<Event>, is_all: bool) {
         let mut is_listing_needed = false;
-        if !events.is_empty() {
+        if !events.is_empty() || !is_all {
             self.inform(now, reconcile::Input::Backlog(true));
         }
         for event in events {

@@ -83,6 +83,16 @@ fn a_link_event_leads_to_a_listing_and_a_second_look() {
     assert_eq!(bench.done(), ["interfaces"]);
 }
 
+/// What is read may be of no interest, and yet not all.
+#[test]
+fn nothing_is_put_back_before_all_is_read() {
+    let mut bench = Bench::new();
+    for (is_all, is_behind) in [(false, true), (false, true), (true, false), (true, false)] {
+        bench.core.take_events(bench.moment.now, Vec::new(), is_all);
+        assert_eq!(bench.core.reconciler.is_behind(), is_behind);
+    }
+}
+
 #[test]
 fn errands_keep_their_order_and_one_batch_is_a_turn() {
     let mut bench = Bench::new();
