@@ -15,8 +15,8 @@ use crate::time::Instant;
 pub(super) const AFTERMATH: Duration = Duration::from_secs(3);
 
 /// The same if no daemon ran when it fell: all notifications are of later, and only a listing right after it may still show
-/// what goes.
-const UNSEEN_AFTERMATH: Duration = Duration::from_millis(200);
+/// what goes. The second look comes 100 ms after it, the judgement another 100 ms later, and the loop may be late for both.
+const UNSEEN_AFTERMATH: Duration = Duration::from_millis(500);
 
 /// So long after its carrier is back an interface may be without the addresses and routes that a network manager took from
 /// it: a DHCP client repeats a request for about a minute before it begins anew (RFC 2131, section 4.1).

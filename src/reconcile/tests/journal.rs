@@ -572,3 +572,23 @@ fn written(journal: &Journal) -> String {
     }
     text
 }
+
+/// The first listing still shows what is about to go, the second does not; the judgement comes a little late.
+#[test]
+fn what_the_second_look_of_a_start_misses_went_with_the_interface() {
+    let gone = route("2001:db8:9::/48", "fe80::9", ETH0, 1024);
+    let mut rig = rig_with_route();
+    rig.add(&gone);
+    rig.wait(10 * SECOND);
+    rig.kernel.set_up(ETH0, false);
+    rig.kernel.set_up(ETH0, true);
+    rig.kernel.add_route(&gone, Insert::Exclusive).unwrap();
+    rig.restart(true);
+    rig.kernel.delete_route(&gone).unwrap();
+    rig.wait(Duration::from_millis(199));
+    rig.now = rig.now + Duration::from_millis(10);
+    rig.core.handle(rig.now, crate::reconcile::Input::DeadlinePassed);
+    rig.settle();
+    rig.wait(5 * SECOND);
+    assert!(rig.kernel.routes().iter().any(|r| r.is_same(&gone)), "{:?}", rig.foreign());
+}
