@@ -408,7 +408,8 @@ pub const RECEIVE_BUFFER: usize = 4 * 1024 * 1024;
 /// The types of routes that are read besides unicast ones: all that the kernel accepts from a program (Linux 6.18). For
 /// each listing the kernel walks through the whole table and copies what fits, in one go, so that nothing is missed while
 /// routes change. That takes 1.6 ms for 100,000 IPv4 routes, and 23 ms for as many IPv6 routes: there one listing has to do
-/// for all types, and it can, because the kernel files those that refuse packets under `lo`.
+/// for all types, and it can, because the kernel files those that refuse packets under `lo`. IPv6 routes of the other types
+/// are filed under their interface: those of interfaces that are not asked for are not listed.
 const REFUSING: [RouteType; 8] = [
     RouteType::Blackhole,
     RouteType::Unreachable,

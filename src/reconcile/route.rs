@@ -15,6 +15,9 @@ pub const MAIN_TABLE: u32 = 254;
 /// RTPROT_KERNEL: the kernel's own connected routes.
 pub(super) const KERNEL: u8 = 2;
 
+/// The number of `lo` in every network namespace (LOOPBACK_IFINDEX).
+const LOOPBACK: InterfaceIndex = InterfaceIndex(1);
+
 /// RTNH_F_ONLINK.
 pub(super) const ONLINK: u32 = 4;
 
@@ -140,6 +143,14 @@ impl Route {
     /// Whether it sends packets on, by one of its legs.
     pub fn is_unicast(&self) -> bool {
         self.kind == RouteType::Unicast
+    }
+
+    /// Whether a listing has it whatever interfaces it asks for. The kernel files what refuses packets under `lo`, or
+    /// under none; IPv6 routes of other types have an interface.
+    pub(super) fn is_listed_anywhere(&self) -> bool {
+        let is_v6 = self.key.destination.addr().is_ipv6();
+        let is_refusal = !is_v6 || !matches!(self.kind, RouteType::Other(_));
+        !self.is_unicast() && (is_refusal || self.legs.iter().all(|leg| leg.interface == LOOPBACK))
     }
 
     /// Whether the two lead to the same hops in the same order, whatever their weights: all that the kernel looks at when

@@ -27,7 +27,7 @@ impl Scope {
     /// Whether such a listing of this kernel holds a route.
     pub fn holds(&self, kernel: &Mirror, route: &Route) -> bool {
         let is_named = |index| kernel.interface(index).is_some_and(|i| self.interfaces.contains(&i.name));
-        let is_over = !route.is_unicast() || route.legs.iter().any(|leg| is_named(leg.interface));
+        let is_over = route.is_listed_anywhere() || route.legs.iter().any(|leg| is_named(leg.interface));
         self.tables.contains(&route.key.table) && is_over
     }
 }

@@ -223,8 +223,9 @@ impl Reconciler {
     pub(in crate::reconcile) fn on_route_added(&mut self, now: Instant, route: Route) {
         // It may come first, whether it is read or not.
         self.ask_again();
-        let is_untouched = self.is_untouched(&route);
-        let is_seen = is_untouched || route.legs.iter().any(|leg| self.looks_at(leg.interface));
+        // Excluded interfaces are listed as well.
+        let is_over = |leg: &Leg| self.looks_at(leg.interface) || self.excluded.contains(&leg.interface);
+        let is_seen = route.is_listed_anywhere() || route.legs.iter().any(is_over);
         if !self.wishes.sees_table(route.key.table) || !is_seen {
             return;
         }
