@@ -5,7 +5,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::journal::InterfaceRecord;
 use super::lan::{Change, Lan, LanId, is_global};
-use crate::interface::{Interface, InterfaceIndex};
+use super::route::PROTOCOL;
+use crate::interface::{Interface, InterfaceAddress, InterfaceIndex, InterfaceKind};
 use crate::time::Instant;
 
 /// Most names in the life of a process: LAN numbers on the wire are a byte.
@@ -21,6 +22,8 @@ pub(super) struct Lans {
     /// What each interface was when its routes were last learned. The kernel may take them and let the number have
     /// another name before anybody looks again: they belong to the name that they were learned under.
     learned: BTreeMap<InterfaceIndex, Learned>,
+    /// The addresses of `lo`, but for those that wait there.
+    on_lo: BTreeSet<IpAddr>,
 }
 
 /// What an interface was.
@@ -188,8 +191,16 @@ impl Lans {
         }
     }
 
+    /// Whether an address is at home on `lo`.
+    pub(super) fn is_on_lo(&self, address: &IpAddr) -> bool {
+        self.on_lo.contains(address)
+    }
+
     /// Compares all with a fresh look; returns those that changed.
     pub(super) fn observe(&mut self, now: Instant, interfaces: &[Interface]) -> Vec<(LanId, Change)> {
+        let lo = interfaces.iter().filter(|i| i.kind == InterfaceKind::Loopback);
+        let at_home = lo.flat_map(|lo| &lo.addresses).filter(|a| a.protocol != PROTOCOL);
+        self.on_lo = at_home.map(InterfaceAddress::address).collect();
         let look = |(i, lan): (usize, &mut Lan)| {
             let change = lan.observe(now, interfaces.iter().find(|i| i.name == lan.name));
             let id = LanId(u8::try_from(i).ok()?);

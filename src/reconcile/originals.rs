@@ -7,6 +7,7 @@
 //! route that somebody deletes just before that is taken for flushed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -117,11 +118,18 @@ impl Missing {
         let is_broken = |(leg, lan): (&Leg, Option<LanId>)| {
             let Some(lan) = lan.and_then(|id| lans.get(id)) else { return false };
             let is_recent = now.since(lan.running_since) < LEASE_WAIT;
-            let lacks_source = self.route.source.is_some_and(|source| !lan.holds(&source));
-            let lacks_address = !is_reachable(&self.route, leg, Some(lan)) || lacks_source;
-            !lan.is_running() || (is_recent && lacks_address)
+            !lan.is_running() || (is_recent && self.lacks_address(leg, lan, lans))
         };
         self.legs().any(is_broken)
+    }
+
+    /// Whether an address is not there that the leg needs, or the whole route for its source.
+    fn lacks_address(&self, leg: &Leg, lan: &Lan, lans: &Lans) -> bool {
+        let holds = |source: &IpAddr| {
+            self.lans.iter().flatten().any(|id| lans.get(*id).is_some_and(|l| l.holds(source)))
+        };
+        let lacks_source = |source: &IpAddr| !holds(source) && !lans.is_on_lo(source);
+        !is_reachable(&self.route, leg, Some(lan)) || self.route.source.as_ref().is_some_and(lacks_source)
     }
 
     /// Until when its place is kept, if all interfaces of its legs work.
@@ -133,7 +141,7 @@ impl Missing {
         let at = |(leg, lan): (&Leg, &Lan)| {
             let complete = lan.running_since.max(lan.settled_since) + COMPLETED;
             let latest = lan.running_since + LEASE_WAIT;
-            if is_reachable(&self.route, leg, Some(lan)) { complete.min(latest) } else { latest }
+            if self.lacks_address(leg, lan, lans) { latest } else { complete.min(latest) }
         };
         legs().map(at).max()
     }

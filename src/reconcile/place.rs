@@ -24,6 +24,7 @@ use ipnet::IpNet;
 use super::lan::{LEASE_WAIT, Lan, LanId, SubjectId};
 use super::lans::Lans;
 use super::order::foreign;
+use super::originals::PUT_BACK_PAUSE;
 use super::route::{Leg, PROTOCOL, Place, Route};
 use super::table::{Group, RouteTable, host_of};
 use crate::interface::InterfaceIndex;
@@ -225,8 +226,10 @@ impl Homes {
                     r.protocol != PROTOCOL && r.legs.iter().any(is_on_link)
                 };
                 let metric = table.group(Group::main(prefix)).find(leads).map(|route| route.key.metric);
-                // The route of an address that is yet to be put back comes with it.
-                if metric.is_some() || home.present {
+                // The route of an address that is yet to be put back comes with it, and a network manager's after its address.
+                let was_known = self.0.get(&(id, prefix)).is_some_and(|known| known.metric.is_some());
+                let is_on_its_way = was_known && !lan.is_settled(now, PUT_BACK_PAUSE);
+                if metric.is_some() || (home.present && !is_on_its_way) {
                     self.0.insert((id, prefix), Known { metric, seen: now });
                 }
             }

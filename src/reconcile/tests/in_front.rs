@@ -11,7 +11,7 @@ use proptest::prelude::*;
 
 use super::rig::{ETH0, ETH1, Rig, STATIC, by, interface, ip, kernel, route, route_text, settings, stand_in};
 use crate::engine::{Outcome, Verdict};
-use crate::interface::InterfaceIndex;
+use crate::interface::{InterfaceAddress, InterfaceIndex};
 use crate::reconcile::mirror::Insert;
 use crate::reconcile::{
     Answer, Input, MAIN_TABLE, Mirror, PROTOCOL, Refusal, Route, RouteKey, RouteType, Settings,
@@ -569,6 +569,75 @@ fn a_route_that_a_network_manager_does_not_give_back_is_given_up() {
             assert_eq!(rig.foreign().len(), 1, "it is not put back: {:?}", rig.foreign());
         }
     }
+}
+
+/// The source that the route bears is an address that a DHCP client brings back.
+#[test]
+fn a_place_is_kept_until_the_interface_has_the_source_of_the_route() {
+    let lease = "10.0.7.1/24";
+    let source = Some(ip("10.0.7.1"));
+    let original = Route { source, ..route("203.0.113.0/24", HOME.0, ETH0, 100) };
+    for is_on_lo in [false, true] {
+        let mut rig = Rig::watching(&["eth0", "eth1", "eth2"]);
+        let index = if is_on_lo { super::rig::LO } else { ETH0 };
+        rig.event(|kernel| kernel.add_address(index, super::rig::address(lease)).unwrap());
+        rig.add(&refusing(RouteType::Unreachable, "203.0.0.0/16", 10));
+        rig.add(&original);
+        rig.lead("203.0.113.0/24", &[HOME]);
+        rig.wait(10 * SECOND);
+        rig.event(|kernel| kernel.set_carrier(ETH0, false));
+        rig.lead("203.0.113.0/24", &[AWAY]);
+        rig.wait(5 * SECOND);
+        rig.delete(&original);
+        if !is_on_lo {
+            rig.event(|kernel| kernel.delete_address(ETH0, &lease.parse().unwrap()).unwrap());
+        }
+        rig.wait(10 * SECOND);
+        rig.event(|kernel| kernel.set_carrier(ETH0, true));
+        rig.wait(20 * SECOND);
+        assert_eq!(rig.own().len(), usize::from(!is_on_lo), "{is_on_lo}");
+        if !is_on_lo {
+            rig.event(|kernel| kernel.add_address(ETH0, super::rig::address(lease)).unwrap());
+            rig.wait(4 * SECOND);
+            assert_eq!(rig.own().len(), 1);
+            rig.wait(2 * SECOND);
+            assert_eq!(rig.own(), NEVER);
+        }
+    }
+}
+
+#[test]
+fn the_route_home_is_not_forgotten_while_its_address_is_back_and_it_is_not() {
+    let mut rig = Rig::new();
+    let address: IpNet = "10.0.0.1/24".parse().unwrap();
+    rig.add(&prohibit("10.0.0.0/8", 4000));
+    rig.detour("eth0", "10.0.0.2", "eth1", "10.1.0.2");
+    rig.event(|kernel| kernel.set_carrier(ETH0, false));
+    rig.event(|kernel| kernel.delete_address(ETH0, &address).unwrap());
+    rig.wait(10 * SECOND);
+    assert_eq!(rig.own().len(), 1);
+    rig.event(|kernel| kernel.set_carrier(ETH0, true));
+    let bare = InterfaceAddress { no_prefix_route: true, ..super::rig::address("10.0.0.1/24") };
+    rig.event(|kernel| kernel.add_address(ETH0, bare).unwrap());
+    rig.wait(SECOND / 5);
+    rig.event(|kernel| kernel.set_carrier(ETH0, false));
+    rig.event(|kernel| kernel.delete_address(ETH0, &address).unwrap());
+    rig.wait(10 * SECOND);
+    assert_eq!(rig.own().len(), 1);
+}
+
+/// The kernel lists IPv6 routes of other types than those that refuse packets only with their interface.
+#[test]
+fn a_route_that_no_listing_will_show_is_not_taken_in() {
+    let tun = InterfaceIndex(9);
+    let mut rig = uplinks("::/0", FAMILIES[1].1);
+    rig.event(|kernel| kernel.add_interface(interface(tun, "tun0", &[])));
+    let multicast = Route { kind: RouteType::Other(5), ..route("2001:db8::/32", "-", tun, 10) };
+    rig.add(&multicast);
+    rig.lead("2001:db8:7::/48", &[("fd01::9", "eth1")]);
+    let laid = rig.own().len();
+    rig.overrun();
+    assert_eq!((rig.own().len(), laid), (1, 1));
 }
 
 #[test]
