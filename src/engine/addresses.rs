@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use super::notice::Notice;
 use super::path::{Path, PathKey, UNHEARD, is_link_local};
+use super::peer_address::PeerAddress;
 use super::report::is_older;
 use super::{Engine, Peer};
 use crate::interface::Family;
@@ -216,22 +217,26 @@ impl Engine {
         }
     }
 
-    /// Notes which addresses are named over a LAN that is not theirs.
+    /// Notes which addresses are named over a LAN that is not theirs. A link-local one that speaks on two LANs never counts:
+    /// on one of them it may be an attacker's, which took the place of the true one before that was heard.
     fn vouch(&mut self, now: Instant, node: NodeId) {
         let Some(peer) = self.peers.get(&node) else { return };
         let is_named = |key: &PathKey, address: &IpAddr| {
             let mut elsewhere = self.voices(now, peer).filter(|(voice, _)| voice.lan != key.lan);
-            elsewhere.any(|(_, path)| path.claims.contains(address)) && !peer.is_borrowed(key.lan, address)
+            elsewhere.any(|(_, path)| path.claims.contains(address))
         };
-        let mut named = Vec::new();
+        let mut changed = Vec::new();
         for (key, path) in &peer.paths {
-            let new = path.addresses.iter().filter(|a| !a.vouched && is_named(key, &a.address));
-            named.extend(new.map(|a| (*key, a.address)));
+            let vouched = |a: &PeerAddress| {
+                !peer.is_ambiguous(key.lan, &a.address) && (a.vouched || is_named(key, &a.address))
+            };
+            let new = path.addresses.iter().map(|a| (*key, a.address, a.vouched, vouched(a)));
+            changed.extend(new.filter(|(_, _, was, is)| was != is));
         }
-        for (key, address) in named {
+        for (key, address, _, vouched) in changed {
             let path = self.path_mut(node, key);
             if let Some(record) = path.and_then(|path| path.addresses.get_mut(&address)) {
-                record.vouched = true;
+                record.vouched = vouched;
             }
         }
     }

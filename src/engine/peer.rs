@@ -259,17 +259,12 @@ impl Peer {
         here.flat_map(|(_, path)| path.addresses.iter()).any(|a| a.vouched && a.withdrawn.is_none())
     }
 
-    /// Whether a link-local address may be the peer's on another LAN only, and another's here: a list does not say on which
-    /// LAN the peer has it.
-    pub(super) fn is_borrowed(&self, lan: LanIndex, address: &IpAddr) -> bool {
+    /// Whether a link-local address is the peer's on another LAN too, or only there, and another's here: a list does not say
+    /// on which LAN the peer has it.
+    pub(super) fn is_ambiguous(&self, lan: LanIndex, address: &IpAddr) -> bool {
         let is_elsewhere =
             || self.paths.iter().any(|(key, path)| key.lan != lan && path.addresses.contains(address));
-        let has_another_here = || {
-            let here = self.paths.iter().filter(|(key, _)| key.lan == lan);
-            let mut records = here.flat_map(|(_, path)| path.addresses.iter());
-            records.any(|a| a.vouched && is_link_local(&a.address) && a.address != *address)
-        };
-        is_link_local(address) && is_elsewhere() && has_another_here()
+        is_link_local(address) && is_elsewhere()
     }
 
     pub(super) fn path_by_address(&self, lan: LanIndex, address: &IpAddr) -> Option<PathKey> {
