@@ -59,7 +59,7 @@ impl Attacker {
         world.forge(self.victim, 0, ATTACKER, &packet);
         let to_it = world.tape(0).iter().filter(|f| f.from == self.victim && f.to == ATTACKER);
         let decode = |f: &Flight| wire::decode(&f.payload, f.source, f.destination, &Keys::default()).ok();
-        let cookie = to_it.filter_map(|f| decode(f)?.cookie).last();
+        let cookie = to_it.filter_map(|f| decode(f)?.cookie).next_back();
         let mut packet = self.packet(world);
         packet.sender.boot = boot;
         packet.addresses = Some(vec![address(0, ATTACKER)]);

@@ -182,7 +182,8 @@ fn host_faults(model: &Model, host: usize, random: &mut Random) -> Vec<Action> {
     if node.switch.is_none() {
         // In the place of an overlay, far in front, between the two originals, and behind them.
         let metric = *random.pick(&[99, 99, 50, 150, 300]);
-        changes.push(Change::Refuse(Switch { kind: *random.pick(&["prohibit", "unreachable"]), metric }));
+        let kind: &&str = random.pick(&["prohibit", "unreachable"]);
+        changes.push(Change::Refuse(Switch { kind, metric }));
     }
     all.extend(changes.into_iter().map(|change| Action::Routes(host, change)));
     all
