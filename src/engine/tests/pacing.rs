@@ -135,25 +135,3 @@ fn a_burst_of_inquiries_is_one_sign_of_life() {
         assert!(!is_detour(&world, 1, 1), "{}", world.state(1));
     }
 }
-
-/// The first INQ of a peer's new run counts, however slow that is and however lately the old one was heard.
-#[test]
-fn a_slow_run_after_a_fast_one_counts_from_its_first_inquiry() {
-    for starts in 1..5 {
-        let mut world = World::new(2, 2);
-        // Each has another phase.
-        (0..starts).for_each(|_| world.start(0, &config(true, 50, 2), Memory::default()));
-        world.start(1, &config(false, 200, 2), Memory::default());
-        world.run(ms(2000));
-        let memory = world.remembered(0);
-        world.start(0, &config(true, 10_000, 2), memory);
-        let (begin, boot) = (world.now, Some(world.engine(0).boot));
-        let key = PathKey { lan: LanIndex(1), family: Family::V4, peer_lan: LanIndex(1) };
-        world.run(ms(10_200));
-        let peer = &world.engine(1).peers[&world.hosts[0].node];
-        assert_eq!(peer.boot, boot);
-        // Half an interval after the last one that counted another one counts in any case.
-        let counted = peer.paths[&key].counted.unwrap();
-        assert!(counted > begin, "{starts}{}", world.state(1));
-    }
-}
