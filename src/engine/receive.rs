@@ -118,7 +118,7 @@ impl Engine {
         self.count_inquiry(now, sender.node, *key, packet, datagram.arrived);
         self.settle(now, sender.node);
         self.reply(now, arrival, None, false);
-        self.exchange_lists(now, sender.node, *key);
+        self.exchange_lists(now, sender.node, *key, datagram.source);
         Ok(())
     }
 
@@ -246,7 +246,7 @@ impl Engine {
         self.after_round_trip(now, node, *key, asked.first);
         self.settle(now, node);
         self.return_cookie(now, arrival);
-        self.exchange_lists(now, node, *key);
+        self.exchange_lists(now, node, *key, datagram.source);
         Ok(())
     }
 
@@ -475,8 +475,9 @@ impl Engine {
     }
 
     /// Lists go each way and over each path: who holds an older one asks, who is asked sends. So does who has heard what
-    /// may be old, or not true.
-    fn exchange_lists(&mut self, now: Instant, node: NodeId, key: PathKey) {
+    /// may be old, or not true. The peer may have other addresses than those that have answered, if another host bears its id
+    /// now: a responder asks nowhere else.
+    fn exchange_lists(&mut self, now: Instant, node: NodeId, key: PathKey, source: IpAddr) {
         let generation = self.address_generation;
         let turn = self.turn(now, key.lan, node);
         let Some(peer) = self.peers.get(&node) else { return };
@@ -486,7 +487,7 @@ impl Engine {
         if !(we_lack || it_lacks || path.is_word_doubtful) || path.exchange_turn == turn {
             return;
         }
-        let Some(target) = path.main_address() else { return };
+        let Some(target) = path.address_to_ask(source, turn.unwrap_or_default()) else { return };
         if let Some(path) = self.path_mut(node, key) {
             path.exchange_turn = turn;
         }

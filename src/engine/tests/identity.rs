@@ -28,3 +28,30 @@ fn a_path_from_the_time_when_lans_were_joined_moves_nothing() {
     let moved = world.hosts[0].notices.iter().filter(|(_, text)| text.starts_with("failover")).count();
     assert_eq!(moved, 0, "{}", world.state(0));
 }
+
+/// A host takes over the id of another, which draws a new one, while a responder hears neither. It asks only now and then, and
+/// the addresses that answered it under that id are those of the other: the host has to be asked where it is heard.
+#[test]
+fn a_responder_finds_a_node_that_came_back_with_other_addresses() {
+    let mut world = World::new(3, 2);
+    world.respond_only(0);
+    world.kill(2);
+    world.run(ms(2000));
+    let disk = world.remembered(1);
+    for lan in 0..2 {
+        world.set_carrier(0, lan, false);
+    }
+    world.run(ms(1000));
+    let config = Config { requestor: true, ..Config::default() };
+    world.start(1, &config, Memory::default());
+    world.start(2, &config, disk);
+    world.run(ms(1000));
+    for lan in 0..2 {
+        world.set_carrier(0, lan, true);
+    }
+    world.run(ms(10_000));
+    for host in [1, 2] {
+        assert!(!world.is_absent(0, host), "{host}{}", world.state(0));
+        assert!(!world.is_absent(host, 0), "{host}{}", world.state(host));
+    }
+}
