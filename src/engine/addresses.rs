@@ -44,8 +44,8 @@ impl Engine {
         self.vouch(now, node);
     }
 
-    /// Whoever shows, in a report, a token that the peer was handed on another path is the peer: so that path and the
-    /// address that he speaks from belong together, even if it has died before it could name that.
+    /// A sender whose report shows a token that the peer was handed on another path is the peer. So that path and the
+    /// address it sends from belong together, even if the path died before it could name the address.
     pub(super) fn note_ties(
         &mut self,
         node: NodeId,

@@ -9,8 +9,9 @@ use crate::interface::InterfaceIndex;
 use crate::time::Instant;
 use crate::wire::{LanIndex, Level, NodeId};
 
-/// A path that came up is asked for through so many slots, until the peer says that it hears us.
-const YOUNG: u32 = 4;
+/// The number of slots for which a path that came up is young: its address is asked for until the peer says that it hears
+/// us, and its other addresses are asked more often.
+pub(super) const YOUNG: u32 = 4;
 
 /// Whether our kernel may still hold back what we send on a path that is heard. One that counts begin again on was silent
 /// too: its peer was absent. A path that is met for the first time was not, for its peer has just had an answer.

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::neighbour::YOUNG;
 use super::notice::{Evidence, Notice};
 use super::pace::MAX_INTERVAL;
 use super::path::{Answered, Judged, Path, PathKey, UNHEARD};
@@ -308,12 +309,12 @@ impl Engine {
             return;
         };
         let pace = self.pace_with(peer);
-        let (again, young) = (pace * 8, pace * 4);
+        let (again, young) = (pace * 8, pace * YOUNG);
         let Some(path) = peer.paths.get(&key) else { return };
         // What was asked while nothing could pass proves nothing, and one question may be lost.
         let is_young = path.up_since.is_some_and(|up| now.since(up) < young);
-        // Whoever asks often, and restarts often, has nobody asked more often than the pace allows: where nothing answers,
-        // the address may be one that he made up.
+        // A node that asks often, or restarts often, makes us ask no address more often than the pace allows: one that does
+        // not answer may be invented.
         let is_due = |a: &PeerAddress, hurries: bool| {
             let wait = if hurries || is_young { pace * 3 / 4 } else { again };
             a.asked.is_none_or(|asked| now.since(asked) >= wait)

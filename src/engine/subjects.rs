@@ -39,8 +39,8 @@ impl Engine {
         self.settle_rivalries(node);
     }
 
-    /// Whether an address is withdrawn here and claimed by another node that is heard: nobody's until that one has proven
-    /// it.
+    /// Whether an address is withdrawn here and claimed by another node that is heard. It belongs to neither until that one
+    /// has proven it.
     fn is_given_away(&self, now: Instant, node: NodeId, a: &PeerAddress) -> bool {
         let names =
             |other| self.peer(other).is_some_and(|peer| !peer.absent && self.names(now, peer, &a.address));

@@ -1,9 +1,9 @@
 //! Addresses of a peer that are tied to another of its paths by what it said, and not by name (rule 4 of
 //! faild-protocol(7)).
 //!
-//! A path that has died names what the peer had then. An address that the peer took away and put back meanwhile, or that
-//! is new, can be named there no more. But who speaks from it can show the token that the peer was handed on the dead
-//! path, as he does in each report of that path: a stranger on the LAN of the address cannot.
+//! A dead path names the addresses that the peer had when it died. An address that was removed and added again meanwhile, or
+//! is new, cannot be named there any more. But the peer shows the token that it was handed on the dead path in each report
+//! of that path, whatever address it sends from. A stranger on the LAN of the address does not have the token.
 
 use std::net::IpAddr;
 

@@ -7,8 +7,8 @@
 //! ```
 //!
 //! A hook that hangs, fails, reads nothing or writes without end costs its own runs and nobody else's; what it has
-//! started in its process group ends with it. Hooks run as the user that faild
-//! runs as; where that is root, as `faild` or `nobody`, unless the settings say who. They run at ordinary priority.
+//! started in its process group ends with it. Hooks run as the user that faild runs as; if that is root, as `faild` or
+//! `nobody`, unless the configuration names another user. They run at ordinary priority.
 
 mod message;
 mod queue;

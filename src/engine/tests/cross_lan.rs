@@ -208,6 +208,37 @@ fn what_counts_as_an_address_for_another_run() {
     assert_eq!(all(&world), [true, true, false]);
 }
 
+/// A list does not say on which LAN the peer has a link-local address. One that speaks on two LANs may be the attacker's on
+/// one of them, whichever was heard first.
+#[test]
+fn a_link_local_address_that_speaks_on_two_lans_is_the_peers_own_on_neither() {
+    for order in [[0, 1], [1, 0]] {
+        let mut world = World::new(2, 2);
+        world.run(ms(2000));
+        let (now, node) = (world.now, world.hosts[1].node);
+        let link_local: IpAddr = "fe80::b".parse().unwrap();
+        let key = |lan, family| PathKey { lan: LanIndex(lan), family, peer_lan: LanIndex(lan) };
+        let engine = world.hosts[0].engine.as_mut().unwrap();
+        let is_own =
+            |engine: &Engine, lan| engine.is_own(now, &engine.peers[&node], LanIndex(lan), &link_local);
+        for (heard, lan) in order.into_iter().enumerate() {
+            let mut path = Path::new(now, &mut engine.random, 0.0, &engine.config.damping);
+            Engine::note_address(&mut path, link_local, false);
+            path.addresses.get_mut(&link_local).unwrap().answered = Some(now);
+            engine.peers.get_mut(&node).unwrap().paths.insert(key(lan, Family::V6), Box::new(path));
+            // The peer names it over both LANs.
+            for over in [0, 1] {
+                let via = key(over, Family::V4);
+                let generation = engine.path(node, via).unwrap().claims_generation + 1;
+                let list = [address(0, 1), address(1, 1), link_local];
+                engine.take_list(now, node, via, generation, &list);
+            }
+            assert_eq!(is_own(engine, lan), heard == 0, "{order:?}");
+        }
+        assert!(!is_own(engine, 0) && !is_own(engine, 1), "{order:?}");
+    }
+}
+
 /// A responder is heard as often as it is asked: between two questions of a slow requestor it is not silent, and what it
 /// names counts.
 #[test]

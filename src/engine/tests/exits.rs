@@ -50,7 +50,7 @@ fn who_becomes_a_responder_does_not_wait_for_a_minute() {
     assert_that_the_end_is_noticed(world);
 }
 
-/// A goodbye that somebody invented makes a responder forget what the peer said, and the peer does not know: the
+/// A forged goodbye makes a responder forget what the peer said, and the peer does not know: the
 /// responder asks until it is told again.
 #[test]
 fn what_a_goodbye_made_forget_is_asked_for_again() {
