@@ -135,3 +135,27 @@ fn a_burst_of_inquiries_is_one_sign_of_life() {
         assert!(!is_detour(&world, 1, 1), "{}", world.state(1));
     }
 }
+
+/// What the last run of the peer said makes no INQ of the new one look held up: the first that counts is a good slot.
+#[test]
+fn the_first_inquiry_of_a_new_run_is_a_good_slot() {
+    let config = config(true, 1000, 2);
+    let mut world = World::new(2, 1);
+    world.start(0, &config, Memory::default());
+    world.respond_only(1);
+    world.run(ms(5000));
+    let key = PathKey { lan: LanIndex(0), family: Family::V4, peer_lan: LanIndex(0) };
+    let path = |world: &World| world.engine(1).path(world.hosts[0].node, key).unwrap().clone();
+    let before = path(&world).counted;
+    while path(&world).counted == before {
+        world.run(ms(1));
+    }
+    let counted = path(&world).counted.unwrap();
+    let memory = world.remembered(0);
+    world.start(0, &config, memory);
+    while world.engine(1).peers[&world.hosts[0].node].boot != Some(world.engine(0).boot) {
+        world.run(ms(1));
+    }
+    assert!(world.now.since(counted) < ms(400), "{}", world.state(1));
+    assert!(path(&world).counted > Some(counted), "{}", world.state(1));
+}
