@@ -159,7 +159,7 @@ impl Engine {
 
     /// Makes an entry for each claimed address on a LAN of ours, to be proven there by its own answer. Under a key the
     /// claim alone counts.
-    fn note_claimed(&mut self, now: Instant, node: NodeId) {
+    pub(super) fn note_claimed(&mut self, now: Instant, node: NodeId) {
         let keyed = self.keys.is_keyed();
         let Some(peer) = self.peers.get(&node) else { return };
         let claims: BTreeSet<IpAddr> =

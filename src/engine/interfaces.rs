@@ -1,14 +1,16 @@
 //! Interfaces come, go, change and lose carrier: what follows for LANs and paths.
 
+use ipnet::IpNet;
+
 use super::lan::Lan;
-use super::notice::{Evidence, Notice};
+use super::notice::Notice;
 use super::path::PathKey;
 use super::selection::{self, MAX_LANS};
 use super::{Engine, LeftOut, Output, Reason};
 use crate::config::LanConfig;
 use crate::interface::{Interface, InterfaceIndex};
 use crate::time::Instant;
-use crate::wire::{LanIndex, Level, NodeId};
+use crate::wire::{LanIndex, NodeId};
 
 impl Engine {
     /// Levels, not edges: compares with what is known and acts on the difference.
@@ -16,12 +18,17 @@ impl Engine {
         self.follow_renames(interfaces);
         self.choose_lans(now, interfaces);
         self.expected.clear();
-        let mut list_changed = false;
+        let (mut list_changed, mut subnets_changed) = (false, false);
         for index in self.lans.keys().copied().collect::<Vec<_>>() {
+            let before = self.subnets(index);
             list_changed |= self.update_lan(now, index, interfaces);
+            subnets_changed |= self.subnets(index) != before;
         }
         if list_changed {
             self.address_generation = self.address_generation.wrapping_add(1).max(1);
+        }
+        if subnets_changed {
+            self.note_on_new_subnets(now);
         }
         self.warn_of_same_mac();
     }
@@ -203,14 +210,23 @@ impl Engine {
         changed
     }
 
-    /// Our own carrier is proof enough: all paths of the LAN are down at once.
-    fn on_own_carrier_lost(&mut self, now: Instant, lan: LanIndex) {
-        let mut paths = self.paths_on(lan);
-        paths.retain(|(node, _)| self.peers.get(node).is_some_and(|peer| !peer.absent));
-        for (node, key) in &paths {
-            self.set_local(now, *node, *key, Level::Down, Evidence::Carrier);
+    fn subnets(&self, index: LanIndex) -> Vec<IpNet> {
+        let interface = self.lans.get(&index).and_then(|lan| lan.interface.as_ref());
+        interface.into_iter().flat_map(|i| &i.addresses).map(|a| a.prefix).collect()
+    }
+
+    /// What peers named, or we were told of them, before we had the subnet that it lies in.
+    fn note_on_new_subnets(&mut self, now: Instant) {
+        for node in self.peers.keys().copied().collect::<Vec<_>>() {
+            self.note_claimed(now, node);
+            self.note_configured(now, node);
+            self.settle(now, node);
         }
-        for (node, _) in paths {
+    }
+
+    /// All paths of the LAN are down at once.
+    fn on_own_carrier_lost(&mut self, now: Instant, lan: LanIndex) {
+        for (node, _) in self.paths_on(lan) {
             self.settle(now, node);
         }
     }

@@ -118,18 +118,10 @@ impl Engine {
     fn on_return(&mut self, now: Instant, node: NodeId, key: PathKey) {
         let Some(peer) = self.peers.get_mut(&node) else { return };
         peer.absent = false;
-        let others: Vec<PathKey> = peer.paths.keys().copied().filter(|k| *k != key).collect();
-        for other in &others {
-            if let Some(path) = peer.paths.get_mut(other) {
-                path.fresh_slots();
-            }
+        for (_, path) in peer.paths.iter_mut().filter(|(other, _)| **other != key) {
+            path.fresh_slots();
         }
-        for other in others {
-            if self.is_running(other.lan) {
-                continue;
-            }
-            self.set_local(now, node, other, Level::Down, Evidence::Carrier);
-        }
+        self.note_claimed(now, node);
         self.expect_inquiries(now, node);
         let interface = self.lan_name(key.lan);
         self.notice(Notice::PeerPresent { peer: node, interface });
@@ -138,6 +130,7 @@ impl Engine {
     /// Draws all conclusions for a peer after something about it changed.
     pub(super) fn settle(&mut self, now: Instant, node: NodeId) {
         self.check_presence(node);
+        self.heed_carriers(now, node);
         self.combine(now, node);
         if self.drain(now, node) {
             self.combine(now, node);
@@ -162,6 +155,18 @@ impl Engine {
             }
         }
         self.notice(Notice::PeerAbsent { peer: node, said_goodbye });
+    }
+
+    /// Our own loss of carrier is proof enough against a path of a peer that is there. No slot is judged on such a LAN: a path
+    /// that came to it later, or whose counts began again, would stay unknown.
+    fn heed_carriers(&mut self, now: Instant, node: NodeId) {
+        let Some(peer) = self.peers.get(&node).filter(|peer| !peer.absent) else { return };
+        let is_unheeded = |(key, path): (&PathKey, &Box<Path>)| {
+            (path.local != Level::Down && !self.is_running(key.lan)).then_some(*key)
+        };
+        for key in peer.paths.iter().filter_map(is_unheeded).collect::<Vec<_>>() {
+            self.set_local(now, node, key, Level::Down, Evidence::Carrier);
+        }
     }
 
     /// Verdicts from both ends' counts, with a line for each that changed.

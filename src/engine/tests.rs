@@ -6,6 +6,7 @@ mod exits;
 mod explain;
 mod hostile;
 mod identity;
+mod late_lans;
 mod naming;
 mod offline;
 mod old_packets;
