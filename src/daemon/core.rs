@@ -180,6 +180,13 @@ impl Core {
                 Errand::Ask(question) => self.ask(now, question),
                 Errand::Neighbours(interface) => self.list_neighbours(now, interface),
                 Errand::Apply(operations) => {
+                    let operations = self.reconciler.review(operations);
+                    if operations.is_empty() {
+                        // What takes their place is computed from what is known now.
+                        self.inform(now, reconcile::Input::Results(Vec::new()));
+                        self.write_journal(now);
+                        continue;
+                    }
                     self.show(&operations);
                     let results = self.kernel.apply(&operations);
                     debug_assert_eq!(results.len(), operations.len());

@@ -128,7 +128,10 @@ impl Stage {
     fn catch_up(&mut self, now: Instant, errands: &VecDeque<Errand>) {
         for errand in errands {
             match errand {
-                Errand::Apply(operations) => self.apply(now, operations.clone()),
+                Errand::Apply(operations) => {
+                    let operations = self.reconciler.review(operations.clone());
+                    self.apply(now, operations);
+                }
                 Errand::Dump(dump) => self.dump(*dump),
                 Errand::LookUp(key) => self.look_up(key),
                 Errand::Ask(_) | Errand::Neighbours(_) => {}

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use nix::errno::Errno;
 
-use super::Reconciler;
 use super::cause::Cause;
 use super::input::Output;
 use super::lan::{LanId, SubjectId};
@@ -17,6 +16,7 @@ use super::place::Obstacle;
 use super::route::{MAIN_TABLE, Operation, PROTOCOL, Place, Route, RouteKey};
 use super::table::{Group, host_of};
 use super::trouble::Blocked;
+use super::{Reconciler, Urgency};
 use crate::config::Exit;
 use crate::interface::{InterfaceIndex, is_link_local};
 use crate::time::Instant;
@@ -118,6 +118,38 @@ impl Reconciler {
         let idle = self.in_flight.is_none();
         while let Some(dump) = self.dumps.next(now, idle, self.has_plan) {
             self.outputs.push_back(Output::Dump(dump));
+        }
+    }
+
+    /// What of a batch is to be done still when its turn has come: what was read since it was computed may forbid it. Of
+    /// groups of routes that are to be looked at again nothing is done; they have their turn in the next batch, and nothing
+    /// is put back before all is read.
+    pub fn review(&mut self, operations: Vec<Operation>) -> Vec<Operation> {
+        let Some(tasks) = self.in_flight.take() else { return operations };
+        let mut left = Batch::default();
+        for (task, operation) in tasks.into_iter().zip(operations) {
+            if self.is_outdated(&task) {
+                self.waiting.recheck();
+            } else {
+                left.push(task, operation);
+            }
+        }
+        self.in_flight = Some(left.tasks);
+        left.operations
+    }
+
+    fn is_outdated(&self, task: &Task) -> bool {
+        let is_dirty = |group: Group| {
+            [Urgency::Connected, Urgency::First, Urgency::Then]
+                .into_iter()
+                .any(|u| self.dirty.contains(&(u, group)))
+        };
+        match task {
+            Task::PutRoute { key } => {
+                self.is_behind || is_dirty(Group::of(key)) || !self.originals.holds(key)
+            }
+            Task::PutAddress { .. } => self.is_behind,
+            task => task.group().is_some_and(is_dirty),
         }
     }
 
@@ -238,13 +270,18 @@ impl Reconciler {
         routes: impl Iterator<Item = &'r Arc<Route>>,
         batch: &mut Batch,
     ) {
-        for route in routes {
+        let mut routes = routes.peekable();
+        while let Some(route) = routes.next() {
             if batch.is_full() {
-                self.mark(group);
+                return self.mark(group);
+            }
+            // The others follow in the next batch.
+            let again = batch.room() == 1 && routes.peek().is_some();
+            let task = Task::Lift { group, cause, again };
+            batch.push(task, Operation::DeleteRoute(without_attributes(route)));
+            if again {
                 return;
             }
-            let task = Task::Lift { group, cause, again: false };
-            batch.push(task, Operation::DeleteRoute(without_attributes(route)));
         }
     }
 

@@ -90,7 +90,8 @@ impl JournalWrite {
 /// What the reconciler wants done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
-    /// Carry out these, at most 64, in order; hand in [`Input::Results`].
+    /// Carry out these, at most 64, in order; hand in [`Input::Results`]. Who takes in other inputs before asks
+    /// [`super::Reconciler::review`] what is left of them.
     Apply(Vec<Operation>),
     /// Read this from the kernel and hand it in.
     Dump(Dump),

@@ -12,7 +12,8 @@
 //! ```
 //!
 //! Work is kept as a set of groups to look at, never as a queue of operations: what is to be done is computed when it
-//! can be done, from what is known then. So the memory is bounded by the routes, and nothing stale is carried out.
+//! can be done, from what is known then; what is learned before the kernel is asked withdraws what it touches. So the
+//! memory is bounded by the routes, and nothing stale is carried out.
 //!
 //! Calling contract: as the engine's; after [`Reconciler::new`] drain the outputs as well.
 

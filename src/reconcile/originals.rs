@@ -207,6 +207,11 @@ impl Originals {
         self.iter().any(Missing::is_suspect)
     }
 
+    /// Whether a route with this key is missing.
+    pub(super) fn holds(&self, key: &RouteKey) -> bool {
+        self.group(&Group::of(key)).iter().any(|missing| missing.route.key == *key)
+    }
+
     /// The groups that changed since the last time.
     pub(super) fn take_changed(&mut self) -> BTreeSet<Group> {
         std::mem::take(&mut self.changed)

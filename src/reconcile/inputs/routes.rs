@@ -244,14 +244,18 @@ impl Reconciler {
             return;
         }
         // Whether it was added, and before or behind which, or took the place of one, only dumps can tell.
-        if route.protocol == PROTOCOL || !equal.is_empty() {
+        let is_unclear = route.protocol == PROTOCOL || !equal.is_empty();
+        if is_unclear {
             self.dumps.want(Dump::OwnRoutes);
             self.dumps.want(Dump::LanRoutes);
+        }
+        // Until then what nothing may be put in front of comes first: so nothing is.
+        if is_unclear && !self.is_untouched(&route) {
             return;
         }
         let route = Arc::new(route);
         self.found.touch();
-        self.mirror.routes_mut().append(Arc::clone(&route));
+        self.mirror.routes_mut().prepend(Arc::clone(&route));
         self.mark(Group::of(&route.key));
         self.mark_within(&route);
         self.keeping.touch(Group::of(&route.key));

@@ -172,6 +172,81 @@ fn a_kill_switch_comes_and_goes_between_all_that_is_read_and_done() {
     }
 }
 
+/// Each: what is led, its original if there is one, and a kill switch that others put in its way.
+fn in_its_way() -> [(&'static str, Option<Route>, Route, Insert); 5] {
+    let original = |metric| Some(route("203.0.113.0/24", HOME.0, ETH0, metric));
+    let led = "203.0.113.0/24";
+    [
+        (led, None, prohibit(led, 4000), Insert::Exclusive),
+        (led, None, prohibit("203.0.0.0/16", 10), Insert::Exclusive),
+        (led, original(100), prohibit(led, 99), Insert::Exclusive),
+        (led, original(0), prohibit(led, 0), Insert::Replace),
+        (led, original(0), prohibit(led, 0), Insert::Prepend),
+    ]
+}
+
+#[test]
+fn an_overlay_that_is_not_laid_yet_passes_no_kill_switch_that_was_read_of_in_the_meantime() {
+    for (led, original, switch, insert) in in_its_way() {
+        let text = format!("{} {insert:?}", route_text(&switch));
+        let mut rig = Rig::watching(&["eth0", "eth1", "eth2"]);
+        original.iter().for_each(|original| rig.add(original));
+        rig.waits_its_turn = true;
+        rig.want(led, &[AWAY]);
+        rig.want("198.51.100.0/24", &[AWAY]);
+        rig.unheard(|kernel| kernel.add_route(&switch, insert).unwrap());
+        rig.step(false);
+        for _ in 0..4 {
+            rig.step(true);
+            assert!(
+                rig.kernel.lookup(&ip("203.0.113.1")).unwrap().is_same(&switch),
+                "{text}: {:?}",
+                rig.own()
+            );
+        }
+        rig.settle();
+        rig.wait(SECOND);
+        assert!(rig.kernel.lookup(&ip("203.0.113.1")).unwrap().is_same(&switch), "{text}: {:?}", rig.own());
+        assert_eq!(rig.own().len(), 1, "the other is laid: {text}");
+        rig.delete(&switch);
+        rig.wait(SECOND);
+        assert_eq!(rig.own().len(), 2, "{text}: {:?}", rig.own());
+    }
+}
+
+#[test]
+fn an_overlay_stays_if_the_route_that_serves_in_its_place_goes_before_it_is_lifted() {
+    let mut rig = uplinks("0.0.0.0/0", FAMILIES[0].1);
+    rig.lead("0.0.0.0/0", &[AWAY]);
+    rig.delete(&route("0.0.0.0/0", HOME.0, ETH0, 100));
+    rig.waits_its_turn = true;
+    let back = route("0.0.0.0/0", HOME.0, ETH0, 100);
+    rig.unheard(|kernel| kernel.add_route(&back, Insert::Exclusive).unwrap());
+    rig.step(false);
+    rig.want("0.0.0.0/0", &[HOME]);
+    rig.unheard(|kernel| kernel.delete_route(&back).unwrap());
+    rig.want("0.0.0.0/0", &[AWAY]);
+    rig.step(false);
+    rig.take_operations();
+    rig.settle();
+    rig.wait(SECOND);
+    assert_eq!((rig.gateway_to("203.0.113.1"), rig.take_operations()), (Some(ip(AWAY.0)), Vec::new()));
+}
+
+#[test]
+fn more_routes_of_ours_in_one_group_than_a_batch_holds_are_lifted_in_turn() {
+    let mut kernel = kernel();
+    for metric in 1..=150 {
+        let own = Route { protocol: PROTOCOL, ..route("203.0.113.0/24", AWAY.0, ETH1, metric) };
+        kernel.add_route(&own, Insert::Exclusive).unwrap();
+    }
+    let mut rig = Rig::watching_with(kernel, &["eth0", "eth1", "eth2"]);
+    rig.waits_its_turn = true;
+    rig.add(&route("203.0.113.0/24", HOME.0, ETH0, 1000));
+    rig.lead("203.0.113.0/24", &[HOME]);
+    assert_eq!(rig.own(), NEVER);
+}
+
 #[test]
 fn a_kill_switch_that_takes_the_place_of_the_overlay_stays() {
     for (destination, via, target) in FAMILIES {

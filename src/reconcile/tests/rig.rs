@@ -379,6 +379,7 @@ impl Rig {
             Pending::Journalled(result) => self.core.handle(now, Input::Journalled(result)),
             Pending::Backlog(is_behind) => self.core.handle(now, Input::Backlog(is_behind)),
             Pending::Apply(operations) => {
+                let operations = self.core.review(operations);
                 let (results, told) = self.execute_all(operations);
                 self.pending.extend(told.into_iter().map(Pending::Told));
                 self.core.handle(now, Input::Results(results));
