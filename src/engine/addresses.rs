@@ -5,12 +5,12 @@ use std::net::IpAddr;
 
 use super::notice::Notice;
 use super::path::{Path, PathKey, UNHEARD, is_link_local};
-use super::peer_address::PeerAddress;
+use super::peer_address::{Known, PeerAddress};
 use super::report::is_older;
 use super::{Engine, Peer};
 use crate::interface::Family;
 use crate::time::Instant;
-use crate::wire::{LanIndex, Level, NodeId, PathReport};
+use crate::wire::{Level, NodeId, PathReport};
 
 /// A list this long may have been cut: what is missing from it is not withdrawn.
 pub(super) const COMPLETE_LIST: usize = 34;
@@ -39,8 +39,8 @@ impl Engine {
             peer.ties.on_list(via);
         }
         // What the same list named before may have been withdrawn since, by what was said elsewhere.
-        self.note_claimed(now, node);
         self.mark_withdrawn(now, node);
+        self.note_claimed(now, node);
         self.vouch(now, node);
     }
 
@@ -164,14 +164,15 @@ impl Engine {
         let Some(peer) = self.peers.get(&node) else { return };
         let claims: BTreeSet<IpAddr> =
             self.voices(now, peer).flat_map(|(_, path)| path.claims.iter().copied()).collect();
+        let known = if keyed { Known::Trusted } else { Known::Named };
         for address in claims {
-            self.note_on_its_lan(now, node, address, keyed);
+            self.note_on_its_lan(now, node, address, known);
         }
     }
 
     /// Enters an address under the path of the LAN that it lies on, or under one that is yet to be heard: asked there
     /// too, so that people learn of a LAN that is dead from the start, or a port that is filtered.
-    pub(super) fn note_on_its_lan(&mut self, now: Instant, node: NodeId, address: IpAddr, trusted: bool) {
+    pub(super) fn note_on_its_lan(&mut self, now: Instant, node: NodeId, address: IpAddr, known: Known) {
         if is_link_local(&address) || !self.is_plausible(&address) {
             return;
         }
@@ -181,20 +182,19 @@ impl Engine {
         };
         let family = Family::of(&address);
         let Some(peer) = self.peers.get(&node) else { return };
-        if peer.path_by_address(lan, &address).is_some() {
-            if let Some(record) = self.peers.get_mut(&node).and_then(|peer| record_of(peer, lan, &address)) {
-                record.trusted |= trusted;
-            }
-            return;
-        }
         let heard =
             peer.paths.keys().find(|k| k.lan == lan && k.family == family && k.peer_lan != UNHEARD).copied();
-        let key = heard.unwrap_or(PathKey { lan, family, peer_lan: UNHEARD });
-        let fresh = Path::new(now, &mut self.random, 0.0, &self.config.damping);
-        let Some(peer) = self.peers.get_mut(&node) else { return };
-        let path = peer.paths.entry(key).or_insert(Box::new(fresh));
-        path.by_unicast |= key.peer_lan == UNHEARD;
-        Self::note_address(path, address, trusted);
+        let key = peer.path_by_address(lan, &address).or(heard);
+        let key = key.unwrap_or(PathKey { lan, family, peer_lan: UNHEARD });
+        if let Some(path) = self.path_mut(node, key) {
+            return path.note(address, known);
+        }
+        let mut path = Path::new(now, &mut self.random, 0.0, &self.config.damping);
+        path.by_unicast = true;
+        path.note(address, known);
+        if let Some(peer) = self.peers.get_mut(&node) {
+            peer.paths.insert(key, Box::new(path));
+        }
     }
 
     /// Never our own, a group, or no address at all.
@@ -213,7 +213,7 @@ impl Engine {
             return;
         };
         for address in addresses {
-            self.note_on_its_lan(now, node, address, true);
+            self.note_on_its_lan(now, node, address, Known::Trusted);
         }
     }
 
@@ -241,49 +241,58 @@ impl Engine {
         }
     }
 
+    /// The same for all that have no place yet, after [`Engine::mark_withdrawn`] may have made some.
+    pub(super) fn renew_claimed(&mut self, now: Instant, node: NodeId) {
+        if self.mark_withdrawn(now, node) {
+            self.note_claimed(now, node);
+        }
+    }
+
     /// An address is withdrawn when no path over which the peer is heard names it: an attacker on one LAN cannot
-    /// withdraw what is named on another.
-    pub(super) fn mark_withdrawn(&mut self, now: Instant, node: NodeId) {
+    /// withdraw what is named on another. One that has never answered is forgotten then; true if there was any.
+    fn mark_withdrawn(&mut self, now: Instant, node: NodeId) -> bool {
         let configured: Vec<IpAddr> =
             self.config.peers.iter().flat_map(|peer| peer.addresses.clone()).collect();
-        let Some(silence) = self.peers.get(&node).map(|peer| self.silence_of(peer)) else { return };
-        let Some(peer) = self.peers.get_mut(&node) else { return };
+        let Some(silence) = self.peers.get(&node).map(|peer| self.silence_of(peer)) else { return false };
+        let Some(peer) = self.peers.get_mut(&node) else { return false };
         // A host that was cloned speaks like one that runs anew with other addresses, until the first is heard again.
         peer.withdrawal_waits = peer.is_doubtful(now, silence);
         if peer.withdrawal_waits {
-            return;
+            return false;
         }
         // A list that is known to be old may lack what has come since; the new one is on its way.
         let is_current = |p: &Path| p.claims_generation == p.offered_generation;
-        let Some(peer) = self.peers.get(&node) else { return };
+        let Some(peer) = self.peers.get(&node) else { return false };
         let voices: Vec<_> = self
             .voices(now, peer)
             .map(|(_, path)| path)
             .filter(|path| path.verdict != Level::Down && is_current(path))
             .collect();
         if voices.is_empty() || voices.iter().any(|p| p.claims.len() >= COMPLETE_LIST) {
-            return;
+            return false;
         }
         let named: BTreeSet<IpAddr> = voices.iter().flat_map(|p| p.claims.iter().copied()).collect();
         let ghosts: Vec<_> = peer.paths.keys().copied().filter(|key| peer.is_ghost(now, *key)).collect();
-        let Some(peer) = self.peers.get_mut(&node) else { return };
-        let mut withdrawn = Vec::new();
-        let paths = peer.paths.iter_mut().filter(|(key, _)| !ghosts.contains(key));
-        for record in paths.flat_map(|(_, p)| p.addresses.iter_mut()) {
-            if named.contains(&record.address) || configured.contains(&record.address) {
-                record.withdrawn = None;
-            } else if record.withdrawn.is_none() && (record.answered.is_some() || record.trusted) {
-                record.withdrawn = Some(now);
-                withdrawn.push(record.address);
+        let Some(peer) = self.peers.get_mut(&node) else { return false };
+        let is_named = |address: &IpAddr| named.contains(address) || configured.contains(address);
+        let (mut withdrawn, mut has_dropped) = (Vec::new(), false);
+        for (_, path) in peer.paths.iter_mut().filter(|(key, _)| !ghosts.contains(key)) {
+            let before = path.addresses.len();
+            path.addresses.retain(|a| is_named(&a.address) || a.is_known() || a.is_detoured());
+            has_dropped |= path.addresses.len() < before;
+            for record in path.addresses.iter_mut() {
+                if is_named(&record.address) {
+                    record.withdrawn = None;
+                } else if record.withdrawn.is_none() && record.is_known() {
+                    record.withdrawn = Some(now);
+                    withdrawn.push(record.address);
+                }
             }
         }
+        peer.paths.retain(|key, path| key.peer_lan != UNHEARD || !path.addresses.is_empty());
         for address in withdrawn {
             self.notice(Notice::AddressWithdrawn { peer: node, address });
         }
+        has_dropped
     }
-}
-
-fn record_of<'a>(peer: &'a mut Peer, lan: LanIndex, address: &IpAddr) -> Option<&'a mut super::PeerAddress> {
-    let key = peer.path_by_address(lan, address)?;
-    peer.paths.get_mut(&key)?.addresses.get_mut(address)
 }

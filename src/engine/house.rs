@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::notice::Notice;
 use super::path::{PathKey, UNHEARD, is_link_local};
-use super::peer_address::Position;
+use super::peer_address::{Known, Position};
 use super::{Engine, Peer, Reason};
 use crate::time::Instant;
 use crate::wire::{LanIndex, NodeId};
@@ -35,9 +35,9 @@ impl Engine {
             self.watch_neighbours(now, lan);
         }
         let may_withdraw =
-            |p: &&Peer| !p.absent && (p.withdrawal_waits || p.has_overlay() || p.has_withdrawn());
+            |p: &&Peer| !p.absent && (p.withdrawal_waits || p.has_overlay() || p.has_unsettled());
         for node in self.all_peers().filter(may_withdraw).map(|p| p.node).collect::<Vec<_>>() {
-            self.mark_withdrawn(now, node);
+            self.renew_claimed(now, node);
         }
         self.tell_floating(now);
         self.drop_ghosts(now, lan);
@@ -111,7 +111,7 @@ impl Engine {
     /// An overlay for an absent node, or for nobody, that leads to another host goes, as if the address were withdrawn.
     fn withdraw_left_behind(&mut self, now: Instant) {
         for (node, address) in self.orphans(now) {
-            self.note_on_its_lan(now, node, address, true);
+            self.note_on_its_lan(now, node, address, Known::Trusted);
         }
         let mut left: Vec<_> = self
             .orphans(now)

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::path::{Path, PathKey, UNHEARD};
 use super::peer::Peer;
+use super::peer_address::Known;
 use super::{Engine, Memory, Output, PeerAddress, Reason, RememberedPath};
 use crate::interface::Family;
 use crate::time::Instant;
@@ -98,7 +99,7 @@ impl Engine {
         path.held = known.held;
         path.has_failed |= known.held;
         for address in &known.addresses {
-            Self::note_address(&mut path, *address, true);
+            path.note(*address, Known::Trusted);
         }
         let peer = self.peers.entry(known.node).or_insert_with(|| Peer::new(known.node).into());
         peer.proven = true;

@@ -22,7 +22,7 @@ use super::freshness::Freshness;
 use super::notice::{Evidence, Hold};
 use super::offline::Duty;
 use super::pace::Pace;
-use super::peer_address::{PeerAddress, PeerAddresses, Position};
+use super::peer_address::{Known, PeerAddress, PeerAddresses, Position};
 use super::port::PortCheck;
 use super::report::{Word, is_older};
 use crate::config::Damping;
@@ -453,6 +453,11 @@ impl Path {
             moved: self.is_moved(),
             token: if token { self.token_held } else { Token(0) },
         }
+    }
+
+    /// Makes an entry for an address; it is nothing until it has answered.
+    pub(super) fn note(&mut self, address: IpAddr, known: Known) {
+        self.addresses.note(address, known, &self.claims);
     }
 
     /// Takes over an address of another path of the same LAN, and, if nothing is left of that, what flapping has

@@ -177,9 +177,10 @@ impl Peer {
         self.paths.values().any(|path| path.is_moved())
     }
 
-    /// Whether it has an address that it no longer names, or did not for a while.
-    pub(super) fn has_withdrawn(&self) -> bool {
-        self.paths.values().any(|path| path.addresses.iter().any(|record| record.withdrawn.is_some()))
+    /// Whether it has an address that it no longer names, or did not for a while, or that has not answered.
+    pub(super) fn has_unsettled(&self) -> bool {
+        let mut records = self.paths.values().flat_map(|path| path.addresses.iter());
+        records.any(|a| a.withdrawn.is_some() || !a.is_known())
     }
 
     /// Whether the peer names this address as its own, over a path other than the address's.

@@ -6,6 +6,20 @@ use super::NextHop;
 use super::path::PathKey;
 use crate::time::Instant;
 
+/// Addresses of one peer on one path: far more than anybody has, and together still bounded memory.
+pub(super) const MAX_ADDRESSES: usize = 16;
+
+/// What speaks for an address that has not answered yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Known {
+    /// The peer names it, or somebody who speaks in its name on any LAN.
+    Named,
+    /// Something has come from it.
+    Heard,
+    /// It is configured, remembered, or named under a key (rule 3).
+    Trusted,
+}
+
 /// Where the traffic for an address goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Position {
@@ -55,6 +69,11 @@ impl PeerAddress {
         }
     }
 
+    /// Whether it is the peer's as far as itself or somebody whom we trust says.
+    pub(super) fn is_known(&self) -> bool {
+        self.answered.is_some() || self.trusted
+    }
+
     pub(super) fn is_detoured(&self) -> bool {
         matches!(self.position, Position::Detour(..)) || self.applied.is_some()
     }
@@ -78,8 +97,33 @@ impl PeerAddresses {
         self.get(address).is_some()
     }
 
+    /// Makes an entry for an address, if there is room; `named`: what the peer names on the LAN of the path itself.
+    pub(super) fn note(&mut self, address: IpAddr, known: Known, named: &[IpAddr]) {
+        let trusted = known == Known::Trusted;
+        if let Some(record) = self.get_mut(&address) {
+            record.trusted |= trusted;
+        } else if self.len() < MAX_ADDRESSES || self.make_room(address, known, named) {
+            self.insert(PeerAddress::new(address, trusted));
+        }
+    }
+
+    /// An attacker on another LAN can name as many addresses here as there are places. So what is heard takes the place of
+    /// one that has never answered, and what is named here that of one which is named elsewhere.
+    fn make_room(&mut self, address: IpAddr, known: Known, named: &[IpAddr]) -> bool {
+        let is_only_named = known == Known::Named;
+        if is_only_named && !named.contains(&address) {
+            return false;
+        }
+        let idle = self.iter().filter(|a| !a.is_known() && !a.is_detoured());
+        let rank = |a: &PeerAddress| (named.contains(&a.address), a.asked.is_none(), a.asked, a.address);
+        let least = idle.map(rank).min().filter(|(is_named, ..)| !(is_only_named && *is_named));
+        let Some((.., least)) = least else { return false };
+        self.retain(|a| a.address != least);
+        true
+    }
+
     /// The entry of an address that is not there yet.
-    pub(super) fn insert(&mut self, record: PeerAddress) {
+    fn insert(&mut self, record: PeerAddress) {
         let place = self.0.partition_point(|other| other.address < record.address);
         self.0.reserve_exact(1);
         self.0.insert(place, record);

@@ -12,15 +12,12 @@ use super::notice::Notice;
 use super::pace::{MAX_INTERVAL, MIN_INTERVAL};
 use super::path::{Path, PathKey, UNHEARD};
 use super::peer::Peer;
-use super::peer_address::PeerAddress;
+use super::peer_address::Known;
 use super::send::HeldAnswer;
 use super::{Datagram, Engine, Reason};
 use crate::interface::{Family, InterfaceIndex};
 use crate::time::Instant;
 use crate::wire::{self, BootId, Cookie, Kind, LanIndex, NodeId, Nonce, Packet, Visitor};
-
-/// Addresses of one peer on one path: far more than anybody has, and together still bounded memory.
-pub(super) const MAX_ADDRESSES: usize = 16;
 
 /// How long a stranger may take to return its cookie, at least; twice that at most.
 const COOKIE_EPOCH: Duration = Duration::from_secs(60);
@@ -442,16 +439,7 @@ impl Engine {
         path.heard = Some(now);
         path.gone = false;
         path.on_list_offered(sender.address_generation, false);
-        Self::note_address(path, arrival.datagram.source, false);
-    }
-
-    /// Makes an entry for an address of a path; it is nothing until it has answered.
-    pub(super) fn note_address(path: &mut Path, address: IpAddr, trusted: bool) {
-        if let Some(record) = path.addresses.get_mut(&address) {
-            record.trusted |= trusted;
-        } else if path.addresses.len() < MAX_ADDRESSES {
-            path.addresses.insert(PeerAddress::new(address, trusted));
-        }
+        path.note(arrival.datagram.source, Known::Heard);
     }
 
     /// What a packet that is directed at this very run says: reports, and the list of addresses.

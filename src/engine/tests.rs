@@ -2,6 +2,7 @@
 
 mod agreement;
 mod cross_lan;
+mod crowding;
 mod exits;
 mod explain;
 mod hostile;

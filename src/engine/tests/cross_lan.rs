@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 
 use super::path::{Path, PathKey};
+use super::peer_address::Known;
 use super::world::Flight;
 use super::*;
 use crate::interface::Family;
@@ -223,7 +224,7 @@ fn a_link_local_address_that_speaks_on_two_lans_is_the_peers_own_on_neither() {
             |engine: &Engine, lan| engine.is_own(now, &engine.peers[&node], LanIndex(lan), &link_local);
         for (heard, lan) in order.into_iter().enumerate() {
             let mut path = Path::new(now, &mut engine.random, 0.0, &engine.config.damping);
-            Engine::note_address(&mut path, link_local, false);
+            path.note(link_local, Known::Named);
             path.addresses.get_mut(&link_local).unwrap().answered = Some(now);
             engine.peers.get_mut(&node).unwrap().paths.insert(key(lan, Family::V6), Box::new(path));
             // The peer names it over both LANs.

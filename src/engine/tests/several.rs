@@ -2,7 +2,7 @@
 //! of these moments come about in the simulator once in a thousand worlds, so they are set up here by hand.
 
 use super::path::{Path, PathKey, UNHEARD};
-use super::peer_address::Position;
+use super::peer_address::{Known, Position};
 use super::*;
 use crate::interface::Family;
 use crate::wire::Level;
@@ -45,7 +45,7 @@ fn no_address_is_lost_to_a_path_that_is_full() {
     let other = PathKey { peer_lan: LanIndex(7), ..key(0) };
     let mut full = path(&mut world, node, 0).clone();
     full.addresses = super::peer_address::PeerAddresses::default();
-    (100..130).for_each(|host| Engine::note_address(&mut full, address(0, host), false));
+    (100..130).for_each(|host| full.note(address(0, host), Known::Named));
     let peer = engine(&mut world).peers.get_mut(&node).unwrap();
     peer.paths.insert(other, Box::new(full));
     engine(&mut world).take_over(node, other, own);
@@ -188,7 +188,7 @@ fn a_list_that_is_known_to_be_old_withdraws_nothing() {
             path.claims = vec![address(0, 77), address(1, 1)];
             path.offered_generation = path.claims_generation + u32::from(is_old);
         }
-        engine(&mut world).mark_withdrawn(now, node);
+        engine(&mut world).renew_claimed(now, node);
         let withdrawn = path(&mut world, node, 0).addresses.iter().next().unwrap().withdrawn;
         assert_eq!(withdrawn.is_some(), !is_old);
     }
@@ -219,7 +219,7 @@ fn an_unproven_address_is_asked_when_its_home_is_up() {
         let (now, unproven) = (world.now, address(0, 77));
         let path_to = path(&mut world, node, 0);
         path_to.up_since = Some(now - slots * up_for);
-        Engine::note_address(path_to, unproven, true);
+        path_to.note(unproven, Known::Trusted);
         let record = path_to.addresses.get_mut(&unproven).unwrap();
         record.asked = Some(now - slots);
         if is_round {
@@ -239,7 +239,7 @@ fn addresses_of_a_silent_path_are_asked_under_the_one_that_is_up() {
         let (now, left) = (world.now, address(0, 77));
         let mut old = path(&mut world, node, 0).clone();
         old.addresses = super::peer_address::PeerAddresses::default();
-        Engine::note_address(&mut old, left, true);
+        old.note(left, Known::Trusted);
         old.gone = is_silent;
         let other = PathKey { peer_lan: LanIndex(7), ..key(0) };
         engine(&mut world).peers.get_mut(&node).unwrap().paths.insert(other, Box::new(old));
@@ -284,7 +284,7 @@ fn an_absent_node_is_forgotten_although_a_link_local_address_has_a_detour() {
     let link_local = "fe80::1".parse().unwrap();
     for stands in [true, false] {
         let path = path(&mut world, node, 0);
-        Engine::note_address(path, link_local, true);
+        path.note(link_local, Known::Trusted);
         let record = path.addresses.get_mut(&link_local).unwrap();
         let way = NextHop { interface: "lan1".into(), via: address(1, 1) };
         record.position = Position::Detour(key(1), address(1, 1));
