@@ -83,6 +83,7 @@ impl Reconciler {
             let wishes = &self.wishes;
             for group in self.originals.judge(now, &self.lans, |group| wishes.lead(group).is_some()) {
                 self.on_original_gone(group);
+                self.mark_covered(group);
             }
             self.waiting.recheck();
         }
@@ -90,6 +91,7 @@ impl Reconciler {
         if self.waiting.next().is_some_and(|at| at <= now) {
             for group in self.originals.give_up(now, &self.lans) {
                 self.on_original_gone(group);
+                self.mark_covered(group);
             }
             self.troubles.expire(now);
             self.waiting.recheck();
@@ -101,6 +103,7 @@ impl Reconciler {
         let wishes = &self.wishes;
         for group in self.originals.vacate(now, &self.lans, |group| wishes.lead(group).is_some()) {
             self.on_original_gone(group);
+            self.mark_covered(group);
         }
         if self.homes.next_expiry(&self.lans).is_some_and(|at| at <= now)
             && self.homes.expire(now, &self.lans)

@@ -357,7 +357,7 @@ impl<'a> View<'a> {
             }
             Some(_) | None => return false,
         };
-        place::in_the_way(self.mirror.routes(), group, home, self.untouched).is_some()
+        place::in_the_way(self.mirror.routes(), self.originals, group, home, self.untouched).is_some()
     }
 
     fn surroundings<'r>(
@@ -390,7 +390,7 @@ impl<'a> View<'a> {
 
     fn in_the_way(&self, group: Group, cause: Cause) -> Option<Arc<Route>> {
         let home = cause.subject().and_then(|subject| self.homes.gone(self.lans, subject));
-        place::in_the_way(self.mirror.routes(), group, home, self.untouched)
+        place::in_the_way(self.mirror.routes(), self.originals, group, home, self.untouched)
     }
 
     pub(super) fn is_managed(&self, route: &Route) -> bool {

@@ -24,7 +24,7 @@ use ipnet::IpNet;
 use super::lan::{LEASE_WAIT, Lan, LanId, SubjectId};
 use super::lans::Lans;
 use super::order::foreign;
-use super::originals::PUT_BACK_PAUSE;
+use super::originals::{Originals, PUT_BACK_PAUSE};
 use super::route::{Leg, PROTOCOL, Place, Route};
 use super::table::{Group, RouteTable, host_of};
 use crate::interface::InterfaceIndex;
@@ -145,9 +145,10 @@ impl Surroundings<'_> {
 }
 
 /// What would decide for packets to `group` if there were no route of ours, provided that nothing may be put in front of
-/// it. `home`: the route that led there and went with its interface.
+/// it. Routes that went with their interface decide as they did: those of `gone`, and `home`, that of a subnet.
 pub(super) fn in_the_way(
     table: &RouteTable,
+    gone: &Originals,
     group: Group,
     home: Option<Home>,
     untouched: Untouched<'_>,
@@ -159,24 +160,33 @@ pub(super) fn in_the_way(
     let has_own_route = |tos: &u8| table.group(Group { tos: *tos, ..group }).next().is_some();
     let others = table.services().filter(|tos| *tos != group.tos && !has_own_route(tos));
     let services: BTreeSet<u8> = others.chain([group.tos]).collect();
-    services.into_iter().find_map(|tos| decides(table, group, tos, home).filter(|r| untouched.holds(r)))
+    services.into_iter().find_map(|tos| decides(table, gone, group, tos, home).filter(|r| untouched.holds(r)))
 }
 
-/// The route of others that decides for packets of this type of service to all of a group. None: none, or the one that
-/// went home.
-fn decides(table: &RouteTable, group: Group, tos: u8, home: Option<Home>) -> Option<Arc<Route>> {
+/// The route of others that decides for packets of this type of service to all of a group. None: none, or one that is
+/// gone.
+fn decides(
+    table: &RouteTable,
+    gone: &Originals,
+    group: Group,
+    tos: u8,
+    home: Option<Home>,
+) -> Option<Arc<Route>> {
     for length in (0..group.destination.prefix_len()).rev() {
         let prefix = IpNet::new(group.destination.addr(), length).ok()?.trunc();
-        let of =
-            |tos| table.group(Group { destination: prefix, tos, ..group }).filter(|r| r.protocol != PROTOCOL);
-        let others = if tos == 0 { None } else { Some(of(0)) };
-        let first = of(tos).chain(others.into_iter().flatten()).next();
-        let at_home = home.filter(|home| home.prefix_length == length);
-        match (first, at_home) {
-            (Some(first), Some(home)) if home.metric < first.key.metric => return None,
-            (Some(first), _) => return Some(Arc::clone(first)),
-            (None, Some(_)) => return None,
-            (None, None) => {}
+        let home = home.filter(|home| home.prefix_length == length).map(|home| home.metric);
+        // A type of service with a route of its own here comes first.
+        for tos in [Some(tos), (tos != 0).then_some(0)].into_iter().flatten() {
+            let group = Group { destination: prefix, tos, ..group };
+            let gone = gone.group(&group).first().map(|missing| missing.route.key.metric);
+            let gone = gone.into_iter().chain(home.filter(|_| group.tos == 0)).min();
+            let standing = table.group(group).find(|route| route.protocol != PROTOCOL);
+            match (standing, gone) {
+                (Some(first), Some(gone)) if gone < first.key.metric => return None,
+                (Some(first), _) => return Some(Arc::clone(first)),
+                (None, Some(_)) => return None,
+                (None, None) => {}
+            }
         }
     }
     None

@@ -62,6 +62,7 @@ impl Reconciler {
                 self.known.insert(group);
             }
             self.mark(group);
+            self.mark_covered(group);
         }
     }
 }

@@ -110,7 +110,7 @@ impl Reconciler {
         if !left {
             self.known.remove(&group);
             self.wishes.lifted(&group);
-            self.troubles.succeeded(&group);
+            self.troubles.lifted(&group);
             self.reports.lifted(cause, text);
             if self.view().wanted(group) == Wanted::Keep {
                 self.report_vanished(group);

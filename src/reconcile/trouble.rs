@@ -190,6 +190,13 @@ impl Troubles {
         }
     }
 
+    /// What stood is gone; what keeps another out still does.
+    pub(super) fn lifted(&mut self, group: &Group) {
+        if self.groups.get(group).is_some_and(|trouble| trouble.blocked.is_none()) {
+            self.succeeded(group);
+        }
+    }
+
     /// The group needs nothing any more.
     pub(super) fn forget(&mut self, group: &Group) {
         self.succeeded(group);

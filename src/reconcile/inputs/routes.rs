@@ -7,7 +7,7 @@ use super::super::diff::Task;
 use super::super::input::Dump;
 use super::super::lan::Lan;
 use super::super::notice::Notice;
-use super::super::route::{KERNEL, Leg, PROTOCOL, Route, RouteKey};
+use super::super::route::{KERNEL, Leg, PROTOCOL, Route};
 use super::super::table::{Group, RouteTable};
 use crate::interface::{InterfaceIndex, is_link_local};
 use crate::time::Instant;
@@ -177,12 +177,24 @@ impl Reconciler {
     /// A route of others came or went: overlays without an original of their own, within its prefix, may have to go, or may
     /// be laid. Only those are marked: a program that blocks hosts adds and removes a thousand such routes.
     fn mark_within(&mut self, route: &Route) {
-        let RouteKey { table, destination, .. } = route.key;
-        // Beside a route that nothing is put in front of, any other may decide whether that one has a say.
-        let untouched = || !self.excluded.is_empty() || self.mirror.routes().refusing().next().is_some();
-        if route.protocol == PROTOCOL || !(self.is_untouched(route) || untouched()) {
+        if route.protocol == PROTOCOL {
             return;
         }
+        match self.is_untouched(route) {
+            true => self.mark_all_within(Group::of(&route.key)),
+            false => self.mark_covered(Group::of(&route.key)),
+        }
+    }
+
+    /// A route that covers others stands, is awaited, or is not awaited any more: beside a route that nothing is put in front
+    /// of, any other may decide whether that one has a say.
+    pub(in crate::reconcile) fn mark_covered(&mut self, by: Group) {
+        if !self.excluded.is_empty() || self.mirror.routes().refusing().next().is_some() {
+            self.mark_all_within(by);
+        }
+    }
+
+    fn mark_all_within(&mut self, Group { table, destination, .. }: Group) {
         let groups = Group::within(table, destination);
         let first = groups.start().key(0);
         let last = groups.end().key(u32::MAX);

@@ -248,6 +248,18 @@ fn more_routes_of_ours_in_one_group_than_a_batch_holds_are_lifted_in_turn() {
 }
 
 #[test]
+fn what_a_wider_kill_switch_lifts_is_told_and_laid_again_when_that_is_gone() {
+    let mut rig = Rig::watching(&["eth0", "eth1", "eth2"]);
+    rig.lead("203.0.113.0/24", &[AWAY]);
+    let switch = prohibit("203.0.0.0/16", 10);
+    rig.add(&switch);
+    assert_eq!((rig.own(), told(&mut rig, "overlay-blocked").len()), (Vec::new(), 1));
+    assert_eq!(rig.core.troubles()[0].blocked.as_deref(), Some("prohibit 203.0.0.0/16 metric 10"));
+    rig.delete(&switch);
+    assert_eq!((rig.own().len(), told(&mut rig, "overlay-blocked-cleared").len()), (1, 1));
+}
+
+#[test]
 fn a_kill_switch_that_takes_the_place_of_the_overlay_stays() {
     for (destination, via, target) in FAMILIES {
         let mut rig = uplinks(destination, via);
@@ -320,6 +332,69 @@ fn a_destination_whose_original_went_with_its_interface_is_still_led_past_what_t
                 assert_ne!(rig.kernel.lookup(&ip("203.0.113.1")).unwrap().protocol, PROTOCOL);
             }
         }
+    }
+}
+
+/// Each: what is led, a route that covers it, what refuses more than that, and the next hops.
+const UNDER: [(&str, &str, &str, [&str; 2], &str); 2] = [
+    ("203.0.113.0/24", "203.0.0.0/16", "0.0.0.0/0", ["10.0.0.9", "10.1.0.9"], "203.0.113.1"),
+    ("2001:db8:7::/48", "2001:db8::/32", "::/0", ["fd00::9", "fd01::9"], "2001:db8:7::1"),
+];
+
+/// A destination by the second next hop, under a route by the first that decides in front of a kill switch.
+fn under(at: usize, protocol: u8, metric: u32) -> (Rig, Route) {
+    let (led, cover, refused, via, _) = UNDER[at];
+    let mut rig = Rig::watching(&["eth0", "eth1", "eth2"]);
+    let cover = Route { protocol, ..route(cover, via[0], ETH0, metric) };
+    rig.add(&prohibit(refused, 4000));
+    rig.add(&cover);
+    rig.lead(led, &[(via[1], "eth1")]);
+    assert_eq!(rig.own().len(), 1);
+    (rig, cover)
+}
+
+#[test]
+fn a_destination_is_led_on_while_the_route_that_covers_it_is_gone_with_its_interface() {
+    for at in 0..UNDER.len() {
+        let (led, _, _, via, target) = UNDER[at];
+        let is_led = |rig: &Rig| rig.kernel.lookup(&ip(target)).unwrap().protocol == PROTOCOL;
+        let (mut rig, cover) = under(at, STATIC, 1024);
+        rig.event(|kernel| kernel.set_up(ETH0, false));
+        rig.wait(70 * SECOND);
+        assert!(is_led(&rig), "{led}");
+        // It is laid in that time as well, and passes nothing that the missing route did not pass.
+        rig.decide_way(led, by(&[(via[0], "eth0")]));
+        rig.decide_way(led, by(&[(via[1], "eth1")]));
+        assert!(is_led(&rig), "{led}");
+        let switch = prohibit(&cover.key.destination.to_string(), 10);
+        rig.add(&switch);
+        assert!(!is_led(&rig), "{led}");
+        rig.delete(&switch);
+        assert!(is_led(&rig), "{led}");
+        rig.event(|kernel| kernel.set_up(ETH0, true));
+        rig.event(|kernel| kernel.add_address(ETH0, super::rig::address("fd00::1/64")).unwrap_or_default());
+        rig.wait(70 * SECOND);
+        assert!(rig.kernel.routes().at(&cover.key).len() == 1 && is_led(&rig), "{led}: {:?}", rig.foreign());
+        // Whoever deletes it now means it.
+        rig.delete(&cover);
+        rig.wait(SECOND);
+        assert_eq!(rig.own(), NEVER, "{led}");
+    }
+}
+
+#[test]
+fn a_destination_is_led_no_longer_when_the_route_that_covers_it_is_given_up() {
+    for at in 0..UNDER.len() {
+        let (mut rig, cover) = under(at, super::rig::DHCP, 1024);
+        assert!(rig.core.settings.protocols.contains(&cover.protocol));
+        rig.event(|kernel| kernel.set_up(ETH0, false));
+        rig.wait(5 * SECOND);
+        rig.event(|kernel| kernel.set_up(ETH0, true));
+        rig.wait(500 * SECOND);
+        assert_eq!(rig.own().len(), 1);
+        rig.wait(200 * SECOND);
+        assert_eq!(rig.own(), NEVER);
+        assert_eq!(told(&mut rig, "overlay-blocked").len(), 1);
     }
 }
 
