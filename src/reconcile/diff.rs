@@ -193,7 +193,8 @@ impl Reconciler {
     fn plan_group(&mut self, now: Instant, group: Group, batch: &mut Batch) {
         let routes: Vec<Arc<Route>> = self.mirror.routes().group(group).cloned().collect();
         let wanted = self.view().wanted_among(group, &routes);
-        let is_kept = |own: &&Arc<Route>| self.stopping || !self.view().passes(group, &routes, own);
+        let is_kept =
+            |own: &&Arc<Route>| self.stopping || self.view().passed_by(group, &routes, own).is_none();
         let stays = wanted == Wanted::Keep && own(&routes).any(|own| is_kept(&own));
         if stays && self.wishes.lead(&group).is_none() {
             self.kept.insert(group);
@@ -203,7 +204,8 @@ impl Reconciler {
         if !matches!(wanted, Wanted::LeftAlone | Wanted::Keep) && !self.wishes.left_alone.is_empty() {
             self.wishes.left_alone.remove(&group);
         }
-        if !matches!(wanted, Wanted::Overlay(_)) {
+        let is_lifted = wanted == Wanted::Keep && self.is_lifted_for_another(group, &routes);
+        if !matches!(wanted, Wanted::Overlay(_)) && !is_lifted {
             self.troubles.unblocked(&group);
         }
         match wanted {
@@ -225,11 +227,24 @@ impl Reconciler {
     /// What nothing is decided about stays, but no longer than it may be there at all.
     fn lift_what_passes(&mut self, now: Instant, group: Group, routes: &[Arc<Route>], batch: &mut Batch) {
         let view = self.view();
-        let passing: Vec<_> = own(routes).filter(|own| view.passes(group, routes, own)).collect();
-        if !passing.is_empty() && self.troubles.may_try(now, &group) {
-            let cause = self.cause_of(group, routes);
-            self.lift(group, cause, passing.into_iter(), batch);
+        let passed = |own| Some((own, view.passed_by(group, routes, own)?));
+        let passing: Vec<(&Arc<Route>, Arc<Route>)> = own(routes).filter_map(passed).collect();
+        let Some((_, by)) = passing.first().filter(|_| self.troubles.may_try(now, &group)) else { return };
+        let cause = self.cause_of(group, routes);
+        if let Some(cause) = cause.filter(|_| passing.len() == own(routes).count()) {
+            let (lifted_for, by) = (Some(by.key), Some(self.text_of(by)));
+            self.troubles.blocked_by(now, group, Blocked { cause, route: None, by, lifted_for });
+            self.reports.touch(cause);
         }
+        self.lift(group, cause, passing.into_iter().map(|(own, _)| own), batch);
+    }
+
+    /// Whether an overlay that nothing was decided about went because of what it passed, and that still stands.
+    fn is_lifted_for_another(&self, group: Group, routes: &[Arc<Route>]) -> bool {
+        let blocked = self.troubles.get(&group).and_then(|trouble| trouble.blocked.as_ref());
+        let Some(key) = blocked.and_then(|blocked| blocked.lifted_for) else { return false };
+        let stands = self.mirror.routes().at(&key).iter().any(|route| self.view().untouched.holds(route));
+        stands && self.cause_of(group, routes).is_some()
     }
 
     /// Says once that a destination is led by another program.
@@ -413,7 +428,7 @@ impl Reconciler {
     fn block(&mut self, now: Instant, group: Group, overlay: &Overlay, in_the_way: &Route) {
         let route = overlay.front.as_ref().map(|route| self.text_of(route));
         let by = Some(self.text_of(in_the_way));
-        self.troubles.blocked_by(now, group, Blocked { cause: overlay.cause, route, by });
+        self.troubles.blocked_by(now, group, Blocked { cause: overlay.cause, route, by, lifted_for: None });
         self.reports.touch(overlay.cause);
     }
 

@@ -329,35 +329,42 @@ impl<'a> View<'a> {
         own: &Route,
     ) -> bool {
         let awaited: Vec<u32> = self.originals.group(&group).iter().map(|m| m.route.key.metric).collect();
-        self.surroundings(routes, overlay, &awaited).is_allowed(own)
+        self.surroundings(routes, overlay, &awaited).passed_by(own).is_none()
     }
 
-    /// Whether an overlay that stands although no verdict demands it passes what it must not. What it was laid in front of
-    /// may be known no longer; then a longer prefix than that of the subnet that a host is in tells.
-    pub(super) fn passes(&self, group: Group, routes: &[Arc<Route>], own: &Arc<Route>) -> bool {
+    /// What an overlay that stands although no verdict demands it passes and must not. What it was laid in front of may be
+    /// known no longer; then a longer prefix than that of the subnet that a host is in tells.
+    pub(super) fn passed_by(
+        &self,
+        group: Group,
+        routes: &[Arc<Route>],
+        own: &Arc<Route>,
+    ) -> Option<Arc<Route>> {
         let gone = self.originals.group(&group);
         let behind = self.plain(routes).filter(|route| stands_before(routes, own, route));
         let gone_behind = gone.iter().map(|m| &m.route).filter(|route| own.key.metric <= route.key.metric);
         let original = behind.chain(gone_behind).min_by_key(|route| route.key.metric);
         let surroundings = Surroundings { routes, original, awaited: &[], untouched: self.untouched };
-        !surroundings.is_allowed(own) || (original.is_none() && gone.is_empty() && self.is_overruled(group))
+        let is_alone = original.is_none() && gone.is_empty();
+        let passed = surroundings.passed_by(own).cloned();
+        passed.or_else(|| is_alone.then(|| self.overruling(group)).flatten())
     }
 
-    /// Whether packets to a group that has no route but ours would be refused without it.
-    fn is_overruled(&self, group: Group) -> bool {
+    /// What would refuse packets to a group that has no route but ours without it.
+    fn overruling(&self, group: Group) -> Option<Arc<Route>> {
         let home = match host_of(group) {
             _ if self.wishes.lead(&group).is_some() => None,
             Some(address) if !self.known.contains(&group) => {
-                let Some((lan, subnet)) = self.homes.subnet_of(self.lans, &address) else { return false };
+                let Some((lan, subnet)) = self.homes.subnet_of(self.lans, &address) else { return None };
                 let subject = SubjectId { lan, address };
                 let stands =
                     self.lans.get(lan).is_some_and(|lan| lan.is_running() && lan.has_subnet(&subnet));
                 let presumed = || (!stands).then(|| place::Home::usual(&subnet));
                 self.homes.gone(self.lans, subject).or_else(presumed)
             }
-            Some(_) | None => return false,
+            Some(_) | None => return None,
         };
-        place::in_the_way(self.mirror.routes(), self.originals, group, home, self.untouched).is_some()
+        place::in_the_way(self.mirror.routes(), self.originals, group, home, self.untouched)
     }
 
     fn surroundings<'r>(

@@ -109,8 +109,8 @@ impl Surroundings<'_> {
         }
     }
 
-    /// Whether an overlay that stands passes nothing but what it stands in for.
-    pub(super) fn is_allowed(&self, own: &Route) -> bool {
+    /// What an overlay that stands passes and must not: anything but what it stands in for.
+    pub(super) fn passed_by(&self, own: &Route) -> Option<&Arc<Route>> {
         let stood_in_for = |route: &Route| {
             self.awaited.iter().any(|metric| (own.key.metric..=route.key.metric).contains(metric))
         };
@@ -125,7 +125,7 @@ impl Surroundings<'_> {
             Some(original) => Box::new(self.before(original)),
             None => Box::new(foreign(self.routes)),
         };
-        !concerned.any(|r| self.untouched.holds(r) && is_behind(r) && !stood_in_for(r))
+        concerned.find(|r| self.untouched.holds(r) && is_behind(r) && !stood_in_for(r))
     }
 
     /// The routes of others that the kernel prefers to the original. One that is gone is behind its equals.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 
 use super::cause::Cause;
-use super::route::Leg;
+use super::route::{Leg, RouteKey};
 use super::table::Group;
 use crate::time::Instant;
 
@@ -66,6 +66,8 @@ pub(super) struct Blocked {
     pub(super) route: Option<String>,
     /// What is in the way; none: it is being looked up.
     pub(super) by: Option<String>,
+    /// Its key, if it is in the way for as long as it stands, although no verdict demands an overlay.
+    pub(super) lifted_for: Option<RouteKey>,
 }
 
 /// Trouble by group: as many as there are overlays, at most.
@@ -214,7 +216,7 @@ impl Troubles {
     pub(super) fn place_taken(&mut self, now: Instant, group: Group, cause: Cause) {
         self.refused(now, group, Errno::EEXIST as i32);
         let trouble = self.fresh(now, group);
-        trouble.blocked.get_or_insert(Blocked { cause, route: None, by: None });
+        trouble.blocked.get_or_insert(Blocked { cause, route: None, by: None, lifted_for: None });
     }
 
     /// What has the place was looked up.

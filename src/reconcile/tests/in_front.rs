@@ -568,10 +568,21 @@ fn an_overlay_of_a_host_that_nothing_is_decided_about_passes_no_kill_switch() {
                         assert_eq!(rig.own().is_empty(), is_respected, "{case}");
                         let vanished = [(ip(subject), None)];
                         assert_eq!(rig.adopted == vanished, is_respected, "{case}: {:?}", rig.adopted);
-                        let lines = told(&mut rig, "overlay-lifted");
+                        let (lines, _) = rig
+                            .notices
+                            .iter()
+                            .partition::<Vec<_>, _>(|line| line.starts_with("overlay-lifted"));
                         assert_eq!(lines.len(), usize::from(is_respected), "{case}: {lines:?}");
+                        // Status shows it for as long as it is so and concerns somebody.
+                        let by =
+                            rig.core.troubles().into_iter().filter_map(|trouble| trouble.blocked).count();
+                        assert_eq!(by, usize::from(is_respected && !is_forgotten), "{case}");
+                        assert_eq!(told(&mut rig, "overlay-blocked").len(), by, "{case}");
                         rig.wait(70 * SECOND);
                         assert_eq!(rig.own().is_empty(), is_respected, "{case}, later");
+                        rig.delete(&prohibit(&refused, metric));
+                        assert_eq!(told(&mut rig, "overlay-blocked-cleared").len(), by, "{case}");
+                        assert_eq!(rig.core.troubles(), [], "{case}");
                     }
                 }
             }
@@ -605,6 +616,8 @@ fn an_overlay_of_a_destination_that_nothing_is_decided_about_passes_no_kill_swit
                     rig.wait(SECOND);
                     // What the original stands in front of, or decides before, its overlay does, too.
                     assert_eq!(rig.own().is_empty(), !has_original, "{case}");
+                    assert_eq!(told(&mut rig, "overlay-blocked").len(), usize::from(!has_original), "{case}");
+                    assert_eq!(rig.core.troubles().is_empty(), has_original, "{case}");
                 }
             }
         }
