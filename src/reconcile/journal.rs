@@ -6,6 +6,7 @@
 //! kernel <boot>/<network namespace>
 //! interface <name> <number> <link-local made> <IPv6 changed> <carrier losses> away|quiet <address>*
 //! routes <prefix> <tos> <route>*
+//! kept <prefix> <tos> <route>*
 //!
 //! <address>: present|absent <prefix> <protocol> <flags> <scope> <broadcast>
 //! <route>:   standing|missing <metric> <protocol> <scope> <source> <flags> <nexthop> <legs> <attributes>
@@ -13,7 +14,8 @@
 //!
 //! `-` stands for what is absent. The prefix of routes is followed by `@table` unless that is main. Legs are
 //! `interface/gateway` or `interface/gateway*weight`, joined by `//`, which no interface name holds; attributes are
-//! hexadecimal.
+//! hexadecimal. `kept` follows the line of the same routes, and names those that somebody deleted while their interface had
+//! no carrier: they are not put back, but their places are kept. Who does not know the word passes over the line.
 //!
 //! It tells what must be put back, and which subject an overlay belongs to (by the gateway of the original that it
 //! stands in front of). Each line is whole: what kill -9 tore off at the end is passed over, and the line before it
@@ -77,6 +79,8 @@ pub(super) struct InterfaceRecord {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RouteRecord {
     pub(super) missing: bool,
+    /// It was deleted by somebody who may give it back.
+    pub(super) is_place: bool,
     /// Interface numbers in it are 0: they may be others by the time it is read.
     pub(super) route: Route,
     /// The interfaces of its legs, in order.
@@ -124,12 +128,21 @@ impl Journal {
                 let (name, record) = InterfaceRecord::parse(&mut words)?;
                 self.interfaces.insert(name, record);
             }
-            "routes" => {
+            ROUTES => {
                 let (group, routes) = parse_routes(&mut words)?;
                 match routes.is_empty() {
                     true => self.routes.remove(&group),
                     false => self.routes.insert(group, routes),
                 };
+            }
+            KEPT => {
+                let (group, routes) = parse_routes(&mut words)?;
+                let mut all = self.routes.remove(&group).unwrap_or_default();
+                all.retain(|record| !record.is_place);
+                all.extend(routes.into_iter().map(|record| RouteRecord { is_place: true, ..record }));
+                if !all.is_empty() {
+                    self.routes.insert(group, all);
+                }
             }
             other => return Err(format!("unknown kind {other:?}")),
         }
@@ -227,9 +240,15 @@ fn parse_address(words: &mut Words<'_>) -> Result<HomeAddress, String> {
     Ok(HomeAddress { address, present })
 }
 
-/// Appends the beginning of a line about the routes of a group.
-pub(super) fn render_group(group: &Group, text: &mut String) {
-    let _ = write!(text, "routes {}", group.destination);
+/// The kind of a line about the routes of a group.
+pub(super) const ROUTES: &str = "routes";
+
+/// The kind of one about the places that are kept.
+pub(super) const KEPT: &str = "kept";
+
+/// Appends the beginning of a line about a group.
+pub(super) fn render_group(kind: &str, group: &Group, text: &mut String) {
+    let _ = write!(text, "{kind} {}", group.destination);
     if group.table != MAIN_TABLE {
         let _ = write!(text, "@{}", group.table);
     }
@@ -295,7 +314,7 @@ impl RouteRecord {
             attributes,
             flags,
         };
-        Ok(Self { missing, route, interfaces })
+        Ok(Self { missing, is_place: false, route, interfaces })
     }
 }
 

@@ -12,15 +12,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::Reconciler;
 use super::input::{Dump, JournalWrite, Output};
-use super::journal::{HEADER, InterfaceRecord, Journal, RouteRecord, render_group, render_route};
+use super::journal::{
+    HEADER, InterfaceRecord, Journal, KEPT, ROUTES, RouteRecord, render_group, render_route,
+};
 use super::lan::{HomeAddress, Lan, LanId, is_global};
 use super::notice::Notice;
-use super::originals::has_no_keeper;
+use super::originals::{Missing, has_no_keeper};
 use super::route::{PROTOCOL, Refusal, Route, RouteType};
 use super::table::{Group, host_of};
 use crate::interface::{Fall, InterfaceAddress, InterfaceIndex};
@@ -237,7 +238,7 @@ impl Reconciler {
             }
             let is_gone = !self.is_standing(&record.route);
             if is_gone && (overlaid || record.missing || self.was_taken(now, &record, &lans, &survived)) {
-                self.originals.recall(Arc::new(record.route), lans, record.interfaces);
+                self.originals.recall(record, lans);
             }
             self.keeping.touch(group);
             self.mark(group);
@@ -386,7 +387,7 @@ impl Reconciler {
                 Some(written) => drop(keeping.routes.insert(group, written)),
                 None => {
                     keeping.routes.remove(&group);
-                    render_group(&group, &mut line);
+                    render_group(ROUTES, &group, &mut line);
                     line.push('\n');
                 }
             }
@@ -481,23 +482,29 @@ impl Reconciler {
             || route.legs.iter().any(|leg| is_falling(leg.interface))
     }
 
-    /// Appends the line of a group, if there is anything to say.
+    /// Appends the line of a group, if there is anything to say, and that of the places in it.
     fn render_routes(&self, group: Group, text: &mut String) {
         let start = text.len();
-        render_group(&group, text);
+        render_group(ROUTES, &group, text);
         let head = text.len();
         let standing = self.mirror.routes().group(group).filter(|route| self.is_journalled(route));
         for route in standing.filter(|route| self.is_of_use(group, route)) {
             render_route(false, route, |leg| self.name_of(route.legs[leg].interface), text);
         }
-        // A place is none to put back.
-        for missing in self.originals.group(&group).iter().filter(|missing| !missing.is_place()) {
+        let (places, missing): (Vec<&Missing>, Vec<&Missing>) =
+            self.originals.group(&group).iter().partition(|missing| missing.is_place());
+        let render = |missing: &Missing, text: &mut String| {
             let name = |leg: usize| missing.interface_name(&self.lans, leg);
             render_route(!missing.is_suspect(), &missing.route, name, text);
+        };
+        missing.into_iter().for_each(|missing| render(missing, text));
+        if text.len() == head && places.is_empty() {
+            return text.truncate(start);
         }
-        if text.len() == head {
-            text.truncate(start);
-        } else {
+        text.push('\n');
+        if !places.is_empty() {
+            render_group(KEPT, &group, text);
+            places.into_iter().for_each(|place| render(place, text));
             text.push('\n');
         }
     }

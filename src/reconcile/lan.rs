@@ -108,6 +108,8 @@ pub(super) struct Lan {
     /// The route of its link-local address was deleted since the last look.
     lost_link_local: bool,
     pub(super) observed: bool,
+    /// Since when there is no interface of this name.
+    pub(super) absent_since: Option<Instant>,
     history: LinkHistory,
     vouched: Option<Vouched>,
     /// What it went through between the last run and this one.
@@ -147,6 +149,7 @@ impl Lan {
             bounced: false,
             lost_link_local: false,
             observed: false,
+            absent_since: None,
             history: LinkHistory::default(),
             vouched: None,
             unwatched: Fall::Stood,
@@ -401,6 +404,7 @@ impl Lan {
             self.former = self.index.or(self.former);
         }
         (self.up, self.index, self.carrier) = (up, index, carrier);
+        self.absent_since = if index.is_none() { self.absent_since.or(Some(now)) } else { None };
         self.history = seen.map_or(self.history, |i| i.history);
         if first && self.vouched.is_none() {
             // No route over it is known yet: whatever it goes through from here on may take some.

@@ -65,7 +65,7 @@ pub use mirror::{Mirror, Notification};
 pub use notice::Notice;
 pub use route::{Leg, MAIN_TABLE, Operation, PROTOCOL, Place, Refusal, Route, RouteKey, RouteType};
 pub use serving::Serving;
-pub use state::{Trouble, Waiting};
+pub use state::{Fortune, Trouble, Waiting};
 pub use table::{Group, RouteTable};
 pub use watched::{Watched, WatchedRoute};
 pub use wishes::Scope;

@@ -11,6 +11,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::journal::RouteRecord;
 use super::lan::{AFTERMATH, HomeAddress, LEASE_WAIT, Lan, LanId, SubjectId};
 use super::lans::Lans;
 use super::mirror::Mirror;
@@ -25,7 +26,8 @@ pub(super) const PUT_BACK_PAUSE: Duration = Duration::from_secs(1);
 /// How long a suspect waits for the fresh look.
 pub(super) const DOUBT: Duration = Duration::from_millis(100);
 
-/// A route with a keeper of its own that has not come back in this time after its interface settled is given up.
+/// A route with a keeper of its own that has not come back in this time after its interface settled is given up, and a place
+/// when its interface has been absent for so long.
 const GIVEN_UP: Duration = Duration::from_secs(600);
 
 /// Longest pause between two attempts to put a route back.
@@ -36,6 +38,9 @@ const DEAFNESS: Duration = Duration::from_secs(3);
 
 /// So long after an interface has its carrier and its addresses again the routes that somebody took from it are awaited.
 const COMPLETED: Duration = Duration::from_secs(5);
+
+/// Most places kept for one destination: more uplinks than hosts have.
+const PLACES: usize = 8;
 
 /// Most routes remembered: a host with more static routes has a routing daemon.
 const CAPACITY: usize = 65_536;
@@ -132,9 +137,13 @@ impl Missing {
         !is_reachable(&self.route, leg, Some(lan)) || self.route.source.as_ref().is_some_and(lacks_source)
     }
 
-    /// Until when its place is kept, if all interfaces of its legs work.
+    /// Until when its place is kept, if all interfaces of its legs work, or one is not there. A modem that starts anew is
+    /// absent for a while; one that stays away has nothing to give back.
     fn vacated_at(&self, lans: &Lans) -> Option<Instant> {
         let legs = || self.legs().filter_map(|(leg, lan)| Some((leg, lans.get(lan?)?)));
+        if let Some(since) = legs().filter_map(|(_, lan)| lan.absent_since).min() {
+            return Some(since + GIVEN_UP);
+        }
         if legs().any(|(_, lan)| !lan.is_running()) {
             return None;
         }
@@ -263,10 +272,13 @@ impl Originals {
         self.deaf_at = Some(now);
     }
 
-    /// The journal says that a route was flushed; its interfaces are known by name.
-    pub(super) fn recall(&mut self, route: Arc<Route>, lans: Vec<Option<LanId>>, names: Vec<String>) {
-        let names = if lans.iter().all(Option::is_some) { Vec::new() } else { names };
-        self.insert(Missing::new(route, lans, names, None));
+    /// The journal says that a route was flushed, or that its place is kept; its interfaces are known by name.
+    pub(super) fn recall(&mut self, record: RouteRecord, lans: Vec<Option<LanId>>) {
+        let RouteRecord { is_place, route, interfaces, .. } = record;
+        let names = if lans.iter().all(Option::is_some) { Vec::new() } else { interfaces };
+        let group = Group::of(&route.key);
+        self.insert(Missing { is_place, ..Missing::new(Arc::new(route), lans, names, None) });
+        self.limit_places(group);
     }
 
     /// A route with this key stands: whoever put it there has decided.
@@ -296,13 +308,23 @@ impl Originals {
             for missing in self.missing.get_mut(group).into_iter().flatten().filter(|m| ripe(m)) {
                 missing.suspect_since = None;
                 missing.is_place = !was_flushed(now, lans, missing, heard_all);
-                if missing.is_place {
-                    self.places.insert(*group);
-                }
             }
+            self.limit_places(*group);
         }
         self.changed.extend(&groups);
         groups
+    }
+
+    /// Notes the group if places are kept in it: the best ones.
+    fn limit_places(&mut self, group: Group) {
+        let mut count = 0;
+        self.retain(group, |missing| {
+            count += usize::from(missing.is_place);
+            !missing.is_place || count <= PLACES
+        });
+        if count > 0 {
+            self.places.insert(group);
+        }
     }
 
     /// Gives up routes whose keeper has not brought them back; returns the groups that this concerns.
@@ -400,7 +422,7 @@ impl Originals {
         self.retain(group, |m| !m.route.is_same(route));
     }
 
-    fn retain(&mut self, group: Group, keep: impl Fn(&Missing) -> bool) {
+    fn retain(&mut self, group: Group, mut keep: impl FnMut(&Missing) -> bool) {
         let Some(all) = self.missing.get_mut(&group) else { return };
         let dropped: Vec<Missing> = all.extract_if(.., |m| !keep(m)).collect();
         let left: BTreeSet<SubjectId> = all.iter().flat_map(Missing::subjects).collect();

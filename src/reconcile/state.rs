@@ -17,6 +17,18 @@ pub struct Waiting {
     pub address: IpAddr,
 }
 
+/// What becomes of a route that is gone and remembered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fortune {
+    /// faild puts it back when its interface works again.
+    PutBack,
+    /// A DHCP client or a router brings it back.
+    Awaited,
+    /// Somebody deleted it while its interface had no carrier. Until that works again, or has been absent for ten minutes,
+    /// what stands for it may stay.
+    Kept,
+}
+
 /// What does not go smoothly with the overlay of one group of routes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
@@ -43,9 +55,14 @@ impl Reconciler {
         self.own_routes()
     }
 
-    /// Routes that are gone and remembered; true: they will be put back.
-    pub fn remembered(&self) -> impl Iterator<Item = (&Arc<Route>, bool)> {
-        self.originals.iter().map(|m| (&m.route, m.has_no_keeper()))
+    /// Routes that are gone and remembered.
+    pub fn remembered(&self) -> impl Iterator<Item = (&Arc<Route>, Fortune)> {
+        let fortune = |missing: &super::originals::Missing| match missing.is_place() {
+            true => Fortune::Kept,
+            false if missing.has_no_keeper() => Fortune::PutBack,
+            false => Fortune::Awaited,
+        };
+        self.originals.iter().map(move |missing| (&missing.route, fortune(missing)))
     }
 
     /// Addresses that wait on `lo`.
@@ -89,8 +106,12 @@ impl Reconciler {
         )];
         let overlay = |route: &Arc<Route>| format!("state-overlay route=\"{}\"", self.text_of(route));
         lines.extend(self.overlays().take(REPORTED).map(overlay));
-        let remembered = |(route, kept): (&Arc<Route>, bool)| {
-            format!("state-remembered route=\"{}\" put-back={kept}", self.text_of(route))
+        let remembered = |(route, fortune): (&Arc<Route>, Fortune)| {
+            let (is_put_back, is_kept) = (fortune == Fortune::PutBack, fortune == Fortune::Kept);
+            format!(
+                "state-remembered route=\"{}\" put-back={is_put_back} kept={is_kept}",
+                self.text_of(route)
+            )
         };
         lines.extend(self.remembered().take(REPORTED).map(remembered));
         for Waiting { interface, address } in self.waiting_addresses() {

@@ -11,7 +11,7 @@ use crate::daemon::clock;
 use crate::daemon::core::{By, Core, End};
 use crate::daemon::offline::Entry;
 use crate::engine::{self, InterfaceFault, LanSnapshot, Levels, PathSnapshot, PeerSnapshot, Tally};
-use crate::reconcile::{self, Override, Trouble, WatchedRoute};
+use crate::reconcile::{self, Fortune, Override, Trouble, WatchedRoute};
 use crate::time::Instant;
 use crate::watch::{GroupState, RouteSnapshot, Snapshot};
 use crate::wire::{Level, NodeId};
@@ -187,7 +187,7 @@ impl Core {
 
     /// All that the reconciler has to show, in its order.
     fn routes(&self) -> impl Iterator<Item = Route> {
-        let of = |kind| {
+        let of = move |kind| {
             move |route: &std::sync::Arc<reconcile::Route>| Route {
                 kind,
                 destination: route.key.destination.to_string(),
@@ -200,7 +200,13 @@ impl Core {
             text: format!("dev lo, for {}", w.interface.as_deref().unwrap_or("an unknown interface")),
         };
         let overlays = self.reconciler.overlays().map(of(RouteKind::Overlay));
-        let remembered = self.reconciler.remembered().map(|(route, _)| route).map(of(RouteKind::Remembered));
+        let remembered = self.reconciler.remembered().map(move |(route, fortune)| {
+            let route = of(RouteKind::Remembered)(route);
+            match fortune {
+                Fortune::Kept => Route { text: format!("{}, {KEPT}", route.text), ..route },
+                Fortune::PutBack | Fortune::Awaited => route,
+            }
+        });
         let troubles = self.reconciler.troubles().into_iter().map(trouble);
         overlays
             .chain(remembered)
@@ -411,6 +417,9 @@ pub(super) fn micros(duration: Duration) -> u64 {
 }
 
 /// Why a destination is not overlaid that has a route of a protocol that is not followed.
+/// Why a route is remembered that somebody deleted.
+const KEPT: &str = "deleted while its interface had no carrier";
+
 const LEFT_ALONE: &str = "its route belongs to a program whose routes are left alone (route-protocols)";
 
 /// Peers of a page: about 40 kB of them, made in less than a tenth of a millisecond.

@@ -824,13 +824,65 @@ fn a_route_that_is_deleted_while_its_interface_works_is_forgotten() {
 }
 
 #[test]
-fn a_route_that_was_taken_from_an_interface_without_carrier_is_not_put_back_after_a_crash() {
-    let (mut rig, original) = managed(COVERED[0], RouteType::Unreachable, false);
-    assert_eq!(rig.own().len(), 1);
+fn a_place_is_kept_across_a_crash_and_its_route_is_not_put_back() {
+    for covered in COVERED {
+        let (mut rig, original) = managed(covered, RouteType::Unreachable, false);
+        assert_eq!(rig.own().len(), 1);
+        rig.take_operations();
+        for _ in 0..2 {
+            rig.restart(true);
+            rig.wait(100 * SECOND);
+            assert_eq!((rig.own().len(), rig.take_operations()), (1, Vec::new()), "{:?}", rig.notices);
+        }
+        rig.event(|kernel| kernel.set_carrier(ETH0, true));
+        rig.wait(4 * SECOND);
+        assert_eq!(rig.own().len(), 1);
+        rig.wait(2 * SECOND);
+        assert_eq!(rig.own(), NEVER);
+        rig.wait(100 * SECOND);
+        assert!(!rig.kernel.routes().iter().any(|r| r.is_same(&original)));
+        rig.restart(true);
+        assert_eq!(rig.core.remembered().count(), 0, "{}", rig.journal);
+    }
+}
+
+#[test]
+fn a_place_that_an_older_journal_does_not_know_costs_that_line_only() {
+    let (rig, _) = managed(COVERED[0], RouteType::Unreachable, false);
+    let others: Vec<&str> = rig.journal.lines().filter(|line| !line.starts_with("kept ")).collect();
+    let places: Vec<&str> = rig.journal.lines().filter(|line| line.starts_with("kept ")).collect();
+    assert_eq!(places, ["kept 203.0.113.0/24 0 missing 100 4 0 - 0 - eth0/10.0.0.9 -"], "{others:?}");
+}
+
+#[test]
+fn a_place_is_not_kept_for_an_interface_that_stays_away() {
+    for covered in COVERED {
+        let (mut rig, _) = managed(covered, RouteType::Unreachable, false);
+        rig.wait(3600 * SECOND);
+        assert_eq!(rig.own().len(), 1, "the outage goes on");
+        assert!(rig.core.remembered().all(|(_, fortune)| fortune == crate::reconcile::Fortune::Kept));
+        rig.event(|kernel| kernel.delete_interface(ETH0));
+        rig.wait(595 * SECOND);
+        assert_eq!(rig.own().len(), 1, "a modem may start anew");
+        rig.wait(6 * SECOND);
+        assert_eq!((rig.own(), told(&mut rig, "overlay-blocked").len()), (Vec::new(), 1));
+        assert_eq!(rig.core.remembered().count(), 0);
+    }
+}
+
+#[test]
+fn no_more_places_are_kept_for_a_destination_than_hosts_have_uplinks() {
+    let (destination, via, _, _, _) = COVERED[0];
+    let (mut rig, _) = managed(COVERED[0], RouteType::Unreachable, false);
+    for metric in 101..140 {
+        let another = route(destination, via[0], ETH0, metric);
+        rig.add(&another);
+        rig.delete(&another);
+        rig.wait(SECOND);
+    }
+    assert_eq!(rig.core.remembered().count(), 8);
     rig.restart(true);
-    rig.event(|kernel| kernel.set_carrier(ETH0, true));
-    rig.wait(100 * SECOND);
-    assert!(!rig.kernel.routes().iter().any(|r| r.is_same(&original)));
+    assert_eq!((rig.core.remembered().count(), rig.own().len()), (8, 1));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use nix::errno::Errno;
 use super::rig::{ETH0, ETH1, KERNEL, LO, Rig, address, interface, ip, route, settings};
 use crate::engine::Outcome;
 use crate::interface::{InterfaceIndex, LinkHistory};
-use crate::reconcile::journal::{HEADER, Journal, render_group, render_route};
+use crate::reconcile::journal::{HEADER, Journal, KEPT, ROUTES, render_group, render_route};
 use crate::reconcile::mirror::Insert;
 use crate::reconcile::{LastRun, Leg, Mirror, Output, Reconciler, Refusal};
 
@@ -564,11 +564,13 @@ fn written(journal: &Journal) -> String {
         record.render(name, &mut text);
     }
     for (group, routes) in &journal.routes {
-        render_group(group, &mut text);
-        for record in routes {
-            render_route(record.missing, &record.route, |leg| &record.interfaces[leg], &mut text);
+        for (kind, is_place) in [(ROUTES, false), (KEPT, true)] {
+            render_group(kind, group, &mut text);
+            for record in routes.iter().filter(|record| record.is_place == is_place) {
+                render_route(record.missing, &record.route, |leg| &record.interfaces[leg], &mut text);
+            }
+            text.push('\n');
         }
-        text.push('\n');
     }
     text
 }
