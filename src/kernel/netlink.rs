@@ -108,7 +108,8 @@ impl Netlink {
         let all = Filter { family, table: Some(table), kind: None, protocol: None, interface: None };
         let mut routes = Vec::new();
         let is_v6 = family == Family::V6;
-        let is_here = |kind| kind == RouteType::Unicast || (is_v6 && matches!(kind, RouteType::Other(_)));
+        let is_filed = |kind| is_v6 && matches!(kind, RouteType::Other(_)) && kind != RouteType::LOCAL;
+        let is_here = |kind| kind == RouteType::Unicast || is_filed(kind);
         for (position, interface) in interfaces.iter().enumerate() {
             let mut found = self.list_routes(Filter { interface: Some(*interface), ..all })?;
             // A multipath route comes once for each of its interfaces: the first one's listing has it.
@@ -123,8 +124,9 @@ impl Netlink {
             }
             Family::V6 => {
                 let mut found = self.list_routes(Filter { interface: Some(LOOPBACK), ..all })?;
-                found.retain(|route| REFUSING.contains(&route.kind));
+                found.retain(|route| REFUSING.contains(&route.kind) && route.kind != RouteType::LOCAL);
                 routes.append(&mut found);
+                routes.append(&mut self.list_routes(Filter { kind: Some(RouteType::LOCAL), ..all })?);
             }
         }
         let shared = shared_keys(&routes);
@@ -409,13 +411,14 @@ pub const RECEIVE_BUFFER: usize = 4 * 1024 * 1024;
 /// each listing the kernel walks through the whole table and copies what fits, in one go, so that nothing is missed while
 /// routes change. That takes 1.6 ms for 100,000 IPv4 routes, and 23 ms for as many IPv6 routes: there one listing has to do
 /// for all types, and it can, because the kernel files those that refuse packets under `lo`. IPv6 routes of the other types
-/// are filed under their interface: those of interfaces that are not asked for are not listed.
+/// are filed under their interface. Local ones, which people use as a sink, have a listing of their own; anycast and multicast
+/// ones of interfaces that are not asked for are not listed.
 const REFUSING: [RouteType; 8] = [
     RouteType::Blackhole,
     RouteType::Unreachable,
     RouteType::Prohibit,
     RouteType::Throw,
-    RouteType::Other(libc::RTN_LOCAL),
+    RouteType::LOCAL,
     RouteType::Other(libc::RTN_BROADCAST),
     RouteType::Other(libc::RTN_ANYCAST),
     RouteType::Other(libc::RTN_MULTICAST),

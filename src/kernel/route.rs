@@ -130,10 +130,12 @@ impl Found {
             only.weight = 1;
         }
         let kind = RouteType::from_number(header.kind);
-        if kind != RouteType::Unicast {
-            // IPv6 shows such routes on `lo`, which no packet takes.
+        let is_filed =
+            family == Family::V6 && matches!(kind, RouteType::Other(_)) && kind != RouteType::LOCAL;
+        if kind != RouteType::Unicast && !is_filed {
+            // IPv6 shows such routes on `lo`, which no packet takes; others tell by which listing they are found.
             legs.clear();
-        } else if legs.is_empty() {
+        } else if kind == RouteType::Unicast && legs.is_empty() {
             return Ok(None);
         }
         let destination = self.destination.unwrap_or_else(|| any(family));

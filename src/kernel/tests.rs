@@ -136,6 +136,21 @@ fn routes_that_refuse_are_read_and_cached_or_sourced_ones_are_passed_over() {
         let found = route::read(&other).unwrap().unwrap();
         assert_eq!((found.kind, found.legs), (read, Vec::new()));
     }
+    // IPv6 files anycast routes under their interface: it tells which listing has them.
+    let v6 = Route {
+        key: RouteKey { destination: "fd00::/64".parse().unwrap(), tos: 0, ..sample().key },
+        ..sample()
+    };
+    let legs = vec![Leg { gateway: None, interface: InterfaceIndex(7), weight: 1 }];
+    let body =
+        route::add(&Route { legs: legs.clone(), source: None, attributes: Vec::new(), ..v6 }, Place::Alone)
+            .unwrap()
+            .body;
+    for (kind, shown) in [(libc::RTN_LOCAL, Vec::new()), (libc::RTN_ANYCAST, legs), (8, Vec::new())] {
+        let mut other = body.clone();
+        other[7] = kind;
+        assert_eq!(route::read(&other).unwrap().unwrap().legs, shown, "{kind}");
+    }
     for (at, value) in [(9, 2), (2, 64), (0, 28)] {
         let mut other = body.clone();
         other[at] = value;

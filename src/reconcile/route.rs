@@ -98,6 +98,9 @@ impl Leg {
 }
 
 impl RouteType {
+    /// It takes packets in.
+    pub const LOCAL: Self = Self::Other(2);
+
     /// By its number in rtnetlink(7).
     pub const fn from_number(number: u8) -> Self {
         match number {
@@ -146,10 +149,10 @@ impl Route {
     }
 
     /// Whether a listing has it whatever interfaces it asks for. The kernel files what refuses packets under `lo`, or
-    /// under none; IPv6 routes of other types have an interface.
+    /// under none, and local ones are asked for; IPv6 routes of other types have an interface.
     pub(super) fn is_listed_anywhere(&self) -> bool {
         let is_v6 = self.key.destination.addr().is_ipv6();
-        let is_refusal = !is_v6 || !matches!(self.kind, RouteType::Other(_));
+        let is_refusal = !is_v6 || !matches!(self.kind, RouteType::Other(_)) || self.kind == RouteType::LOCAL;
         !self.is_unicast() && (is_refusal || self.legs.iter().all(|leg| leg.interface == LOOPBACK))
     }
 

@@ -45,6 +45,9 @@ fn routes_that_refuse_packets_are_listed_whatever_interface_is_asked_for() {
                 ip(&format!("-6 route add {kind} fd53:{number}::/64 metric 99"));
             }
         }
+        for (number, dev) in [(5, "lo"), (6, "lanA"), (7, "lanB")] {
+            ip(&format!("-6 route add local fd53:{number}::/64 dev {dev} table main metric 99"));
+        }
         ip("route add prohibit 10.54.0.0/24 table 100");
         ip("route append 10.53.3.0/24 via 10.1.0.2 metric 99");
         let lan = world.index("lanA");
@@ -52,7 +55,7 @@ fn routes_that_refuse_packets_are_listed_whatever_interface_is_asked_for() {
         found.retain(|route| route.key.metric == 99);
         let refusing = found.iter().filter(|route| !route.is_unicast());
         let words: Vec<_> = refusing.map(|route| (route.kind.word().unwrap(), route.legs.len())).collect();
-        assert_eq!(words.len(), 9, "{words:?}");
+        assert_eq!(words.len(), 12, "{words:?}");
         assert!(words.iter().all(|(_, legs)| *legs == 0));
         // Equal keys come in the kernel's order.
         let equal: Vec<&Route> =

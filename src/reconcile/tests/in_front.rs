@@ -804,6 +804,34 @@ fn a_route_that_no_listing_will_show_is_not_taken_in() {
 }
 
 #[test]
+fn a_local_route_is_a_sink_by_whatever_interface() {
+    let tun = InterfaceIndex(9);
+    for at in 0..FAMILIES.len() {
+        let (destination, via, target) = FAMILIES[at];
+        for (refused, metric) in [(destination, 99), (["203.0.0.0/16", "2001:db8::/32"][at], 10)] {
+            let mut rig = uplinks(destination, via);
+            rig.event(|kernel| kernel.add_interface(interface(tun, "tun0", &["10.9.0.1/24", "fd09::1/64"])));
+            let led = [destination, UNDER[at].0][usize::from(metric == 10)];
+            let sink = Route { kind: RouteType::LOCAL, ..route(refused, "-", tun, metric) };
+            let is_sunk = |rig: &Rig| rig.kernel.lookup(&ip(target)).unwrap().is_same(&sink);
+            rig.add(&sink);
+            rig.lead(led, &[(via[1], "eth1")]);
+            for _ in 0..2 {
+                assert!(is_sunk(&rig) || metric == 10, "{refused}: {:?}", rig.own());
+                assert_eq!(
+                    (rig.own(), told(&mut rig, "overlay-blocked").len()),
+                    (Vec::new(), 1),
+                    "{refused}"
+                );
+                // A start finds it in the listings.
+                rig.restart(true);
+                rig.wait(SECOND);
+            }
+        }
+    }
+}
+
+#[test]
 fn a_route_that_is_deleted_while_its_interface_works_is_forgotten() {
     for (destination, via, _, refused, metric) in COVERED {
         let mut rig = Rig::watching(&["eth0", "eth1", "eth2"]);
