@@ -161,10 +161,9 @@ impl Engine {
     /// that came to it later, or whose counts began again, would stay unknown.
     fn heed_carriers(&mut self, now: Instant, node: NodeId) {
         let Some(peer) = self.peers.get(&node).filter(|peer| !peer.absent) else { return };
-        let is_unheeded = |(key, path): (&PathKey, &Box<Path>)| {
-            (path.local != Level::Down && !self.is_running(key.lan)).then_some(*key)
-        };
-        for key in peer.paths.iter().filter_map(is_unheeded).collect::<Vec<_>>() {
+        let paths = peer.paths.iter().filter(|(_, path)| path.local != Level::Down).map(|(key, _)| *key);
+        let unheeded: Vec<PathKey> = paths.filter(|key| !self.is_running(key.lan)).collect();
+        for key in unheeded {
             self.set_local(now, node, key, Level::Down, Evidence::Carrier);
         }
     }
