@@ -202,7 +202,8 @@ fn is_lost_in_doubt(records: &Records, way: Way, fate: Fate) -> bool {
 /// One interval and a travel after one end of a pair has moved (or gone home), so has the other, as long as there is
 /// a way on which they can tell each other. A home of which each end may think what it likes (packets pass, most or some)
 /// must at least be left, or kept, so that packets pass: an address goes home when it has itself answered there, and that
-/// answer may be lost for long.
+/// answer may be lost for long. The same holds where home works and no other way surely does: an end that went home while the
+/// other was absent to it (rule 8) leaves it for nothing that is not proven (rule 2), and the other counts clean slots first.
 pub fn both_ends_agree(records: &mut Records, world: &World) -> Result<(), Violation> {
     for way in records.met.clone() {
         let [(one, other), _] = way.directions();
@@ -228,7 +229,8 @@ pub fn both_ends_agree(records: &mut Records, world: &World) -> Result<(), Viola
         let is_fine = world.now.since(since) <= long
             || !records.is_judgeable(world, way.one, way.other)
             || !records.has_settled_way(world, way, settled)
-            || (records.is_doubtful(way) && reach_each_other(world, way, (to_one, to_other)));
+            || ((records.is_doubtful(way) || records.works_alone(way))
+                && reach_each_other(world, way, (to_one, to_other)));
         require(is_fine, way.one, "both_ends_agree", || {
             format!("{way:?}: moved {has_moved:?} for {:?}", world.now.since(since))
         })?;

@@ -315,6 +315,13 @@ impl Records {
         self.ways.get(&way).is_some_and(|(truth, _)| *truth == Truth::Doubtful)
     }
 
+    /// Whether a way works, and surely no other of the pair.
+    pub fn works_alone(&self, way: Way) -> bool {
+        let is_of_pair = |w: &Way| (w.one, w.other, w.family) == (way.one, way.other, way.family);
+        let working = self.ways.iter().filter(|(w, (truth, _))| is_of_pair(w) && *truth == Truth::Works);
+        working.map(|(w, _)| *w).eq([way])
+    }
+
     /// Whether some way of the pair works, and all have been as they are for so long.
     pub fn has_settled_way(&self, world: &World, way: Way, long: Duration) -> bool {
         let ways: Vec<_> =

@@ -6,7 +6,7 @@ use std::time::Duration;
 use faild::interface::Family;
 
 use crate::faults::Fault;
-use crate::network::Weather;
+use crate::network::{Port, Sort, Weather};
 use crate::story::{A, B, C, Story, X, Y, Z};
 use crate::traffic;
 
@@ -208,17 +208,29 @@ fn a_lan_that_heals_without_broadcasts_is_found() {
 fn news_that_were_lost_come_later() {
     for (requestor, responder) in [(X, Y), (Y, X)] {
         let mut story = Story::of(2).responders(&[responder]).begin();
-        let lossy = Fault::Lossy(A, requestor, responder, crate::network::Sort::Unicast);
+        let lossy = Fault::Lossy(A, requestor, responder, Sort::Unicast);
         story.strikes(Fault::Silence(A)).pass(10.0).both_moved(X, Y, A);
         story.ends(Fault::Silence(A)).strikes(lossy.clone()).strikes(Fault::Lossy(
             B,
             requestor,
             responder,
-            crate::network::Sort::Unicast,
+            Sort::Unicast,
         ));
         story.pass(20.0).ends(lossy);
-        story
-            .ends(Fault::Lossy(B, requestor, responder, crate::network::Sort::Unicast))
-            .all_home_within(60.0);
+        story.ends(Fault::Lossy(B, requestor, responder, Sort::Unicast)).all_home_within(60.0);
     }
+}
+
+/// Rules 2 and 8: who went home because the address answers there, while its peer was absent to it, does not leave again for
+/// a way that answers nothing. The other end follows when it has counted its clean slots; until then packets pass.
+#[test]
+fn two_ends_differ_while_one_of_them_has_no_proven_way_out() {
+    let good = NonZeroU32::new(10).unwrap_or(NonZeroU32::MIN);
+    let mut story = Story::of(2).responders(&[Y]).config(|c| c.good = good).begin();
+    let (filter, lossy) =
+        (Fault::Firewall(Port { node: Y, lan: A }), Fault::Lossy(B, Y, X, Sort::Acknowledgement));
+    story.strikes(filter.clone()).pass(10.0).both_moved(X, Y, A);
+    story.strikes(lossy.clone()).pass(30.0).home(X, Y, A).moved(Y, X, A).talk(X, Y, A);
+    story.ends(filter).pass(8.0).home(X, Y, A).moved(Y, X, A).talk(X, Y, A);
+    story.pass(8.0).both_home(X, Y, A).ends(lossy).all_home_within(40.0);
 }
