@@ -217,9 +217,10 @@ impl Engine {
         }
     }
 
-    /// Notes which addresses are named over a LAN that is not theirs. A link-local one that speaks on two LANs never counts:
+    /// Notes which addresses are named over a LAN that is not theirs, whenever there is another list, or an answer from an
+    /// address that is not known to be so. A link-local one that speaks on two LANs never counts:
     /// on one of them it may be an attacker's, which took the place of the true one before that was heard.
-    fn vouch(&mut self, now: Instant, node: NodeId) {
+    pub(super) fn vouch(&mut self, now: Instant, node: NodeId) {
         let Some(peer) = self.peers.get(&node) else { return };
         let is_named = |key: &PathKey, address: &IpAddr| {
             let mut elsewhere = self.voices(now, peer).filter(|(voice, _)| voice.lan != key.lan);
@@ -249,7 +250,8 @@ impl Engine {
     }
 
     /// An address is withdrawn when no path over which the peer is heard names it: an attacker on one LAN cannot
-    /// withdraw what is named on another. One that has never answered is forgotten then; true if there was any.
+    /// withdraw what is named on another. One that has never answered is forgotten then; true if there was any. What another
+    /// LAN has vouched for is taken back by two that agree.
     fn mark_withdrawn(&mut self, now: Instant, node: NodeId) -> bool {
         let configured: Vec<IpAddr> =
             self.config.peers.iter().flat_map(|peer| peer.addresses.clone()).collect();
@@ -265,13 +267,13 @@ impl Engine {
         let Some(peer) = self.peers.get(&node) else { return false };
         let voices: Vec<_> = self
             .voices(now, peer)
-            .map(|(_, path)| path)
-            .filter(|path| path.verdict != Level::Down && is_current(path))
+            .filter(|(_, path)| path.verdict != Level::Down && is_current(path))
             .collect();
-        if voices.is_empty() || voices.iter().any(|p| p.claims.len() >= COMPLETE_LIST) {
+        if voices.is_empty() || voices.iter().any(|(_, p)| p.claims.len() >= COMPLETE_LIST) {
             return false;
         }
-        let named: BTreeSet<IpAddr> = voices.iter().flat_map(|p| p.claims.iter().copied()).collect();
+        let named: BTreeSet<IpAddr> = voices.iter().flat_map(|(_, p)| p.claims.iter().copied()).collect();
+        let is_sure = voices.iter().any(|(key, _)| key.lan != voices[0].0.lan);
         let ghosts: Vec<_> = peer.paths.keys().copied().filter(|key| peer.is_ghost(now, *key)).collect();
         let Some(peer) = self.peers.get_mut(&node) else { return false };
         let is_named = |address: &IpAddr| named.contains(address) || configured.contains(address);
@@ -283,7 +285,10 @@ impl Engine {
             for record in path.addresses.iter_mut() {
                 if is_named(&record.address) {
                     record.withdrawn = None;
-                } else if record.withdrawn.is_none() && record.is_known() {
+                    continue;
+                }
+                record.vouched &= !is_sure;
+                if record.withdrawn.is_none() && record.is_known() {
                     record.withdrawn = Some(now);
                     withdrawn.push(record.address);
                 }

@@ -227,6 +227,9 @@ impl Engine {
         if let Some(address) = path.addresses.get_mut(&datagram.source) {
             address.answered = Some(now);
             address.withdrawn = None;
+            if !address.vouched {
+                self.vouch(now, node);
+            }
         }
         if !asked.broadcast {
             self.take_over(node, *key, datagram.source);

@@ -1,10 +1,11 @@
-//! An attacker on the first LAN names addresses on the second, as many as there are places: the true ones get theirs.
+//! Which addresses a peer has on a LAN, whatever an attacker on another names: the true ones get their places, and what is
+//! vouched for is what the peer has.
 
 use super::path::PathKey;
 use super::*;
 use crate::engine::peer_address::PeerAddress;
 use crate::interface::Family;
-use crate::wire::LanIndex;
+use crate::wire::{self, LanIndex};
 
 const SECOND: PathKey = PathKey { lan: LanIndex(1), family: Family::V4, peer_lan: LanIndex(1) };
 
@@ -73,4 +74,86 @@ fn invented_addresses_are_forgotten_when_the_lie_ends() {
         assert!(all.iter().all(|a| [address(0, 1), address(1, 1)].contains(a)), "{}", world.state(0));
         assert_eq!(peer.paths.len(), 2, "{}", world.state(0));
     }
+}
+
+// ----- what is named over another LAN
+
+fn is_own(world: &World, address: &IpAddr) -> bool {
+    let engine = world.engine(0);
+    engine.is_own(world.now, &engine.peers[&world.hosts[1].node], LanIndex(1), address)
+}
+
+fn says_on_second(world: &World) -> wire::Packet {
+    let mut packet = super::hostile::inquiry(world, 1, 0);
+    packet.sender.lan = LanIndex(1);
+    packet.sender.sequence = world.engine(1).lans[&LanIndex(1)].sequence;
+    packet.sender.address_generation = world.engine(1).address_generation;
+    packet
+}
+
+/// There was no room for an address when the peer named it; now it speaks from it.
+#[test]
+fn an_address_that_answers_later_than_it_is_named_is_vouched_for() {
+    let late = address(1, 50);
+    let mut world = World::new(2, 2);
+    world.add_address(1, 1, late);
+    world.run(ms(8000));
+    let node = world.hosts[1].node;
+    let path = world.hosts[0].engine.as_mut().unwrap().path_mut(node, SECOND).unwrap();
+    path.addresses.retain(|a| a.address != late);
+    let packet = says_on_second(&world);
+    world.forge(0, 1, 50, &packet);
+    world.run(ms(1000));
+    assert!(known(&world, &late).is_some_and(|a| a.answered.is_some()), "{}", world.state(0));
+    assert!(is_own(&world, &late), "{}", world.state(0));
+}
+
+/// The peer gives an address up, and an attacker on its LAN takes it: it is not the peer's own any more.
+#[test]
+fn an_address_that_is_given_up_is_vouched_for_no_longer() {
+    let given_up = address(1, 60);
+    let mut world = World::new(3, 2);
+    world.kill(2);
+    world.add_address(1, 1, given_up);
+    world.run(ms(8000));
+    assert!(is_own(&world, &given_up), "{}", world.state(0));
+    world.remove_address(1, 1, given_up);
+    world.run(ms(2000));
+    assert!(!is_own(&world, &given_up), "{}", world.state(0));
+    world.add_address(2, 1, given_up);
+    let packet = says_on_second(&world);
+    world.forge(0, 1, 60, &packet);
+    let (now, node) = (world.now, world.hosts[1].node);
+    let path = world.hosts[0].engine.as_mut().unwrap().path_mut(node, SECOND).unwrap();
+    let record = path.addresses.get_mut(&given_up).unwrap();
+    (record.answered, record.withdrawn) = (Some(now), None);
+    world.run(ms(1000));
+    assert!(!is_own(&world, &given_up), "{}", world.state(0));
+    world.remove_address(2, 1, given_up);
+    // It has it again.
+    world.add_address(1, 1, given_up);
+    world.run(ms(3000));
+    assert!(is_own(&world, &given_up), "{}", world.state(0));
+}
+
+/// What one LAN says alone while the address's own is dead takes nothing back: it may be an attacker who says so.
+#[test]
+fn one_lan_alone_takes_back_no_address_of_another() {
+    let mut world = World::new(3, 2);
+    world.kill(2);
+    world.run(ms(2000));
+    world.cut(1, |_, _| true);
+    world.run(ms(2000));
+    for _ in 0..100 {
+        let mut forged = super::hostile::inquiry(&world, 1, 0);
+        forged.sender.address_generation =
+            1_000_000 + u32::try_from(world.now.as_nanos() / 1_000_000).unwrap();
+        forged.addresses = Some(vec![address(0, 1)]);
+        world.forge(0, 0, 2, &forged);
+        world.run(ms(20));
+    }
+    assert!(known(&world, &address(1, 1)).is_some_and(|a| a.vouched), "{}", world.state(0));
+    world.cut(1, |_, _| false);
+    world.run(ms(3000));
+    assert!(is_own(&world, &address(1, 1)), "{}", world.state(0));
 }
