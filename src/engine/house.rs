@@ -99,10 +99,11 @@ impl Engine {
         }
     }
 
-    /// A peer's table of paths is full: the one that was not heard for longest goes. False if all are of use.
-    pub(super) fn drop_stalest_path(&mut self, now: Instant, node: NodeId) -> bool {
+    /// There is no room for one more path of a peer beside those of its LAN: the one that was not heard for longest goes.
+    /// False if all are of use.
+    pub(super) fn drop_stalest_path(&mut self, now: Instant, node: NodeId, beside: PathKey) -> bool {
         let Some(peer) = self.peers.get_mut(&node) else { return false };
-        let Some(stalest) = peer.stalest_path(now) else { return false };
+        let Some(stalest) = peer.stalest_path(now, beside) else { return false };
         peer.paths.remove(&stalest);
         self.timers.cancel(Reason::Expected(node, stalest));
         true

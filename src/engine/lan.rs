@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::bucket::Bucket;
 use super::notice::InterfaceFault;
 use super::path::PathKey;
+use super::proving::Guesses;
 use super::slot::LOST_TURNS;
 use crate::config::LanConfig;
 use crate::interface::{Family, Interface, InterfaceAddress, InterfaceIndex};
@@ -73,6 +74,8 @@ pub(super) struct Lan {
     pub(super) retried: Vec<(NodeId, PathKey)>,
     /// Where the round-robin among peers that are not up stands.
     pub(super) retry_from: usize,
+    /// Questions to addresses of peers that may be invented.
+    pub(super) guesses: BTreeMap<NodeId, Guesses>,
     /// The receive queue overflowed in this slot, or its begin was late.
     pub(super) excused: bool,
     /// Our addresses here; those that vanished stay a while, with the time that they were last seen.
@@ -113,6 +116,7 @@ impl Lan {
             broadcasts: VecDeque::new(),
             retried: Vec::new(),
             retry_from: 0,
+            guesses: BTreeMap::new(),
             excused: false,
             addresses: BTreeMap::new(),
             running_since: None,

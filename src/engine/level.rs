@@ -66,7 +66,7 @@ impl Engine {
         path.renew_token(random);
         if level == Level::Up {
             path.port.on_up();
-            self.ask_unproven(now, node, key);
+            self.ask_unproven(now, node, key.lan);
             self.confirm_neighbours(now, node, key);
         }
     }

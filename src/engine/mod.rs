@@ -13,6 +13,7 @@
 //!   peer - path - peer_address: what is known and counted      decide     where each address's traffic goes
 //!   admission  who gets an entry                            run        whether a node runs anew
 //!   damping  how long a path that flaps has to wait            subjects   whose address it is, what became of it
+//!   proving  which addresses have to answer yet
 //!   ties     which address a dead path would name now
 //!   memory   what survives a reboot                            offline    LANs that are drained
 //!   reconfigure, leave  other settings while all goes on
@@ -42,6 +43,7 @@ mod peer;
 mod peer_address;
 mod plan;
 mod port;
+mod proving;
 mod receive;
 mod reconfigure;
 mod rehearsal;

@@ -205,13 +205,19 @@ impl Peer {
         key.peer_lan != UNHEARD && is_old && is_elsewhere()
     }
 
-    /// The path that was not heard for longest, of those that nothing would be lost with.
-    pub(super) fn stalest_path(&self, now: Instant) -> Option<PathKey> {
+    /// Its paths on the LAN and in the family of one.
+    pub(super) fn paths_beside(&self, key: PathKey) -> impl Iterator<Item = (&PathKey, &Path)> {
+        let is_here = move |k: &PathKey| (k.lan, k.family) == (key.lan, key.family);
+        self.paths.iter().filter(move |(k, _)| is_here(k)).map(|(k, path)| (k, path.as_ref()))
+    }
+
+    /// Of those the one that was not heard for longest, if nothing would be lost with it.
+    pub(super) fn stalest_path(&self, now: Instant, beside: PathKey) -> Option<PathKey> {
         let is_stale = |path: &Path| {
             let is_old = path.heard.is_none_or(|heard| now.since(heard) >= GHOST_AFTER);
             is_old && path.verdict != Level::Up && !path.is_moved()
         };
-        let stale = self.paths.iter().filter(|(_, path)| is_stale(path));
+        let stale = self.paths_beside(beside).filter(|(_, path)| is_stale(path));
         stale.min_by_key(|(_, path)| path.heard).map(|(key, _)| *key)
     }
 

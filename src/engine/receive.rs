@@ -13,11 +13,16 @@ use super::pace::{MAX_INTERVAL, MIN_INTERVAL};
 use super::path::{Path, PathKey, UNHEARD};
 use super::peer::Peer;
 use super::peer_address::Known;
+use super::selection::MAX_LANS;
 use super::send::HeldAnswer;
 use super::{Datagram, Engine, Reason};
 use crate::interface::{Family, InterfaceIndex};
 use crate::time::Instant;
 use crate::wire::{self, BootId, Cookie, Kind, LanIndex, NodeId, Nonce, Packet, Visitor};
+
+/// A node is heard on a LAN of ours under one number, or under two while it changes: whoever invents more of them there takes
+/// no places of other LANs, and together they fit into a report.
+const MAX_NUMBERS: usize = wire::MAXIMUM_REPORTS / (MAX_LANS * 2);
 
 /// How long a stranger may take to return its cookie, at least; twice that at most.
 const COOKIE_EPOCH: Duration = Duration::from_secs(60);
@@ -224,13 +229,7 @@ impl Engine {
         path.on_answer(asked.sent, asked.sequence == current, asked.first, now);
         let unfiltered = asked.broadcast && path.on_broadcast_answered();
         path.on_round_trip(datagram.arrived.since(asked.sent).saturating_sub(held));
-        if let Some(address) = path.addresses.get_mut(&datagram.source) {
-            address.answered = Some(now);
-            address.withdrawn = None;
-            if !address.vouched {
-                self.vouch(now, node);
-            }
-        }
+        self.on_address_answered(now, node, *key, datagram.source);
         if !asked.broadcast {
             self.take_over(node, *key, datagram.source);
         }
@@ -396,7 +395,7 @@ impl Engine {
                 return Err(Dropped::JoinedLan);
             }
         }
-        if peer.paths.len() >= wire::MAXIMUM_REPORTS && !self.drop_stalest_path(now, node) {
+        if peer.paths_beside(key).count() >= MAX_NUMBERS && !self.drop_stalest_path(now, node, key) {
             return Err(Dropped::TableFull);
         }
         let mut path = Path::new(now, &mut self.random, 0.0, &self.config.damping);

@@ -40,7 +40,7 @@ impl Engine {
         self.remember_soon(now);
     }
 
-    fn nodes(&self) -> Vec<NodeId> {
+    pub(super) fn nodes(&self) -> Vec<NodeId> {
         self.peers.keys().copied().collect()
     }
 

@@ -5,12 +5,10 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::neighbour::YOUNG;
 use super::notice::{Evidence, Notice};
 use super::pace::MAX_INTERVAL;
 use super::path::{Answered, Judged, Path, PathKey, UNHEARD};
 use super::peer::Peer;
-use super::peer_address::{MAX_ADDRESSES, PeerAddress};
 use super::receive::Question;
 use super::{Engine, Output, Reason};
 use crate::interface::Family;
@@ -231,6 +229,7 @@ impl Engine {
         lan.slot_length = length;
         lan.eighths = 0;
         lan.retried.clear();
+        lan.guesses.retain(|node, _| self.peers.contains_key(node));
         lan.excused = false;
         self.timers.set(Reason::SlotEnd(index), now + length);
         if self.is_running(index) {
@@ -260,7 +259,9 @@ impl Engine {
             if let Some(target) = target.filter(|_| asks && by_unicast) {
                 self.inquire(now, node, key, target, true);
             }
-            self.ask_unproven(now, node, key);
+        }
+        for node in self.nodes() {
+            self.ask_unproven(now, node, index);
         }
         if asks {
             self.ask_lost(now, index);
@@ -297,69 +298,6 @@ impl Engine {
         *from += lost.len();
         for (node, key, target) in lost {
             self.inquire(now, node, key, target, false);
-        }
-    }
-
-    /// Each address must answer by itself before it counts, and again before its traffic goes home.
-    pub(super) fn ask_unproven(&mut self, now: Instant, node: NodeId, key: PathKey) {
-        let requestor = self.config.requestor;
-        let Some(peer) =
-            self.peers.get(&node).filter(|peer| !peer.absent && (requestor || peer.is_requestor()))
-        else {
-            return;
-        };
-        let pace = self.pace_with(peer);
-        let (again, young) = (pace * 8, pace * YOUNG);
-        let Some(path) = peer.paths.get(&key) else { return };
-        // What was asked while nothing could pass proves nothing, and one question may be lost.
-        let is_young = path.up_since.is_some_and(|up| now.since(up) < young);
-        // A node that asks often, or restarts often, makes us ask no address more often than the pace allows: one that does
-        // not answer may be invented.
-        let is_due = |a: &PeerAddress, hurries: bool| {
-            let wait = if hurries || is_young { pace * 3 / 4 } else { again };
-            a.asked.is_none_or(|asked| now.since(asked) >= wait)
-        };
-        let waits = |a: &PeerAddress| {
-            let is_stale = path.up_since.is_some_and(|up| a.answered < Some(up));
-            let goes_home = is_stale && a.is_detoured();
-            // What has answered before is asked at once when its path comes up, whenever that was last.
-            let comes_up = goes_home && a.answered.is_some() && a.asked < path.up_since;
-            comes_up || ((goes_home || a.answered.is_none()) && is_due(a, goes_home))
-        };
-        let targets: Vec<IpAddr> = path
-            .addresses
-            .iter()
-            .filter(|a| a.withdrawn.is_none())
-            .filter(|a| waits(a))
-            .map(|a| a.address)
-            .collect();
-        // The peer has another number for its LAN by now: what answers here moves to this path.
-        let left_behind = |k: PathKey, p: &Path| {
-            let is_here = (k.lan, k.family) == (key.lan, key.family) && k != key;
-            is_here && path.local == Level::Up && self.is_silent(k, p)
-        };
-        let behind: Vec<(PathKey, IpAddr)> = peer
-            .paths
-            .iter()
-            .filter(|(k, p)| left_behind(**k, p))
-            .flat_map(|(k, p)| p.addresses.iter().map(|a| (*k, a)))
-            .filter(|(_, a)| a.withdrawn.is_none() && (a.answered.is_some() || a.trusted))
-            .filter(|(_, a)| !path.addresses.contains(&a.address) && is_due(a, false))
-            .map(|(k, a)| (k, a.address))
-            .take(MAX_ADDRESSES)
-            .collect();
-        let main = path.main_address();
-        for target in targets {
-            // The question itself may go to an interface that its host has no more.
-            if Some(target) != main {
-                self.confirm_neighbour(now, key.lan, target);
-            }
-            self.inquire(now, node, key, target, false);
-        }
-        for (old, target) in behind {
-            self.inquire(now, node, key, target, false);
-            let record = self.path_mut(node, old).and_then(|path| path.addresses.get_mut(&target));
-            record.into_iter().for_each(|record| record.asked = Some(now));
         }
     }
 
@@ -521,7 +459,7 @@ impl Engine {
         self.timers.set(Reason::Expected(node, key), now + interval * 3 / 2);
         self.after_heard(now, node, key);
         if interval < self.interval {
-            self.ask_unproven(now, node, key);
+            self.ask_unproven(now, node, key.lan);
         }
     }
 

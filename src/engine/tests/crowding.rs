@@ -9,16 +9,21 @@ use crate::wire::{self, LanIndex};
 
 const SECOND: PathKey = PathKey { lan: LanIndex(1), family: Family::V4, peer_lan: LanIndex(1) };
 
-/// Lists come by the first LAN in the name of host 1, one after the other, each with other addresses on the second.
+/// A list comes by the first LAN in the name of host 1, with so many addresses on the second as there are places, and others
+/// in each of six rounds.
+fn lie(world: &mut World, round: u64) {
+    let from = 100 + usize::try_from(round % 6).unwrap() * 20;
+    let invented = (from..from + 20).map(|host| address(1, host));
+    let mut forged = super::hostile::inquiry(world, 1, 0);
+    forged.sender.address_generation = 1_000_000 + u32::try_from(world.now.as_nanos() / 1_000_000).unwrap();
+    forged.addresses = Some(invented.chain([address(0, 1)]).collect());
+    world.forge(0, 0, 2, &forged);
+}
+
+/// One such list after the other.
 fn crowd(world: &mut World, time: u64) {
     for round in 0..time / 20 {
-        let from = 100 + usize::try_from(round % 6).unwrap() * 20;
-        let invented = (from..from + 20).map(|host| address(1, host));
-        let mut forged = super::hostile::inquiry(world, 1, 0);
-        forged.sender.address_generation =
-            1_000_000 + u32::try_from(world.now.as_nanos() / 1_000_000).unwrap();
-        forged.addresses = Some(invented.chain([address(0, 1)]).collect());
-        world.forge(0, 0, 2, &forged);
+        lie(world, round);
         world.run(ms(20));
     }
 }
@@ -73,6 +78,40 @@ fn invented_addresses_are_forgotten_when_the_lie_ends() {
         let all: Vec<_> = peer.paths.values().flat_map(|p| p.addresses.iter()).map(|a| a.address).collect();
         assert!(all.iter().all(|a| [address(0, 1), address(1, 1)].contains(a)), "{}", world.state(0));
         assert_eq!(peer.paths.len(), 2, "{}", world.state(0));
+    }
+}
+
+/// However many addresses are invented, some are asked in a slot; all in turn, if they stay the same.
+#[test]
+fn invented_addresses_are_asked_in_turn() {
+    for stay in [false, true] {
+        let mut world = World::new(3, 2);
+        world.kill(2);
+        world.run(ms(2000));
+        let (mut asked, mut questions) = (std::collections::BTreeSet::new(), 0);
+        for round in 0..200 {
+            lie(&mut world, if stay { 0 } else { round });
+            let begin = world.now;
+            world.run(ms(20));
+            let path = world.engine(0).path(world.hosts[1].node, SECOND).unwrap();
+            let new = path.addresses.iter().filter(|a| !a.is_known() && a.asked >= Some(begin));
+            questions += new.clone().count();
+            asked.extend(new.map(|a| a.address));
+        }
+        assert!((15..60).contains(&questions), "{questions} {}", world.state(0));
+        assert!(!stay || asked.len() == 15, "{asked:?}");
+    }
+}
+
+/// A host with more addresses than a few is known as soon as it answers for them.
+#[test]
+fn many_true_addresses_are_known_within_two_slots() {
+    let mut world = World::new(2, 2);
+    world.run(ms(2000));
+    (20..34).for_each(|host| world.add_address(1, 1, address(1, host)));
+    world.run(ms(600));
+    for host in 20..34 {
+        assert!(known(&world, &address(1, host)).is_some_and(|a| a.answered.is_some()), "{}", world.state(0));
     }
 }
 

@@ -237,7 +237,7 @@ fn negative_report_without_token() {
 /// somebody has made up.
 #[test]
 fn who_asks_often_under_many_addresses_is_not_asked_as_often() {
-    const PATHS: u8 = 8;
+    const PATHS: u8 = 32;
     let mut world = World::new(3, 2);
     world.respond_only(0);
     world.kill(1);
@@ -272,7 +272,7 @@ fn who_asks_often_under_many_addresses_is_not_asked_as_often() {
             world.forge(0, 0, 10 + (usize::from(lan) * 7 + source) % 200, &inquiry);
         }
     }
-    assert!(world.engine(0).peers[&NodeId(4242)].paths.len() > 4);
+    assert_eq!(world.engine(0).peers[&NodeId(4242)].paths.len(), 4);
     let goodbye = Packet { kind: Kind::Goodbye, directed: None, ..packet(&world, 0) };
     world.forge(0, 0, 2, &goodbye);
     world.run(ms(100));
@@ -298,7 +298,7 @@ fn who_asks_often_under_many_addresses_is_not_asked_as_often() {
     }
     let sent = world.engine(0).counters.sent - sent;
     assert!(!world.engine(0).peers[&NodeId(4242)].absent);
-    assert!(sent < said * 5, "{sent} packets for {said}");
+    assert!(sent < said * 3, "{sent} packets for {said}");
 }
 
 /// Who bears our own id gets answers, but only if he can be on the LAN.

@@ -225,7 +225,7 @@ fn an_unproven_address_is_asked_when_its_home_is_up() {
         if is_round {
             record.position = Position::Detour(key(1), address(1, 1));
         }
-        engine(&mut world).ask_unproven(now, node, key(0));
+        engine(&mut world).ask_unproven(now, node, LanIndex(0));
         let asked = path(&mut world, node, 0).addresses.get(&unproven).unwrap().asked;
         assert_eq!(asked == Some(now), is_asked, "up for {up_for} slots");
     }
@@ -243,7 +243,7 @@ fn addresses_of_a_silent_path_are_asked_under_the_one_that_is_up() {
         old.gone = is_silent;
         let other = PathKey { peer_lan: LanIndex(7), ..key(0) };
         engine(&mut world).peers.get_mut(&node).unwrap().paths.insert(other, Box::new(old));
-        engine(&mut world).ask_unproven(now, node, key(0));
+        engine(&mut world).ask_unproven(now, node, LanIndex(0));
         let asked = path(&mut world, node, 0).outstanding.iter().any(|asked| asked.target == left);
         assert_eq!(asked, is_silent);
     }
