@@ -253,8 +253,10 @@ impl Engine {
     /// withdraw what is named on another. One that has never answered is forgotten then; true if there was any. What another
     /// LAN has vouched for is taken back by two that agree.
     fn mark_withdrawn(&mut self, now: Instant, node: NodeId) -> bool {
-        let configured: Vec<IpAddr> =
-            self.config.peers.iter().flat_map(|peer| peer.addresses.clone()).collect();
+        let configured: Vec<IpAddr> = self
+            .peer(node)
+            .and_then(|peer| self.config.peers.get(peer.configured?))
+            .map_or_else(Vec::new, |known| known.addresses.clone());
         let Some(silence) = self.peers.get(&node).map(|peer| self.silence_of(peer)) else { return false };
         let Some(peer) = self.peers.get_mut(&node) else { return false };
         // A host that was cloned speaks like one that runs anew with other addresses, until the first is heard again.

@@ -14,6 +14,7 @@
 //!   admission  who gets an entry                            run        whether a node runs anew
 //!   damping  how long a path that flaps has to wait            subjects   whose address it is, what became of it
 //!   proving  which addresses have to answer yet
+//!   placing  which node is which of the configured peers
 //!   ties     which address a dead path would name now
 //!   memory   what survives a reboot                            offline    LANs that are drained
 //!   reconfigure, leave  other settings while all goes on
@@ -41,6 +42,7 @@ mod pace;
 mod path;
 mod peer;
 mod peer_address;
+mod placing;
 mod plan;
 mod port;
 mod proving;

@@ -53,6 +53,7 @@ impl Engine {
         if !is_vouched {
             self.vouch(now, node);
         }
+        self.place(now, node, key.lan, &address);
     }
 
     fn ask_known(&mut self, now: Instant, node: NodeId, key: PathKey, pace: Duration) {

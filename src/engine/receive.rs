@@ -335,9 +335,11 @@ impl Engine {
             self.forget(sender.node);
         }
         if !self.peers.contains_key(&sender.node) {
-            let vouched = self.keys.is_keyed() || self.is_configured(&arrival.datagram.source);
-            self.admit(now, arrival.lan, vouched)?;
-            self.peers.insert(sender.node, Peer::new(sender.node).into());
+            let configured = self.free_place(&arrival.datagram.source);
+            self.admit(now, arrival.lan, self.keys.is_keyed() || configured.is_some())?;
+            let mut peer = Peer::new(sender.node);
+            peer.configured = configured;
+            self.peers.insert(sender.node, peer.into());
         }
         self.meet_boot(now, arrival, sender.boot)?;
         self.meet_path(now, arrival)
@@ -402,9 +404,7 @@ impl Engine {
         path.by_unicast =
             self.is_configured(&source) || self.lans.get(&key.lan).is_some_and(|l| !l.settings.broadcast);
         self.adopt_unheard(node, key, &mut path);
-        let configured = self.config.peers.iter().position(|peer| peer.addresses.contains(&source));
         if let Some(peer) = self.peers.get_mut(&node) {
-            peer.configured = peer.configured.or(configured);
             peer.paths.insert(key, Box::new(path));
         }
         self.unmet.remove(&(key.lan, source));
@@ -422,10 +422,6 @@ impl Engine {
         path.verdict = if placeholder.is_moved() { placeholder.verdict } else { wire::Level::Unknown };
         path.has_failed = path.verdict == wire::Level::Down;
         path.addresses = placeholder.addresses;
-    }
-
-    pub(super) fn is_configured(&self, address: &IpAddr) -> bool {
-        self.config.peers.iter().any(|peer| peer.addresses.contains(address))
     }
 
     /// Any packet of the current run on a known path.

@@ -178,12 +178,8 @@ impl Engine {
         };
         let gone: BTreeSet<IpAddr> = &named(before) - &named(&self.config);
         self.unmet.retain(|(_, address), _| !gone.contains(address));
-        let peers = &self.config.peers;
+        self.place_anew(now, before);
         for peer in self.peers.values_mut() {
-            let answered = |address: &IpAddr| {
-                peer.paths.values().any(|p| p.addresses.get(address).is_some_and(|a| a.answered.is_some()))
-            };
-            peer.configured = peers.iter().position(|known| known.addresses.iter().any(answered));
             for record in peer.paths.values_mut().flat_map(|path| path.addresses.iter_mut()) {
                 if !gone.contains(&record.address) {
                     continue;

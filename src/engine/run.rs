@@ -44,7 +44,7 @@ impl Engine {
         let is_sure =
             || self.keys.is_keyed() || !(self.speaks_elsewhere(now, peer, lan) || peer.has_vouched(lan));
         // A run that was taken up while the peer was away has no address yet that it could show itself by.
-        is_vouched || self.is_configured(address) || (peer.has_proven(lan, address) && is_sure())
+        is_vouched || self.is_configured_as(peer, address) || (peer.has_proven(lan, address) && is_sure())
     }
 
     /// Whether the node is heard on another LAN and has named its addresses there. A list that may have been cut says nothing
@@ -68,7 +68,8 @@ impl Engine {
             let is_known_elsewhere = || {
                 let others = peer.paths.iter().filter(|(key, _)| key.lan != from.0.lan);
                 let mut records = others.flat_map(|(_, path)| path.addresses.iter());
-                records.any(|a| a.withdrawn.is_none() && (a.vouched || self.is_configured(&a.address)))
+                records
+                    .any(|a| a.withdrawn.is_none() && (a.vouched || self.is_configured_as(peer, &a.address)))
             };
             let is_at_home = peer.has_proven(from.0.lan, &from.1);
             runs_anew && !is_at_home && !self.has_overlay(peer) && !is_known_elsewhere()

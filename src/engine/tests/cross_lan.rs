@@ -209,6 +209,40 @@ fn what_counts_as_an_address_for_another_run() {
     assert_eq!(all(&world), [true, true, false]);
 }
 
+/// The attacker is a peer that is configured, at its own address: that makes it no other peer, and the other's own places
+/// stay its own.
+#[test]
+fn an_address_that_is_configured_for_one_peer_counts_for_no_other() {
+    let named = |name: &str, host| crate::config::PeerConfig {
+        name: name.to_owned(),
+        addresses: vec![address(0, host), address(1, host)],
+    };
+    for peers in [vec![named("attacker", ATTACKER)], vec![named("attacker", ATTACKER), named("peer", 1)]] {
+        let mut world = World::new(3, 2);
+        let is_peer_named = peers.len() == 2;
+        world.start(0, &Config { requestor: true, peers, ..Config::default() }, Memory::default());
+        let mut attacker = Attacker::among(&mut world);
+        for _ in 0..20 {
+            attacker.claims_its_address(&mut world);
+            world.run(ms(50));
+            attacker.answers(&mut world, &|_| {});
+        }
+        let node = world.hosts[1].node;
+        let peer = &engine(&world, 0).peers[&node];
+        let is_own = |address| engine(&world, 0).is_own(world.now, peer, LanIndex(0), &address);
+        assert!(is_own(address(0, 1)) && !is_own(address(0, ATTACKER)), "{}", world.state(0));
+        assert_eq!(peer.configured, is_peer_named.then_some(1), "{}", world.state(0));
+        // The peer is installed again, with another id.
+        world.start(1, &Config { requestor: true, ..Config::default() }, Memory::default());
+        world.run(ms(5000));
+        let peer = &engine(&world, 0).peers[&world.hosts[1].node];
+        assert_eq!(peer.configured, is_peer_named.then_some(1), "{}", world.state(0));
+        for lan in 0..2 {
+            assert_eq!(world.verdict(0, lan, 1), Some(Verdict::Home), "{}", world.state(0));
+        }
+    }
+}
+
 /// A list does not say on which LAN the peer has a link-local address. One that speaks on two LANs may be the attacker's on
 /// one of them, whichever was heard first.
 #[test]
