@@ -55,8 +55,7 @@ impl Engine {
     /// How often the two of us ask: the lesser of our interval and that of a peer that asks too. A limit per interval
     /// uses this, or a patient responder would be slow for an impatient requestor.
     pub(super) fn pace_with(&self, peer: &Peer) -> Duration {
-        let asked = if peer.is_requestor() { peer.interval() } else { MAX_INTERVAL };
-        self.interval.min(asked).max(MIN_INTERVAL)
+        self.interval.min(peer.asks_each().unwrap_or(MAX_INTERVAL)).max(MIN_INTERVAL)
     }
 
     /// How often something is heard of a peer at the least while all is well. A peer that does not ask of its own accord
@@ -84,8 +83,8 @@ impl Engine {
 
     /// How often the fastest of the peers asks that are present; `MAX_INTERVAL` if there is none. Looks at all.
     pub fn fastest_interval(&self) -> Duration {
-        let present = self.all_peers().filter(|peer| !peer.absent && peer.is_requestor());
-        present.map(|peer| peer.interval()).min().unwrap_or(MAX_INTERVAL)
+        let present = self.all_peers().filter(|peer| !peer.absent);
+        present.filter_map(Peer::asks_each).min().unwrap_or(MAX_INTERVAL)
     }
 }
 

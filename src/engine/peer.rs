@@ -138,6 +138,14 @@ impl Peer {
         if heard.peek().is_none() { self.first_requestor } else { heard.any(|path| path.requestor) }
     }
 
+    /// [`Peer::interval`] of one that is a requestor, in one look at its paths.
+    pub(super) fn asks_each(&self) -> Option<Duration> {
+        let heard = self.paths.values().filter_map(|path| Some((path.pace.announced()?, path.requestor)));
+        let all = heard.reduce(|(interval, asks), (other, also)| (interval.max(other), asks || also));
+        let (interval, asks) = all.unwrap_or((self.former_interval, self.first_requestor));
+        asks.then_some(interval)
+    }
+
     /// Whether it says so on all its paths.
     pub(super) fn asks_everywhere(&self) -> bool {
         let mut heard = self.paths.values().filter(|path| path.pace.announced().is_some()).peekable();
