@@ -14,7 +14,7 @@ pub(super) fn time_of_day(since_1970: Duration) -> u32 {
 }
 
 fn local(since_1970: Duration) -> Option<u64> {
-    let time = libc::time_t::try_from(since_1970.as_secs()).ok()?;
+    let time = since_1970.as_secs().try_into().ok()?;
     // SAFETY: `tm` is plain numbers and a pointer that may be null, so that zeroes are a valid one.
     let mut parts: libc::tm = unsafe { std::mem::zeroed() };
     // SAFETY: both pointers are to live values of their types, and the function keeps neither.

@@ -148,6 +148,12 @@ pub(super) const fn aligned(length: usize) -> usize {
     length.next_multiple_of(4)
 }
 
+// linux/rtnetlink.h, as far as the C library of musl does not have it.
+pub(super) const RTA_VIA: u16 = 18;
+pub(super) const RTA_ENCAP_TYPE: u16 = 21;
+pub(super) const RTA_ENCAP: u16 = 22;
+pub(super) const RTA_EXPIRES: u16 = 23;
+
 /// Length of an attribute's header: length and type.
 const HEADER: usize = 4;
 

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use nix::libc;
 
-use super::attributes::{Attributes, Malformed, put_address};
+use super::attributes::{Attributes, Malformed, RTA_VIA, put_address};
 use super::message::Request;
 use crate::interface::{Family, InterfaceIndex};
 use crate::reconcile::{Answer, RouteType};
@@ -55,7 +55,7 @@ pub(super) fn read(body: &[u8]) -> Result<Hop, Malformed> {
             libc::RTA_OIF => hop.interface = Some(InterfaceIndex(attribute.u32()?)),
             libc::RTA_TABLE => hop.table = attribute.u32()?,
             libc::RTA_GATEWAY => hop.gateway = Some(attribute.address()?),
-            libc::RTA_VIA => hop.gateway = Some(attribute.via()?),
+            RTA_VIA => hop.gateway = Some(attribute.via()?),
             libc::RTA_PREFSRC => hop.source = Some(attribute.address()?),
             _ => {}
         }

@@ -11,7 +11,10 @@ use ipnet::IpNet;
 use nix::libc;
 use rtnetlink::packet_core::{NLM_F_APPEND, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL};
 
-use super::attributes::{Attribute, Attributes, Malformed, copy, put, put_address, read_u32};
+use super::attributes::{
+    Attribute, Attributes, Malformed, RTA_ENCAP, RTA_ENCAP_TYPE, RTA_EXPIRES, RTA_VIA, copy, put,
+    put_address, read_u32,
+};
 use super::message::{Request, refusal};
 use crate::interface::{Family, InterfaceIndex};
 use crate::reconcile::{Leg, PROTOCOL, Place, Refusal, Route, RouteKey, RouteType};
@@ -103,10 +106,10 @@ impl Found {
             libc::RTA_PRIORITY => self.metric = attribute.u32()?,
             libc::RTA_PREFSRC => self.source = Some(attribute.address()?),
             libc::RTA_GATEWAY => self.gateway = Some(attribute.address()?),
-            libc::RTA_VIA => self.gateway = Some(attribute.via()?),
+            RTA_VIA => self.gateway = Some(attribute.via()?),
             libc::RTA_OIF => self.interface = Some(InterfaceIndex(attribute.u32()?)),
             RTA_NH_ID => self.nexthop_id = Some(attribute.u32()?),
-            libc::RTA_ENCAP | libc::RTA_ENCAP_TYPE => self.encapsulated = true,
+            RTA_ENCAP | RTA_ENCAP_TYPE => self.encapsulated = true,
             libc::RTA_MULTIPATH => self.take_legs(attribute.payload)?,
             _ => {}
         }
@@ -212,10 +215,10 @@ fn copy_template(body: &mut Vec<u8>, route: &Route) -> Result<(), Refusal> {
     for attribute in Attributes(&route.attributes) {
         let attribute = attribute.map_err(|_| refusal(libc::EINVAL))?;
         match attribute.kind {
-            libc::RTA_ENCAP | libc::RTA_ENCAP_TYPE => return Err(encapsulation()),
+            RTA_ENCAP | RTA_ENCAP_TYPE => return Err(encapsulation()),
             libc::RTA_CACHEINFO => put_lifetime(body, route, attribute.payload),
             libc::RTA_DST | libc::RTA_TABLE | libc::RTA_PRIORITY | libc::RTA_PREFSRC => {}
-            libc::RTA_GATEWAY | libc::RTA_VIA | libc::RTA_OIF | libc::RTA_MULTIPATH | RTA_NH_ID => {}
+            libc::RTA_GATEWAY | RTA_VIA | libc::RTA_OIF | libc::RTA_MULTIPATH | RTA_NH_ID => {}
             _ => copy(body, &attribute),
         }
     }
@@ -228,7 +231,7 @@ fn put_lifetime(body: &mut Vec<u8>, route: &Route, cache_info: &[u8]) {
     let left = read_u32(cache_info, 8).unwrap_or(0).cast_signed();
     if left != 0 && route.protocol != PROTOCOL {
         let seconds = u32::try_from(left / 100).unwrap_or(0).max(1);
-        put(body, libc::RTA_EXPIRES, &seconds.to_ne_bytes());
+        put(body, RTA_EXPIRES, &seconds.to_ne_bytes());
     }
 }
 

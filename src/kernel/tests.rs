@@ -3,7 +3,7 @@
 use nix::libc;
 use proptest::prelude::*;
 
-use super::attributes::{Attributes, put, put_with};
+use super::attributes::{Attributes, RTA_ENCAP, RTA_ENCAP_TYPE, put, put_with};
 use super::message::{self, Header, Messages, Request};
 use super::{address, link, neighbour, route};
 use crate::interface::InterfaceIndex;
@@ -101,12 +101,12 @@ fn template_gives_flags_that_are_the_administrators_only() {
 fn encapsulation_is_never_emitted() {
     let typed = Route { encapsulated: true, ..sample() };
     let mut raw = sample();
-    put(&mut raw.attributes, libc::RTA_ENCAP, &[0; 8]);
+    put(&mut raw.attributes, RTA_ENCAP, &[0; 8]);
     let mut leg = with_two_legs();
     put_with(&mut leg.attributes, libc::RTA_MULTIPATH, |out| {
         for _ in 0..2 {
             out.extend([16, 0, 0, 0, 1, 0, 0, 0]);
-            put(out, libc::RTA_ENCAP_TYPE, &[2, 0]);
+            put(out, RTA_ENCAP_TYPE, &[2, 0]);
         }
     });
     for route in [typed, raw, leg] {

@@ -7,7 +7,8 @@ use nix::libc;
 use super::{encapsulation, family_of};
 use crate::interface::{Family, InterfaceIndex};
 use crate::kernel::attributes::{
-    Attributes, Malformed, aligned, copy, pad, put, put_address, put_with, read_u16, read_u32, set_length,
+    Attributes, Malformed, RTA_ENCAP, RTA_ENCAP_TYPE, RTA_VIA, aligned, copy, pad, put, put_address,
+    put_with, read_u16, read_u32, set_length,
 };
 use crate::kernel::message::refusal;
 use crate::reconcile::{Leg, Refusal, Route};
@@ -36,7 +37,7 @@ impl RawLeg<'_> {
             let attribute = attribute?;
             match attribute.kind {
                 libc::RTA_GATEWAY => return attribute.address().map(Some),
-                libc::RTA_VIA => return attribute.via().map(Some),
+                RTA_VIA => return attribute.via().map(Some),
                 _ => {}
             }
         }
@@ -46,7 +47,7 @@ impl RawLeg<'_> {
     /// Whether packets of this leg are wrapped.
     pub(super) fn is_encapsulated(&self) -> Result<bool, Malformed> {
         for attribute in self.attributes {
-            if matches!(attribute?.kind, libc::RTA_ENCAP | libc::RTA_ENCAP_TYPE) {
+            if matches!(attribute?.kind, RTA_ENCAP | RTA_ENCAP_TYPE) {
                 return Ok(true);
             }
         }
@@ -129,8 +130,8 @@ fn put_leg(
     for attribute in pattern.map_or(Attributes(&[]), |pattern| pattern.attributes) {
         let attribute = attribute.map_err(|_| refusal(libc::EINVAL))?;
         match attribute.kind {
-            libc::RTA_ENCAP | libc::RTA_ENCAP_TYPE => return Err(encapsulation()),
-            libc::RTA_GATEWAY | libc::RTA_VIA => {}
+            RTA_ENCAP | RTA_ENCAP_TYPE => return Err(encapsulation()),
+            libc::RTA_GATEWAY | RTA_VIA => {}
             _ => copy(body, &attribute),
         }
     }
@@ -143,7 +144,7 @@ fn put_gateway(body: &mut Vec<u8>, family: Family, leg: &Leg) {
     match leg.gateway {
         None => {}
         Some(gateway) if Family::of(&gateway) == family => put_address(body, libc::RTA_GATEWAY, gateway),
-        Some(gateway) => put_with(body, libc::RTA_VIA, |body| match gateway {
+        Some(gateway) => put_with(body, RTA_VIA, |body| match gateway {
             IpAddr::V4(v4) => {
                 body.extend_from_slice(&u16::from(super::family_number(Family::V4)).to_ne_bytes());
                 body.extend_from_slice(&v4.octets());
