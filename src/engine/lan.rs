@@ -281,6 +281,12 @@ impl Lan {
         self.interface.as_ref()?.source_for(address)
     }
 
+    /// All that we speak from here: to everybody, and to each subnet.
+    pub(super) fn sources(&self) -> impl Iterator<Item = IpAddr> + '_ {
+        let to_all = self.families().filter_map(|family| self.broadcast_source(family));
+        to_all.chain(self.addresses().filter_map(|address| self.source_for(&address)))
+    }
+
     pub(super) fn remember_broadcast(&mut self, broadcast: Broadcast) {
         if self.broadcasts.len() == BROADCASTS {
             self.broadcasts.pop_front();

@@ -1,5 +1,6 @@
 //! Packets out: INQs, the ACKs that answer, goodbyes.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -159,10 +160,11 @@ impl Engine {
         })
     }
 
-    /// All our addresses, on all LANs.
+    /// All our addresses, on all LANs. A list that is too long is cut: those come first that peers hear us from.
     pub(super) fn own_addresses(&self) -> Vec<IpAddr> {
+        let spoken: BTreeSet<IpAddr> = self.lans.values().flat_map(|lan| lan.sources()).collect();
         let mut all: Vec<IpAddr> = self.lans.values().flat_map(|lan| lan.addresses()).collect();
-        all.sort();
+        all.sort_by_key(|address| (!is_link_local(address) && !spoken.contains(address), *address));
         all.dedup();
         all.truncate(wire::fitting_addresses(&all));
         all

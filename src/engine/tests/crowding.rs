@@ -115,6 +115,25 @@ fn many_true_addresses_are_known_within_two_slots() {
     }
 }
 
+/// A host with more addresses than a list holds names those that it speaks from, and none is taken for withdrawn.
+#[test]
+fn a_list_that_is_cut_lacks_no_address_that_is_spoken_from() {
+    let mut world = World::new(2, 2);
+    world.run(ms(2000));
+    (20..110).for_each(|host| world.add_address(1, 0, address(0, host)));
+    world.run(ms(8000));
+    let list = world.engine(1).own_addresses();
+    assert!(list.len() < 92, "{}", list.len());
+    assert!(list.contains(&address(0, 1)) && list.contains(&address(1, 1)), "{list:?}");
+    for lan in 0..2 {
+        let spoken = world.engine(1).source_towards(LanIndex(lan), &address(usize::from(lan), 0)).unwrap();
+        assert!(list.contains(&spoken), "{list:?}");
+        assert_eq!(world.verdict(0, usize::from(lan), 1), Some(Verdict::Home), "{}", world.state(0));
+    }
+    assert!(known(&world, &address(1, 1)).is_some_and(|a| a.vouched), "{}", world.state(0));
+    world.assert_quiet(&["address-withdrawn"]);
+}
+
 // ----- what is named over another LAN
 
 fn is_own(world: &World, address: &IpAddr) -> bool {
