@@ -5,12 +5,12 @@ use std::time::Duration;
 use log::{Level, debug};
 
 use super::agenda::Task;
-use super::core::Core;
+use super::edges::Edges;
 use super::heap;
 use crate::config::ChangeKind;
 use crate::time::Instant;
 
-impl Core {
+impl Edges {
     /// Something has changed.
     pub(super) fn compare_soon(&mut self, now: Instant) {
         self.agenda.by(Task::Compare, now + PAUSE);

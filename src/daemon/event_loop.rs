@@ -16,7 +16,7 @@ use nix::sys::time::TimeSpec;
 
 use super::clock;
 use super::control::Control;
-use super::core::{By, Core, End};
+use super::edges::{By, Edges, End};
 use super::hooks::Hooks;
 use super::instance::Instance as Lock;
 use super::lag::Lag;
@@ -31,7 +31,7 @@ use crate::time::Instant;
 
 /// The loop.
 pub(super) struct EventLoop {
-    pub(super) core: Core,
+    pub(super) edges: Edges,
     control: Control,
     poll: Poll,
     timer: Timer,
@@ -60,7 +60,7 @@ impl EventLoop {
     ///
     /// Out of file descriptors or memory.
     pub(super) fn new(
-        core: Core,
+        edges: Edges,
         control: Control,
         poll: Poll,
         signals: Signals,
@@ -77,7 +77,7 @@ impl EventLoop {
                 .context("cannot poll")?;
         }
         Ok(Self {
-            core,
+            edges,
             control,
             poll,
             timer,
@@ -107,24 +107,24 @@ impl EventLoop {
             let moment = self.wait(&mut events)?;
             self.note(&events);
             self.turn(moment);
-            if let Some(end) = self.take_signals(moment).or(self.core.end) {
+            if let Some(end) = self.take_signals(moment).or(self.edges.end) {
                 self.stop(end);
                 return Ok(());
             }
             let done = clock::read().now;
             self.lag.on_done(moment.now, done);
             self.supervisor.handle_turn(done);
-            self.core.attend_realtime(done);
+            self.edges.attend_realtime(done);
             self.lock.attend(done);
             self.rest(done);
         }
     }
 
     fn rest(&mut self, now: Instant) {
-        let fastest = || self.core.engine.fastest_interval();
-        let rest = self.rests.after(now, self.packets, self.core.config.interval, fastest);
-        let due = self.core.deadline().map_or(rest, |deadline| deadline.since(now).min(rest));
-        if due.is_zero() || self.core.has_work() || self.is_monitor_readable {
+        let fastest = || self.edges.engine.fastest_interval();
+        let rest = self.rests.after(now, self.packets, self.edges.config.interval, fastest);
+        let due = self.edges.deadline().map_or(rest, |deadline| deadline.since(now).min(rest));
+        if due.is_zero() || self.edges.has_work() || self.is_monitor_readable {
             return;
         }
         let heard = [self.monitor.as_fd(), self.signals.as_fd()];
@@ -134,12 +134,12 @@ impl EventLoop {
     }
 
     fn wait(&mut self, events: &mut Events) -> anyhow::Result<Moment> {
-        let deadline = [self.core.deadline(), self.supervisor.deadline(), self.hooks.deadline()]
+        let deadline = [self.edges.deadline(), self.supervisor.deadline(), self.hooks.deadline()]
             .into_iter()
             .flatten()
             .min();
         let is_busy =
-            self.core.has_work() || self.is_monitor_readable || self.control.has_work(&self.core.events);
+            self.edges.has_work() || self.is_monitor_readable || self.control.has_work(&self.edges.events);
         self.timer.arm(deadline).context("cannot set the timer")?;
         match self.poll.poll(events, is_busy.then_some(Duration::ZERO)) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => {
@@ -162,40 +162,41 @@ impl EventLoop {
                 // They are looked after each turn.
                 token if Hooks::is_ours(token) => {}
                 token => {
-                    _ = self.core.sockets.handle_readable(token) || self.core.probers.handle_readable(token);
+                    _ = self.edges.sockets.handle_readable(token)
+                        || self.edges.probers.handle_readable(token);
                 }
             }
         }
     }
 
     fn turn(&mut self, moment: Moment) {
-        self.packets = self.core.take_packets(moment, PACKETS);
-        self.core.take_answers(moment, PACKETS);
-        self.is_monitor_readable |= self.core.is_reconciler_due(moment.now);
+        self.packets = self.edges.take_packets(moment, PACKETS);
+        self.edges.take_answers(moment, PACKETS);
+        self.is_monitor_readable |= self.edges.is_reconciler_due(moment.now);
         self.take_events(moment.now);
         if self.is_evidence_complete() {
-            self.core.pass_deadlines(moment);
+            self.edges.pass_deadlines(moment);
         }
-        self.core.hand_over_plan(moment.now);
-        self.core.run_errands(moment.now);
-        self.core.state.attend();
+        self.edges.hand_over_plan(moment.now);
+        self.edges.run_errands(moment.now);
+        self.edges.state.attend();
         self.answer(moment.now);
         self.run_hooks(moment);
     }
 
     /// Answers one of those who ask, after everything that matters more.
     fn answer(&mut self, now: Instant) {
-        if let Some((client, request)) = self.control.next_request(now, &self.core.events) {
-            let reply = self.core.answer(now, &request);
-            self.control.answer(now, client, &request, &reply, &self.core.events);
+        if let Some((client, request)) = self.control.next_request(now, &self.edges.events) {
+            let reply = self.edges.answer(now, &request);
+            self.control.answer(now, client, &request, &reply, &self.edges.events);
         }
     }
 
     /// Tells of what has changed.
     fn run_hooks(&mut self, moment: Moment) {
-        self.hooks.follow(&self.core.config);
-        let node = self.core.engine.node();
-        for change in self.core.changes.drain(..) {
+        self.hooks.follow(&self.edges.config);
+        let node = self.edges.engine.node();
+        for change in self.edges.changes.drain(..) {
             self.hooks.handle_change(moment, node, &change);
         }
         self.hooks.attend(moment.now);
@@ -203,7 +204,7 @@ impl EventLoop {
 
     /// Who has not read what has arrived must not say that nothing did. A flood cannot put that off for ever.
     fn is_evidence_complete(&mut self) -> bool {
-        self.backlogged = if self.core.is_readable() { self.backlogged + 1 } else { 0 };
+        self.backlogged = if self.edges.is_readable() { self.backlogged + 1 } else { 0 };
         self.backlogged.is_multiple_of(PATIENCE)
     }
 
@@ -221,7 +222,7 @@ impl EventLoop {
         }
         // Who never stops talking cannot keep what is missing from being put back.
         self.unread = if self.is_monitor_readable { self.unread + 1 } else { 0 };
-        self.core.take_events(now, events, self.unread.is_multiple_of(LAST_READINGS));
+        self.edges.take_events(now, events, self.unread.is_multiple_of(LAST_READINGS));
     }
 
     /// Does what signals ask for; the end, if one says so.
@@ -234,12 +235,12 @@ impl EventLoop {
                 Request::Stop(cause) => return Some(End { cause, keep: false }),
                 Request::Reload => self.reload(moment.now),
                 Request::Report => {
-                    self.core.report(moment.now, &self.lag.to_string());
+                    self.edges.report(moment.now, &self.lag.to_string());
                     self.hooks.report();
                 }
                 Request::FailBack => {
                     info!("failback-requested signal=SIGUSR2");
-                    self.core.tell(moment.now, Input::FailBack);
+                    self.edges.tell(moment.now, Input::FailBack);
                 }
             }
         }
@@ -249,9 +250,9 @@ impl EventLoop {
     /// The log first: what the settings lead to goes to the new file.
     fn reload(&mut self, now: Instant) {
         self.supervisor.tell_reloading(now);
-        self.core.log.reopen();
+        self.edges.log.reopen();
         // How it went is in the log; nobody else asked.
-        let _ = self.core.reload(now, By::Signal);
+        let _ = self.edges.reload(now, By::Signal);
         self.supervisor.tell_ready(now);
     }
 
@@ -264,8 +265,8 @@ impl EventLoop {
         for _ in 0..LAST_READINGS {
             self.take_events(started);
         }
-        self.core.stop(started, keep, || clock::read().now.since(started) > GOODBYE);
-        self.core.state.finish(GOODBYE);
+        self.edges.stop(started, keep, || clock::read().now.since(started) > GOODBYE);
+        self.edges.state.finish(GOODBYE);
         info!("stopped took={:.3}s", clock::read().now.since(started).as_secs_f64());
     }
 }

@@ -11,8 +11,8 @@ pub mod clock;
 mod comparing;
 mod confirmation;
 mod control;
-mod core;
 mod detach;
+mod edges;
 mod event_loop;
 mod files;
 mod heap;
@@ -45,9 +45,9 @@ use mio::Poll;
 use self::agenda::Agenda;
 use self::confirmation::Confirmation;
 use self::control::{Control, Events};
-pub use self::core::Reading;
-use self::core::{Core, Source, Watching};
 use self::detach::{Readiness, Side};
+pub use self::edges::Reading;
+use self::edges::{Edges, Source, Watching};
 use self::event_loop::EventLoop;
 use self::hooks::Hooks;
 use self::instance::Instance;
@@ -136,15 +136,15 @@ fn serve(loaded: Loaded, source: Source, readiness: Readiness) -> anyhow::Result
     let kernel = open_kernel(netlink, &config)?;
     let registry = poll.registry().try_clone().context("cannot poll")?;
     let hooks = Hooks::new(&config, registry, limited.children()).context("cannot make ready for hooks")?;
-    let core = core(config, kernel, &poll, log.clone(), source, confirmation, limited)?;
-    let mut event_loop = EventLoop::new(core, control, poll, signals, monitor, hooks, instance)?;
+    let edges = edges(config, kernel, &poll, log.clone(), source, confirmation, limited)?;
+    let mut event_loop = EventLoop::new(edges, control, poll, signals, monitor, hooks, instance)?;
     event_loop.supervisor = Supervisor::from_env();
-    event_loop.core.start(clock::read());
+    event_loop.edges.start(clock::read());
     signals::hold_ends().context("cannot block signals")?;
     pid_file.as_mut().map(PidFile::fill).transpose()?;
     heap::trim();
-    let core = &mut event_loop.core;
-    core.realtime.follow(clock::read().now, core.config.realtime && !core.config.dry_run);
+    let edges = &mut event_loop.edges;
+    edges.realtime.follow(clock::read().now, edges.config.realtime && !edges.config.dry_run);
     info!("ready");
     if readiness.is_awaited() {
         log.leave_stderr();
@@ -202,7 +202,7 @@ fn open_kernel(mut netlink: Netlink, config: &Config) -> anyhow::Result<Box<dyn 
     Ok(if config.dry_run { Box::new(DryRun::new(netlink)) } else { Box::new(netlink) })
 }
 
-fn core(
+fn edges(
     config: Config,
     kernel: Box<dyn Kernel>,
     poll: &Poll,
@@ -210,7 +210,7 @@ fn core(
     source: Source,
     confirmation: Confirmation,
     limited: Limited,
-) -> anyhow::Result<Core> {
+) -> anyhow::Result<Edges> {
     let (state, memory) = State::open(&config.state_dir, config.dry_run)?;
     let (journal, journalled) = Journal::open(&config.runtime_dir, config.dry_run)?;
     let running = running_kernel();
@@ -219,7 +219,7 @@ fn core(
     let reconciler = Reconciler::new(Settings::from(&config), last);
     let mut engine = Engine::new(&config, memory, state::random()?);
     engine.expect_lans(reconciler.journalled_addresses());
-    Ok(Core {
+    Ok(Edges {
         engine,
         watch: Watch::new(&config, state.watch(), state::random()?),
         reconciler,

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use log::Level;
 
-use super::core::judged;
+use super::edges::judged;
 use crate::config::{Config, NextHopConfig, RouteConfig};
 use crate::engine::{Engine, Input, Memory, Notice, Output};
 use crate::interface::{Family, Interface, InterfaceIndex};

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::core::{Core, Errand};
+use super::edges::{Edges, Errand};
 use crate::engine::{self, Cast, Engine, Silence};
 use crate::interface::Interface;
 use crate::reconcile::{self, Dump, Mirror, Operation, PROTOCOL, Reconciler, Route, RouteKey};
@@ -86,36 +86,36 @@ struct Stage {
 }
 
 /// What follows from the fault, if it comes at `now`, until it has been acted upon.
-pub(super) fn rehearse(core: &Core, now: Instant, fault: &Fault) -> Vec<Step> {
-    let mut steps = play(core, now, Some(fault));
+pub(super) fn rehearse(edges: &Edges, now: Instant, fault: &Fault) -> Vec<Step> {
+    let mut steps = play(edges, now, Some(fault));
     // In quiet times nothing is under way, and the question needs no second play.
-    let is_unsettled = || core.engine.is_unsettled() || hosts::is_unsettled(&core.watch.snapshot(now));
+    let is_unsettled = || edges.engine.is_unsettled() || hosts::is_unsettled(&edges.watch.snapshot(now));
     if !steps.is_empty() && is_unsettled() {
-        let anyway = play(core, now, None);
+        let anyway = play(edges, now, None);
         steps.retain(|step| !anyway.iter().any(|other| other.operation == step.operation));
     }
     steps
 }
 
-fn play(core: &Core, now: Instant, fault: Option<&Fault>) -> Vec<Step> {
-    let shown = core.watch.snapshot(now);
+fn play(edges: &Edges, now: Instant, fault: Option<&Fault>) -> Vec<Step> {
+    let shown = edges.watch.snapshot(now);
     let mut stage = Stage {
-        engine: core.engine.clone(),
-        watch: core.watch.clone(),
-        reconciler: core.reconciler.clone(),
-        kernel: core.reconciler.mirror().clone(),
-        cast: core.engine.cast(now, fault.and_then(Fault::silence)),
+        engine: edges.engine.clone(),
+        watch: edges.watch.clone(),
+        reconciler: edges.reconciler.clone(),
+        kernel: edges.reconciler.mirror().clone(),
+        cast: edges.engine.cast(now, fault.and_then(Fault::silence)),
         hosts: Hosts::new(&shown, fault.and_then(Fault::gateway)),
-        peers: hosts::peers(&shown).map(|key| (key.clone(), core.engine.answers(&key.0, key.1))).collect(),
+        peers: hosts::peers(&shown).map(|key| (key.clone(), edges.engine.answers(&key.0, key.1))).collect(),
         answers: VecDeque::new(),
         waiting: VecDeque::new(),
-        is_plan_new: core.is_plan_new,
-        is_watch_new: core.watching.is_on(),
+        is_plan_new: edges.is_plan_new,
+        is_watch_new: edges.watching.is_on(),
         began: now,
-        ends: (now + core.engine.longest_judgement(), now + hosts::longest_judgement(&core.config, &shown)),
+        ends: (now + edges.engine.longest_judgement(), now + hosts::longest_judgement(&edges.config, &shown)),
         steps: Vec::new(),
     };
-    stage.catch_up(now, &core.errands);
+    stage.catch_up(now, &edges.errands);
     if let Some(Fault::Carrier(interface)) = fault {
         stage.lose_carrier(now, interface);
     }

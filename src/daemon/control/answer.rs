@@ -8,7 +8,7 @@ use crate::control::{
     Refusal, RefusalKind, Reply, Request, Route, RouteKind, Routes, Status, TRIAL,
 };
 use crate::daemon::clock;
-use crate::daemon::core::{By, Core, End};
+use crate::daemon::edges::{By, Edges, End};
 use crate::daemon::offline::Entry;
 use crate::engine::{self, InterfaceFault, LanSnapshot, Levels, PathSnapshot, PeerSnapshot, Tally};
 use crate::reconcile::{self, Fortune, Override, Trouble, WatchedRoute};
@@ -16,7 +16,7 @@ use crate::time::Instant;
 use crate::watch::{GroupState, RouteSnapshot, Snapshot};
 use crate::wire::{Level, NodeId};
 
-impl Core {
+impl Edges {
     /// Does what is asked and says how it went.
     pub(in crate::daemon) fn answer(&mut self, now: Instant, request: &Request) -> Reply {
         match request {

@@ -1,7 +1,7 @@
 //! The control socket: who may connect, who may ask, and when it is answered.
 //!
 //! ```text
-//!  accept --> client: reads a line --> request --> Core::answer --> client: writes as the other end reads
+//!  accept --> client: reads a line --> request --> Edges::answer --> client: writes as the other end reads
 //!                     (4 KiB at most)   one a turn                   (one answer at most)
 //! ```
 //!

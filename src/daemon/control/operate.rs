@@ -8,14 +8,14 @@ use log::{Level, info};
 use crate::control::{Refusal, RefusalKind, Reply};
 use crate::daemon::agenda::Task;
 use crate::daemon::clock;
-use crate::daemon::core::Core;
+use crate::daemon::edges::Edges;
 use crate::daemon::offline::{Entry, check_reason};
 use crate::engine::{CutOff, Input};
 use crate::net::Moment;
 use crate::time::{Instant, Stamp};
 use crate::words::shell_word;
 
-impl Core {
+impl Edges {
     /// Takes an interface out of service.
     pub(super) fn go_offline(
         &mut self,

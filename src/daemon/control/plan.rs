@@ -5,13 +5,13 @@ use std::net::IpAddr;
 use super::answer::millis;
 use super::operate::refusal;
 use crate::control::{Refusal, RefusalKind, Rehearsal, Reply, Step};
-use crate::daemon::core::Core;
+use crate::daemon::edges::Edges;
 use crate::daemon::rehearsal::{self, Fault};
 use crate::engine::Silence;
 use crate::reconcile::describe;
 use crate::time::Instant;
 
-impl Core {
+impl Edges {
     /// What would be done if an interface or a peer failed; nothing is changed.
     pub(super) fn rehearse(&mut self, now: Instant, what: &str) -> Result<Reply, Refusal> {
         let (fault, words) = self.fault(now, what)?;

@@ -9,14 +9,14 @@ use super::operate::refusal;
 use crate::control::{
     Decision, KernelWay, NextHop, PathAccount, Reason, Refusal, RefusalKind, Reply, ServingRoute, Why,
 };
-use crate::daemon::core::Core;
+use crate::daemon::edges::Edges;
 use crate::engine::{self, Explanation, Ground, Obstacle, Verdict};
 use crate::kernel::{Error, Hop};
 use crate::reconcile::{RouteType, Serving};
 use crate::time::Instant;
 use crate::words::shell_word;
 
-impl Core {
+impl Edges {
     /// Why traffic for a destination goes where it goes.
     pub(super) fn why(&mut self, now: Instant, destination: &str) -> Result<Reply, Refusal> {
         let Some(prefix) = parse(destination) else {

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use log::Level;
 
-use super::{Core, Task};
+use super::{Edges, Task};
 use crate::config::{
     Config, Faults, Loaded, check_against_interfaces, differences, host_warnings, keep_fixed,
 };
@@ -71,7 +71,7 @@ pub(in crate::daemon) struct Trial {
     until: Instant,
 }
 
-impl Core {
+impl Edges {
     /// Reads the settings again and takes them over. What was changed, in words.
     pub(in crate::daemon) fn reload(&mut self, now: Instant, by: By) -> Result<String, Refusal> {
         let result = self.try_reload(now, by);

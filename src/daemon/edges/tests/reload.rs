@@ -8,14 +8,14 @@ const TRIAL: Duration = Duration::from_secs(60);
 const ON_TRIAL: By = By::Command { within: Some(TRIAL) };
 
 fn offer(bench: &Bench, change: impl FnOnce(&mut Config)) {
-    let mut config = bench.core.config.clone();
+    let mut config = bench.edges.config.clone();
     change(&mut config);
     let text = format!("{config:?}");
     *bench.offer.borrow_mut() = Ok(Loaded { config, warnings: Vec::new(), file: None, text });
 }
 
 fn ask(bench: &mut Bench, request: &Request) -> Reply {
-    bench.core.answer(bench.moment.now, request)
+    bench.edges.answer(bench.moment.now, request)
 }
 
 fn refusal(reply: Reply) -> (RefusalKind, String) {
@@ -24,7 +24,7 @@ fn refusal(reply: Reply) -> (RefusalKind, String) {
 }
 
 fn is_told(bench: &Bench, words: &str) -> bool {
-    let events = bench.core.events.after(0, 1000);
+    let events = bench.edges.events.after(0, 1000);
     events.iter().any(|event| format!("{} {}", event.event, event.words()).contains(words))
 }
 
@@ -33,22 +33,22 @@ fn settings_that_are_the_same_ask_the_kernel_for_nothing_but_its_interfaces() {
     let mut bench = Bench::new();
     bench.done();
     offer(&bench, |_| {});
-    let reply = bench.core.reload(bench.moment.now, ON_TRIAL).unwrap();
+    let reply = bench.edges.reload(bench.moment.now, ON_TRIAL).unwrap();
     assert_eq!(reply, "reloaded: nothing has changed");
     assert_eq!(bench.done(), ["interfaces"]);
-    assert!(bench.core.errands.is_empty() && bench.core.trial.is_none());
+    assert!(bench.edges.errands.is_empty() && bench.edges.trial.is_none());
     assert!(is_told(&bench, "reloaded changes=none"));
 }
 
 #[test]
 fn a_file_with_faults_leaves_all_as_it_is_and_every_fault_is_told() {
     let mut bench = Bench::new();
-    let before = bench.core.config.clone();
+    let before = bench.edges.config.clone();
     let fault = |text: &str| Fault { origin: Origin::Host, kind: FaultKind::Setting, text: text.to_owned() };
     *bench.offer.borrow_mut() = Err(Faults { list: vec![fault("one is \"bad\""), fault("two is worse")] });
     let (kind, message) = refusal(ask(&mut bench, &Request::Reload { within_ms: None }));
     assert_eq!((kind, message.as_str()), (RefusalKind::Refused, "one is \"bad\"\ntwo is worse"));
-    assert_eq!(bench.core.config, before);
+    assert_eq!(bench.edges.config, before);
     assert!(is_told(&bench, "reload-fault fault=\"two is worse\"") && is_told(&bench, "reload-refused"));
 }
 
@@ -59,7 +59,7 @@ fn a_lan_that_the_host_cannot_have_is_refused_as_at_the_start() {
     offer(&bench, |config| config.interval = Duration::from_secs(1));
     let (_, message) = refusal(ask(&mut bench, &Request::Reload { within_ms: None }));
     assert!(message.contains("is the loopback interface"), "{message}");
-    assert_eq!(bench.core.config.interval, Config::default().interval);
+    assert_eq!(bench.edges.config.interval, Config::default().interval);
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn a_log_that_cannot_be_written_and_a_kernel_that_does_not_answer_refuse_it() {
     offer(&bench, |config| config.port = 7777);
     bench.script.borrow_mut().is_broken = true;
     assert_eq!(refusal(ask(&mut bench, &Request::Reload { within_ms: None })).0, RefusalKind::Failed);
-    assert_eq!(bench.core.config.port, Config::default().port);
+    assert_eq!(bench.edges.config.port, Config::default().port);
 }
 
 #[test]
@@ -82,17 +82,17 @@ fn what_only_a_start_can_change_is_named_in_one_warning() {
     offer(&bench, |config| {
         (config.dry_run, config.daemon, config.port) = (false, true, 7777);
     });
-    let words = bench.core.reload(bench.moment.now, FOR_GOOD).unwrap();
+    let words = bench.edges.reload(bench.moment.now, FOR_GOOD).unwrap();
     assert!(words.ends_with("warning: daemon, dry-run takes effect at the next start"), "{words}");
-    assert!(bench.core.config.dry_run && !bench.core.config.daemon && bench.core.config.port == 7777);
+    assert!(bench.edges.config.dry_run && !bench.edges.config.daemon && bench.edges.config.port == 7777);
 }
 
 #[test]
 fn a_lan_that_leaves_and_one_that_comes_are_taken_at_once() {
     let mut bench = Bench::new();
     offer(&bench, |config| config.lans = vec![LanConfig::new("lan-b")]);
-    bench.core.reload(bench.moment.now, FOR_GOOD).unwrap();
-    assert_eq!(bench.core.engine.plan().lans, ["lan-b"]);
+    bench.edges.reload(bench.moment.now, FOR_GOOD).unwrap();
+    assert_eq!(bench.edges.engine.plan().lans, ["lan-b"]);
     assert!(is_told(&bench, "lan-left") && is_told(&bench, "interface-absent"));
     assert!(is_told(&bench, "reloaded changes=lan"));
 }
@@ -115,7 +115,7 @@ fn settings_on_trial_go_back_unless_they_are_confirmed() {
         }
         bench.pass(TRIAL);
         assert_eq!(left(&mut bench), None);
-        let missed = bench.core.config.missed.get();
+        let missed = bench.edges.config.missed.get();
         assert_eq!(
             (missed == 7, is_told(&bench, "reload-rolled-back changes=missed")),
             (confirmed, !confirmed)
@@ -128,36 +128,36 @@ fn settings_on_trial_go_back_unless_they_are_confirmed() {
 fn while_one_reload_is_on_trial_another_is_refused() {
     let mut bench = Bench::new();
     offer(&bench, |config| config.missed = NonZeroU32::new(7).unwrap());
-    bench.core.reload(bench.moment.now, ON_TRIAL).unwrap();
+    bench.edges.reload(bench.moment.now, ON_TRIAL).unwrap();
     offer(&bench, |config| config.missed = NonZeroU32::new(8).unwrap());
     for within_ms in [None, Some(5000)] {
         let (_, message) = refusal(ask(&mut bench, &Request::Reload { within_ms }));
         assert!(message.contains("waits to be confirmed, and goes back in 60s"), "{message}");
     }
-    assert_eq!(bench.core.config.missed.get(), 7);
+    assert_eq!(bench.edges.config.missed.get(), 7);
     ask(&mut bench, &Request::Confirm {});
-    bench.core.reload(bench.moment.now, FOR_GOOD).unwrap();
-    assert_eq!(bench.core.config.missed.get(), 8);
+    bench.edges.reload(bench.moment.now, FOR_GOOD).unwrap();
+    assert_eq!(bench.edges.config.missed.get(), 8);
 }
 
 #[test]
 fn what_nobody_has_confirmed_is_taken_again_by_a_command_and_not_by_a_signal() {
     let mut bench = Bench::new();
     offer(&bench, |config| config.missed = NonZeroU32::new(7).unwrap());
-    bench.core.reload(bench.moment.now, ON_TRIAL).unwrap();
+    bench.edges.reload(bench.moment.now, ON_TRIAL).unwrap();
     bench.pass(TRIAL);
-    let refusal = bench.core.reload(bench.moment.now, By::Signal).unwrap_err();
+    let refusal = bench.edges.reload(bench.moment.now, By::Signal).unwrap_err();
     assert!(refusal.message.ends_with("faildctl reload takes it"), "{refusal:?}");
-    assert_eq!(bench.core.config.missed.get(), 2);
-    bench.core.reload(bench.moment.now, FOR_GOOD).unwrap();
-    assert_eq!(bench.core.config.missed.get(), 7);
-    bench.core.reload(bench.moment.now, By::Signal).unwrap();
+    assert_eq!(bench.edges.config.missed.get(), 2);
+    bench.edges.reload(bench.moment.now, FOR_GOOD).unwrap();
+    assert_eq!(bench.edges.config.missed.get(), 7);
+    bench.edges.reload(bench.moment.now, By::Signal).unwrap();
     offer(&bench, |config| config.missed = NonZeroU32::new(8).unwrap());
-    bench.core.reload(bench.moment.now, ON_TRIAL).unwrap();
+    bench.edges.reload(bench.moment.now, ON_TRIAL).unwrap();
     bench.pass(TRIAL);
     offer(&bench, |config| config.missed = NonZeroU32::new(9).unwrap());
-    bench.core.reload(bench.moment.now, By::Signal).unwrap();
-    assert_eq!(bench.core.config.missed.get(), 9, "the file has been changed since");
+    bench.edges.reload(bench.moment.now, By::Signal).unwrap();
+    assert_eq!(bench.edges.config.missed.get(), 9, "the file has been changed since");
 }
 
 #[test]

@@ -29,7 +29,7 @@ fn a_lost_carrier_is_seen_by_the_query_and_needs_no_listing() {
     let mut bench = Bench::new();
     bench.script.borrow_mut().interfaces[0].carrier = false;
     bench.pass(Duration::from_millis(250));
-    assert!(!bench.core.interfaces[0].carrier);
+    assert!(!bench.edges.interfaces[0].carrier);
     assert_eq!(bench.done(), ["interfaces", "links"]);
 }
 
@@ -42,7 +42,7 @@ fn an_interface_that_is_gone_or_down_is_listed_anew() {
     bench.script.borrow_mut().interfaces.clear();
     bench.pass(Duration::from_millis(250));
     assert_eq!(bench.done(), ["links", "interfaces"]);
-    assert!(bench.core.interfaces.is_empty());
+    assert!(bench.edges.interfaces.is_empty());
 }
 
 #[test]
@@ -65,19 +65,19 @@ fn a_listing_that_fails_is_tried_again_and_the_last_one_stands() {
     bench.done();
     bench.script.borrow_mut().is_broken = true;
     let now = bench.moment.now;
-    bench.core.take_events(now, vec![Event::Links], true);
-    assert_eq!(bench.core.interfaces.len(), 1);
+    bench.edges.take_events(now, vec![Event::Links], true);
+    assert_eq!(bench.edges.interfaces.len(), 1);
     bench.script.borrow_mut().is_broken = false;
     bench.pass(RETRY);
     assert!(bench.done().iter().filter(|what| *what == "interfaces").count() >= 2);
-    assert!(bench.core.troubles.is_empty());
+    assert!(bench.edges.troubles.is_empty());
 }
 
 #[test]
 fn a_link_event_leads_to_a_listing_and_a_second_look() {
     let mut bench = Bench::new();
     bench.done();
-    bench.core.take_events(bench.moment.now, vec![Event::Links, Event::Addresses, Event::Links], true);
+    bench.edges.take_events(bench.moment.now, vec![Event::Links, Event::Addresses, Event::Links], true);
     assert_eq!(bench.done(), ["interfaces"]);
     bench.pass(SECOND_LOOK);
     assert_eq!(bench.done(), ["interfaces"]);
@@ -88,39 +88,39 @@ fn a_link_event_leads_to_a_listing_and_a_second_look() {
 fn nothing_is_put_back_before_all_is_read() {
     let mut bench = Bench::new();
     for (is_all, is_behind) in [(false, true), (false, true), (true, false), (true, false)] {
-        bench.core.take_events(bench.moment.now, Vec::new(), is_all);
-        assert_eq!(bench.core.reconciler.is_behind(), is_behind);
+        bench.edges.take_events(bench.moment.now, Vec::new(), is_all);
+        assert_eq!(bench.edges.reconciler.is_behind(), is_behind);
     }
 }
 
 #[test]
 fn errands_keep_their_order_and_one_batch_is_a_turn() {
     let mut bench = Bench::new();
-    bench.core.errands.clear();
+    bench.edges.errands.clear();
     bench.done();
-    bench.core.errands.extend([
+    bench.edges.errands.extend([
         Errand::Apply(vec![neighbour()]),
         Errand::Dump(Dump::OwnRoutes),
         Errand::Dump(Dump::LanRoutes),
         Errand::Apply(vec![neighbour(), neighbour()]),
     ]);
-    bench.core.run_errands(bench.moment.now);
+    bench.edges.run_errands(bench.moment.now);
     assert_eq!(bench.done(), ["apply 1"]);
-    assert!(bench.core.has_work());
-    bench.core.run_errands(bench.moment.now);
+    assert!(bench.edges.has_work());
+    bench.edges.run_errands(bench.moment.now);
     assert_eq!(bench.done(), ["own routes", "lan routes", "apply 2"]);
 }
 
 #[test]
 fn the_end_is_not_put_off_for_ever() {
     let mut bench = Bench::new();
-    bench.core.errands.extend((0..100).map(|_| Errand::Apply(vec![neighbour()])));
+    bench.edges.errands.extend((0..100).map(|_| Errand::Apply(vec![neighbour()])));
     let mut turns = 0;
-    bench.core.stop(bench.moment.now, false, || {
+    bench.edges.stop(bench.moment.now, false, || {
         turns += 1;
         turns > 5
     });
-    assert!(bench.core.errands.len() > 50);
+    assert!(bench.edges.errands.len() > 50);
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn the_time_of_day_is_told_for_a_window_only() {
     for (failback, is_told) in [(Failback::Auto, false), (window, true)] {
         let mut bench = Bench::with(Config { failback, ..Config::default() });
         let end = bench.moment.now + MINUTE;
-        let due = std::iter::from_fn(|| bench.core.agenda.take_due(end));
+        let due = std::iter::from_fn(|| bench.edges.agenda.take_due(end));
         assert_eq!(due.collect::<Vec<_>>().contains(&Task::TellTimeOfDay), is_told);
     }
 }
@@ -141,7 +141,7 @@ fn clones_are_told_with_what_the_kernel_knows_of_their_hardware() {
     let (node, interface) = (crate::wire::NodeId(1), "lan-a".to_owned());
     let mut words = |address, other| {
         let interface = interface.clone();
-        bench.core.hardware_of(&engine::Notice::PeerCloned {
+        bench.edges.hardware_of(&engine::Notice::PeerCloned {
             peer: node,
             address,
             other,
@@ -151,7 +151,7 @@ fn clones_are_told_with_what_the_kernel_knows_of_their_hardware() {
     };
     assert_eq!(words(known, Some(strange)), " mac=02:00:00:00:00:07 other-mac=unknown");
     assert_eq!(words(strange, None), " mac=unknown other-mac=unknown");
-    assert_eq!(bench.core.hardware_of(&engine::Notice::PeerRestarted { peer: node }), "");
+    assert_eq!(bench.edges.hardware_of(&engine::Notice::PeerRestarted { peer: node }), "");
 }
 
 #[test]
@@ -159,13 +159,13 @@ fn an_interface_that_was_renamed_is_put_back_by_the_name_that_it_went_offline_wi
     let mut bench = Bench::new();
     let now = bench.moment.now;
     let (interface, reason) = ("lan-a".to_owned(), None);
-    bench.core.answer(now, &Request::Offline { interface, reason, for_s: None, force: true });
+    bench.edges.answer(now, &Request::Offline { interface, reason, for_s: None, force: true });
     bench.script.borrow_mut().interfaces[0].name = "lan-z".to_owned();
-    bench.core.take_events(now, vec![Event::Links], true);
+    bench.edges.take_events(now, vec![Event::Links], true);
     let online = |name: &str| Request::Online { interface: name.to_owned() };
-    let Reply::Error(refusal) = bench.core.answer(now, &online("lan-z")) else { panic!("no refusal") };
+    let Reply::Error(refusal) = bench.edges.answer(now, &online("lan-z")) else { panic!("no refusal") };
     assert!(refusal.message.contains("faildctl online lan-a"), "{refusal}");
-    assert!(matches!(bench.core.answer(now, &online("lan-a")), Reply::Done(_)));
+    assert!(matches!(bench.edges.answer(now, &online("lan-a")), Reply::Done(_)));
 }
 
 /// What the played kernel says, and what it was asked.
@@ -230,7 +230,7 @@ impl Kernel for Played {
 }
 
 struct Bench {
-    core: Core,
+    edges: Edges,
     script: Rc<RefCell<Script>>,
     /// What the next reload reads.
     offer: Rc<RefCell<Result<Loaded, Faults>>>,
@@ -260,7 +260,7 @@ impl Bench {
         let offered = Rc::clone(&offer);
         let source = Source::new(move |_| offered.borrow().clone());
         let kernel = Box::new(Played(script.clone()));
-        let core = super::super::core(
+        let edges = super::super::edges(
             config,
             kernel,
             &poll,
@@ -271,16 +271,16 @@ impl Bench {
         )
         .unwrap();
         let moment = Moment { now: Instant::from_nanos(1_000_000_000), realtime: Duration::ZERO };
-        let mut bench = Self { core, script, offer, moment, _poll: poll };
-        bench.core.start(moment);
-        bench.core.errands.clear();
+        let mut bench = Self { edges, script, offer, moment, _poll: poll };
+        bench.edges.start(moment);
+        bench.edges.errands.clear();
         bench
     }
 
     /// Lets time pass and hands in what is due then.
     fn pass(&mut self, time: Duration) {
         self.moment.now = self.moment.now + time;
-        self.core.pass_deadlines(self.moment);
+        self.edges.pass_deadlines(self.moment);
     }
 
     /// What the kernel was asked since the last time.

@@ -1,13 +1,13 @@
 //! The interfaces of the LANs, and the sockets on them.
 
 use super::reading::RETRY;
-use super::{Core, Task};
+use super::{Edges, Task};
 use crate::config::LanConfig;
 use crate::interface::Interface;
 use crate::net::Endpoint;
 use crate::time::Instant;
 
-impl Core {
+impl Edges {
     /// Has sockets on the LANs whose interfaces are up, and on no others.
     pub(super) fn open_sockets(&mut self, now: Instant) {
         let wanted: Vec<Endpoint> = self.lans_up().map(|interface| self.endpoint(interface)).collect();

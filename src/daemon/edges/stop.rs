@@ -2,7 +2,7 @@
 
 use log::warn;
 
-use super::Core;
+use super::Edges;
 use crate::config::Exit;
 use crate::engine::Input;
 use crate::reconcile::{self, Settings};
@@ -18,7 +18,7 @@ pub(in crate::daemon) struct End {
     pub(in crate::daemon) keep: bool,
 }
 
-impl Core {
+impl Edges {
     /// What the reconciler said when it was told to stop goes to the kernel; at most until `is_over` says so.
     pub(in crate::daemon) fn stop(&mut self, now: Instant, keep: bool, mut is_over: impl FnMut() -> bool) {
         if keep {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use log::{debug, error, info, log};
 
-use super::{Core, Task};
+use super::{Edges, Task};
 use crate::engine::Input;
 use crate::interface::{Interface, InterfaceIndex};
 use crate::kernel::sysctl::Sysctls;
@@ -13,7 +13,7 @@ use crate::kernel::{Error, Event, LinkState};
 use crate::reconcile::{self, Dump, Question, RouteKey};
 use crate::time::Instant;
 
-impl Core {
+impl Edges {
     /// Takes in what the kernel has told. `is_all`: nothing more waits to be read.
     pub(in crate::daemon) fn take_events(&mut self, now: Instant, events: Vec<Event>, is_all: bool) {
         let mut is_listing_needed = false;

@@ -56,7 +56,7 @@ pub(super) use stop::End;
 pub(super) use watching::{Watching, judged};
 
 /// Everything but the poll.
-pub(super) struct Core {
+pub(super) struct Edges {
     pub(super) config: Config,
     pub(super) engine: Engine,
     pub(super) reconciler: Reconciler,
@@ -120,7 +120,7 @@ pub(super) enum Errand {
     Neighbours(InterfaceIndex),
 }
 
-impl Core {
+impl Edges {
     /// The first look at the kernel; after it the daemon is ready.
     pub(super) fn start(&mut self, moment: Moment) {
         self.drain_reconciler(moment.now);

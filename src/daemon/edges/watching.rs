@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use log::info;
 
-use super::{Core, Errand, Task};
+use super::{Edges, Errand, Task};
 use crate::config::{Config, Method};
 use crate::engine;
 use crate::interface::{Interface, InterfaceIndex};
@@ -54,7 +54,7 @@ impl Watching {
     }
 }
 
-impl Core {
+impl Edges {
     /// The first plans go to the reconciler, whatever they say: that waits for both, and without LANs the engine's says
     /// nothing and never changes.
     pub(super) fn start_watching(&mut self) {
