@@ -11,6 +11,7 @@
 //! daemon      the loop: one thread, one mio poll; signals, timers, log, state files
 //!   net         UDP, ARP and ND sockets           kernel   netlink: dump, monitor, apply; sysctls
 //!     change      what the engine shows, from moment to moment -> what was lost and regained
+//!     core        engine, watch and reconcile, wired together: all that decides
 //!     reconcile   plan against mirror of the kernel -> operations
 //!       engine      packets, interfaces, time -> plan: each subject home, detour or undecided
 //!       watch       the same for hosts without faild: gateways, targets, groups of interfaces
@@ -21,12 +22,13 @@
 //! plain_file, trusted     opening files that others may have put something in the place of; for daemon and config
 //! ```
 //!
-//! `engine`, `watch` and `reconcile` are pure: no clock, socket, log or random source, same input, same output.
+//! `core` and all below it is pure: no clock, socket, log or random source, same input, same output.
 
 pub mod change;
 pub mod cli;
 pub mod config;
 pub mod control;
+pub mod core;
 pub mod daemon;
 mod damping;
 pub mod engine;

@@ -18,8 +18,8 @@ impl Edges {
 
     /// Looks what it comes to. That redundancy was lost only all peers together show, so that no notice tells it.
     pub(super) fn compare(&mut self, now: Instant) {
-        let mut changes = self.tracker.observe(&self.engine.snapshot(now));
-        changes.extend(self.tracker.observe_watch(&self.watch.snapshot(now)));
+        let mut changes = self.tracker.observe(&self.core.peers().snapshot(now));
+        changes.extend(self.tracker.observe_watch(&self.core.watch().snapshot(now)));
         for change in changes {
             match change.kind {
                 ChangeKind::RedundancyLost => self.say(Level::Warn, &change),

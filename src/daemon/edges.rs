@@ -1,17 +1,12 @@
-//! The core with its edges: what goes into engine, watch and reconciler, and what becomes of what they want.
+//! The core with its edges: what goes into it, and what becomes of what it wants. Nothing is decided here.
 //!
 //! ```text
-//!  sockets ---Input--> engine ---Send, Solicit--> sockets, at once
-//!                       |  ^
-//!  probers -Answer-> watch --Probe--> probers, at once
-//!                       |  ^
-//!                  Plan |  | Outcome, Adopted, Found
-//!                       v  |
-//!  monitor ---Input--> reconciler ---Apply, Dump--> errands, in their order, one Apply a turn
-//!                        | ^ ^                           |
-//!                Journal | | +-------- Results ----------+
-//!                        v |
-//!                       file, at once
+//!  sockets, probers ---> +------+ ---Send, Solicit, Probe--> sockets, probers, at once
+//!                        |      |
+//!  monitor ------------> | Core | ---Apply, Dump, Ask--> errands, in their order, one Apply a turn
+//!                        |      | <---Results, routes-----+
+//!  clock, people ------> |      | ---Journal--> file, at once
+//!                        +------+ ---Notice---> log, events
 //! ```
 //!
 //! What is due on the wire goes out before netlink is touched, which waits while another program holds the kernel's
@@ -36,44 +31,35 @@ use super::realtime::Realtime;
 use super::state::{Journal, State};
 use crate::change::{Change, Tracker};
 use crate::config::{Config, Failback};
-use crate::engine::{self, Engine, Input, Output};
-use crate::interface::{Interface, InterfaceIndex, MacAddress};
+use crate::core::{Core, Input, Notice, Output};
+use crate::engine;
+use crate::interface::{InterfaceIndex, MacAddress};
 use crate::kernel::Kernel;
 use crate::net::{Moment, Probers, Sockets};
-use crate::reconcile::{self, Dump, Operation, Question, Reconciler, RouteKey, describe};
+use crate::reconcile::{Dump, Operation, Question, RouteKey, describe};
 use crate::time::Instant;
-use crate::watch::{self, Watch};
 
-mod lans;
+mod endpoints;
 mod reading;
 mod reload;
 mod stop;
-mod watching;
 
 pub use reload::Reading;
 pub(super) use reload::{By, Source, Trial};
 pub(super) use stop::End;
-pub(super) use watching::{Watching, judged};
 
 /// Everything but the poll.
 pub(super) struct Edges {
     pub(super) config: Config,
-    pub(super) engine: Engine,
-    pub(super) reconciler: Reconciler,
-    pub(super) watch: Watch,
-    pub(super) watching: Watching,
+    pub(super) core: Core,
     pub(super) probers: Probers,
     pub(super) kernel: Box<dyn Kernel>,
     pub(super) sockets: Sockets,
     pub(super) state: State,
     pub(super) journal: Journal,
-    /// As the last listing showed them, with carriers as the last query did.
-    pub(super) interfaces: Vec<Interface>,
     pub(super) agenda: Agenda,
-    /// What the reconciler wants done, in its order.
+    /// What the core wants of the kernel, in its order.
     pub(super) errands: VecDeque<Errand>,
-    /// The engine's plan has changed since the reconciler saw it.
-    pub(super) is_plan_new: bool,
     /// When the kernel was last asked for carriers.
     pub(super) links_queried: Option<Instant>,
     /// Kernel readings that failed, so that each trouble is told once.
@@ -105,30 +91,29 @@ pub(super) struct Edges {
     pub(super) changes: Vec<Change>,
 }
 
-/// Something for the kernel or the file system.
+/// Something to ask of the kernel.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Errand {
     /// Carry out these.
     Apply(Vec<Operation>),
     /// Read this.
     Dump(Dump),
-    /// Ask what the kernel would do.
+    /// Ask what it would do.
     Ask(Question),
     /// Read what has this key.
     LookUp(RouteKey),
-    /// Read who the kernel knows on this interface, for the watch.
+    /// Read who it knows on this interface.
     Neighbours(InterfaceIndex),
 }
 
 impl Edges {
     /// The first look at the kernel; after it the daemon is ready.
     pub(super) fn start(&mut self, moment: Moment) {
-        self.drain_reconciler(moment.now);
+        self.drain(moment.now);
         self.recall_offline(moment);
         self.list_interfaces(moment.now);
         self.tell_time_of_day(moment);
-        self.start_watching();
-        self.hand_over_plan(moment.now);
+        self.tell(moment.now, Input::DeadlinePassed);
         self.agenda.set(Task::QueryLinks, moment.now + self.query_interval());
     }
 
@@ -136,37 +121,28 @@ impl Edges {
     pub(super) fn take_packets(&mut self, moment: Moment, budget: usize) -> usize {
         for taken in 0..budget {
             let Some(input) = self.sockets.next_input(moment) else { return taken };
-            self.engine.handle(moment.now, input);
-            self.drain_engine(moment.now);
+            self.core.handle(moment.now, input);
+            self.drain(moment.now);
         }
         budget
+    }
+
+    /// Takes in answers to probes, at most `budget`.
+    pub(super) fn take_answers(&mut self, moment: Moment, budget: usize) {
+        for _ in 0..budget {
+            let Some(answer) = self.probers.next_answer(moment) else { return };
+            self.tell(moment.now, Input::Answer(answer));
+        }
     }
 
     /// Hands in every deadline that has passed.
     pub(super) fn pass_deadlines(&mut self, moment: Moment) {
         let now = moment.now;
-        if is_due(self.engine.deadline().map(|(at, _)| at), now) {
+        if is_due(self.core.deadline(), now) {
             self.tell(now, Input::DeadlinePassed);
-        }
-        if is_due(self.watch.deadline(), now) {
-            self.tell_watch(now, &watch::Input::DeadlinePassed);
-        }
-        if is_due(self.reconciler.deadline().map(|(at, _)| at), now) {
-            self.inform(now, reconcile::Input::DeadlinePassed);
         }
         while let Some(task) = self.agenda.take_due(now) {
             self.carry_out(task, moment);
-        }
-    }
-
-    /// Hands the plans to the reconciler if they have changed.
-    pub(super) fn hand_over_plan(&mut self, now: Instant) {
-        self.hand_over_watch(now);
-        if std::mem::take(&mut self.is_plan_new) {
-            self.open_sockets(now);
-            self.reconciler.handle(now, reconcile::Input::Plan(self.engine.plan()));
-            self.drain_reconciler(now);
-            self.neighbours.consider(self.engine.plan());
         }
     }
 
@@ -180,10 +156,10 @@ impl Edges {
                 Errand::Ask(question) => self.ask(now, question),
                 Errand::Neighbours(interface) => self.list_neighbours(now, interface),
                 Errand::Apply(operations) => {
-                    let operations = self.reconciler.review(operations);
+                    let operations = self.core.review(operations);
                     if operations.is_empty() {
                         // What takes their place is computed from what is known now.
-                        self.inform(now, reconcile::Input::Results(Vec::new()));
+                        self.tell(now, Input::Results(Vec::new()));
                         self.write_journal(now);
                         continue;
                     }
@@ -191,7 +167,7 @@ impl Edges {
                     let results = self.kernel.apply(&operations);
                     debug_assert_eq!(results.len(), operations.len());
                     let results = operations.into_iter().zip(results).collect();
-                    self.inform(now, reconcile::Input::Results(results));
+                    self.tell(now, Input::Results(results));
                     return self.write_journal(now);
                 }
             }
@@ -206,7 +182,7 @@ impl Edges {
             if let Some((level, words)) = self.journal.news(&result) {
                 self.say(level, &words);
             }
-            self.inform(now, reconcile::Input::Journalled(result));
+            self.tell(now, Input::Journalled(result));
         }
     }
 
@@ -220,26 +196,19 @@ impl Edges {
 
     /// When to come back.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let engine = self.engine.deadline().map(|(at, _)| at);
-        let reconciler = self.reconciler.deadline().map(|(at, _)| at);
-        let realtime = self.realtime.deadline();
-        let all = [engine, self.watch.deadline(), reconciler, self.agenda.deadline(), realtime];
+        let all = [self.core.deadline(), self.agenda.deadline(), self.realtime.deadline()];
         all.into_iter().flatten().min()
     }
 
     /// Whether there is something to do that no descriptor and no deadline will tell of.
     pub(super) fn has_work(&self) -> bool {
-        !self.errands.is_empty()
-            || self.journal.is_waiting()
-            || self.is_plan_new
-            || self.watching.has_news()
-            || self.is_readable()
+        !self.errands.is_empty() || self.journal.is_waiting() || self.is_readable()
     }
 
-    /// Whether the reconciler does something by the clock now. What the kernel has told is to be read before: this may be
-    /// the first turn after seconds.
-    pub(super) fn is_reconciler_due(&self, now: Instant) -> bool {
-        is_due(self.reconciler.deadline().map(|(at, _)| at), now)
+    /// Whether the core repairs something by the clock now. What the kernel has told is to be read before: this may be the
+    /// first turn after seconds.
+    pub(super) fn is_repair_due(&self, now: Instant) -> bool {
+        is_due(self.core.repair_deadline(), now)
     }
 
     /// Whether something has arrived that is not taken in yet.
@@ -247,31 +216,27 @@ impl Edges {
         self.sockets.is_readable() || self.probers.is_readable()
     }
 
-    /// Gives the engine an input and does what it wants; the watch hears of what concerns it as well.
+    /// Gives the core an input and does what it wants.
     pub(super) fn tell(&mut self, now: Instant, input: Input<'_>) {
-        self.engine.handle(now, input);
-        self.drain_engine(now);
-        self.pass_on(now, &input);
-    }
-
-    /// Gives the reconciler an input and does what it wants.
-    pub(super) fn inform(&mut self, now: Instant, input: reconcile::Input<'_>) {
-        self.reconciler.handle(now, input);
-        self.drain_reconciler(now);
+        self.core.handle(now, input);
+        self.drain(now);
     }
 
     /// Writes the whole state to the log, a line an item.
     pub(super) fn report(&self, now: Instant, loop_words: &str) {
         info!("state-loop {loop_words} errands={}", self.errands.len());
         info!("state-sockets {}", self.sockets.counters());
-        self.report_watch(now);
-        for line in self.engine.snapshot(now).to_string().lines() {
+        if self.core.is_watching() {
+            info!("state-probers sockets={} {}", self.probers.sockets(), self.probers.counters());
+            self.core.watch().snapshot(now).to_string().lines().for_each(|line| info!("{line}"));
+        }
+        for line in self.core.peers().snapshot(now).to_string().lines() {
             info!("{line}");
         }
         for (interface, entry) in self.offline.iter() {
             info!("state-offline interface={interface} {entry}");
         }
-        for line in self.reconciler.report() {
+        for line in self.core.reconciler().report() {
             info!("{line}");
         }
     }
@@ -282,15 +247,9 @@ impl Edges {
             if self.config.dry_run { (Level::Info, "would-do") } else { (Level::Debug, "asking-kernel") };
         if log_enabled!(level) {
             for operation in operations {
-                log!(level, "{event} command=\"{}\"", describe(operation, &|index| self.name(index)));
+                log!(level, "{event} command=\"{}\"", describe(operation, &|index| self.core.name(index)));
             }
         }
-    }
-
-    /// An interface's name, or its number once it is gone.
-    pub(super) fn name(&self, index: InterfaceIndex) -> String {
-        let found = self.interfaces.iter().find(|interface| interface.index == index);
-        found.map_or_else(|| format!("if{index}"), |interface| interface.name.clone())
     }
 
     /// Tells people: those who read the log, and those who ask later.
@@ -310,33 +269,51 @@ impl Edges {
         }
     }
 
-    fn drain_engine(&mut self, now: Instant) {
-        while let Some(output) = self.engine.next_output() {
+    fn drain(&mut self, now: Instant) {
+        while let Some(output) = self.core.next_output() {
             match output {
                 Output::Send(transmit) => self.sockets.send(&transmit),
                 Output::Solicit { interface, source, target } => {
                     self.sockets.solicit(interface, source, target);
                 }
+                Output::Probe(probe) => self.probers.send(now, &probe),
+                Output::Endpoints => self.follow_endpoints(now),
                 Output::QueryLinks => self.agenda.by(Task::QueryLinks, self.earliest_query(now)),
-                Output::PlanChanged => {
-                    self.is_plan_new = true;
-                    self.watching.on_verdicts();
-                    self.compare_soon(now);
+                Output::ListNeighbours(interface) => {
+                    let errand = Errand::Neighbours(interface);
+                    if !self.errands.contains(&errand) {
+                        self.errands.push_back(errand);
+                    }
                 }
+                Output::Apply(operations) => self.errands.push_back(Errand::Apply(operations)),
+                Output::Dump(dump) => self.errands.push_back(Errand::Dump(dump)),
+                Output::Ask(question) => self.errands.push_back(Errand::Ask(question)),
+                Output::LookUp(key) => self.errands.push_back(Errand::LookUp(key)),
+                Output::Journal(write) => self.journal.hold(write),
                 Output::Remember(memory) => self.state.remember(&memory),
-                Output::Notice(notice) => {
-                    self.watching.on_verdicts();
-                    let hardware = self.hardware_of(&notice);
-                    let is_move = matches!(
-                        notice,
-                        engine::Notice::FailedOver { .. } | engine::Notice::FailedBack { .. }
-                    );
-                    let pretence = if is_move { self.pretence() } else { "" };
-                    let is_hearsay = notice.hearsay_of().is_some_and(|node| !self.engine.is_proven(node));
-                    self.say_of(is_hearsay, notice.level(), &format_args!("{notice}{hardware}{pretence}"));
-                    self.compare_soon(now);
-                }
+                Output::PlanChanged => self.compare_soon(now),
+                Output::Notice(notice) => self.on_notice(now, &notice),
             }
+        }
+    }
+
+    fn on_notice(&mut self, now: Instant, notice: &Notice) {
+        let level = notice.level();
+        match notice {
+            Notice::Peers(peers) => {
+                let hardware = self.hardware_of(peers);
+                let is_move =
+                    matches!(peers, engine::Notice::FailedOver { .. } | engine::Notice::FailedBack { .. });
+                let pretence = if is_move { self.pretence() } else { "" };
+                let is_hearsay = peers.hearsay_of().is_some_and(|node| !self.core.peers().is_proven(node));
+                self.say_of(is_hearsay, level, &format_args!("{notice}{hardware}{pretence}"));
+                self.compare_soon(now);
+            }
+            Notice::Watch(_) => {
+                self.say(level, notice);
+                self.compare_soon(now);
+            }
+            Notice::Reconcile(_) => self.say(level, &format_args!("{notice}{}", self.pretence())),
         }
     }
 
@@ -348,7 +325,7 @@ impl Edges {
     /// The hardware addresses that a line shall have, as far as the kernel knows them.
     fn hardware_of(&mut self, notice: &engine::Notice) -> String {
         let Some((lan, hosts)) = notice.hosts() else { return String::new() };
-        let Some(lan) = self.interfaces.iter().find(|i| i.name == lan) else { return String::new() };
+        let Some(lan) = self.core.interfaces().iter().find(|i| i.name == lan) else { return String::new() };
         let (index, own_mac, own) = (lan.index, lan.mac, lan.addresses.clone());
         let mut mac = |address: IpAddr| match own.iter().any(|a| a.address() == address) {
             true => own_mac,
@@ -359,33 +336,11 @@ impl Edges {
         format!(" mac={one} other-mac={other}")
     }
 
-    fn drain_reconciler(&mut self, now: Instant) {
-        while let Some(output) = self.reconciler.next_output() {
-            match output {
-                reconcile::Output::Apply(operations) => self.errands.push_back(Errand::Apply(operations)),
-                reconcile::Output::Dump(dump) => self.errands.push_back(Errand::Dump(dump)),
-                reconcile::Output::Ask(question) => self.errands.push_back(Errand::Ask(question)),
-                reconcile::Output::LookUp(key) => self.errands.push_back(Errand::LookUp(key)),
-                reconcile::Output::Journal(write) => self.journal.hold(write),
-                reconcile::Output::Outcome(subject, outcome) => {
-                    self.tell(now, Input::Outcome(&subject, &outcome));
-                }
-                reconcile::Output::Adopted { address, way } => {
-                    self.tell(now, Input::Adopted { address, way: way.as_ref() });
-                }
-                reconcile::Output::Found(found) => self.on_found(now, &found),
-                reconcile::Output::Notice(notice) => {
-                    self.say(notice.level(), &format_args!("{notice}{}", self.pretence()));
-                }
-            }
-        }
-    }
-
     fn carry_out(&mut self, task: Task, moment: Moment) {
         match task {
             Task::QueryLinks => self.query_links(moment.now),
             Task::ListInterfaces => self.list_interfaces(moment.now),
-            Task::ReadRoutes => self.inform(moment.now, reconcile::Input::Overrun),
+            Task::ReadRoutes => self.tell(moment.now, Input::Overrun),
             Task::OpenSockets => self.open_sockets(moment.now),
             Task::TellTimeOfDay => self.tell_time_of_day(moment),
             Task::ExpireOffline => self.expire_offline(moment),

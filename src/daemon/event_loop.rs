@@ -24,7 +24,7 @@ use super::rest::Rests;
 use super::signals::{Request, Signals};
 use super::supervisor::Supervisor;
 use super::timer::Timer;
-use crate::engine::Input;
+use crate::core::Input;
 use crate::kernel::{Event, Monitor, Rest};
 use crate::net::{Moment, Sockets};
 use crate::time::Instant;
@@ -121,7 +121,7 @@ impl EventLoop {
     }
 
     fn rest(&mut self, now: Instant) {
-        let fastest = || self.edges.engine.fastest_interval();
+        let fastest = || self.edges.core.peers().fastest_interval();
         let rest = self.rests.after(now, self.packets, self.edges.config.interval, fastest);
         let due = self.edges.deadline().map_or(rest, |deadline| deadline.since(now).min(rest));
         if due.is_zero() || self.edges.has_work() || self.is_monitor_readable {
@@ -172,12 +172,11 @@ impl EventLoop {
     fn turn(&mut self, moment: Moment) {
         self.packets = self.edges.take_packets(moment, PACKETS);
         self.edges.take_answers(moment, PACKETS);
-        self.is_monitor_readable |= self.edges.is_reconciler_due(moment.now);
+        self.is_monitor_readable |= self.edges.is_repair_due(moment.now);
         self.take_events(moment.now);
         if self.is_evidence_complete() {
             self.edges.pass_deadlines(moment);
         }
-        self.edges.hand_over_plan(moment.now);
         self.edges.run_errands(moment.now);
         self.edges.state.attend();
         self.answer(moment.now);
@@ -195,7 +194,7 @@ impl EventLoop {
     /// Tells of what has changed.
     fn run_hooks(&mut self, moment: Moment) {
         self.hooks.follow(&self.edges.config);
-        let node = self.edges.engine.node();
+        let node = self.edges.core.peers().node();
         for change in self.edges.changes.drain(..) {
             self.hooks.handle_change(moment, node, &change);
         }

@@ -47,7 +47,7 @@ use self::confirmation::Confirmation;
 use self::control::{Control, Events};
 use self::detach::{Readiness, Side};
 pub use self::edges::Reading;
-use self::edges::{Edges, Source, Watching};
+use self::edges::{Edges, Source};
 use self::event_loop::EventLoop;
 use self::hooks::Hooks;
 use self::instance::Instance;
@@ -63,12 +63,11 @@ use self::supervisor::Supervisor;
 use crate::change::Tracker;
 use crate::config::account::trust;
 use crate::config::{Config, Faults, Loaded, check_against_interfaces, host_warnings, keep_fixed};
-use crate::engine::Engine;
+use crate::core::Core;
 use crate::interface::Interface;
 use crate::kernel::{DryRun, Kernel, Monitor, Netlink, RECEIVE_BUFFER};
 use crate::net::{Probers, Sockets};
-use crate::reconcile::{LastRun, Reconciler, Settings};
-use crate::watch::Watch;
+use crate::reconcile::LastRun;
 
 /// Runs the daemon with these settings until a signal ends it; their warnings go to the log first. `load` reads the
 /// settings again; from `/` if the daemon detaches. The status to end with is that of this process, which is the one that
@@ -216,27 +215,18 @@ fn edges(
     let running = running_kernel();
     let registry = poll.registry().try_clone().context("cannot poll")?;
     let last = LastRun { journal: journalled.as_deref(), kernel: &running };
-    let reconciler = Reconciler::new(Settings::from(&config), last);
-    let mut engine = Engine::new(&config, memory, state::random()?);
-    engine.expect_lans(reconciler.journalled_addresses());
     Ok(Edges {
-        engine,
-        watch: Watch::new(&config, state.watch(), state::random()?),
-        reconciler,
+        core: Core::new(&config, memory, last, state::random()?),
         kernel,
         probers: Probers::new(
             registry.try_clone().context("cannot poll")?,
             u16::from_le_bytes(state::random()?),
         ),
-        watching: Watching::default(),
         sockets: Sockets::new(registry, config.port),
         state,
         journal,
-        interfaces: Vec::new(),
         agenda: Agenda::default(),
         errands: VecDeque::new(),
-        // The engine tells of changes only; its first plan may stay as it is for ever.
-        is_plan_new: true,
         links_queried: None,
         troubles: BTreeSet::new(),
         checked: Vec::new(),

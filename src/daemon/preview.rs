@@ -5,7 +5,6 @@ use std::net::IpAddr;
 
 use log::Level;
 
-use super::edges::judged;
 use crate::config::{Config, NextHopConfig, RouteConfig};
 use crate::engine::{Engine, Input, Memory, Notice, Output};
 use crate::interface::{Family, Interface, InterfaceIndex};
@@ -28,9 +27,9 @@ pub(super) fn warnings(config: &Config, kernel: &mut impl Kernel) -> Result<Vec<
     watch.handle(Instant::default(), watch::Input::Interfaces(&interfaces));
     warnings.extend(watched(&mut watch));
     let names = &engine.plan().lans;
-    let judged = judged(config, &watch.snapshot(Instant::default()));
+    let is_judged = |name: &str| watch.judged().any(|judged| judged == name);
     let looked_at: Vec<&Interface> =
-        interfaces.iter().filter(|i| names.contains(&i.name) || judged.contains(&i.name)).collect();
+        interfaces.iter().filter(|i| names.contains(&i.name) || is_judged(&i.name)).collect();
     let unfit =
         Sysctls::default().check(&looked_at).into_iter().filter(|finding| finding.level() == Level::Warn);
     warnings.extend(unfit.map(|finding| finding.to_string()));

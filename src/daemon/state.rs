@@ -1,4 +1,4 @@
-//! What survives: the memories of engine and watch in the state directory (a reboot), the reconciler's journal in the runtime
+//! What survives: the core's memory in the state directory (a reboot), its journal in the runtime
 //! directory (the death of the process).
 //!
 //! The memory is forced to the disk, which may take as long as it likes when the disk is dying: that is done by a
@@ -18,18 +18,15 @@ use log::{Level, error, info, warn};
 
 use super::files::{self, Durability};
 use super::heap;
-use crate::engine::Memory;
+use crate::core::Memory;
 use crate::reconcile::{JournalWrite, Refusal};
-use crate::watch;
 use crate::wire::NodeId;
 
-/// The file of both memories.
+/// The file of the memory.
 #[derive(Debug)]
 pub(super) struct State {
     /// `None` in a dry run: nothing is written.
     path: Option<PathBuf>,
-    /// The watch's, as it was said last.
-    watch: watch::Memory,
     /// What is to be written once the writer has ended.
     waiting: Option<String>,
     /// Where the writer that is at work tells how it ended.
@@ -46,30 +43,19 @@ impl State {
     /// needs its LANs all the same.
     pub(super) fn open(directory: &Path, is_dry_run: bool) -> anyhow::Result<(Self, Memory)> {
         let path = directory.join("state.toml");
-        let (mut memory, watch) = if is_dry_run { peek(&path) } else { load(&path)? };
-        if memory.node.is_none() {
-            memory.node = Some(NodeId(u64::from_le_bytes(random()?)));
+        let mut memory = if is_dry_run { peek(&path) } else { load(&path)? };
+        if memory.peers.node.is_none() {
+            memory.peers.node = Some(NodeId(u64::from_le_bytes(random()?)));
         }
-        let failing = !is_dry_run && !is_written(&path, &memory, &watch)?;
+        let failing = !is_dry_run && !is_written(&path, &memory)?;
         let path = Some(path).filter(|_| !is_dry_run);
-        Ok((Self { path, watch, waiting: None, writer: None, failing }, memory))
+        Ok((Self { path, waiting: None, writer: None, failing }, memory))
     }
 
-    /// The watch's memory.
-    pub(super) fn watch(&self) -> &watch::Memory {
-        &self.watch
-    }
-
-    /// Has the engine's memory written, soon, and the watch's with it.
+    /// Has the memory written, soon.
     pub(super) fn remember(&mut self, memory: &Memory) {
-        self.waiting = Some(file::text(memory, &self.watch));
+        self.waiting = Some(file::text(memory));
         self.attend();
-    }
-
-    /// Has the watch's memory written, soon, and the engine's with it.
-    pub(super) fn remember_watch(&mut self, memory: &Memory, watch: watch::Memory) {
-        self.watch = watch;
-        self.remember(memory);
     }
 
     /// Looks after the writer; to be called now and then.
@@ -220,13 +206,13 @@ pub(super) fn random<const N: usize>() -> anyhow::Result<[u8; N]> {
     Ok(bytes)
 }
 
-/// The memories, as far as they can be read; nothing is changed.
-fn peek(path: &Path) -> (Memory, watch::Memory) {
+/// The memory, as far as it can be read; nothing is changed.
+fn peek(path: &Path) -> Memory {
     files::read(path, LONGEST).ok().and_then(|text| file::parse(&text).ok()).unwrap_or_default()
 }
 
-/// The memories. What cannot be understood is set aside: faild must start, and a person may want to look.
-fn load(path: &Path) -> anyhow::Result<(Memory, watch::Memory)> {
+/// The memory. What cannot be understood is set aside: faild must start, and a person may want to look.
+fn load(path: &Path) -> anyhow::Result<Memory> {
     if let Some(directory) = path.parent() {
         make_directory(directory, 0o755)?;
     }
@@ -248,9 +234,9 @@ fn load(path: &Path) -> anyhow::Result<(Memory, watch::Memory)> {
     Ok(Default::default())
 }
 
-/// Writes the memories; false if there is no room for it now.
-fn is_written(path: &Path, memory: &Memory, watch: &watch::Memory) -> anyhow::Result<bool> {
-    match write(path, memory, watch) {
+/// Writes the memory; false if there is no room for it now.
+fn is_written(path: &Path, memory: &Memory) -> anyhow::Result<bool> {
+    match write(path, memory) {
         Ok(()) => Ok(true),
         Err(error) if is_full(&error) => {
             error!(
@@ -282,8 +268,8 @@ fn make_directory(directory: &Path, mode: u32) -> anyhow::Result<()> {
     })
 }
 
-fn write(path: &Path, memory: &Memory, watch: &watch::Memory) -> io::Result<()> {
-    files::replace(path, &file::text(memory, watch), Durability::Power)
+fn write(path: &Path, memory: &Memory) -> io::Result<()> {
+    files::replace(path, &file::text(memory), Durability::Power)
 }
 
 fn start_writer(path: PathBuf, text: String) -> Receiver<io::Result<()>> {

@@ -39,7 +39,8 @@ pub use self::probers::{ProbeCounters, ProbeEndpoint, Probers};
 
 use self::key::{Key, Kind, Room};
 use self::trouble::Troubles;
-use crate::engine::{self, Input, Transmit};
+use crate::core::Input;
+use crate::engine::{self, Transmit};
 use crate::interface::{Family, InterfaceIndex, MacAddress};
 use crate::time::Instant;
 

@@ -24,6 +24,7 @@ mod report;
 mod snapshot;
 
 use std::collections::{BTreeSet, VecDeque};
+use std::net::IpAddr;
 
 pub use cut_off::CutOff;
 pub use input::{Answer, Found, Input, Memory, Output, Probe, ProbeId};
@@ -163,6 +164,29 @@ impl Watch {
     /// Which next hops and interfaces shall serve.
     pub fn plan(&self) -> &Plan {
         &self.plan
+    }
+
+    /// What survives a restart, as it is now.
+    pub fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// The interfaces that the settings name or next hops were found on; some more than once.
+    pub fn judged(&self) -> impl Iterator<Item = &str> {
+        let listed = self.config.routes.iter().flat_map(|route| route.next_hops.listed());
+        let members = self.config.groups.iter().flat_map(|group| &group.members);
+        let named = listed.map(|hop| &hop.interface).chain(members.map(|member| &member.interface));
+        named.map(String::as_str).chain(self.gateways.interfaces())
+    }
+
+    /// Interface and address of each next hop that is judged by INQ/ACK.
+    pub fn peers(&self) -> impl Iterator<Item = (&str, IpAddr)> {
+        self.gateways.peers()
+    }
+
+    /// Whether there is any.
+    pub fn asks_peers(&self) -> bool {
+        self.peers().next().is_some()
     }
 
     /// All that status and logs may see.

@@ -21,13 +21,13 @@ impl Edges {
     pub(in crate::daemon) fn answer(&mut self, now: Instant, request: &Request) -> Reply {
         match request {
             Request::Status {} => Reply::Status(Box::new(self.status(now))),
-            Request::Lans {} => Reply::Lans(self.lan_views(&self.engine.tally(now))),
+            Request::Lans {} => Reply::Lans(self.lan_views(&self.core.peers().tally(now))),
             Request::Peers { after } => self.peers(now, after.as_deref()),
             Request::Routes { after } => Reply::Routes(self.routes_page(now, *after)),
-            Request::Groups {} => Reply::Groups(self.picture(&self.watch.snapshot(now)).groups()),
+            Request::Groups {} => Reply::Groups(self.picture(&self.core.watch().snapshot(now)).groups()),
             Request::Targets { interface } => told(self.targets(now, interface.as_deref())),
             Request::Probes { after } => {
-                let (watch, wall) = (self.watch.snapshot(now), clock::wall());
+                let (watch, wall) = (self.core.watch().snapshot(now), clock::wall());
                 Reply::Probes(self.picture(&watch).probes(now, wall, after.unwrap_or(0)))
             }
             Request::Offline { interface, reason, for_s, force } => {
@@ -54,20 +54,20 @@ impl Edges {
     }
 
     fn status(&self, now: Instant) -> Status {
-        let tally = self.engine.tally(now);
-        let troubles = self.reconciler.troubles();
+        let tally = self.core.peers().tally(now);
+        let troubles = self.core.reconciler().troubles();
         let lans = self.lan_views(&tally);
-        let watch = self.watch.snapshot(now);
+        let watch = self.core.watch().snapshot(now);
         let picture = self.picture(&watch);
         let mut kernel = self.kernel_reasons(&troubles);
-        kernel.extend(self.reconciler.journal_failure().map(journal_reason));
+        kernel.extend(self.core.reconciler().journal_failure().map(journal_reason));
         let (health, reasons) = judge(&tally, &lans, &troubles, &picture, kernel);
         let (groups, destinations) = picture.counts();
-        let (received, sent, dropped) = self.engine.traffic();
+        let (received, sent, dropped) = self.core.peers().traffic();
         Status {
             health,
             reasons,
-            node: self.engine.node().to_string(),
+            node: self.core.peers().node().to_string(),
             program: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
             uptime_ms: millis(now.since(self.started)),
@@ -76,7 +76,7 @@ impl Edges {
             unconfirmed_ms: self.unconfirmed(now).map(millis),
             realtime: Some(self.realtime.view()),
             keyed: !self.config.keys.keys.is_empty(),
-            interval_us: micros(self.engine.interval()),
+            interval_us: micros(self.core.peers().interval()),
             missed: self.config.missed.get(),
             good: self.config.good.get(),
             lans,
@@ -88,9 +88,9 @@ impl Edges {
             },
             groups,
             destinations,
-            overlays: self.reconciler.overlays().count(),
-            remembered: self.reconciler.remembered().count(),
-            waiting: self.reconciler.waiting_addresses().len(),
+            overlays: self.core.reconciler().overlays().count(),
+            remembered: self.core.reconciler().remembered().count(),
+            waiting: self.core.reconciler().waiting_addresses().len(),
             troubles: troubles.len(),
             received,
             sent,
@@ -109,7 +109,7 @@ impl Edges {
             let by = trouble.blocked.as_ref()?;
             Some(format!("{}: `{by}` is in the way: nothing is installed", name(&trouble.group.destination)))
         });
-        let watched = self.reconciler.watched().routes;
+        let watched = self.core.reconciler().watched().routes;
         let overridden = watched.iter().filter_map(|route| {
             let found = route.overridden.as_ref().filter(|found| !found.is_excluded)?;
             Some(format!("{}: {}", name(&route.destination.prefix), overridden_text(found)))
@@ -133,18 +133,18 @@ impl Edges {
             Some(Ok(number)) => Some(NodeId(number)),
             None => None,
         };
-        let peers = self.engine.peers_after(now, after, PEERS);
+        let peers = self.core.peers().peers_after(now, after, PEERS);
         let more = peers.last().filter(|_| peers.len() == PEERS).map(|peer| peer.node.to_string());
         Reply::Peers(Page { items: peers.iter().map(peer).collect(), more })
     }
 
     /// What views of the watch are made from.
     pub(super) fn picture<'a>(&'a self, watch: &'a Snapshot) -> Picture<'a> {
-        Picture { watch, interfaces: &self.interfaces, offline: &self.offline }
+        Picture { watch, interfaces: self.core.interfaces(), offline: &self.offline }
     }
 
     fn targets(&self, now: Instant, interface: Option<&str>) -> Result<Reply, Refusal> {
-        let watch = self.watch.snapshot(now);
+        let watch = self.core.watch().snapshot(now);
         let picture = self.picture(&watch);
         match interface.filter(|name| !picture.is_watched(name)) {
             Some(name) => {
@@ -156,10 +156,10 @@ impl Edges {
     }
 
     fn routes_page(&self, now: Instant, after: usize) -> Routes {
-        let standing = if after == 0 { self.reconciler.watched().routes } else { Vec::new() };
+        let standing = if after == 0 { self.core.reconciler().watched().routes } else { Vec::new() };
         let shown = |route: &RouteSnapshot| self.destination(route, &standing, false);
         let destinations = match after {
-            0 => self.watch.snapshot(now).routes.iter().map(shown).collect(),
+            0 => self.core.watch().snapshot(now).routes.iter().map(shown).collect(),
             _ => Vec::new(),
         };
         Routes { destinations, page: page(self.routes(), after) }
@@ -173,7 +173,7 @@ impl Edges {
         with_targets: bool,
     ) -> Destination {
         let text = |route: &Option<std::sync::Arc<reconcile::Route>>| {
-            route.as_ref().map(|route| self.reconciler.describe_route(route))
+            route.as_ref().map(|route| self.core.reconciler().describe_route(route))
         };
         let view = destination(route, with_targets);
         let Some(found) = standing.iter().find(|found| found.destination == route.destination) else {
@@ -191,7 +191,7 @@ impl Edges {
             move |route: &std::sync::Arc<reconcile::Route>| Route {
                 kind,
                 destination: route.key.destination.to_string(),
-                text: self.reconciler.describe_route(route),
+                text: self.core.reconciler().describe_route(route),
             }
         };
         let waiting = |w: reconcile::Waiting| Route {
@@ -199,18 +199,18 @@ impl Edges {
             destination: w.address.to_string(),
             text: format!("dev lo, for {}", w.interface.as_deref().unwrap_or("an unknown interface")),
         };
-        let overlays = self.reconciler.overlays().map(of(RouteKind::Overlay));
-        let remembered = self.reconciler.remembered().map(move |(route, fortune)| {
+        let overlays = self.core.reconciler().overlays().map(of(RouteKind::Overlay));
+        let remembered = self.core.reconciler().remembered().map(move |(route, fortune)| {
             let route = of(RouteKind::Remembered)(route);
             match fortune {
                 Fortune::Kept => Route { text: format!("{}, {KEPT}", route.text), ..route },
                 Fortune::PutBack | Fortune::Awaited => route,
             }
         });
-        let troubles = self.reconciler.troubles().into_iter().map(trouble);
+        let troubles = self.core.reconciler().troubles().into_iter().map(trouble);
         overlays
             .chain(remembered)
-            .chain(self.reconciler.waiting_addresses().into_iter().map(waiting))
+            .chain(self.core.reconciler().waiting_addresses().into_iter().map(waiting))
             .chain(troubles)
     }
 }

@@ -6,11 +6,12 @@ use std::time::Duration;
 use log::{Level, info};
 
 use crate::control::{Refusal, RefusalKind, Reply};
+use crate::core::Input;
 use crate::daemon::agenda::Task;
 use crate::daemon::clock;
 use crate::daemon::edges::Edges;
 use crate::daemon::offline::{Entry, check_reason};
-use crate::engine::{CutOff, Input};
+use crate::engine::CutOff;
 use crate::net::Moment;
 use crate::time::{Instant, Stamp};
 use crate::words::shell_word;
@@ -48,7 +49,7 @@ impl Edges {
 
     /// Puts an interface back.
     pub(super) fn go_online(&mut self, now: Instant, interface: &str) -> Result<Reply, Refusal> {
-        if self.picture(&self.watch.snapshot(now)).is_twin(interface) {
+        if self.picture(&self.core.watch().snapshot(now)).is_twin(interface) {
             let message = format!(
                 "{interface} has the hardware address of another member of its group; give it its own first"
             );
@@ -116,14 +117,14 @@ impl Edges {
     }
 
     fn find_interface(&self, now: Instant, interface: &str) -> Result<(), Refusal> {
-        let watch = self.watch.snapshot(now);
+        let watch = self.core.watch().snapshot(now);
         let picture = self.picture(&watch);
-        if self.engine.is_lan(interface) || picture.is_watched(interface) {
+        if self.core.peers().is_lan(interface) || picture.is_watched(interface) {
             return Ok(());
         }
         let watched: BTreeSet<&str> = picture.interfaces_watched().collect();
-        let lans = self.engine.plan().lans.iter().map(String::as_str);
-        let others = watched.iter().copied().filter(|name| !self.engine.is_lan(name));
+        let lans = self.core.peers().plan().lans.iter().map(String::as_str);
+        let others = watched.iter().copied().filter(|name| !self.core.peers().is_lan(name));
         let known = lans.chain(others).collect::<Vec<_>>().join(", ");
         let message = if watched.is_empty() {
             format!("{interface:?} is no LAN of faild; they are: {known}")
@@ -135,8 +136,8 @@ impl Edges {
 
     /// What would be cut off without an interface.
     fn last_of(&self, now: Instant, interface: &str) -> Last {
-        let watch = self.watch.snapshot(now);
-        Last { peers: self.engine.cut_off(interface), others: self.picture(&watch).last_of(interface) }
+        let watch = self.core.watch().snapshot(now);
+        Last { peers: self.core.peers().cut_off(interface), others: self.picture(&watch).last_of(interface) }
     }
 
     /// Whether an interface is a LAN's and nothing else: of a group's the watch tells by itself what becomes of it.

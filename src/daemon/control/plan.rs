@@ -18,7 +18,7 @@ impl Edges {
         let steps = rehearsal::rehearse(self, now, &fault);
         let step = |step: &rehearsal::Step| Step {
             after_ms: millis(step.after),
-            command: describe(&step.operation, &|index| self.name(index)),
+            command: describe(&step.operation, &|index| self.core.name(index)),
         };
         Ok(Reply::Plan(Rehearsal {
             fault: words,
@@ -29,9 +29,9 @@ impl Edges {
     }
 
     fn fault(&self, now: Instant, what: &str) -> Result<(Fault, String), Refusal> {
-        let watch = self.watch.snapshot(now);
-        if self.engine.is_lan(what) || self.picture(&watch).is_watched(what) {
-            let has_carrier = self.interfaces.iter().any(|i| i.name == what && i.is_running());
+        let watch = self.core.watch().snapshot(now);
+        if self.core.peers().is_lan(what) || self.picture(&watch).is_watched(what) {
+            let has_carrier = self.core.interfaces().iter().any(|i| i.name == what && i.is_running());
             if !has_carrier {
                 let message = format!("{what} has no carrier already; nothing more can be taken from it");
                 return Err(refusal(RefusalKind::Refused, message));
@@ -39,7 +39,7 @@ impl Edges {
             return Ok((Fault::Carrier(what.to_owned()), format!("{what} loses its carrier")));
         }
         let address = what.parse::<IpAddr>().ok();
-        let silence = address.and_then(|address| self.engine.interface_with(&address));
+        let silence = address.and_then(|address| self.core.peers().interface_with(&address));
         if let Some(gateway) = address.filter(|address| rehearsal::is_gateway(&watch, address)) {
             let words = format!("the gateway {what} falls silent, and all beyond it");
             return Ok((Fault::Gateway(gateway, silence), words));
@@ -47,7 +47,7 @@ impl Edges {
         if let Some(silence) = silence {
             return Ok((Fault::Silence(silence), format!("the peer's interface with {what} falls silent")));
         }
-        if let Some(node) = self.engine.node_called(what) {
+        if let Some(node) = self.core.peers().node_called(what) {
             return Ok((
                 Fault::Silence(Silence::Node(node)),
                 format!("peer {what} falls silent on all LANs"),
@@ -58,7 +58,7 @@ impl Edges {
         } else {
             "no interface of a group or next hop, no gateway, and"
         };
-        let lans = self.engine.plan().lans.join(", ");
+        let lans = self.core.peers().plan().lans.join(", ");
         let message = format!("{what:?} is no LAN ({lans}), {others} no name, id or address of a peer");
         Err(refusal(RefusalKind::NotFound, message))
     }

@@ -26,15 +26,15 @@ impl Edges {
         };
         let address = prefix.addr();
         let kernel = self.kernel.hop(sample(address), None);
-        let serving = self.reconciler.serving(&prefix);
+        let serving = self.core.reconciler().serving(&prefix);
         let is_host = prefix.prefix_len() == prefix.max_prefix_len();
-        let own = if is_host { self.engine.subjects_at(&address) } else { Vec::new() };
+        let own = if is_host { self.core.peers().subjects_at(&address) } else { Vec::new() };
         let by_route = serving.as_ref().and_then(|serving| serving.owner.as_ref()?.subject().cloned());
         let subject = own.into_iter().next().or(by_route);
-        let told = subject.and_then(|subject| self.engine.explain(now, &subject));
-        let watch = self.watch.snapshot(now);
+        let told = subject.and_then(|subject| self.core.peers().explain(now, &subject));
+        let watch = self.core.watch().snapshot(now);
         let picture = self.picture(&watch);
-        let standing = self.reconciler.watched().routes;
+        let standing = self.core.reconciler().watched().routes;
         let kernel = self.kernel_way(kernel);
         let group = self.leaves_by(&kernel, serving.as_ref()).find_map(|name| picture.account(&name));
         Ok(Reply::Why(Box::new(Why {
@@ -54,7 +54,7 @@ impl Edges {
                 KernelWay::Refused(kind.word().unwrap_or("not unicast").to_owned())
             }
             Ok(Hop { interface, gateway, source, .. }) => KernelWay::Leaves {
-                interface: interface.map(|index| self.name(index)).unwrap_or_default(),
+                interface: interface.map(|index| self.core.name(index)).unwrap_or_default(),
                 via: gateway,
                 source,
             },
@@ -64,7 +64,8 @@ impl Edges {
     }
 
     fn serving_route(&self, serving: &Serving) -> ServingRoute {
-        let text = |route: &std::sync::Arc<crate::reconcile::Route>| self.reconciler.describe_route(route);
+        let text =
+            |route: &std::sync::Arc<crate::reconcile::Route>| self.core.reconciler().describe_route(route);
         ServingRoute {
             prefix: serving.prefix.to_string(),
             overlay: serving.overlay.as_ref().map(text),
@@ -85,7 +86,7 @@ impl Edges {
             KernelWay::Leaves { interface, .. } => Some(interface.clone()),
             KernelWay::Local {} | KernelWay::Refused(_) => None,
         };
-        original.map(|leg| self.name(leg.interface)).into_iter().chain(now)
+        original.map(|leg| self.core.name(leg.interface)).into_iter().chain(now)
     }
 
     fn decision(&self, told: &Explanation) -> Decision {

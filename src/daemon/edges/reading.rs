@@ -6,11 +6,11 @@ use std::time::Duration;
 use log::{debug, error, info, log};
 
 use super::{Edges, Task};
-use crate::engine::Input;
+use crate::core::Input;
 use crate::interface::{Interface, InterfaceIndex};
 use crate::kernel::sysctl::Sysctls;
 use crate::kernel::{Error, Event, LinkState};
-use crate::reconcile::{self, Dump, Question, RouteKey};
+use crate::reconcile::{Dump, Question, RouteKey};
 use crate::time::Instant;
 
 impl Edges {
@@ -18,18 +18,18 @@ impl Edges {
     pub(in crate::daemon) fn take_events(&mut self, now: Instant, events: Vec<Event>, is_all: bool) {
         let mut is_listing_needed = false;
         if !events.is_empty() || !is_all {
-            self.inform(now, reconcile::Input::Backlog(true));
+            self.tell(now, Input::Backlog(true));
         }
         for event in events {
             match event {
                 Event::Links | Event::Addresses => is_listing_needed = true,
-                Event::WentDown(interface) => self.inform(now, reconcile::Input::WentDown(interface)),
-                Event::RouteAdded(route) => self.inform(now, reconcile::Input::RouteAdded(route)),
-                Event::RouteDeleted(route) => self.inform(now, reconcile::Input::RouteDeleted(route)),
+                Event::WentDown(interface) => self.tell(now, Input::WentDown(interface)),
+                Event::RouteAdded(route) => self.tell(now, Input::RouteAdded(route)),
+                Event::RouteDeleted(route) => self.tell(now, Input::RouteDeleted(route)),
                 Event::Overrun => {
                     debug!("notifications-lost consequence=\"everything is read anew\"");
                     is_listing_needed = true;
-                    self.inform(now, reconcile::Input::Overrun);
+                    self.tell(now, Input::Overrun);
                 }
             }
         }
@@ -41,25 +41,25 @@ impl Edges {
             self.agenda.by(Task::ListInterfaces, now + SECOND_LOOK);
         }
         if is_all {
-            self.inform(now, reconcile::Input::Backlog(false));
+            self.tell(now, Input::Backlog(false));
         }
     }
 
     pub(super) fn dump(&mut self, now: Instant, dump: Dump) {
         let result = match dump {
             Dump::Interfaces => return self.list_interfaces(now),
-            Dump::OwnRoutes => self.kernel.own_routes().map(reconcile::Input::OwnRoutes),
+            Dump::OwnRoutes => self.kernel.own_routes().map(Input::OwnRoutes),
             Dump::LanRoutes => {
-                let scope = self.reconciler.scope();
-                let named = self.interfaces.iter().filter(|i| scope.interfaces.contains(&i.name));
+                let scope = self.core.reconciler().scope();
+                let named = self.core.interfaces().iter().filter(|i| scope.interfaces.contains(&i.name));
                 let over: Vec<_> = named.map(|i| i.index).collect();
-                self.kernel.routes_over(&over, &scope.tables).map(reconcile::Input::LanRoutes)
+                self.kernel.routes_over(&over, &scope.tables).map(Input::LanRoutes)
             }
         };
         match result {
             Ok(input) => {
                 self.on_read("routes");
-                self.inform(now, input);
+                self.tell(now, input);
             }
             Err(error) => {
                 self.on_unreadable("routes", &error);
@@ -75,26 +75,24 @@ impl Edges {
             Err(Error::Refused { source, .. }) => Err(source),
             Err(error) => return debug!("kernel-question-failed error=\"{error}\""),
         };
-        self.inform(now, reconcile::Input::Answered(question, answer));
+        self.tell(now, Input::Answered(question, answer));
     }
 
     /// Reads what has a key that the kernel refused.
     pub(super) fn look_up(&mut self, now: Instant, key: RouteKey) {
         match self.kernel.routes_at(&key) {
-            Ok(found) => self.inform(now, reconcile::Input::LookedUp(key, found)),
+            Ok(found) => self.tell(now, Input::LookedUp(key, found)),
             Err(error) => debug!("route-lookup-failed error=\"{error}\""),
         }
     }
 
-    /// Reads links and addresses and tells both halves. The sockets follow before the engine's outputs are drained, so
-    /// that its first words on a new LAN find one.
+    /// Reads links and addresses.
     pub(super) fn list_interfaces(&mut self, now: Instant) {
         self.agenda.set(Task::ListInterfaces, now + SLOW_LOOK);
         match self.kernel.interfaces() {
             Ok(interfaces) => {
                 self.on_read("interfaces");
-                self.interfaces = interfaces;
-                self.hand_in_interfaces(now);
+                self.tell(now, Input::Interfaces(&interfaces));
             }
             Err(error) => {
                 self.on_unreadable("interfaces", &error);
@@ -103,21 +101,23 @@ impl Edges {
         }
     }
 
-    pub(super) fn hand_in_interfaces(&mut self, now: Instant) {
-        self.engine.handle(now, Input::Interfaces(&self.interfaces));
-        self.open_sockets(now);
-        self.drain_engine(now);
-        self.hand_interfaces_to_watch(now);
-        self.check_sysctls();
-        self.reconciler.handle(now, reconcile::Input::Interfaces(&self.interfaces));
-        self.drain_reconciler(now);
+    /// Reads who the kernel knows on an interface.
+    pub(super) fn list_neighbours(&mut self, now: Instant, interface: InterfaceIndex) {
+        match self.kernel.neighbours(interface) {
+            Ok(mut addresses) => {
+                self.on_read("neighbours");
+                addresses.truncate(MOST_NEIGHBOURS);
+                self.tell(now, Input::Neighbours { interface, addresses: &addresses });
+            }
+            Err(error) => self.on_unreadable("neighbours", &error),
+        }
     }
 
     /// Asks for the carriers of the LANs' and the watched interfaces, which the kernel's notifications may tell a second late.
     pub(super) fn query_links(&mut self, now: Instant) {
         self.links_queried = Some(now);
         self.agenda.set(Task::QueryLinks, now + self.query_interval());
-        let wanted: Vec<InterfaceIndex> = self.cared_for().map(|interface| interface.index).collect();
+        let wanted: Vec<InterfaceIndex> = self.core.cared_for().map(|interface| interface.index).collect();
         if wanted.is_empty() {
             return;
         }
@@ -132,32 +132,31 @@ impl Edges {
 
     /// A carrier is taken over at once; for all else a listing tells what became of the addresses, too.
     fn compare_links(&mut self, now: Instant, wanted: &[InterfaceIndex], states: &[LinkState]) {
-        let mut is_changed = false;
-        let mut is_listing_needed = states.len() != wanted.len();
-        for interface in &mut self.interfaces {
-            let Some(state) = states.iter().find(|state| state.index == interface.index) else { continue };
-            is_listing_needed |= state.up != interface.up;
-            is_changed |= state.carrier != interface.carrier;
-            interface.carrier = state.carrier;
+        let find = |interface: &Interface| states.iter().find(|state| state.index == interface.index);
+        let known = self.core.interfaces();
+        let is_other = |i: &Interface| find(i).is_some_and(|state| state.up != i.up);
+        if states.len() != wanted.len() || known.iter().any(is_other) {
+            return self.list_interfaces(now);
         }
-        if is_listing_needed {
-            self.list_interfaces(now);
-        } else if is_changed {
-            self.hand_in_interfaces(now);
+        if known.iter().any(|i| find(i).is_some_and(|state| state.carrier != i.carrier)) {
+            let mut interfaces = known.to_vec();
+            for interface in &mut interfaces {
+                interface.carrier = find(interface).map_or(interface.carrier, |state| state.carrier);
+            }
+            self.tell(now, Input::Interfaces(&interfaces));
         }
     }
 
     /// Warns of each setting of LANs and watched interfaces that defeats the job, once for each interface, those that come later included.
     pub(super) fn check_sysctls(&mut self) {
-        let looked_at: Vec<&Interface> = self.cared_for().collect();
+        let looked_at: Vec<&Interface> = self.core.cared_for().collect();
         let indices: Vec<InterfaceIndex> = looked_at.iter().map(|interface| interface.index).collect();
         if indices == self.checked {
             return;
         }
         let findings = Sysctls::default().check(&looked_at);
         self.checked = indices;
-        let (lans, watching) = (&self.engine.plan().lans, &self.watching);
-        self.findings.retain(|(interface, _)| lans.contains(interface) || watching.judges(interface));
+        self.findings.retain(|(interface, _)| self.core.cares_for(interface));
         for finding in findings {
             if self.findings.insert((finding.interface.clone(), finding.what)) {
                 log!(finding.level(), "{finding}");
@@ -199,3 +198,6 @@ const SLOW_LOOK: Duration = Duration::from_secs(60);
 
 /// What failed is tried again.
 pub(super) const RETRY: Duration = Duration::from_secs(1);
+
+/// Neighbours that the core is told of: it probes a handful.
+const MOST_NEIGHBOURS: usize = 256;

@@ -3,7 +3,7 @@
 //! whoever locked himself out need not be there to undo it.
 //!
 //! ```text
-//!  SIGHUP, faildctl --> read --> check --> log file --> engine, sockets, reconciler     (zero faults)
+//!  SIGHUP, faildctl --> read --> check --> log file --> core, sockets                   (zero faults)
 //!                         +--------+----------+-------> a line for each fault           (all stays as it is)
 //!
 //!  on trial:  confirmed ----> stays          in time: neither ----> as before
@@ -21,11 +21,10 @@ use crate::config::{
     Config, Faults, Loaded, check_against_interfaces, differences, host_warnings, keep_fixed,
 };
 use crate::control::{Refusal, RefusalKind};
+use crate::core::Input;
 use crate::daemon::{clock, privileges};
-use crate::engine::Input;
 use crate::interface::Interface;
 use crate::net::Moment;
-use crate::reconcile::{self, Settings};
 use crate::time::Instant;
 
 /// Settings that are to be read; the flags of the start are put over them.
@@ -184,7 +183,7 @@ impl Edges {
                 &format_args!("log-not-reopened error=\"{}\"", Unquoted(&format!("{error:#}"))),
             );
         }
-        let interfaces = self.kernel.interfaces().unwrap_or_else(|_| self.interfaces.clone());
+        let interfaces = self.kernel.interfaces().unwrap_or_else(|_| self.core.interfaces().to_vec());
         self.take_over(now, before, interfaces, "reload-rolled-back");
         self.say(
             Level::Warn,
@@ -208,19 +207,13 @@ impl Edges {
 
     /// Goodbyes go out by the old sockets, first words by the new ones.
     fn configure(&mut self, now: Instant, config: Config, interfaces: Vec<Interface>) {
-        let lans = self.engine.plan().lans.clone();
         self.tell(now, Input::Config(&config));
         self.config = config;
         self.realtime.follow(now, self.config.realtime && !self.config.dry_run);
         self.sockets.set_port(self.config.port);
-        self.interfaces = interfaces;
-        self.hand_in_interfaces(now);
-        let left: Vec<String> =
-            lans.into_iter().filter(|name| !self.engine.plan().lans.contains(name)).collect();
-        let settings = Settings::from(&self.config);
-        self.inform(now, reconcile::Input::Settings { settings, left: &left });
+        self.tell(now, Input::Interfaces(&interfaces));
         self.tell_time_of_day(Moment { now, realtime: clock::wall() });
-        self.hand_over_plan(now);
+        self.tell(now, Input::DeadlinePassed);
         self.agenda.set(Task::QueryLinks, now + self.query_interval());
     }
 }

@@ -3,11 +3,8 @@
 use log::warn;
 
 use super::Edges;
-use crate::config::Exit;
-use crate::engine::Input;
-use crate::reconcile::{self, Settings};
+use crate::core::Input;
 use crate::time::Instant;
-use crate::watch;
 
 /// How the daemon shall end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,19 +16,9 @@ pub(in crate::daemon) struct End {
 }
 
 impl Edges {
-    /// What the reconciler said when it was told to stop goes to the kernel; at most until `is_over` says so.
+    /// What the core wants of the kernel when it is told to stop is done; at most until `is_over` says so.
     pub(in crate::daemon) fn stop(&mut self, now: Instant, keep: bool, mut is_over: impl FnMut() -> bool) {
-        if keep {
-            let settings = Settings { exit: Exit::Keep, ..Settings::from(&self.config) };
-            self.inform(now, reconcile::Input::Settings { settings, left: &[] });
-        }
-        self.tell(now, Input::Stop);
-        if self.watching.is_on() {
-            let home = !keep && self.config.exit == Exit::Lift;
-            self.tell_watch(now, &watch::Input::Stop { home });
-        }
-        self.hand_over_plan(now);
-        self.inform(now, reconcile::Input::Stop);
+        self.tell(now, Input::Stop { keep });
         self.write_journal(now);
         while !self.errands.is_empty() {
             if is_over() {

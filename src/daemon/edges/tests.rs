@@ -15,7 +15,7 @@ use super::reading::{RETRY, SECOND_LOOK};
 use super::*;
 use crate::config::{Faults, LanConfig, Loaded};
 use crate::control::{Reply, Request};
-use crate::interface::{InterfaceKind, MacAddress};
+use crate::interface::{Interface, InterfaceKind};
 use crate::kernel::{Error, Event, Hop, LinkState};
 use crate::reconcile::{Refusal, Route};
 
@@ -29,7 +29,7 @@ fn a_lost_carrier_is_seen_by_the_query_and_needs_no_listing() {
     let mut bench = Bench::new();
     bench.script.borrow_mut().interfaces[0].carrier = false;
     bench.pass(Duration::from_millis(250));
-    assert!(!bench.edges.interfaces[0].carrier);
+    assert!(!bench.edges.core.interfaces()[0].carrier);
     assert_eq!(bench.done(), ["interfaces", "links"]);
 }
 
@@ -42,7 +42,7 @@ fn an_interface_that_is_gone_or_down_is_listed_anew() {
     bench.script.borrow_mut().interfaces.clear();
     bench.pass(Duration::from_millis(250));
     assert_eq!(bench.done(), ["links", "interfaces"]);
-    assert!(bench.edges.interfaces.is_empty());
+    assert!(bench.edges.core.interfaces().is_empty());
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn a_listing_that_fails_is_tried_again_and_the_last_one_stands() {
     bench.script.borrow_mut().is_broken = true;
     let now = bench.moment.now;
     bench.edges.take_events(now, vec![Event::Links], true);
-    assert_eq!(bench.edges.interfaces.len(), 1);
+    assert_eq!(bench.edges.core.interfaces().len(), 1);
     bench.script.borrow_mut().is_broken = false;
     bench.pass(RETRY);
     assert!(bench.done().iter().filter(|what| *what == "interfaces").count() >= 2);
@@ -89,7 +89,7 @@ fn nothing_is_put_back_before_all_is_read() {
     let mut bench = Bench::new();
     for (is_all, is_behind) in [(false, true), (false, true), (true, false), (true, false)] {
         bench.edges.take_events(bench.moment.now, Vec::new(), is_all);
-        assert_eq!(bench.edges.reconciler.is_behind(), is_behind);
+        assert_eq!(bench.edges.core.reconciler().is_behind(), is_behind);
     }
 }
 

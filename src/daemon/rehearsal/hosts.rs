@@ -63,15 +63,6 @@ pub(in crate::daemon) fn is_gateway(watch: &Snapshot, address: &IpAddr) -> bool 
     hops.any(|hop| hop.via.as_ref() == Some(address))
 }
 
-/// Interface and address of each next hop that is judged by INQ/ACK.
-pub(super) fn peers(watch: &Snapshot) -> impl Iterator<Item = (String, IpAddr)> {
-    let hops = watch.routes.iter().flat_map(|route| &route.hops);
-    hops.flat_map(|hop| {
-        let peers = hop.targets.iter().filter(|target| target.method == Method::Peer);
-        peers.map(|target| (hop.interface.clone(), target.address))
-    })
-}
-
 /// Whether something has just failed or is on its way home, so that moves follow without a further fault.
 pub(super) fn is_unsettled(watch: &Snapshot) -> bool {
     let is_missing = |target: &TargetSnapshot| target.counts.0 > 0;

@@ -1,10 +1,11 @@
-//! The memories as TOML. Ids are in hexadecimal, as in the log: TOML's numbers end at 2^63.
+//! The memory as TOML. Ids are in hexadecimal, as in the log: TOML's numbers end at 2^63.
 
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::{Memory, RememberedPath};
+use crate::core::Memory;
+use crate::engine::{self, RememberedPath};
 use crate::interface::Family;
 use crate::watch;
 use crate::wire::{LanIndex, NodeId};
@@ -88,13 +89,13 @@ struct Path {
     held: bool,
 }
 
-/// The memories as text. Path by path: a thousand peers have two thousand, and a document of them all at once would stay
+/// The memory as text. Path by path: a thousand peers have two thousand, and a document of them all at once would stay
 /// in the process as holes between what lives longer.
-pub(super) fn text(memory: &Memory, watch: &watch::Memory) -> String {
+pub(super) fn text(Memory { peers, watch }: &Memory) -> String {
     let document = Document {
         version: VERSION,
-        node: memory.node.map(hexadecimal),
-        lans: memory
+        node: peers.node.map(hexadecimal),
+        lans: peers
             .lans
             .iter()
             .map(|(interface, index)| Lan { interface: interface.clone(), index: index.0 })
@@ -104,7 +105,7 @@ pub(super) fn text(memory: &Memory, watch: &watch::Memory) -> String {
     };
     let mut text = HEADER.to_owned();
     append(&mut text, &document);
-    for path in &memory.paths {
+    for path in &peers.paths {
         text.push('\n');
         append(&mut text, &Entry { paths: [Path::from(path)] });
     }
@@ -122,23 +123,23 @@ fn append(text: &mut String, part: &impl Serialize) {
     text.push_str(&part.unwrap_or_default());
 }
 
-/// The memories that a text holds.
+/// The memory that a text holds.
 ///
 /// # Errors
 ///
 /// What is wrong with it, on one line.
-pub(super) fn parse(text: &str) -> Result<(Memory, watch::Memory), String> {
+pub(super) fn parse(text: &str) -> Result<Memory, String> {
     let document: Document = toml::from_str(text).map_err(|error| error.message().replace('\n', " "))?;
     if document.version != VERSION {
         return Err(format!("version {} is not {VERSION}", document.version));
     }
     let watch = watched(document.watch)?;
-    let memory = Memory {
+    let peers = engine::Memory {
         node: document.node.as_deref().map(node).transpose()?,
         lans: document.lans.into_iter().map(|lan| (lan.interface, LanIndex(lan.index))).collect(),
         paths: document.paths.into_iter().map(remembered).collect::<Result<_, _>>()?,
     };
-    Ok((memory, watch))
+    Ok(Memory { peers, watch })
 }
 
 impl From<&watch::Memory> for Watch {

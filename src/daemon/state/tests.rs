@@ -3,9 +3,10 @@
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
-use crate::engine::RememberedPath;
+use crate::engine::{self, RememberedPath};
 use crate::interface::Family;
 use crate::reconcile::JournalWrite;
+use crate::watch;
 use crate::wire::LanIndex;
 
 /// A directory that goes when the test ends.
@@ -26,7 +27,11 @@ impl Drop for Directory {
 }
 
 fn memory() -> Memory {
-    Memory {
+    Memory { peers: peers(), watch: watched() }
+}
+
+fn peers() -> engine::Memory {
+    engine::Memory {
         node: Some(NodeId(0xfedc_ba98_7654_3210)),
         lans: vec![("eth0".to_owned(), LanIndex(0)), ("eth1".to_owned(), LanIndex(200))],
         paths: vec![RememberedPath {
@@ -56,30 +61,20 @@ fn watched() -> watch::Memory {
 
 #[test]
 fn what_is_written_is_read_again() {
-    for memory in [memory(), Memory::default()] {
+    for peers in [peers(), engine::Memory::default()] {
         for watch in [watched(), watch::Memory::default()] {
-            assert_eq!(file::parse(&file::text(&memory, &watch)), Ok((memory.clone(), watch)));
+            let memory = Memory { peers: peers.clone(), watch };
+            assert_eq!(file::parse(&file::text(&memory)), Ok(memory));
         }
     }
 }
 
 #[test]
 fn a_file_from_before_there_was_a_watch_is_read_and_stays_as_it_is() {
-    let old = file::text(&memory(), &watch::Memory::default());
+    let memory = Memory { watch: watch::Memory::default(), ..memory() };
+    let old = file::text(&memory);
     assert!(!old.contains("watch"), "{old}");
-    assert_eq!(file::parse(&old), Ok((memory(), watch::Memory::default())));
-}
-
-#[test]
-fn neither_memory_pushes_the_other_out() {
-    let directory = Directory::new("both");
-    let (mut state, _) = State::open(&directory.0, false).unwrap();
-    state.remember_watch(&memory(), watched());
-    state.finish(Duration::from_secs(10));
-    state.remember(&Memory { paths: Vec::new(), ..memory() });
-    state.finish(Duration::from_secs(10));
-    let (state, read) = State::open(&directory.0, false).unwrap();
-    assert_eq!((read.lans, state.watch()), (memory().lans, &watched()));
+    assert_eq!(file::parse(&old), Ok(memory));
 }
 
 #[test]
@@ -87,10 +82,10 @@ fn the_node_id_is_drawn_once_and_kept() {
     let directory = Directory::new("node-id");
     let (_, first) = State::open(&directory.0.join("deep/er"), false).unwrap();
     let (_, second) = State::open(&directory.0.join("deep/er"), false).unwrap();
-    assert!(first.node.is_some());
+    assert!(first.peers.node.is_some());
     assert_eq!(first, second);
     let (_, other) = State::open(&directory.0.join("other"), false).unwrap();
-    assert_ne!(first.node, other.node);
+    assert_ne!(first.peers.node, other.peers.node);
 }
 
 #[test]
@@ -98,7 +93,7 @@ fn the_last_of_many_memories_is_what_stays() {
     let directory = Directory::new("memories");
     let (mut state, mut last) = State::open(&directory.0, false).unwrap();
     for index in 0..50 {
-        last.lans = vec![("eth0".to_owned(), LanIndex(index))];
+        last.peers.lans = vec![("eth0".to_owned(), LanIndex(index))];
         state.remember(&last);
     }
     state.finish(Duration::from_secs(10));
@@ -112,7 +107,7 @@ fn the_last_of_many_memories_is_what_stays() {
 fn what_cannot_be_understood_is_set_aside() {
     let directory = Directory::new("aside");
     let path = directory.0.join("state.toml");
-    let text = file::text(&memory(), &watched());
+    let text = file::text(&memory());
     let bad_texts = [
         text.replace("version = 1", "version = 2"),
         text.replace("1234.5", "inf"),
@@ -122,7 +117,7 @@ fn what_cannot_be_understood_is_set_aside() {
     for bad in [b"node = 7".as_slice(), b"\xff\xfe"].into_iter().chain(bad_texts) {
         fs::write(&path, bad).unwrap();
         let (_, memory) = State::open(&directory.0, false).unwrap();
-        assert!(memory.node.is_some() && memory.paths.is_empty());
+        assert!(memory.peers.node.is_some() && memory.peers.paths.is_empty());
         assert_eq!(fs::read(directory.0.join("state.toml.bad")).unwrap(), bad);
     }
 }
@@ -131,7 +126,7 @@ fn what_cannot_be_understood_is_set_aside() {
 fn a_dry_run_reads_and_writes_nothing() {
     let directory = Directory::new("dry");
     let path = directory.0.join("state.toml");
-    fs::write(&path, file::text(&memory(), &watched())).unwrap();
+    fs::write(&path, file::text(&memory())).unwrap();
     let before = fs::metadata(&path).unwrap().modified().unwrap();
     let (mut state, read) = State::open(&directory.0, true).unwrap();
     assert_eq!(read, memory());
@@ -139,7 +134,7 @@ fn a_dry_run_reads_and_writes_nothing() {
     state.finish(Duration::from_secs(1));
     assert_eq!(fs::metadata(&path).unwrap().modified().unwrap(), before);
     let (_, fresh) = State::open(&directory.0.join("absent"), true).unwrap();
-    assert!(fresh.node.is_some() && !directory.0.join("absent").exists());
+    assert!(fresh.peers.node.is_some() && !directory.0.join("absent").exists());
 }
 
 #[test]
@@ -238,9 +233,8 @@ fn a_full_disk_keeps_nobody_from_starting() {
 fn mutated_states_are_refused_or_read_the_same_again() {
     crate::mutated::each_of("state", &[], |bytes| {
         let Ok(text) = std::str::from_utf8(bytes) else { return };
-        let Ok((memory, watch)) = file::parse(text) else { return };
-        let written = file::text(&memory, &watch);
-        let (again, watch) = file::parse(&written).unwrap();
-        assert_eq!(file::text(&again, &watch), written);
+        let Ok(memory) = file::parse(text) else { return };
+        let written = file::text(&memory);
+        assert_eq!(file::text(&file::parse(&written).unwrap()), written);
     });
 }

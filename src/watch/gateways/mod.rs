@@ -178,6 +178,23 @@ impl Gateways {
         self.interfaces.iter().filter(fits).take(CANDIDATES).map(|interface| interface.name.clone())
     }
 
+    /// The interfaces of all next hops, those that were found in the kernel included.
+    pub(super) fn interfaces(&self) -> impl Iterator<Item = &str> {
+        self.hops().map(|hop| hop.interface.as_str())
+    }
+
+    /// Interface and address of each next hop that is judged by INQ/ACK.
+    pub(super) fn peers(&self) -> impl Iterator<Item = (&str, IpAddr)> {
+        self.hops().flat_map(|hop| {
+            let peers = hop.gateway.iter().filter(|target| target.method == Method::Peer);
+            peers.map(|target| (hop.interface.as_str(), target.address))
+        })
+    }
+
+    fn hops(&self) -> impl Iterator<Item = &Hop> {
+        self.routes.iter().flat_map(|route| &route.hops)
+    }
+
     fn hops_mut(&mut self) -> impl Iterator<Item = &mut Hop> {
         self.routes.iter_mut().flat_map(|route| &mut route.hops)
     }

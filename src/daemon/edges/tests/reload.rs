@@ -92,7 +92,7 @@ fn a_lan_that_leaves_and_one_that_comes_are_taken_at_once() {
     let mut bench = Bench::new();
     offer(&bench, |config| config.lans = vec![LanConfig::new("lan-b")]);
     bench.edges.reload(bench.moment.now, FOR_GOOD).unwrap();
-    assert_eq!(bench.edges.engine.plan().lans, ["lan-b"]);
+    assert_eq!(bench.edges.core.peers().plan().lans, ["lan-b"]);
     assert!(is_told(&bench, "lan-left") && is_told(&bench, "interface-absent"));
     assert!(is_told(&bench, "reloaded changes=lan"));
 }

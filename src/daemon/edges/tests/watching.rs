@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use super::*;
-use crate::config::{Judging, Method, NextHopConfig, NextHops, RouteConfig};
+use crate::config::{Judging, NextHopConfig, NextHops, RouteConfig};
 use crate::interface::InterfaceAddress;
 use crate::watch::{Health, Way};
 
@@ -13,41 +13,40 @@ const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 88, 0, 254);
 fn without_destinations_and_groups_there_is_no_watch() {
     let mut bench = Bench::new();
     bench.edges.tell(bench.moment.now, Input::FailBack);
-    assert!(!bench.edges.watching.is_on && !bench.edges.watching.has_news());
-    assert_eq!((bench.edges.watch.deadline(), bench.edges.probers.sockets()), (None, 0));
+    assert!(!bench.edges.core.is_watching());
+    assert_eq!((bench.edges.core.watch().deadline(), bench.edges.probers.sockets()), (None, 0));
 }
 
 #[test]
 fn the_watch_is_told_what_is_there_and_its_plan_is_handed_over() {
     let bench = watching(&["lan-a"]);
-    assert!(bench.edges.watching.is_on);
-    assert_eq!(bench.edges.reconciler.scope().interfaces, ["lan-a"]);
-    assert!(bench.edges.watching.judges("lan-a"), "its sysctls and its carrier matter");
-    assert!(!bench.edges.watching.has_news());
+    assert!(bench.edges.core.is_watching());
+    assert_eq!(bench.edges.core.reconciler().scope().interfaces, ["lan-a"]);
+    assert!(bench.edges.core.cares_for("lan-a"), "its sysctls and its carrier matter");
 }
 
 #[test]
 fn an_interface_of_next_hops_is_no_lan_and_its_carrier_is_asked_for_all_the_same() {
     let mut bench = watching(&["lan-a"]);
-    assert!(bench.edges.engine.plan().lans.is_empty());
+    assert!(bench.edges.core.peers().plan().lans.is_empty());
     bench.done();
     bench.script.borrow_mut().interfaces[0].carrier = false;
     bench.pass(Duration::from_millis(250));
     assert_eq!(bench.done(), ["links"]);
-    let shown = bench.edges.watch.snapshot(bench.moment.now);
+    let shown = bench.edges.core.watch().snapshot(bench.moment.now);
     assert_eq!(shown.routes[0].hops[0].health, Health::Failed);
 }
 
 #[test]
 fn its_deadline_is_kept_and_a_probe_that_cannot_be_sent_is_a_lost_one() {
     let mut bench = watching(&["lan-a"]);
-    let watch = bench.edges.watch.deadline().expect("it probes");
+    let watch = bench.edges.core.watch().deadline().expect("it probes");
     assert!(bench.edges.deadline().is_some_and(|at| at <= watch));
     for _ in 0..20 {
         bench.pass(Duration::from_millis(500));
     }
     assert!(bench.edges.probers.counters().refused > 3, "lan-a is no interface of this namespace");
-    let shown = bench.edges.watch.snapshot(bench.moment.now);
+    let shown = bench.edges.core.watch().snapshot(bench.moment.now);
     assert_eq!(shown.routes[0].way, Way::Undecided, "when everything is silent nothing moves");
 }
 
@@ -68,30 +67,18 @@ fn settings_without_destinations_end_it() {
     let now = bench.moment.now;
     offer(&bench, |config| config.routes.clear());
     bench.edges.reload(now, FOR_GOOD).unwrap();
-    bench.edges.hand_over_plan(now);
-    assert!(!bench.edges.watching.is_on && !bench.edges.watching.judges("lan-a"));
-    assert!(bench.edges.reconciler.scope().interfaces.iter().all(|name| name == "lan-a"));
-    assert_eq!((bench.edges.watch.deadline(), bench.edges.probers.sockets()), (None, 0));
+    assert!(!bench.edges.core.is_watching() && bench.edges.core.probed().next().is_none());
+    assert!(bench.edges.core.reconciler().scope().interfaces.iter().all(|name| name == "lan-a"));
+    assert_eq!((bench.edges.core.watch().deadline(), bench.edges.probers.sockets()), (None, 0));
     offer(&bench, |config| config.routes = vec![route(&["lan-a"])]);
     bench.edges.reload(now, FOR_GOOD).unwrap();
-    bench.edges.hand_over_plan(now);
-    assert!(bench.edges.watching.is_on && bench.edges.watch.deadline().is_some());
-}
-
-#[test]
-fn the_engine_tells_of_peers_that_next_hops_are_judged_by() {
-    let mut route = route(&["lan-a"]);
-    route.judging.methods = vec![Method::Peer];
-    let mut bench = bench(vec![route]);
-    bench.edges.hand_over_plan(bench.moment.now);
-    assert!(bench.edges.watching.told.contains_key(&("lan-a".to_owned(), GATEWAY.into())));
-    assert!(!bench.edges.watching.has_news());
+    assert!(bench.edges.core.is_watching() && bench.edges.core.watch().deadline().is_some());
 }
 
 #[test]
 fn the_state_names_hops_and_targets() {
     let bench = watching(&["lan-a", "lan-b"]);
-    let shown = bench.edges.watch.snapshot(bench.moment.now).to_string();
+    let shown = bench.edges.core.watch().snapshot(bench.moment.now).to_string();
     let starts = |start: &str| shown.lines().filter(|line| line.starts_with(start)).count();
     assert_eq!(
         (starts("state-route to=0.0.0.0/0 "), starts("state-hop "), starts("state-target ")),
