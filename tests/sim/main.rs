@@ -7,11 +7,11 @@
 //!     judge       the promises, as code                  traffic   where packets really go
 //!       world       hosts, LANs, one clock
 //!         node        a host: its kernel, its disk, and the daemon's loop
-//!           daemon      engine and reconciler, and what one has for the other
+//!           daemon      the core, and what the kernel has for it
 //!             kernel      the model kernel    network   the virtual LANs    neighbours   who is known there
 //!               queue, random
 //!
-//! uplinks     a second, small world: one host, routers, targets and groups around it, watch and reconciler in it
+//! uplinks     a second, small world: one host, routers, targets and groups around it
 //! ```
 
 #![expect(unreachable_pub, reason = "a test binary has no outside")]

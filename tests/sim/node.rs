@@ -1,8 +1,8 @@
-//! One host: its kernel, its disk, and the daemon's loop around the two halves of the core.
+//! One host: its kernel, its disk, and the daemon's loop around the core.
 //!
 //! The loop does what the real one does: one bounded drain of the sockets, then the news of the kernel, then the
-//! deadlines; after the drain, and after each other input, both halves are drained to rest. What must leave the host comes
-//! out as [`Effect`]s.
+//! deadlines; after the drain, and after each other input, the core is drained to rest. What must leave the host comes out
+//! as [`Effect`]s.
 
 mod machine;
 mod operations;
@@ -14,9 +14,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use faild::config::Config;
-use faild::engine::{self, Datagram, Engine, Memory};
+use faild::core::{Core, Input, Memory};
+use faild::engine::Datagram;
 use faild::interface::InterfaceIndex;
-use faild::reconcile::{self, Reconciler, Route, Settings};
+use faild::reconcile::Route;
 use faild::time::Instant;
 
 use crate::daemon::{Daemon, Feedback};
@@ -132,14 +133,11 @@ impl Node {
 
     /// Starts the daemon.
     pub fn start(&mut self, now: Instant, effects: &mut Vec<Effect>) {
-        let mut engine = Engine::new(&self.config, self.memory.clone(), self.random.bytes());
-        engine.handle(now, engine::Input::Offline(&self.offline));
-        let reconciler = Reconciler::new(Settings::from(&self.config), self.journal.as_deref());
-        engine.expect_lans(reconciler.journalled_addresses());
+        let (memory, journal) = (self.memory.clone(), self.journal.as_deref());
+        let mut core = Core::new(&self.config, memory, journal, self.random.bytes());
+        core.handle(now, Input::Offline(&self.offline));
         let feedback = VecDeque::from([Feedback::Interfaces]);
-        let interfaces = Vec::new();
-        self.daemon =
-            Some(Daemon { engine, reconciler, plan_changed: true, feedback, interfaces, next_look: now });
+        self.daemon = Some(Daemon { core, feedback, interfaces: Vec::new(), next_look: now });
         self.shadow.clear();
         self.is_stopped = false;
         self.counters.beginnings += 1;
@@ -152,7 +150,7 @@ impl Node {
         let is_news = if offline { self.offline.insert(name.to_owned()) } else { self.offline.remove(name) };
         if is_news {
             let names = self.offline.clone();
-            self.feed(now, effects, Some(engine::Input::Offline(&names)));
+            self.feed(now, effects, Some(Input::Offline(&names)));
         }
     }
 
@@ -171,8 +169,7 @@ impl Node {
     /// SIGTERM.
     pub fn stop(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         if let Some(daemon) = &mut self.daemon {
-            daemon.engine.handle(now, engine::Input::Stop);
-            daemon.feedback.push_back(Feedback::Reconcile(reconcile::Input::Stop));
+            daemon.core.handle(now, Input::Stop { keep: false });
         }
         self.settle(now, effects);
         // It may have been killed before, or amid that.
@@ -185,17 +182,8 @@ impl Node {
         change(&mut self.config);
         self.counters.beginnings += 1;
         let Some(daemon) = &mut self.daemon else { return };
-        let lans = daemon.engine.plan().lans.clone();
-        daemon.engine.handle(now, engine::Input::Config(&self.config));
-        self.settle(now, effects);
-        let Some(daemon) = &mut self.daemon else { return };
-        daemon.engine.handle(now, engine::Input::Interfaces(&self.kernel.interfaces()));
-        self.settle(now, effects);
-        let Some(daemon) = &mut self.daemon else { return };
-        let kept = &daemon.engine.plan().lans;
-        let left: Vec<String> = lans.into_iter().filter(|name| !kept.contains(name)).collect();
-        let settings = Settings::from(&self.config);
-        daemon.reconciler.handle(now, reconcile::Input::Settings { settings, left: &left });
+        daemon.core.handle(now, Input::Config(&self.config));
+        daemon.core.handle(now, Input::Interfaces(&self.kernel.interfaces()));
         self.settle(now, effects);
     }
 
@@ -244,7 +232,7 @@ impl Node {
     pub fn lose_news(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         self.news.clear();
         if let Some(daemon) = &mut self.daemon {
-            daemon.feedback.push_back(Feedback::Reconcile(reconcile::Input::Overrun));
+            daemon.feedback.push_back(Feedback::Tell(Input::Overrun));
             daemon.feedback.push_back(Feedback::Interfaces);
         }
         self.settle(now, effects);
@@ -253,9 +241,7 @@ impl Node {
     /// When the daemon wants to be woken.
     pub fn deadline(&self) -> Option<Instant> {
         let daemon = self.daemon.as_ref()?;
-        let decides = daemon.engine.deadline().map(|d| d.0);
-        let compares = daemon.reconciler.deadline().map(|d| d.0);
-        decides.into_iter().chain(compares).chain([daemon.next_look]).min()
+        daemon.core.deadline().into_iter().chain([daemon.next_look]).min()
     }
 
     /// The daemon wakes up and does all there is to do.
@@ -283,7 +269,7 @@ impl Node {
     fn read_sockets(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         for lan in std::mem::take(&mut self.overflown) {
             let index = self.ports[lan.index()].index;
-            self.feed(now, effects, index.map(engine::Input::Overflow));
+            self.feed(now, effects, index.map(Input::Overflow));
         }
         while let Some(arrival) = self.inbox.pop_front() {
             let Some(interface) = self.ports[arrival.lan.index()].index else { continue };
@@ -300,7 +286,7 @@ impl Node {
                 arrived: arrival.at,
                 payload: &frame.payload,
             };
-            self.hand_in(effects, now, engine::Input::Datagram(datagram));
+            self.hand_in(effects, now, Input::Datagram(datagram));
             let dropped = self.newest_drop();
             if dropped.is_some() {
                 effects[heard] = Effect::Heard { frame: arrival.frame, lan, dropped };
@@ -308,20 +294,20 @@ impl Node {
         }
         self.settle(now, effects);
         while let Some((interface, address)) = self.answers.pop_front() {
-            self.feed(now, effects, Some(engine::Input::NeighbourAnswered { interface, address }));
+            self.feed(now, effects, Some(Input::NeighbourAnswered { interface, address }));
         }
     }
 
     fn read_news(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         let Some(daemon) = &mut self.daemon else { return };
         let mut links_changed = false;
-        daemon.feedback.push_back(Feedback::Reconcile(reconcile::Input::Backlog(true)));
+        daemon.feedback.push_back(Feedback::Tell(Input::Backlog(true)));
         for news in self.news.drain(..) {
             links_changed |= matches!(news, News::Carrier | News::Interfaces | News::WentDown(_));
-            daemon.feedback.push_back(Feedback::Reconcile(match news {
-                News::RouteAdded(route) => reconcile::Input::RouteAdded(Route::clone(&route)),
-                News::RouteDeleted(route) => reconcile::Input::RouteDeleted(Route::clone(&route)),
-                News::WentDown(index) => reconcile::Input::WentDown(index),
+            daemon.feedback.push_back(Feedback::Tell(match news {
+                News::RouteAdded(route) => Input::RouteAdded(Route::clone(&route)),
+                News::RouteDeleted(route) => Input::RouteDeleted(Route::clone(&route)),
+                News::WentDown(index) => Input::WentDown(index),
                 News::Carrier | News::Interfaces => continue,
             }));
         }
@@ -330,7 +316,7 @@ impl Node {
             daemon.next_look = daemon.next_look.min(now + LOOK_PAUSE);
             daemon.feedback.push_back(Feedback::Interfaces);
         }
-        daemon.feedback.push_back(Feedback::Reconcile(reconcile::Input::Backlog(false)));
+        daemon.feedback.push_back(Feedback::Tell(Input::Backlog(false)));
         self.settle(now, effects);
     }
 
@@ -343,48 +329,41 @@ impl Node {
             if daemon.next_look <= now {
                 daemon.next_look = now + self.config.interval.max(LOOK_PAUSE);
                 daemon.feedback.push_back(Feedback::Interfaces);
-            } else if daemon.engine.deadline().is_some_and(|d| d.0 <= now) {
-                daemon.engine.handle(now, engine::Input::DeadlinePassed);
             } else {
-                daemon.feedback.push_back(Feedback::Reconcile(reconcile::Input::DeadlinePassed));
+                daemon.core.handle(now, Input::DeadlinePassed);
             }
             self.settle(now, effects);
         }
         effects.push(Effect::Restless);
     }
 
-    /// What the engine wants of the other half waits until all that has arrived is taken in.
-    fn hand_in(&mut self, effects: &mut Vec<Effect>, now: Instant, input: engine::Input<'_>) {
-        let Some(daemon) = &mut self.daemon else { return };
-        daemon.engine.handle(now, input);
-        daemon.drain_engine(&mut self.memory, effects);
+    /// What was decided waits until all that has arrived is taken in.
+    fn hand_in(&mut self, effects: &mut Vec<Effect>, now: Instant, input: Input<'_>) {
+        if let Some(daemon) = &mut self.daemon {
+            daemon.core.handle(now, input);
+            self.drain(effects);
+        }
     }
 
-    fn feed(&mut self, now: Instant, effects: &mut Vec<Effect>, input: Option<engine::Input<'_>>) {
-        if let (Some(daemon), Some(input)) = (&mut self.daemon, input) {
-            daemon.engine.handle(now, input);
+    fn feed(&mut self, now: Instant, effects: &mut Vec<Effect>, input: Option<Input<'_>>) {
+        if let Some(input) = input {
+            self.hand_in(effects, now, input);
             self.settle(now, effects);
         }
     }
 
-    /// Drains both halves until neither has anything to say to the other.
+    fn drain(&mut self, effects: &mut Vec<Effect>) {
+        let Some(daemon) = &mut self.daemon else { return };
+        let batches = daemon.drain(&self.kernel, &self.shadow, &mut self.memory, &mut self.journal, effects);
+        for batch in batches {
+            self.carry_out(batch, effects);
+        }
+    }
+
+    /// Drains the core until it has nothing more to say.
     fn settle(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         for _ in 0..RESTLESS {
-            let Some(daemon) = &mut self.daemon else { return };
-            daemon.drain_engine(&mut self.memory, effects);
-            let mut operations = Vec::new();
-            while let Some(output) = daemon.reconciler.next_output() {
-                operations.extend(daemon.on_reconciler(
-                    output,
-                    &self.kernel,
-                    &self.shadow,
-                    &mut self.journal,
-                    effects,
-                ));
-            }
-            for batch in operations {
-                self.carry_out(batch, effects);
-            }
+            self.drain(effects);
             let Some(daemon) = &mut self.daemon else { return };
             if !daemon.feed_back(now, &self.kernel) {
                 return;

@@ -74,7 +74,7 @@ fn tell_states(simulation: &Simulation) {
     let world = &simulation.world;
     for node in world.nodes.iter().filter(|_| simulation.setup().traced) {
         let clock = node.clock(world.now);
-        let state = node.daemon.as_ref().map(|daemon| daemon.engine.snapshot(clock).to_string());
+        let state = node.daemon.as_ref().map(|daemon| daemon.core.peers().snapshot(clock).to_string());
         eprintln!("{} {} {}", world.now, node.number, state.as_deref().unwrap_or("no daemon"));
     }
 }

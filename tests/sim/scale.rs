@@ -89,7 +89,7 @@ fn pass_until(
 fn everybody_is_home(world: &World) -> bool {
     let all = (world.nodes.len() - 1) * world.network.lans.len();
     let home = |node: &Node| {
-        let plan = node.daemon.as_ref().map(|daemon| daemon.engine.plan());
+        let plan = node.daemon.as_ref().map(|daemon| daemon.core.peers().plan());
         plan.is_some_and(|p| p.subjects.len() == all && p.subjects.values().all(|v| *v == Verdict::Home))
     };
     world.nodes.iter().all(home)

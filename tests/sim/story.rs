@@ -240,9 +240,9 @@ impl Story {
     /// The first has an answer of the second on the LAN that is no older than so many slots.
     pub fn hears(&mut self, from: NodeNumber, to: NodeNumber, lan: LanNumber, slots: f64) -> &mut Self {
         let host = self.world().node(from);
-        let other = self.world().node(to).memory.node;
+        let other = self.world().node(to).memory.peers.node;
         let name = self.world().interface_name(Port { node: from, lan });
-        let snapshot = host.daemon.as_ref().map(|d| d.engine.snapshot(host.clock(self.world().now)));
+        let snapshot = host.daemon.as_ref().map(|d| d.core.peers().snapshot(host.clock(self.world().now)));
         let peers = snapshot.into_iter().flat_map(|s| s.peers).filter(|p| Some(p.node) == other);
         let heard = peers.flat_map(|p| p.paths).filter(|p| p.interface == name).filter_map(|p| p.heard).min();
         let longest = self.simulation.setup().config.interval.mul_f64(slots);

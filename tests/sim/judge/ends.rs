@@ -112,7 +112,7 @@ impl Ends {
 
 fn snapshot(world: &World, node: NodeNumber) -> Snapshot {
     let host = world.node(node);
-    let engine = host.daemon.as_ref().map(|daemon| &daemon.engine);
+    let engine = host.daemon.as_ref().map(|daemon| daemon.core.peers());
     engine.map(|engine| engine.snapshot(host.clock(world.now))).expect("a host that is judgeable runs")
 }
 

@@ -140,10 +140,10 @@ pub fn overlays_have_proof(
 /// How often a host says that it asks, as another one knows it.
 fn announced(world: &World, node: NodeNumber, peer: NodeNumber) -> Duration {
     let host = world.node(node);
-    let Some(id) = world.node(peer).daemon.as_ref().map(|daemon| daemon.engine.node()) else {
+    let Some(id) = world.node(peer).daemon.as_ref().map(|daemon| daemon.core.peers().node()) else {
         return Duration::ZERO;
     };
-    let snapshot = host.daemon.as_ref().map(|daemon| daemon.engine.snapshot(host.clock(world.now)));
+    let snapshot = host.daemon.as_ref().map(|daemon| daemon.core.peers().snapshot(host.clock(world.now)));
     let known = snapshot.into_iter().flat_map(|snapshot| snapshot.peers).find(|known| known.node == id);
     known.map_or(Duration::ZERO, |known| known.interval)
 }
@@ -255,7 +255,7 @@ pub fn operations_are_bounded(records: &mut Records, world: &World) -> Result<()
     for (node, rate) in world.nodes.iter().zip(&records.rates) {
         // Who has just died asks for nothing, and was judged before that by what he had.
         let Some(daemon) = &node.daemon else { continue };
-        let subjects = daemon.engine.plan().subjects.len();
+        let subjects = daemon.core.peers().plan().subjects.len();
         let beginnings = usize::try_from(node.counters.beginnings - rate.beginnings).unwrap_or(usize::MAX);
         let most = 64 + (8 + 2 * beginnings) * (subjects + node.kernel.route_count());
         let count = node.counters.operations - rate.operations;
@@ -287,8 +287,8 @@ pub fn memory_is_bounded(world: &World) -> Result<(), Violation> {
     // Per peer and LAN: an address of each family and a link-local one; twice, for addresses that changed.
     let most = world.nodes.len() * lans * lans * 3 * 2;
     for node in &world.nodes {
-        let subjects = node.daemon.as_ref().map_or(0, |d| d.engine.plan().subjects.len());
-        let paths = node.memory.paths.len();
+        let subjects = node.daemon.as_ref().map_or(0, |d| d.core.peers().plan().subjects.len());
+        let paths = node.memory.peers.paths.len();
         require(subjects <= most && paths <= most, node.number, "memory_is_bounded", || {
             format!("{subjects} subjects, {paths} remembered paths, {most} are enough")
         })?;
@@ -339,7 +339,7 @@ pub fn all_is_home(records: &Records, world: &World) -> Result<(), Violation> {
         if let Some(plan) = missing {
             return broken(number, PROMISE, format!("missing: {plan:?}"));
         }
-        let detour = node.daemon.iter().flat_map(|d| &d.engine.plan().subjects);
+        let detour = node.daemon.iter().flat_map(|d| &d.core.peers().plan().subjects);
         if let Some((subject, _)) = detour.into_iter().find(|(_, v)| matches!(v, Verdict::Detour(_))) {
             return broken(number, PROMISE, format!("still on a detour: {subject:?}"));
         }

@@ -214,7 +214,7 @@ impl Records {
 
     /// Notes which hosts bear an id that another bears too, and which have got another.
     pub fn note_ids(&mut self, world: &World) {
-        let id = |node: &Node| node.daemon.as_ref().map(|d| d.engine.node()).or(node.memory.node);
+        let id = |node: &Node| node.daemon.as_ref().map(|d| d.core.peers().node()).or(node.memory.peers.node);
         let ids: Vec<_> = world.nodes.iter().map(id).collect();
         for (shared, own) in self.shared_id.iter_mut().zip(&ids) {
             if own.is_some() && ids.iter().filter(|id| *id == own).count() > 1 {

@@ -114,7 +114,7 @@ pub fn all_ways(world: &World) -> Vec<Way> {
 
 /// The ways that a host means its traffic to go by.
 pub fn planned_ways(world: &World, node: NodeNumber) -> impl Iterator<Item = (String, IpAddr)> {
-    let subjects = world.node(node).daemon.iter().flat_map(|daemon| &daemon.engine.plan().subjects);
+    let subjects = world.node(node).daemon.iter().flat_map(|daemon| &daemon.core.peers().plan().subjects);
     subjects.filter_map(|(_, verdict)| match verdict {
         Verdict::Detour(way) => Some((way.interface.clone(), way.via)),
         Verdict::Home | Verdict::Undecided => None,

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use faild::config::Config;
-use faild::engine::{Dropped, Memory};
+use faild::core::Memory;
+use faild::engine::Dropped;
 use faild::time::Instant;
 
 use super::{Arrival, Node};
@@ -96,7 +97,7 @@ impl Node {
 
     /// Why the daemon dropped the datagram that it was just handed, if it did.
     pub(super) fn newest_drop(&mut self) -> Option<Dropped> {
-        let counts = self.daemon.as_ref()?.engine.traffic().2;
+        let counts = self.daemon.as_ref()?.core.peers().traffic().2;
         let seen = &mut self.machine.dropped;
         let (reason, count) = counts.iter().find(|(reason, count)| seen.get(reason) != Some(count))?;
         seen.insert(*reason, *count);
@@ -111,9 +112,7 @@ impl Node {
     /// A snapshot of the machine, its memory included.
     pub fn save(&self, now: Instant) -> Saved {
         let daemon = self.daemon.as_ref().map(|daemon| Daemon {
-            engine: daemon.engine.clone(),
-            reconciler: daemon.reconciler.clone(),
-            plan_changed: true,
+            core: daemon.core.clone(),
             feedback: VecDeque::new(),
             interfaces: Vec::new(),
             next_look: daemon.next_look,

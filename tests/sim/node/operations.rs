@@ -1,6 +1,7 @@
 //! What a daemon asks of its kernel.
 
-use faild::reconcile::{self, Operation};
+use faild::core::Input;
+use faild::reconcile::Operation;
 
 use super::{Effect, Node};
 use crate::daemon::Feedback;
@@ -32,7 +33,7 @@ impl Node {
             }
         }
         if let Some(daemon) = &mut self.daemon {
-            daemon.feedback.push_back(Feedback::Reconcile(reconcile::Input::Results(results)));
+            daemon.feedback.push_back(Feedback::Tell(Input::Results(results)));
         }
     }
 

@@ -1,7 +1,7 @@
 //! What nobody configured: two hosts with one id, two LANs with one cable, one address in two places.
 
 use faild::config::{Key, KeyRing};
-use faild::engine::Memory;
+use faild::core::Memory;
 use faild::interface::Family;
 
 use crate::faults::Fault;
@@ -29,7 +29,7 @@ fn floating_address_is_excluded() {
 fn cloned_ids_are_left_alone() {
     let mut story = Story::of(3).begin();
     story.act(|w| w.clone_disk(Y, Z)).pass(60.0).nothing_moved();
-    let (one, other) = (story.world().node(Y).memory.node, story.world().node(Z).memory.node);
+    let (one, other) = (story.world().node(Y).memory.peers.node, story.world().node(Z).memory.peers.node);
     story.expect(one != other, format_args!("both are still {one:?}"));
     story
         .all_home_within(40.0)
@@ -89,7 +89,7 @@ fn start_anew(world: &mut World, node: NodeNumber) {
 fn responders_with_one_id_part() {
     let mut story = Story::of(3).responders(&[Y, Z]).begin();
     story.act(|world| world.clone_disk(Y, Z)).pass(40.0);
-    let (one, other) = (story.world().node(Y).memory.node, story.world().node(Z).memory.node);
+    let (one, other) = (story.world().node(Y).memory.peers.node, story.world().node(Z).memory.peers.node);
     story.expect(one != other, format_args!("both are still {one:?}")).all_home_within(60.0);
 }
 

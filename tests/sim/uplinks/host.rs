@@ -1,15 +1,15 @@
-//! The host: its kernel, its disk, and the daemon's loop around watch and reconciler.
+//! The host: its kernel, its disk, and the daemon's loop around the core.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 
 use faild::config::{Config, Failback};
-use faild::engine;
-use faild::interface::{Interface, InterfaceIndex, InterfaceKind};
-use faild::reconcile::{self, Dump, Operation, Reconciler, Route, Settings};
+use faild::core::{Core, Input, Memory, Output};
+use faild::interface::Interface;
+use faild::reconcile::{Dump, Operation, Route};
 use faild::time::Instant;
-use faild::watch::{self, Answer, Found, Memory, Probe, Watch};
+use faild::watch::{Answer, Probe};
 
 use crate::kernel::{Applied, Kernel, News};
 use crate::random::Random;
@@ -73,24 +73,18 @@ pub struct Done {
 /// The daemon's process: all that a kill -9 destroys.
 pub struct Daemon {
     /// What decides.
-    pub watch: Watch,
-    /// What compares with the kernel.
-    pub reconciler: Reconciler,
+    pub core: Core,
     feedback: VecDeque<Feedback>,
     interfaces: Vec<Interface>,
     next_look: Option<Instant>,
-    /// When the watch is told the time of day next, if it is to know it.
+    /// When the core is told the time of day next, if it is to know it.
     next_minute: Option<Instant>,
-    is_plan_new: bool,
-    is_watch_new: bool,
 }
 
-/// What one part, or the kernel, has for another.
+/// What the kernel has for the core.
 enum Feedback {
-    Reconcile(reconcile::Input<'static>),
-    Found(Vec<Found>),
+    Tell(Input<'static>),
     Interfaces,
-    Neighbours(InterfaceIndex),
 }
 
 impl Host {
@@ -123,14 +117,11 @@ impl Host {
             return;
         }
         self.daemon = Some(Daemon {
-            watch: Watch::new(&self.config, &self.memory, self.random.bytes()),
-            reconciler: Reconciler::new(Settings::from(&self.config), self.journal.as_deref()),
+            core: Core::new(&self.config, self.memory.clone(), self.journal.as_deref(), self.random.bytes()),
             feedback: VecDeque::from([Feedback::Interfaces]),
             interfaces: Vec::new(),
             next_look: None,
             next_minute: matches!(self.config.failback, Failback::Window { .. }).then_some(now),
-            is_plan_new: true,
-            is_watch_new: true,
         });
         self.set_offline(now, |_| {});
     }
@@ -140,13 +131,13 @@ impl Host {
         change(&mut self.offline);
         if self.stalled_until.is_none() {
             let offline = self.offline.clone();
-            self.tell_watch(now, watch::Input::Offline(&offline));
+            self.tell(now, Input::Offline(&offline));
         }
     }
 
     /// The administrator wants traffic home.
     pub fn fail_back(&mut self, now: Instant) {
-        self.tell_watch(now, watch::Input::FailBack);
+        self.tell(now, Input::FailBack);
     }
 
     /// kill -9: what is in the kernel and on the disk stays.
@@ -160,11 +151,7 @@ impl Host {
 
     /// SIGTERM.
     pub fn stop(&mut self, now: Instant) {
-        self.tell_watch(now, watch::Input::Stop { home: true });
-        if let Some(daemon) = &mut self.daemon {
-            daemon.feedback.push_back(Feedback::Reconcile(reconcile::Input::Stop));
-        }
-        self.settle(now);
+        self.tell(now, Input::Stop { keep: false });
         self.kill();
     }
 
@@ -188,8 +175,7 @@ impl Host {
     /// When the daemon wants to be woken.
     pub fn deadline(&self) -> Option<Instant> {
         let daemon = self.daemon.as_ref()?;
-        let compares = daemon.reconciler.deadline().map(|(at, _)| at);
-        let all = [daemon.watch.deadline(), compares, daemon.next_look, daemon.next_minute];
+        let all = [daemon.core.deadline(), daemon.next_look, daemon.next_minute];
         let first = all.into_iter().flatten().min();
         self.stalled_until.map_or(first, |until| Some(first.map_or(until, |at| at.max(until))))
     }
@@ -201,7 +187,7 @@ impl Host {
         }
         let has_stalled = self.stalled_until.take().is_some();
         while let Some(answer) = self.answers.pop_front() {
-            self.tell_watch(now, watch::Input::Answer(answer));
+            self.tell(now, Input::Answer(answer));
         }
         self.read_news(now);
         // Requests are heard after the kernel.
@@ -218,38 +204,32 @@ impl Host {
                 daemon.feedback.push_back(Feedback::Interfaces);
             } else if daemon.next_minute.is_some_and(|at| at <= now) {
                 daemon.next_minute = Some(now + MINUTE);
-                daemon.watch.handle(now, watch::Input::TimeOfDay(time_of_day(now)));
-            } else if daemon.watch.deadline().is_some_and(|at| at <= now) {
-                daemon.watch.handle(now, watch::Input::DeadlinePassed);
+                daemon.core.handle(now, Input::TimeOfDay(time_of_day(now)));
             } else {
-                daemon.feedback.push_back(Feedback::Reconcile(reconcile::Input::DeadlinePassed));
+                daemon.core.handle(now, Input::DeadlinePassed);
             }
             self.settle(now);
         }
         self.is_restless = true;
     }
 
-    fn tell_watch(&mut self, now: Instant, input: watch::Input<'_>) {
+    fn tell(&mut self, now: Instant, input: Input<'_>) {
         if let Some(daemon) = &mut self.daemon {
-            daemon.watch.handle(now, input);
+            daemon.core.handle(now, input);
             self.settle(now);
         }
     }
 
     fn read_news(&mut self, now: Instant) {
         let Some(daemon) = &mut self.daemon else { return };
-        daemon.feedback.push_back(Feedback::Reconcile(reconcile::Input::Backlog(true)));
+        daemon.feedback.push_back(Feedback::Tell(Input::Backlog(true)));
         for news in self.news.drain(..) {
             daemon.feedback.push_back(match news {
-                News::RouteAdded(route) => {
-                    Feedback::Reconcile(reconcile::Input::RouteAdded(Route::clone(&route)))
-                }
-                News::RouteDeleted(route) => {
-                    Feedback::Reconcile(reconcile::Input::RouteDeleted(Route::clone(&route)))
-                }
+                News::RouteAdded(route) => Feedback::Tell(Input::RouteAdded(Route::clone(&route))),
+                News::RouteDeleted(route) => Feedback::Tell(Input::RouteDeleted(Route::clone(&route))),
                 News::WentDown(index) => {
                     daemon.next_look = Some(now + SECOND_LOOK);
-                    Feedback::Reconcile(reconcile::Input::WentDown(index))
+                    Feedback::Tell(Input::WentDown(index))
                 }
                 News::Carrier | News::Interfaces => {
                     daemon.next_look = Some(now + SECOND_LOOK);
@@ -257,28 +237,15 @@ impl Host {
                 }
             });
         }
-        daemon.feedback.push_back(Feedback::Reconcile(reconcile::Input::Backlog(false)));
+        daemon.feedback.push_back(Feedback::Tell(Input::Backlog(false)));
         self.settle(now);
     }
 
-    /// Drains both parts until neither has anything to say to the other.
+    /// Drains the core until it has nothing more to say.
     fn settle(&mut self, now: Instant) {
         for _ in 0..RESTLESS {
-            let Some(daemon) = &mut self.daemon else { return };
-            while let Some(output) = daemon.watch.next_output() {
-                match output {
-                    watch::Output::Probe(probe) => self.probes.push(probe),
-                    watch::Output::QueryLinks => daemon.feedback.push_back(Feedback::Interfaces),
-                    watch::Output::ListNeighbours(index) => {
-                        daemon.feedback.push_back(Feedback::Neighbours(index));
-                    }
-                    watch::Output::PlanChanged => daemon.is_watch_new = true,
-                    watch::Output::Remember(memory) => self.memory = memory,
-                    watch::Output::Notice(notice) => self.notices.push(notice.to_string()),
-                }
-            }
-            while let Some(output) = self.daemon.as_mut().and_then(|daemon| daemon.reconciler.next_output()) {
-                self.on_reconciler(output);
+            while let Some(output) = self.daemon.as_mut().and_then(|daemon| daemon.core.next_output()) {
+                self.on_output(output);
             }
             let Some(daemon) = &mut self.daemon else { return };
             if !daemon.feed_back(now, &self.kernel) {
@@ -288,26 +255,32 @@ impl Host {
         self.is_restless = true;
     }
 
-    fn on_reconciler(&mut self, output: reconcile::Output) {
+    fn on_output(&mut self, output: Output) {
         let Some(daemon) = &mut self.daemon else { return };
         match output {
-            reconcile::Output::Apply(operations) => self.carry_out(operations),
-            reconcile::Output::Dump(what) => daemon.dump(what, &self.kernel),
-            reconcile::Output::Ask(question) => {
+            Output::Probe(probe) => self.probes.push(probe),
+            Output::QueryLinks => daemon.feedback.push_back(Feedback::Interfaces),
+            Output::ListNeighbours(interface) => {
+                daemon.feedback.push_back(Feedback::Tell(Input::Neighbours { interface, addresses: &[] }));
+            }
+            Output::Apply(operations) => self.carry_out(operations),
+            Output::Dump(what) => daemon.dump(what, &self.kernel),
+            Output::Ask(question) => {
                 let answer = self.kernel.answer(&question);
-                daemon.feedback.push_back(Feedback::Reconcile(reconcile::Input::Answered(question, answer)));
+                daemon.feedback.push_back(Feedback::Tell(Input::Answered(question, answer)));
             }
-            reconcile::Output::LookUp(key) => {
+            Output::LookUp(key) => {
                 let found = self.kernel.routes_at(&key);
-                daemon.feedback.push_back(Feedback::Reconcile(reconcile::Input::LookedUp(key, found)));
+                daemon.feedback.push_back(Feedback::Tell(Input::LookedUp(key, found)));
             }
-            reconcile::Output::Journal(write) => {
+            Output::Journal(write) => {
                 write.apply_to(self.journal.get_or_insert_default());
-                daemon.feedback.push_back(Feedback::Reconcile(reconcile::Input::Journalled(Ok(()))));
+                daemon.feedback.push_back(Feedback::Tell(Input::Journalled(Ok(()))));
             }
-            reconcile::Output::Found(found) => daemon.feedback.push_back(Feedback::Found(found)),
-            reconcile::Output::Notice(notice) => self.notices.push(notice.to_string()),
-            reconcile::Output::Outcome(..) | reconcile::Output::Adopted { .. } => {}
+            Output::Remember(memory) => self.memory = memory,
+            Output::Notice(notice) => self.notices.push(notice.to_string()),
+            // Nobody else runs faild there, and sockets are always there.
+            Output::Send(_) | Output::Solicit { .. } | Output::Endpoints | Output::PlanChanged => {}
         }
     }
 
@@ -331,7 +304,7 @@ impl Host {
             }
         }
         if let Some(daemon) = &mut self.daemon {
-            daemon.feedback.push_back(Feedback::Reconcile(reconcile::Input::Results(results)));
+            daemon.feedback.push_back(Feedback::Tell(Input::Results(results)));
         }
     }
 }
@@ -346,12 +319,12 @@ impl Daemon {
             }
             Dump::OwnRoutes => {
                 let own = kernel.own_routes().map(|route| Route::clone(route)).collect();
-                Feedback::Reconcile(reconcile::Input::OwnRoutes(own))
+                Feedback::Tell(Input::OwnRoutes(own))
             }
             Dump::LanRoutes => {
-                let scope = self.reconciler.scope();
+                let scope = self.core.reconciler().scope();
                 let routes = kernel.routes_over(&scope.interfaces, &scope.tables);
-                Feedback::Reconcile(reconcile::Input::LanRoutes(routes))
+                Feedback::Tell(Input::LanRoutes(routes))
             }
         });
     }
@@ -359,31 +332,15 @@ impl Daemon {
     /// Hands in one thing that waits; false if there is none.
     fn feed_back(&mut self, now: Instant, kernel: &Kernel) -> bool {
         match self.feedback.pop_front() {
-            Some(Feedback::Reconcile(input)) => self.reconciler.handle(now, input),
-            Some(Feedback::Found(found)) => self.watch.handle(now, watch::Input::Routes(&found)),
-            Some(Feedback::Neighbours(interface)) => {
-                self.watch.handle(now, watch::Input::Neighbours { interface, addresses: &[] });
-            }
+            Some(Feedback::Tell(input)) => self.core.handle(now, input),
             Some(Feedback::Interfaces) => {
                 let interfaces = kernel.interfaces();
                 if interfaces != self.interfaces {
-                    self.watch.handle(now, watch::Input::Interfaces(&interfaces));
-                    self.reconciler.handle(now, reconcile::Input::Interfaces(&interfaces));
+                    self.core.handle(now, Input::Interfaces(&interfaces));
                     self.interfaces = interfaces;
-                    self.is_plan_new = true;
                 }
             }
-            None if std::mem::take(&mut self.is_plan_new) => {
-                // Nobody names the LANs, and nobody else runs faild there.
-                let others = self.interfaces.iter().filter(|i| i.kind != InterfaceKind::Loopback);
-                let lans = others.map(|interface| interface.name.clone()).collect();
-                let plan = engine::Plan { lans, ..engine::Plan::default() };
-                self.reconciler.handle(now, reconcile::Input::Plan(&plan));
-            }
-            None if std::mem::take(&mut self.is_watch_new) => {
-                self.reconciler.handle(now, reconcile::Input::Watch(self.watch.plan()));
-            }
-            None => return false,
+            None => return self.core.hand_over(now),
         }
         true
     }

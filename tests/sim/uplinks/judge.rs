@@ -205,8 +205,10 @@ impl Judge {
         let own = world.host.kernel.own_routes().count();
         let journal = world.host.journal.as_ref().map_or(0, String::len);
         let memory = &world.host.memory;
-        let remembered =
-            memory.failed.len() + memory.active.len() + memory.penalties.len() + memory.held.len();
+        let remembered = memory.watch.failed.len()
+            + memory.watch.active.len()
+            + memory.watch.penalties.len()
+            + memory.watch.held.len();
         // A next hop that went is remembered for a while, and each uplink has two.
         if own > ports * 3 || journal > 16_384 || remembered > ports * 8 {
             return Err(format!(
@@ -220,7 +222,8 @@ impl Judge {
 /// All is home and known to work: the routes of others carry all traffic, and nothing of ours is left but test
 /// addresses; where the settings prefer another way than those routes do, one overlay for that.
 pub fn is_home(world: &World) -> Verdict {
-    let shown = world.host.daemon.as_ref().map(|daemon| daemon.watch.snapshot(world.now)).unwrap_or_default();
+    let shown =
+        world.host.daemon.as_ref().map(|daemon| daemon.core.watch().snapshot(world.now)).unwrap_or_default();
     if let Some(hop) = shown.routes.iter().flat_map(|r| &r.hops).find(|hop| hop.health != Health::Works) {
         return Err(format!("{} is {:?}", hop.interface, hop.health));
     }
@@ -264,7 +267,8 @@ pub fn is_clean(world: &World) -> Verdict {
 
 /// How much later a group finds out than it was told to, because answers were late a while ago.
 fn slowness(world: &World) -> Duration {
-    let shown = world.host.daemon.as_ref().map(|daemon| daemon.watch.snapshot(world.now)).unwrap_or_default();
+    let shown =
+        world.host.daemon.as_ref().map(|daemon| daemon.core.watch().snapshot(world.now)).unwrap_or_default();
     let slow = shown.groups.iter().filter_map(|group| group.detection_time).max().unwrap_or_default();
     let configured = world.host.config.groups.iter().map(|group| group.detection_time).max();
     slow.saturating_sub(configured.unwrap_or_default()) * 2
