@@ -149,7 +149,15 @@ impl Reconciler {
                 self.is_behind || is_dirty(Group::of(key)) || !self.originals.holds(key)
             }
             Task::PutAddress { .. } => self.is_behind,
-            task => task.group().is_some_and(is_dirty),
+            Task::Lay { group, .. } | Task::Settle { group, .. } | Task::Lift { group, .. } => {
+                is_dirty(*group)
+            }
+            Task::Wait { .. }
+            | Task::Return { .. }
+            | Task::MakeTest { .. }
+            | Task::RemoveTest { .. }
+            | Task::SetUp { .. }
+            | Task::Neighbour => false,
         }
     }
 

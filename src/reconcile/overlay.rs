@@ -355,7 +355,7 @@ impl<'a> View<'a> {
         let home = match host_of(group) {
             _ if self.wishes.lead(&group).is_some() => None,
             Some(address) if !self.known.contains(&group) => {
-                let Some((lan, subnet)) = self.homes.subnet_of(self.lans, &address) else { return None };
+                let (lan, subnet) = self.homes.subnet_of(self.lans, &address)?;
                 let subject = SubjectId { lan, address };
                 let stands =
                     self.lans.get(lan).is_some_and(|lan| lan.is_running() && lan.has_subnet(&subnet));

@@ -44,8 +44,7 @@ fn under(at: usize, protocol: u8, metric: u32) -> (Rig, Route) {
 
 #[test]
 fn a_destination_is_led_on_while_the_route_that_covers_it_is_gone_with_its_interface() {
-    for at in 0..UNDER.len() {
-        let (led, _, _, via, target) = UNDER[at];
+    for (at, (led, _, _, via, target)) in UNDER.into_iter().enumerate() {
         let is_led = |rig: &Rig| rig.kernel.lookup(&ip(target)).unwrap().protocol == PROTOCOL;
         let (mut rig, cover) = under(at, STATIC, 1024);
         rig.event(|kernel| kernel.set_up(ETH0, false));

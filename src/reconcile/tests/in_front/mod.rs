@@ -270,8 +270,7 @@ fn a_route_that_no_listing_will_show_is_not_taken_in() {
 #[test]
 fn a_local_route_is_a_sink_by_whatever_interface() {
     let tun = InterfaceIndex(9);
-    for at in 0..FAMILIES.len() {
-        let (destination, via, target) = FAMILIES[at];
+    for (at, (destination, via, target)) in FAMILIES.into_iter().enumerate() {
         for (refused, metric) in [(destination, 99), (["203.0.0.0/16", "2001:db8::/32"][at], 10)] {
             let mut rig = uplinks(destination, via);
             rig.event(|kernel| kernel.add_interface(interface(tun, "tun0", &["10.9.0.1/24", "fd09::1/64"])));
