@@ -10,8 +10,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use faild::core::Input;
 use faild::daemon::clock;
-use faild::engine::{Input, Transmit};
+use faild::engine::Transmit;
 use faild::interface::InterfaceIndex;
 use faild::net::{Endpoint, Sockets};
 use faild::wire::{BootId, Keys, Kind, LanIndex, NodeId, Nonce, Packet, Sealing, Sender, decode, encode};

@@ -40,8 +40,7 @@ pub(super) struct Link {
 ///
 /// Only the header is typed: the code that can write each attribute of a `LinkMessage` would be 70 kB of the program.
 pub(super) fn query(index: Option<InterfaceIndex>, flags: u16) -> Request {
-    let mut header = LinkHeader::default();
-    header.index = index.map_or(0, |index| index.0);
+    let header = LinkHeader { index: index.map_or(0, |index| index.0), ..LinkHeader::default() };
     let mut request = Request::typed(libc::RTM_GETLINK, flags, &header);
     put(&mut request.body, libc::IFLA_EXT_MASK, &libc::RTEXT_FILTER_SKIP_STATS.to_ne_bytes());
     request
@@ -49,10 +48,12 @@ pub(super) fn query(index: Option<InterfaceIndex>, flags: u16) -> Request {
 
 /// The request that sets a link up.
 pub(super) fn set_up(index: InterfaceIndex) -> Request {
-    let mut header = LinkHeader::default();
-    header.index = index.0;
-    header.flags = LinkFlags::Up;
-    header.change_mask = LinkFlags::Up;
+    let header = LinkHeader {
+        index: index.0,
+        flags: LinkFlags::Up,
+        change_mask: LinkFlags::Up,
+        ..LinkHeader::default()
+    };
     Request::typed(libc::RTM_NEWLINK, 0, &header)
 }
 
