@@ -211,6 +211,11 @@ impl Engine {
     ) -> Result<(), Dropped> {
         let Arrival { datagram, packet, key, lan, .. } = arrival;
         let node = packet.sender.node;
+        // Two responders have no path. Its answer to what we asked as a requestor comes too late: nothing would ever be expected
+        // of the peer, and its silence never seen.
+        if !packet.sender.requestor && !self.config.requestor {
+            return Err(Dropped::TwoResponders);
+        }
         let asked = self.find_question(arrival, echo).ok_or(Dropped::UnknownNonce)?;
         let current = self.lans.get(lan).map_or(0, |lan| lan.sequence);
         if current.wrapping_sub(asked.sequence) > self.config.missed.get() {

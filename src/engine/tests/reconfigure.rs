@@ -2,7 +2,7 @@
 
 use super::super::*;
 use super::ms;
-use super::world::{World, address};
+use super::world::{Flight, SentKind, World, address};
 use crate::config::{
     Failback, GroupConfig, Judging, Key, KeyRing, LanConfig, MemberConfig, NextHopConfig, NextHops,
     PeerConfig, RouteConfig,
@@ -319,6 +319,22 @@ fn two_responders_part_and_move_nothing() {
     world.reload(0, &named());
     world.run(ms(6000));
     assert_eq!(world.verdict(0, 0, 1), Some(Verdict::Home), "{}", world.state(0));
+}
+
+#[test]
+fn an_answer_that_comes_after_two_responders_have_parted_brings_nobody_back() {
+    let responder = Config { requestor: false, ..named() };
+    let mut world = met(&named());
+    world.start(1, &responder, Memory::default());
+    world.run(ms(2000));
+    world.tap(0);
+    world.run(ms(200));
+    let is_answer = |flight: &&Flight| flight.from == 1 && flight.sent().kind == SentKind::Acknowledgement;
+    let late = world.tape(0).iter().rev().find(is_answer).unwrap().clone();
+    world.reload(0, &responder);
+    world.replay(&late);
+    world.run(ms(2000));
+    assert!(world.is_absent(0, 1), "{}", world.state(0));
 }
 
 #[test]
