@@ -12,6 +12,7 @@ use std::net::IpAddr;
 
 use crate::config::ChangeKind;
 use crate::engine::{LanSnapshot, PeerSnapshot, Snapshot};
+use crate::gather::Gather;
 use crate::watch::Destination;
 use crate::wire::{LanIndex, Level, NodeId};
 use watched::Worth;
@@ -240,7 +241,7 @@ enum Standing {
 fn standing(peer: &PeerSnapshot) -> Standing {
     let lans = |level: Option<Level>| -> BTreeSet<LanIndex> {
         let at = peer.paths.iter().filter(|path| level.is_none_or(|level| path.levels.2 == level));
-        at.map(|path| path.key.lan).collect()
+        at.map(|path| path.key.lan).gather()
     };
     let (all, up, down) = (lans(None), lans(Some(Level::Up)), lans(Some(Level::Down)));
     match (all.len(), up.len()) {

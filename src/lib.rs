@@ -17,7 +17,7 @@
 //!       watch       the same for hosts without faild: gateways, targets, groups of interfaces
 //!         wire        bytes <-> probe packets
 //!         group       how a silent member of a group is judged
-//!           interface, time, damping, random, words     words that all of them share
+//!           interface, time, damping, random, gather, words     words that all of them share
 //!
 //! plain_file, trusted     opening files that others may have put something in the place of; for daemon and config
 //! ```
@@ -33,6 +33,7 @@ pub mod daemon;
 mod damping;
 pub mod engine;
 pub mod faildctl;
+mod gather;
 pub mod group;
 pub mod interface;
 pub mod kernel;

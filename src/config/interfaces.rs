@@ -7,6 +7,7 @@ use ipnet::IpNet;
 
 use super::fault::{Fault, Origin};
 use super::{Config, GroupConfig, LanConfig, MemberConfig, NextHopConfig, document};
+use crate::gather::Gather;
 use crate::interface::{Family, Interface, InterfaceAddress, InterfaceKind, is_link_local};
 
 /// Faults that show only on the host: an interface that cannot be what it is named for, two whose prefixes overlap.
@@ -129,7 +130,7 @@ fn near_hint(name: &str, interfaces: &[Interface]) -> String {
 fn excluded_absent(config: &Config, interfaces: &[Interface]) -> Option<String> {
     let absent = config.exclude.iter().filter(|name| find(interfaces, name).is_none());
     let names: BTreeSet<String> =
-        absent.map(|name| format!("{name}{}", near_hint(name, interfaces))).collect();
+        absent.map(|name| format!("{name}{}", near_hint(name, interfaces))).gather();
     (config.lans.is_empty() && !names.is_empty()).then(|| {
         let names = names.into_iter().collect::<Vec<_>>().join(", ");
         format!(

@@ -50,6 +50,8 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::gather::Gather;
+
 /// Everything that can be set, with its default (faild.toml(5)).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
@@ -120,7 +122,7 @@ impl Config {
         let listed = |name: &String| {
             self.routes.iter().flat_map(|route| route.next_hops.listed()).any(|hop| hop.interface == *name)
         };
-        self.exclude.iter().filter(|name| !listed(name)).cloned().collect()
+        self.exclude.iter().filter(|name| !listed(name)).cloned().gather()
     }
 }
 

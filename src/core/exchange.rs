@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use super::{Core, Memory, Notice, Output};
 use crate::config::Config;
 use crate::engine;
+use crate::gather::Gather;
 use crate::reconcile;
 use crate::time::Instant;
 use crate::watch;
@@ -208,7 +209,7 @@ impl Core {
     /// Next hops that are found in the kernel's routes show only in what the watch says of them.
     fn look_whom_it_judges(&mut self, now: Instant) {
         self.on_verdicts(now);
-        let judged: BTreeSet<String> = self.watch.judged().map(str::to_owned).collect();
+        let judged: BTreeSet<String> = self.watch.judged().map(str::to_owned).gather();
         if judged != self.pending.judged {
             self.pending.judged = judged;
             self.outputs.push_back(Output::Endpoints);
@@ -218,7 +219,7 @@ impl Core {
     /// Tells what is known of the peers that next hops are judged by, as far as that has changed.
     fn tell_of_peers(&mut self, now: Instant) {
         let asked: BTreeSet<(String, IpAddr)> =
-            self.watch.peers().map(|(interface, address)| (interface.to_owned(), address)).collect();
+            self.watch.peers().map(|(interface, address)| (interface.to_owned(), address)).gather();
         self.pending.told.retain(|key, _| asked.contains(key));
         for (interface, address) in asked {
             let answers = self.peers.answers(&interface, address);

@@ -13,6 +13,7 @@ use log::warn;
 use serde::{Deserialize, Serialize};
 
 use super::files::{self, Durability};
+use crate::gather::Gather;
 use crate::time::Stamp;
 
 /// See the module.
@@ -46,7 +47,7 @@ impl Offline {
 
     /// The interfaces, as the engine wants to know them.
     pub(super) fn names(&self) -> BTreeSet<String> {
-        self.entries.keys().cloned().collect()
+        self.entries.keys().cloned().gather()
     }
 
     pub(super) fn get(&self, interface: &str) -> Option<&Entry> {
@@ -173,12 +174,13 @@ fn parse(text: &str) -> Result<BTreeMap<String, Entry>, String> {
     if document.version != VERSION {
         return Err(format!("version {} is not {VERSION}", document.version));
     }
-    let entry = |line: Line| {
+    let mut entries = BTreeMap::new();
+    for line in document.entries {
         check_reason(&line.reason)?;
         let (since, until) = (Duration::from_secs(line.since), line.until.map(Duration::from_secs));
-        Ok((line.interface, Entry { reason: line.reason, since, until }))
-    };
-    document.entries.into_iter().map(entry).collect()
+        entries.insert(line.interface, Entry { reason: line.reason, since, until });
+    }
+    Ok(entries)
 }
 
 fn set_aside(path: &Path, problem: &str, is_dry_run: bool) -> BTreeMap<String, Entry> {

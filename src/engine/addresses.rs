@@ -8,6 +8,7 @@ use super::path::{Path, PathKey, UNHEARD, is_link_local};
 use super::peer_address::{Known, PeerAddress};
 use super::report::is_older;
 use super::{Engine, Peer};
+use crate::gather::Gather;
 use crate::interface::Family;
 use crate::time::Instant;
 use crate::wire::{Level, NodeId, PathReport};
@@ -93,12 +94,8 @@ impl Engine {
     /// Keeps the index of who claims what: of all that could count, see [`Engine::names`] for what does.
     pub(super) fn index_claims(&mut self, node: NodeId) {
         let Some(peer) = self.peers.get(&node) else { return };
-        let claims: BTreeSet<IpAddr> = peer
-            .paths
-            .values()
-            .flat_map(|p| p.claims.iter().copied())
-            .filter(|a| !is_link_local(a))
-            .collect();
+        let claims: BTreeSet<IpAddr> =
+            peer.paths.values().flat_map(|p| p.claims.iter().copied()).filter(|a| !is_link_local(a)).gather();
         let dropped: Vec<IpAddr> = self
             .claimants
             .iter()
@@ -163,7 +160,7 @@ impl Engine {
         let keyed = self.keys.is_keyed();
         let Some(peer) = self.peers.get(&node) else { return };
         let claims: BTreeSet<IpAddr> =
-            self.voices(now, peer).flat_map(|(_, path)| path.claims.iter().copied()).collect();
+            self.voices(now, peer).flat_map(|(_, path)| path.claims.iter().copied()).gather();
         let known = if keyed { Known::Trusted } else { Known::Named };
         for address in claims {
             self.note_on_its_lan(now, node, address, known);
@@ -274,7 +271,7 @@ impl Engine {
         if voices.is_empty() || voices.iter().any(|(_, p)| p.claims.len() >= COMPLETE_LIST) {
             return false;
         }
-        let named: BTreeSet<IpAddr> = voices.iter().flat_map(|(_, p)| p.claims.iter().copied()).collect();
+        let named: BTreeSet<IpAddr> = voices.iter().flat_map(|(_, p)| p.claims.iter().copied()).gather();
         let is_sure = voices.iter().any(|(key, _)| key.lan != voices[0].0.lan);
         let ghosts: Vec<_> = peer.paths.keys().copied().filter(|key| peer.is_ghost(now, *key)).collect();
         let Some(peer) = self.peers.get_mut(&node) else { return false };

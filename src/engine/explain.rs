@@ -146,7 +146,9 @@ impl Engine {
         let way = self.current_way(peer, address);
         let obstacles = if way.is_some() { self.homeward(now, peer, key, path, address) } else { Vec::new() };
         let mut paths: Vec<_> = peer.paths.iter().filter(|(k, _)| k.family == key.family).collect();
-        paths.sort_by_key(|(k, _)| **k != key);
+        if let Some(at) = paths.iter().position(|(k, _)| **k == key) {
+            paths[..=at].rotate_right(1);
+        }
         Some(Explanation {
             subject: subject.clone(),
             node: peer.node,

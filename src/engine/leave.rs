@@ -15,6 +15,7 @@ use super::notice::Notice;
 use super::path::PathKey;
 use super::peer_address::Position;
 use super::{Engine, Output, Reason, Subject, Verdict};
+use crate::gather::Gather;
 use crate::interface::Family;
 use crate::time::Instant;
 use crate::wire::{LanIndex, NodeId};
@@ -53,7 +54,7 @@ impl Engine {
                 peer.paths.remove(key);
             }
         }
-        let nodes: BTreeSet<NodeId> = paths.iter().map(|(node, _)| *node).collect();
+        let nodes: BTreeSet<NodeId> = paths.iter().map(|(node, _)| *node).gather();
         nodes.iter().for_each(|node| self.update_plan(now, *node));
         for subject in leaving {
             self.plan.subjects.insert(subject.clone(), Verdict::Home);

@@ -8,6 +8,7 @@ use super::lan::Lan;
 use super::path::{PathKey, UNHEARD};
 use super::{Engine, Reason, selection};
 use crate::config::{Config, Failback, KeyRing, LanConfig};
+use crate::gather::Gather;
 use crate::interface::Family;
 use crate::time::Instant;
 use crate::wire::{Keys, LanIndex, Level, NodeId};
@@ -174,7 +175,7 @@ impl Engine {
 
     fn change_peers(&mut self, now: Instant, before: &Config) {
         let named = |config: &Config| -> BTreeSet<IpAddr> {
-            config.peers.iter().flat_map(|peer| peer.addresses.iter().copied()).collect()
+            config.peers.iter().flat_map(|peer| peer.addresses.iter().copied()).gather()
         };
         let gone: BTreeSet<IpAddr> = &named(before) - &named(&self.config);
         self.unmet.retain(|(_, address), _| !gone.contains(address));

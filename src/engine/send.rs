@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::lan::Broadcast;
 use super::path::{Outstanding, PathKey, UNHEARD, is_link_local};
 use super::{Engine, Output, Reason, Transmit};
+use crate::gather::Gather;
 use crate::interface::{Family, InterfaceIndex};
 use crate::time::Instant;
 use crate::wire::{
@@ -162,9 +163,9 @@ impl Engine {
 
     /// All our addresses, on all LANs. A list that is too long is cut: those come first that peers hear us from.
     pub(super) fn own_addresses(&self) -> Vec<IpAddr> {
-        let spoken: BTreeSet<IpAddr> = self.lans.values().flat_map(|lan| lan.sources()).collect();
+        let spoken: BTreeSet<IpAddr> = self.lans.values().flat_map(|lan| lan.sources()).gather();
         let mut all: Vec<IpAddr> = self.lans.values().flat_map(|lan| lan.addresses()).collect();
-        all.sort_by_key(|address| (!is_link_local(address) && !spoken.contains(address), *address));
+        all.sort_unstable_by_key(|address| (!is_link_local(address) && !spoken.contains(address), *address));
         all.dedup();
         all.truncate(wire::fitting_addresses(&all));
         all

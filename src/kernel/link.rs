@@ -7,6 +7,7 @@ use rtnetlink::packet_route::link::{LinkFlags, LinkHeader};
 
 use super::attributes::{Attribute, Attributes, Malformed, put, read_u16, read_u32};
 use super::message::Request;
+use crate::gather::Gather;
 use crate::interface::{Interface, InterfaceIndex, InterfaceKind, LinkHistory, MacAddress};
 
 /// Whether packets can pass, as the kernel knows it at this moment.
@@ -173,7 +174,7 @@ pub(super) fn interfaces(links: &[Link]) -> Vec<Interface> {
 /// as they may be.
 fn on_hardware(links: &[Link]) -> BTreeSet<InterfaceIndex> {
     let mut known: BTreeSet<InterfaceIndex> =
-        links.iter().filter(|link| link.has_hardware).map(|link| link.state.index).collect();
+        links.iter().filter(|link| link.has_hardware).map(|link| link.state.index).gather();
     loop {
         let before = known.len();
         for link in links {

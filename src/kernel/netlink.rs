@@ -14,6 +14,7 @@ use super::message::{self, ERROR, Header, Messages, Request, refusal};
 use super::route::Filter;
 use super::socket::Socket;
 use super::{Error, Hop, Kernel, LinkState, address, link, lookup, neighbour, route};
+use crate::gather::Gather;
 use crate::interface::{Family, Interface, InterfaceIndex, MacAddress, is_link_local};
 use crate::reconcile::{Operation, PROTOCOL, Refusal, Route, RouteKey, RouteType};
 
@@ -252,7 +253,7 @@ impl Kernel for Netlink {
         let links = self.list("links", &link::query(None, NLM_F_DUMP), link::read)?;
         let mut interfaces = link::interfaces(&links);
         let mut by_index: BTreeMap<InterfaceIndex, &mut Interface> =
-            interfaces.iter_mut().map(|interface| (interface.index, interface)).collect();
+            interfaces.iter_mut().map(|interface| (interface.index, interface)).gather();
         for address::Listed { interface, address, made } in addresses {
             if let Some(interface) = by_index.get_mut(&interface) {
                 if is_link_local(&address.address()) {
@@ -396,7 +397,7 @@ fn shared_keys(routes: &[Route]) -> BTreeSet<RouteKey> {
         IpAddr::V4(_) => true,
         IpAddr::V6(v6) => !v6.is_unicast_link_local(),
     });
-    keys.filter(|key| !seen.insert(*key)).collect()
+    keys.filter(|key| !seen.insert(*key)).gather()
 }
 
 fn uses(route: &Route, interfaces: &[InterfaceIndex]) -> bool {

@@ -24,6 +24,7 @@ use super::route::{MAIN_TABLE, Refusal, Route, RouteType};
 use super::table::Group;
 use super::wishes::Lead;
 use super::{Reason, Reconciler};
+use crate::gather::Gather;
 use crate::interface::InterfaceIndex;
 use crate::time::Instant;
 use crate::watch::Destination;
@@ -160,7 +161,7 @@ impl Reconciler {
     /// Forgets what the kernel said, and is to be asked, of those that [`Self::is_open`] is true of.
     fn forget_undecided(&mut self) {
         let groups = self.asking.due.iter().chain(self.asking.doubtful.keys()).chain(self.asking.told.keys());
-        let open: BTreeSet<Group> = groups.filter(|group| self.is_open(group)).copied().collect();
+        let open: BTreeSet<Group> = groups.filter(|group| self.is_open(group)).copied().gather();
         let is_open = |group: &Group| open.contains(group);
         let gone: Vec<Group> = self.asking.told.keys().filter(|group| is_open(group)).copied().collect();
         self.asking.due.retain(|group| !is_open(group));

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::input::{Dump, Output};
 use super::route::PROTOCOL;
 use super::{Reason, Reconciler};
+use crate::gather::Gather;
 use crate::interface::InterfaceIndex;
 use crate::time::Instant;
 use crate::watch::Found;
@@ -55,7 +56,7 @@ impl Reconciler {
     /// The legs of all routes of others over the watch's interfaces, by table, destination and metric.
     fn found_routes(&self) -> Vec<Found> {
         let watched = self.lans.iter().filter(|(_, lan)| lan.watched);
-        let over: BTreeSet<InterfaceIndex> = watched.filter_map(|(_, lan)| lan.index).collect();
+        let over: BTreeSet<InterfaceIndex> = watched.filter_map(|(_, lan)| lan.index).gather();
         if over.is_empty() {
             return Vec::new();
         }

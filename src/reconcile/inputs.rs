@@ -12,6 +12,7 @@ use super::lan::{Change, LanId};
 use super::route::Route;
 use super::table::{Group, host_of};
 use crate::engine::NextHop;
+use crate::gather::Gather;
 use crate::interface::{Interface, InterfaceIndex, InterfaceKind};
 use crate::time::Instant;
 
@@ -115,7 +116,7 @@ impl Reconciler {
     /// The interfaces that the settings exclude may be others: their routes are wanted, and nothing may pass them.
     pub(super) fn exclude(&mut self) {
         let named = self.mirror.interfaces().filter(|i| self.settings.excluded.contains(&i.name));
-        let excluded = named.map(|interface| interface.index).collect();
+        let excluded = named.map(|interface| interface.index).gather();
         if self.excluded != excluded {
             self.excluded = excluded;
             self.dumps.want(Dump::LanRoutes);

@@ -24,6 +24,7 @@ use super::notice::Notice;
 use super::originals::Missing;
 use super::route::{PROTOCOL, Refusal, Route, RouteType};
 use super::table::Group;
+use crate::gather::Gather;
 use crate::interface::{InterfaceAddress, InterfaceIndex};
 use crate::time::Instant;
 
@@ -221,7 +222,7 @@ impl Reconciler {
         let is_settled = self.dumps.are_quiet() && !self.originals.has_suspects();
         let may_lose = |lan: &Lan| !lan.up || (!is_settled && !lan.has_stood(now));
         self.keeping.falling =
-            Some(self.lans.iter().filter(|(_, lan)| may_lose(lan)).map(|(id, _)| id).collect());
+            Some(self.lans.iter().filter(|(_, lan)| may_lose(lan)).map(|(id, _)| id).gather());
         let text = self.whole_journal();
         let digest = digest(&text);
         if self.keeping.end.replace(digest) != Some(digest) {
@@ -436,7 +437,7 @@ impl Reconciler {
             addresses: lan.addresses.iter().filter(|h| is_global(&h.address)).map(journalled).collect(),
         };
         let lans = self.lans.iter().filter(|(id, lan)| !lan.name.is_empty() && concerned(*id, lan));
-        lans.map(|(id, lan)| (lan.name.clone(), record(id, lan))).collect()
+        lans.map(|(id, lan)| (lan.name.clone(), record(id, lan))).gather()
     }
 }
 

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use super::journal::InterfaceRecord;
 use super::lan::{Change, Lan, LanId, is_global};
 use super::route::PROTOCOL;
+use crate::gather::Gather;
 use crate::interface::{Interface, InterfaceAddress, InterfaceIndex, InterfaceKind};
 use crate::time::Instant;
 
@@ -103,14 +104,14 @@ impl Lans {
         interfaces: impl Iterator<Item = &'a Interface>,
     ) -> BTreeSet<InterfaceIndex> {
         let others = interfaces.map(|i| (i.index, Learned::Other(i.name.clone())));
-        let mut learned: BTreeMap<InterfaceIndex, Learned> = others.collect();
+        let mut learned: BTreeMap<InterfaceIndex, Learned> = others.gather();
         let lans = self.iter().filter_map(|(id, lan)| Some((lan.index?, Learned::Lan(id))));
         learned.extend(lans);
         let before = std::mem::replace(&mut self.learned, learned);
         let differs = |(index, was): &(InterfaceIndex, Learned)| {
             self.learned.get(index).is_some_and(|learned| learned != was)
         };
-        before.into_iter().filter(differs).map(|(index, _)| index).collect()
+        before.into_iter().filter(differs).map(|(index, _)| index).gather()
     }
 
     pub(super) fn name(&self, id: LanId) -> &str {
@@ -200,7 +201,7 @@ impl Lans {
     pub(super) fn observe(&mut self, now: Instant, interfaces: &[Interface]) -> Vec<(LanId, Change)> {
         let lo = interfaces.iter().filter(|i| i.kind == InterfaceKind::Loopback);
         let at_home = lo.flat_map(|lo| &lo.addresses).filter(|a| a.protocol != PROTOCOL);
-        self.on_lo = at_home.map(InterfaceAddress::address).collect();
+        self.on_lo = at_home.map(InterfaceAddress::address).gather();
         let look = |(i, lan): (usize, &mut Lan)| {
             let change = lan.observe(now, interfaces.iter().find(|i| i.name == lan.name));
             let id = LanId(u8::try_from(i).ok()?);

@@ -71,6 +71,7 @@ pub use watched::{Watched, WatchedRoute};
 pub use wishes::Scope;
 
 use crate::config::{Config, Exit};
+use crate::gather::Gather;
 use crate::interface::InterfaceIndex;
 use crate::time::Instant;
 
@@ -104,7 +105,7 @@ pub struct Settings {
 
 impl From<&Config> for Settings {
     fn from(config: &Config) -> Self {
-        let protocols = config.route_protocols.iter().copied().filter(|p| *p != PROTOCOL).collect();
+        let protocols = config.route_protocols.iter().copied().filter(|p| *p != PROTOCOL).gather();
         let watches = !config.routes.is_empty() || !config.groups.is_empty();
         let excluded = config.left_alone();
         Self { protocols, excluded, exit: config.exit, lans_named: !config.lans.is_empty(), watches }

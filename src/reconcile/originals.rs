@@ -17,6 +17,7 @@ use super::lans::Lans;
 use super::mirror::Mirror;
 use super::route::{Leg, ONLINK, PROTOCOL, Route, RouteKey};
 use super::table::Group;
+use crate::gather::{Gather, insert_by_key};
 use crate::interface::is_link_local;
 use crate::time::Instant;
 
@@ -411,9 +412,7 @@ impl Originals {
         for subject in missing.subjects() {
             self.by_subject.entry(subject).or_default().insert(group);
         }
-        let all = self.missing.entry(group).or_default();
-        all.push(missing);
-        all.sort_by_key(|m| m.route.key.metric);
+        insert_by_key(self.missing.entry(group).or_default(), missing, |m| m.route.key.metric);
         self.count += 1;
         self.changed.insert(group);
     }
@@ -425,7 +424,7 @@ impl Originals {
     fn retain(&mut self, group: Group, mut keep: impl FnMut(&Missing) -> bool) {
         let Some(all) = self.missing.get_mut(&group) else { return };
         let dropped: Vec<Missing> = all.extract_if(.., |m| !keep(m)).collect();
-        let left: BTreeSet<SubjectId> = all.iter().flat_map(Missing::subjects).collect();
+        let left: BTreeSet<SubjectId> = all.iter().flat_map(Missing::subjects).gather();
         if all.is_empty() {
             self.missing.remove(&group);
         }

@@ -27,6 +27,7 @@ use super::order::foreign;
 use super::originals::{Originals, PUT_BACK_PAUSE};
 use super::route::{Leg, PROTOCOL, Place, Route};
 use super::table::{Group, RouteTable, host_of};
+use crate::gather::Gather;
 use crate::interface::InterfaceIndex;
 use crate::time::Instant;
 
@@ -159,7 +160,7 @@ pub(super) fn in_the_way(
     // Packets of a service with a route of its own in this very group are not taken by one of another.
     let has_own_route = |tos: &u8| table.group(Group { tos: *tos, ..group }).next().is_some();
     let others = table.services().filter(|tos| *tos != group.tos && !has_own_route(tos));
-    let services: BTreeSet<u8> = others.chain([group.tos]).collect();
+    let services: BTreeSet<u8> = others.chain([group.tos]).gather();
     services.into_iter().find_map(|tos| decides(table, gone, group, tos, home).filter(|r| untouched.holds(r)))
 }
 

@@ -12,6 +12,7 @@ use super::trouble::{Blocked, CONTESTED};
 use super::wishes::Stand;
 use super::{Reconciler, waiting};
 use crate::engine::{NextHop, Outcome, Subject};
+use crate::gather::Gather;
 use crate::interface::is_link_local;
 use crate::time::Instant;
 use crate::watch::Destination;
@@ -269,7 +270,7 @@ impl Reconciler {
         for (_, by) in self.troubles.kept_out().filter(|(_, blocked)| blocked.by.is_some()) {
             blocked.entry(by.cause).or_insert_with(|| (0, by.clone())).0 += 1;
         }
-        let pending: BTreeSet<Cause> = self.troubles.kept_out().map(|(_, blocked)| blocked.cause).collect();
+        let pending: BTreeSet<Cause> = self.troubles.kept_out().map(|(_, blocked)| blocked.cause).gather();
         let told = std::mem::take(&mut self.reports.blocked);
         for cause in told.keys().filter(|cause| !pending.contains(cause)) {
             let owner = self.owner(*cause);

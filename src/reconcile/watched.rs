@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::route::{PROTOCOL, Route};
 use super::{Override, Reconciler, Trouble};
+use crate::gather::Gather;
 use crate::watch::Destination;
 
 /// The route that a destination has.
@@ -53,7 +54,7 @@ impl Reconciler {
         let member = |lan| (self.lans.name(lan).to_owned(), self.wishes.overlays_of(lan));
         Watched {
             routes: self.wishes.leads().map(route).collect(),
-            members: self.wishes.members().map(|(lan, _)| member(lan)).collect(),
+            members: self.wishes.members().map(|(lan, _)| member(lan)).gather(),
         }
     }
 }

@@ -11,6 +11,7 @@ use super::originals::PUT_BACK_PAUSE;
 use super::route::{MAIN_TABLE, PROTOCOL, Route};
 use super::table::Group;
 use super::{Mirror, Reconciler};
+use crate::gather::Gather;
 use crate::time::Instant;
 use crate::watch::{Member, Plan, Way};
 
@@ -147,7 +148,7 @@ impl Wishes {
 
     pub(super) fn tables(&self) -> Vec<u32> {
         let others = self.plan.iter().flat_map(|plan| &plan.tables).filter(|t| **t != MAIN_TABLE);
-        [MAIN_TABLE].into_iter().chain(others.copied().collect::<BTreeSet<u32>>()).collect()
+        [MAIN_TABLE].into_iter().chain(others.copied().gather::<BTreeSet<u32>>()).collect()
     }
 
     /// The interfaces that play a part.
@@ -214,7 +215,7 @@ impl Reconciler {
         let last = std::mem::replace(&mut self.wishes, next);
         self.wishes.causes.clone_from(&last.causes);
         self.wishes.left_alone =
-            last.left_alone.iter().copied().filter(|g| self.wishes.leads.contains_key(g)).collect();
+            last.left_alone.iter().copied().filter(|g| self.wishes.leads.contains_key(g)).gather();
         let before = last.plan.clone().unwrap_or_default();
         self.look_at(now, &before, plan);
         self.lans.set_test_addresses(&self.wishes.tests);
@@ -283,7 +284,7 @@ impl Reconciler {
         let missing = self.originals.iter().flat_map(|m| m.lans.iter().flatten().copied());
         let subjects = self.subjects.keys().map(|subject| subject.lan);
         let others = self.wishes.lans().chain(self.waiting.lans());
-        let used: BTreeSet<LanId> = subjects.chain(ways).chain(missing).chain(others).collect();
+        let used: BTreeSet<LanId> = subjects.chain(ways).chain(missing).chain(others).gather();
         for lan in self.lans.recycle(&used) {
             self.wans_told.remove(&lan);
             self.lapsed.remove(&lan);
@@ -298,7 +299,7 @@ impl Reconciler {
             self.wishes.lead(group) != last.lead(group) || self.wishes.is_away(group) != last.is_away(group)
         };
         let groups: BTreeSet<Group> =
-            self.wishes.leads().chain(last.leads()).filter(differs).copied().collect();
+            self.wishes.leads().chain(last.leads()).filter(differs).copied().gather();
         for group in groups {
             // What stands in a group that nobody leads any more is known to be the watch's, and is lifted.
             if self.wishes.lead(&group).is_none() && self.has_own(group) {
@@ -309,7 +310,7 @@ impl Reconciler {
     }
 
     fn mark_members(&mut self, last: &Wishes) {
-        let lans: BTreeSet<LanId> = self.wishes.members.keys().chain(last.members.keys()).copied().collect();
+        let lans: BTreeSet<LanId> = self.wishes.members.keys().chain(last.members.keys()).copied().gather();
         for lan in lans {
             if self.wishes.stand(lan) == last.stand(lan) {
                 continue;

@@ -11,6 +11,7 @@ use crate::daemon::clock;
 use crate::daemon::edges::{By, Edges, End};
 use crate::daemon::offline::Entry;
 use crate::engine::{self, InterfaceFault, LanSnapshot, Levels, PathSnapshot, PeerSnapshot, Tally};
+use crate::gather::Gather;
 use crate::reconcile::{self, Fortune, Override, Trouble, WatchedRoute};
 use crate::time::Instant;
 use crate::watch::{GroupState, RouteSnapshot, Snapshot};
@@ -94,7 +95,7 @@ impl Edges {
             troubles: troubles.len(),
             received,
             sent,
-            dropped: dropped.iter().map(|(reason, count)| (reason.to_string(), *count)).collect(),
+            dropped: dropped.iter().map(|(reason, count)| (reason.to_string(), *count)).gather(),
         }
     }
 

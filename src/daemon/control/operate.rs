@@ -12,6 +12,7 @@ use crate::daemon::clock;
 use crate::daemon::edges::Edges;
 use crate::daemon::offline::{Entry, check_reason};
 use crate::engine::CutOff;
+use crate::gather::Gather;
 use crate::net::Moment;
 use crate::time::{Instant, Stamp};
 use crate::words::shell_word;
@@ -122,7 +123,7 @@ impl Edges {
         if self.core.peers().is_lan(interface) || picture.is_watched(interface) {
             return Ok(());
         }
-        let watched: BTreeSet<&str> = picture.interfaces_watched().collect();
+        let watched: BTreeSet<&str> = picture.interfaces_watched().gather();
         let lans = self.core.peers().plan().lans.iter().map(String::as_str);
         let others = watched.iter().copied().filter(|name| !self.core.peers().is_lan(name));
         let known = lans.chain(others).collect::<Vec<_>>().join(", ");

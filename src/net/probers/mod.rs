@@ -39,6 +39,7 @@ use self::prober::{Prober, RESOLVING, Reading};
 use super::Moment;
 use super::key::{Key, Kind, Room};
 use super::trouble::Troubles;
+use crate::gather::Gather;
 use crate::interface::{InterfaceIndex, MacAddress};
 use crate::time::Instant;
 use crate::watch::Answer;
@@ -105,7 +106,7 @@ impl Probers {
         for endpoint in wanted {
             self.endpoints.insert(endpoint.interface, endpoint.clone());
         }
-        self.own = if wanted.is_empty() { BTreeSet::new() } else { own.collect() };
+        self.own = if wanted.is_empty() { BTreeSet::new() } else { own.gather() };
     }
 
     /// The poll said that there is something to read behind this token. Returns whether the token is one of ours.

@@ -9,6 +9,7 @@ use super::super::lan::{Lan, LanId};
 use super::super::originals::has_no_keeper;
 use super::super::route::{PROTOCOL, Route};
 use super::super::table::{Group, host_of};
+use crate::gather::Gather;
 use crate::interface::{Fall, InterfaceAddress};
 use crate::time::Instant;
 
@@ -26,7 +27,7 @@ impl Reconciler {
         let addresses =
             |record: &InterfaceRecord| record.addresses.iter().map(|home| home.address.clone()).collect();
         let interfaces = self.keeping.read.interfaces.iter();
-        interfaces.filter(|(_, r)| told(r)).map(|(name, r)| (name.clone(), addresses(r))).collect()
+        interfaces.filter(|(_, r)| told(r)).map(|(name, r)| (name.clone(), addresses(r))).gather()
     }
 
     /// What the last run knew of routes, once it can be compared with what there is.
@@ -78,7 +79,7 @@ impl Reconciler {
             let is_v4 = record.route.key.destination.addr().is_ipv4();
             lans.iter().flatten().map(|lan| (*lan, is_v4)).collect::<Vec<_>>()
         };
-        standing.flat_map(over).collect()
+        standing.flat_map(over).gather()
     }
 
     /// Whether the kernel took a route that stood when the last run ended: an interface of its legs, or that of its

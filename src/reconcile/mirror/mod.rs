@@ -23,6 +23,7 @@ pub use kernel::Insert;
 use super::asking::{Answer, Question};
 use super::route::{Leg, Operation, Refusal, Route, RouteType};
 use super::table::{Group, RouteTable};
+use crate::gather::Gather;
 use crate::interface::{Interface, InterfaceAddress, InterfaceIndex, LinkHistory};
 
 /// Interfaces, addresses and routes as the kernel holds them. Cheap to clone: routes are shared.
@@ -80,7 +81,7 @@ impl Mirror {
 
     /// Takes the interfaces of a dump for its own; routes are left alone.
     pub fn load_interfaces(&mut self, interfaces: &[Interface]) {
-        self.interfaces = interfaces.iter().map(|i| (i.index, i.clone())).collect();
+        self.interfaces = interfaces.iter().map(|i| (i.index, i.clone())).gather();
     }
 
     /// What a link remembers of its past becomes something else.

@@ -11,6 +11,7 @@ use super::past::Pasts;
 use super::route::Route;
 use super::{HOPS, Numbers};
 use crate::config::{NextHopConfig, NextHops};
+use crate::gather::Gather;
 
 /// RTPROT of our own routes, which lead where we want and prove nothing.
 const OWN: u8 = 250;
@@ -80,7 +81,7 @@ impl Route {
         let mut best: Vec<_> = legs.into_iter().collect();
         best.sort_by_cached_key(|((interface, via), metric)| (!is_proven(interface, *via), *metric));
         best.truncate(HOPS);
-        best.into_iter().collect()
+        best.into_iter().gather()
     }
 
     /// Ranks by metric, from 1; equal metrics are one route with several legs.
@@ -92,7 +93,7 @@ impl Route {
             let place = metrics.iter().position(|metric| *metric == hop.metric).unwrap_or_default();
             hop.rank = u8::try_from(place + 1).unwrap_or(u8::MAX);
         }
-        self.hops.sort_by_key(|hop| hop.rank);
+        std::mem::take(&mut self.hops).into_iter().for_each(|hop| self.insert_hop(hop));
     }
 
     /// Those that serve nobody go at once if there are too many.

@@ -8,6 +8,7 @@ use super::super::input::Memory;
 use super::history::Past;
 use super::hop::Hop;
 use crate::config::Config;
+use crate::gather::Gather;
 use crate::time::Instant;
 
 /// Next hops that are remembered at most: more than are watched on any host.
@@ -61,7 +62,7 @@ impl Pasts {
         };
         let worth = |(penalty, left): &(f64, bool)| *penalty >= NEGLIGIBLE || *left;
         let values = all.into_iter().map(|(key, past)| (key, value(past)));
-        Remembered(values.filter(|(_, value)| worth(value)).collect())
+        Remembered(values.filter(|(_, value)| worth(value)).gather())
     }
 }
 

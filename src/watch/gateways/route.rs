@@ -13,6 +13,7 @@ use super::notice::{FailureCause, MoveCause, Notice};
 use super::past::Pasts;
 use super::{HOPS, Numbers};
 use crate::config::{NextHopConfig, NextHops, RouteConfig};
+use crate::gather::insert_by_key;
 use crate::group::{Finding, Suspicion, arbitrate};
 use crate::time::Instant;
 
@@ -57,11 +58,14 @@ impl Route {
         if let NextHops::Listed(listed) = &config.next_hops {
             for settings in listed.iter().take(HOPS) {
                 let hop = route.new_hop(context, settings, pasts, numbers);
-                route.hops.push(hop);
+                route.insert_hop(hop);
             }
         }
-        route.hops.sort_by_key(|hop| hop.rank);
         route
+    }
+
+    pub(super) fn insert_hop(&mut self, hop: Hop) {
+        insert_by_key(&mut self.hops, hop, |hop| hop.rank);
     }
 
     pub(super) fn new_hop(

@@ -9,6 +9,7 @@ use super::group::Group;
 use super::instance::Instance;
 use super::member::{ADDRESS_GRACE, Cause, Duty, Event, Member, State};
 use super::notice::{Notice, Proof};
+use crate::gather::Gather;
 use crate::group::Suspicion;
 use crate::interface::{Family, Interface, InterfaceAddress, MacAddress};
 use crate::watch::Context;
@@ -28,7 +29,7 @@ impl Group {
     /// See the module.
     pub(super) fn look(&mut self, context: &mut Context<'_>) {
         let addresses = context.interfaces.iter().flat_map(|interface| &interface.addresses);
-        self.own = addresses.map(InterfaceAddress::address).collect();
+        self.own = addresses.map(InterfaceAddress::address).gather();
         let arrived = self.see_presence(context);
         self.see_hardware_addresses(context);
         self.see_test_addresses(context);
@@ -94,9 +95,9 @@ impl Group {
         let mut owners: BTreeMap<MacAddress, usize> = BTreeMap::new();
         let settled =
             |group: &Group, place: &usize| !fresh.contains(place) && !group.members[*place].duplicate_mac;
-        let mut order: Vec<usize> = (0..self.members.len()).collect();
-        order.sort_by_key(|place| !settled(self, place));
-        for place in order {
+        let (old, new): (Vec<usize>, Vec<usize>) =
+            (0..self.members.len()).partition(|place| settled(self, place));
+        for place in old.into_iter().chain(new) {
             let Some(mac) = self.members[place].mac else {
                 self.members[place].duplicate_mac = false;
                 continue;
@@ -144,7 +145,7 @@ impl Group {
                 Some(address.address()) != member.config.test_address && !is_link_local(address.address())
             };
             let data = interface.addresses.iter().filter(usable);
-            member.families = data.map(|address| Family::of(&address.address())).collect();
+            member.families = data.map(|address| Family::of(&address.address())).gather();
             member.makes_address = makes_address(member, interface);
             member.awaits_address = member.config.ipv6
                 && interface.addresses.iter().any(|a| a.tentative && is_link_local(a.address()));
@@ -173,7 +174,7 @@ impl Group {
         for address in self.shared.iter().filter(|address| !holders.contains_key(*address)) {
             context.notice(Notice::TestAddressUnique { group: group.clone(), address: *address });
         }
-        self.shared = holders.into_keys().collect();
+        self.shared = holders.into_keys().gather();
         for member in &mut self.members {
             let wanted = member.config.test_address;
             member.makes_address &= !wanted.is_some_and(|address| self.shared.contains(&address));
