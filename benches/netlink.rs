@@ -9,7 +9,8 @@ use std::process::Command;
 
 use criterion::Criterion;
 use faild::kernel::{Kernel, Netlink, RECEIVE_BUFFER};
-use faild::reconcile::{Leg, MAIN_TABLE, Operation, PROTOCOL, Place, Route, RouteKey, RouteType};
+use faild::operation::{Operation, Place};
+use faild::route::{Leg, MAIN_TABLE, PROTOCOL, Route, RouteKey, RouteType};
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use nix::sched::{CloneFlags, unshare};
 

@@ -11,10 +11,9 @@ use ipnet::{IpNet, Ipv4Net};
 use faild::config::Config;
 use faild::engine::{NextHop, Plan, Subject, Verdict};
 use faild::interface::{Interface, InterfaceAddress, InterfaceIndex};
-use faild::reconcile::{
-    Dump, Input, Leg, MAIN_TABLE, Mirror, Operation, Output, PROTOCOL, Reconciler, Route, RouteKey,
-    RouteType, Settings,
-};
+use faild::operation::Operation;
+use faild::reconcile::{Dump, Input, Mirror, Output, Reconciler, Settings};
+use faild::route::{Leg, MAIN_TABLE, PROTOCOL, Route, RouteKey, RouteType};
 use faild::time::Instant;
 
 const PEERS: u16 = 1_000;

@@ -40,9 +40,11 @@ pub mod kernel;
 #[cfg(test)]
 mod mutated;
 pub mod net;
+pub mod operation;
 mod plain_file;
 mod random;
 pub mod reconcile;
+pub mod route;
 #[cfg(test)]
 mod scratch;
 pub mod time;

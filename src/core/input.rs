@@ -9,7 +9,9 @@ use log::Level;
 use crate::config::Config;
 use crate::engine::{self, Datagram, Transmit};
 use crate::interface::{Interface, InterfaceIndex};
-use crate::reconcile::{self, Dump, JournalWrite, Operation, Question, Refusal, Route, RouteKey};
+use crate::operation::{Operation, Refusal};
+use crate::reconcile::{self, Dump, JournalWrite, Question};
+use crate::route::{Route, RouteKey};
 use crate::watch::{self, Answer, Probe};
 
 /// One thing that happened.
@@ -45,7 +47,7 @@ pub enum Input<'a> {
     /// Answer to [`Output::LookUp`]: all routes with this key.
     LookedUp(RouteKey, Vec<Route>),
     /// Answer to [`Output::Ask`]; as an error if the kernel refuses the packet.
-    Answered(Question, Result<reconcile::Answer, Refusal>),
+    Answered(Question, Result<crate::route::Answer, Refusal>),
     /// A notification: this route was added or replaced. A hint; state is what a dump says.
     RouteAdded(Route),
     /// A notification: this route was deleted by somebody.

@@ -10,7 +10,8 @@ use crate::config::{Damping, Judging, LanConfig, Method, NextHopConfig, NextHops
 use crate::engine::{Datagram, Transmit};
 use crate::interface::InterfaceAddress;
 use crate::reconcile::mirror::Insert;
-use crate::reconcile::{Dump, Leg, MAIN_TABLE, Mirror, PROTOCOL, Route, RouteKey, RouteType};
+use crate::reconcile::{Dump, Mirror};
+use crate::route::{Leg, MAIN_TABLE, PROTOCOL, Route, RouteKey, RouteType};
 use crate::watch::Health;
 use crate::wire::NodeId;
 

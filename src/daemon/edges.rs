@@ -36,7 +36,9 @@ use crate::engine;
 use crate::interface::{InterfaceIndex, MacAddress};
 use crate::kernel::Kernel;
 use crate::net::{Moment, Probers, Sockets};
-use crate::reconcile::{Dump, Operation, Question, RouteKey, describe};
+use crate::operation::Operation;
+use crate::reconcile::{Dump, Question, describe};
+use crate::route::RouteKey;
 use crate::time::Instant;
 
 mod endpoints;

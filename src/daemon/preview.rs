@@ -11,7 +11,8 @@ use crate::engine;
 use crate::interface::{Family, Interface, InterfaceIndex};
 use crate::kernel::sysctl::Sysctls;
 use crate::kernel::{Error, Kernel, SmallTable};
-use crate::reconcile::{self, Answer, Dump, MAIN_TABLE, Question, Reconciler, RouteType};
+use crate::reconcile::{self, Dump, Question, Reconciler};
+use crate::route::{Answer, MAIN_TABLE, RouteType};
 use crate::time::Instant;
 use crate::watch::Destination;
 

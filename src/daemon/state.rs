@@ -19,7 +19,8 @@ use log::{Level, error, info, warn};
 use super::files::{self, Durability};
 use super::heap;
 use crate::core::Memory;
-use crate::reconcile::{JournalWrite, Refusal};
+use crate::operation::Refusal;
+use crate::reconcile::JournalWrite;
 use crate::wire::NodeId;
 
 /// The file of the memory.

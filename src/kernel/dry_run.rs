@@ -8,7 +8,8 @@ use nix::libc;
 use super::message::refusal;
 use super::{Error, Hop, Kernel, LinkState};
 use crate::interface::{Interface, InterfaceAddress, InterfaceIndex, MacAddress};
-use crate::reconcile::{Operation, Place, Refusal, Route, RouteKey};
+use crate::operation::{Operation, Place, Refusal};
+use crate::route::{Route, RouteKey};
 
 /// Reads from `kernel` and writes nothing to it. What was applied shows in later listings, so that who compares plan
 /// and kernel finds the work done; what others do to the kernel shows as well.
@@ -84,7 +85,7 @@ impl<K: Kernel> Kernel for DryRun<K> {
 
     fn routes_over(&mut self, interfaces: &[InterfaceIndex], tables: &[u32]) -> Result<Vec<Route>, Error> {
         let is_over = |route: &Route| {
-            let over = |leg: &crate::reconcile::Leg| interfaces.contains(&leg.interface);
+            let over = |leg: &crate::route::Leg| interfaces.contains(&leg.interface);
             tables.contains(&route.key.table) && route.legs.iter().any(over)
         };
         Ok(self.routes.shown(self.kernel.routes_over(interfaces, tables)?, is_same_route, is_over))

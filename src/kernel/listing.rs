@@ -4,7 +4,7 @@ use rtnetlink::packet_core::NLM_F_DUMP_INTR;
 
 use super::attributes::Malformed;
 use super::message::{self, DONE, ERROR, Messages};
-use crate::reconcile::Refusal;
+use crate::operation::Refusal;
 
 /// What came so far. Messages that belong to another request are passed over, those that cannot be read are counted.
 #[derive(Debug)]

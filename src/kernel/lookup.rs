@@ -7,7 +7,7 @@ use nix::libc;
 use super::attributes::{Attributes, Malformed, RTA_VIA, put_address};
 use super::message::Request;
 use crate::interface::{Family, InterfaceIndex};
-use crate::reconcile::{Answer, RouteType};
+use crate::route::{Answer, RouteType};
 
 /// The way of a packet to an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

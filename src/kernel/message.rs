@@ -4,7 +4,7 @@ use nix::errno::Errno;
 use rtnetlink::packet_core::{Emitable, NLM_F_ACK, NLM_F_REQUEST};
 
 use super::attributes::{Attributes, Malformed, aligned, pad, read_u16, read_u32};
-use crate::reconcile::Refusal;
+use crate::operation::Refusal;
 
 /// The header of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -45,7 +45,8 @@ pub use neighbour_table::SmallTable;
 pub use netlink::{Netlink, RECEIVE_BUFFER};
 
 use crate::interface::{Interface, InterfaceIndex, MacAddress};
-use crate::reconcile::{Operation, Refusal, Route, RouteKey};
+use crate::operation::{Operation, Refusal};
+use crate::route::{Route, RouteKey};
 
 /// What the rest of the program asks of the kernel.
 pub trait Kernel {

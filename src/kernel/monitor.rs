@@ -13,7 +13,7 @@ use super::message::{Header, Messages};
 use super::socket::Socket;
 use super::{Error, link, route};
 use crate::interface::InterfaceIndex;
-use crate::reconcile::Route;
+use crate::route::Route;
 
 /// Something changed.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -16,7 +16,8 @@ use super::socket::Socket;
 use super::{Error, Hop, Kernel, LinkState, address, link, lookup, neighbour, route};
 use crate::gather::Gather;
 use crate::interface::{Family, Interface, InterfaceIndex, MacAddress, is_link_local};
-use crate::reconcile::{Operation, PROTOCOL, Refusal, Route, RouteKey, RouteType};
+use crate::operation::{Operation, Refusal};
+use crate::route::{PROTOCOL, Route, RouteKey, RouteType};
 
 /// The kernel, by netlink, in the network namespace of the thread that opened it.
 #[derive(Debug)]

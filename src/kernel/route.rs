@@ -17,7 +17,8 @@ use super::attributes::{
 };
 use super::message::{Request, refusal};
 use crate::interface::{Family, InterfaceIndex};
-use crate::reconcile::{Leg, PROTOCOL, Place, Refusal, Route, RouteKey, RouteType};
+use crate::operation::{Place, Refusal};
+use crate::route::{Leg, PROTOCOL, Route, RouteKey, RouteType};
 
 /// What a listing shall hold; the kernel filters it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

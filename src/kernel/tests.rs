@@ -7,7 +7,8 @@ use super::attributes::{Attributes, RTA_ENCAP, RTA_ENCAP_TYPE, put, put_with};
 use super::message::{self, Header, Messages, Request};
 use super::{address, link, neighbour, route};
 use crate::interface::InterfaceIndex;
-use crate::reconcile::{Leg, MAIN_TABLE, PROTOCOL, Place, Refusal, Route, RouteKey, RouteType};
+use crate::operation::{Place, Refusal};
+use crate::route::{Leg, MAIN_TABLE, PROTOCOL, Route, RouteKey, RouteType};
 
 #[test]
 fn batch_asks_for_one_acknowledgement_at_its_end() {

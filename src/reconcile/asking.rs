@@ -20,12 +20,12 @@ use nix::errno::Errno;
 use super::input::Output;
 use super::notice::Notice;
 use super::place;
-use super::route::{MAIN_TABLE, Refusal, Route, RouteType};
 use super::table::Group;
 use super::wishes::Lead;
 use super::{Reason, Reconciler};
 use crate::gather::Gather;
-use crate::interface::InterfaceIndex;
+use crate::operation::Refusal;
+use crate::route::{Answer, MAIN_TABLE, Route, RouteType};
 use crate::time::Instant;
 use crate::watch::Destination;
 
@@ -50,19 +50,6 @@ pub struct Question {
     pub address: IpAddr,
     /// The source that it bears; none: the kernel chooses.
     pub source: Option<IpAddr>,
-}
-
-/// What the kernel says to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Answer {
-    /// What the deciding route does.
-    pub kind: RouteType,
-    /// The interface that the packet leaves by.
-    pub interface: Option<InterfaceIndex>,
-    /// The next hop; none: the address itself.
-    pub gateway: Option<IpAddr>,
-    /// The table of the deciding route.
-    pub table: u32,
 }
 
 /// What the kernel does instead of what was decided.

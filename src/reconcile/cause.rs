@@ -4,9 +4,9 @@ use std::fmt;
 
 use super::Reconciler;
 use super::lan::{LanId, SubjectId};
-use super::route::MAIN_TABLE;
 use super::table::Group;
 use crate::engine::Subject;
+use crate::route::MAIN_TABLE;
 use crate::watch::Destination;
 
 /// Why an overlay is laid.

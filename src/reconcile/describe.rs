@@ -4,8 +4,9 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::route::{Leg, MAIN_TABLE, ONLINK, Operation, Place, Route};
 use crate::interface::{Family, InterfaceAddress, InterfaceIndex};
+use crate::operation::{Operation, Place};
+use crate::route::{Leg, MAIN_TABLE, ONLINK, Route};
 use crate::words::shell_word;
 
 /// The command line, for a shell; `names` tells an interface's name, whatever is in it. Attributes that only a template holds (metrics, realms) are
@@ -143,7 +144,7 @@ fn ip_of(family: Family) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reconcile::RouteKey;
+    use crate::route::RouteKey;
 
     #[test]
     fn host_overlay_reads_as_it_would_be_typed() {
@@ -218,7 +219,7 @@ mod tests {
             weight: 1,
         };
         Route {
-            kind: crate::reconcile::RouteType::Unicast,
+            kind: crate::route::RouteType::Unicast,
             key: RouteKey { table: MAIN_TABLE, destination: destination.parse().unwrap(), tos: 0, metric: 0 },
             protocol: 250,
             scope: 0,

@@ -13,12 +13,13 @@ use super::notice::Notice;
 use super::order::{foreign, own};
 use super::overlay::{Overlay, Wanted};
 use super::place::Obstacle;
-use super::route::{MAIN_TABLE, Operation, PROTOCOL, Place, Route, RouteKey};
 use super::table::{Group, host_of};
 use super::trouble::Blocked;
 use super::{Reconciler, Urgency};
 use crate::config::Exit;
 use crate::interface::{InterfaceIndex, is_link_local};
+use crate::operation::{Operation, Place};
+use crate::route::{MAIN_TABLE, PROTOCOL, Route, RouteKey};
 use crate::time::Instant;
 
 /// Most operations in one go: the loop must get back to the wire in time (64 take less than a millisecond).
@@ -323,7 +324,7 @@ impl Reconciler {
 
     fn subject_of(&self, group: Group, routes: &[Arc<Route>]) -> Option<SubjectId> {
         let host = host_of(group).and_then(|address| self.view().choice_of(address)).map(|(s, _)| s);
-        let subject = |leg: &super::route::Leg| {
+        let subject = |leg: &crate::route::Leg| {
             let id = SubjectId { lan: self.lans.of(leg.interface)?, address: leg.gateway? };
             self.subjects.contains_key(&id).then_some(id)
         };

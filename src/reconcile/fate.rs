@@ -6,9 +6,9 @@ use std::net::IpAddr;
 use super::cause::Cause;
 use super::lan::{Choice, LanId, SubjectId};
 use super::overlay::View;
-use super::route::{Leg, MAIN_TABLE};
 use super::table::Group;
 use super::wishes::Stand;
+use crate::route::{Leg, MAIN_TABLE};
 
 /// How a leg fares.
 pub(super) enum Fate {

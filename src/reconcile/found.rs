@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::input::{Dump, Output};
-use super::route::PROTOCOL;
 use super::{Reason, Reconciler};
 use crate::gather::Gather;
 use crate::interface::InterfaceIndex;
+use crate::route::PROTOCOL;
 use crate::time::Instant;
 use crate::watch::Found;
 

@@ -2,9 +2,11 @@
 
 use std::net::IpAddr;
 
-use super::{Notice, Operation, Refusal, Route, Settings};
+use super::{Notice, Settings};
 use crate::engine::{NextHop, Outcome, Plan, Subject};
 use crate::interface::{Interface, InterfaceIndex};
+use crate::operation::{Operation, Refusal};
+use crate::route::Route;
 use crate::watch;
 
 /// One thing that happened.
@@ -24,9 +26,9 @@ pub enum Input<'a> {
     /// and all routes of other types in those tables.
     LanRoutes(Vec<Route>),
     /// Answer to [`Output::LookUp`]: all routes with this key.
-    LookedUp(super::RouteKey, Vec<Route>),
+    LookedUp(crate::route::RouteKey, Vec<Route>),
     /// Answer to [`Output::Ask`]; as an error if the kernel refuses the packet.
-    Answered(super::Question, Result<super::Answer, Refusal>),
+    Answered(super::Question, Result<crate::route::Answer, Refusal>),
     /// A notification: this route was added or replaced. A hint; state is what a dump says.
     RouteAdded(Route),
     /// A notification: this route was deleted by somebody.
@@ -96,7 +98,7 @@ pub enum Output {
     /// Read this from the kernel and hand it in.
     Dump(Dump),
     /// Read all routes with this key: one that no dump shows refuses ours the place.
-    LookUp(super::RouteKey),
+    LookUp(crate::route::RouteKey),
     /// Ask the kernel what it would do with a packet; nothing is sent.
     Ask(super::Question),
     /// Write this to the journal, before the next operations are carried out and before the kernel is listened to

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use super::Reconciler;
 use super::input::{Dump, Output};
 use super::lan::{Change, LanId};
-use super::route::Route;
 use super::table::{Group, host_of};
 use crate::engine::NextHop;
 use crate::gather::Gather;
 use crate::interface::{Interface, InterfaceIndex, InterfaceKind};
+use crate::route::Route;
 use crate::time::Instant;
 
 impl Reconciler {

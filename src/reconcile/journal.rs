@@ -45,8 +45,8 @@ use ipnet::IpNet;
 use crate::interface::{InterfaceAddress, InterfaceIndex, LinkHistory};
 
 use super::lan::{HomeAddress, Vouched};
-use super::route::{Leg, MAIN_TABLE, Route, RouteKey, RouteType};
 use super::table::Group;
+use crate::route::{Leg, MAIN_TABLE, Route, RouteKey, RouteType};
 
 /// First line of a journal of this version.
 pub(super) const HEADER: &str = "faild-journal 2";

@@ -22,10 +22,11 @@ use super::journal::{HEADER, InterfaceRecord, Journal, KEPT, ROUTES, render_grou
 use super::lan::{HomeAddress, Lan, LanId, is_global};
 use super::notice::Notice;
 use super::originals::Missing;
-use super::route::{PROTOCOL, Refusal, Route, RouteType};
 use super::table::Group;
 use crate::gather::Gather;
 use crate::interface::{InterfaceAddress, InterfaceIndex};
+use crate::operation::Refusal;
+use crate::route::{PROTOCOL, Route, RouteType};
 use crate::time::Instant;
 
 /// Lines that no longer count take at most this room, or as much as those that do.

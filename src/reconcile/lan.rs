@@ -445,7 +445,7 @@ impl Lan {
                 home.address = found.clone();
             }
         }
-        for address in seen.iter().filter(|a| a.protocol != super::PROTOCOL) {
+        for address in seen.iter().filter(|a| a.protocol != crate::route::PROTOCOL) {
             if !self.addresses.iter().any(|h| h.address.prefix == address.prefix) {
                 self.addresses.push(HomeAddress { address: address.clone(), present: true });
                 change.any = true;

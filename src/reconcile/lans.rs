@@ -5,9 +5,9 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::journal::InterfaceRecord;
 use super::lan::{Change, Lan, LanId, is_global};
-use super::route::PROTOCOL;
 use crate::gather::Gather;
 use crate::interface::{Interface, InterfaceAddress, InterfaceIndex, InterfaceKind};
+use crate::route::PROTOCOL;
 use crate::time::Instant;
 
 /// Most names in the life of a process: LAN numbers on the wire are a byte.

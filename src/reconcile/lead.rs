@@ -8,10 +8,10 @@ use super::cause::Cause;
 use super::lan::SubjectId;
 use super::order::{foreign, own};
 use super::overlay::{Overlay, View, Wanted, neighbour};
-use super::route::{KERNEL, Leg, ONLINK, PROTOCOL, Route, RouteType, put, weighed};
 use super::table::Group;
 use super::wishes::{Hop, Lead};
 use crate::interface::LINK_SCOPE;
+use crate::route::{KERNEL, Leg, ONLINK, PROTOCOL, Route, RouteType, put, weighed};
 
 impl View<'_> {
     /// What a group needs that the watch leads.

@@ -40,7 +40,6 @@ mod place;
 mod reconfigure;
 mod report;
 mod results;
-mod route;
 mod serving;
 mod source;
 mod state;
@@ -56,14 +55,13 @@ mod wishes;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-pub use asking::{Answer, Override, Question};
+pub use asking::{Override, Question};
 pub use cause::Owner;
 pub use describe::describe;
 pub use input::{Dump, Input, JournalWrite, Output};
 pub use keeping::LastRun;
 pub use mirror::{Mirror, Notification};
 pub use notice::Notice;
-pub use route::{Leg, MAIN_TABLE, Operation, PROTOCOL, Place, Refusal, Route, RouteKey, RouteType};
 pub use serving::Serving;
 pub use state::{Fortune, Trouble, Waiting};
 pub use table::{Group, RouteTable};
@@ -73,6 +71,7 @@ pub use wishes::Scope;
 use crate::config::{Config, Exit};
 use crate::gather::Gather;
 use crate::interface::InterfaceIndex;
+use crate::route::{MAIN_TABLE, PROTOCOL, Route};
 use crate::time::Instant;
 
 use cause::Cause;

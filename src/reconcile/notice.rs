@@ -9,8 +9,8 @@ use ipnet::IpNet;
 use log::Level;
 
 use super::cause::Owner;
-use super::route::Refusal;
 use crate::engine::{NextHop, Subject};
+use crate::operation::Refusal;
 use crate::watch::Destination;
 use crate::words::shell_word;
 
@@ -371,7 +371,7 @@ impl fmt::Display for Notice {
 
 /// The commands that remove what faild left.
 fn undo_commands(ipv4: usize, ipv6: usize, addresses: &[IpNet]) -> Vec<String> {
-    let flush = |family: &str| format!("ip{family} route flush proto {}", super::PROTOCOL);
+    let flush = |family: &str| format!("ip{family} route flush proto {}", crate::route::PROTOCOL);
     let v4 = (ipv4 > 0).then(|| flush(""));
     let v6 = (ipv6 > 0).then(|| flush(" -6"));
     let delete = |prefix: &IpNet| match prefix {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::route::{Leg, PROTOCOL, Route};
+use crate::route::{Leg, PROTOCOL, Route};
 
 pub(super) fn own(routes: &[Arc<Route>]) -> impl Iterator<Item = &Arc<Route>> {
     routes.iter().filter(|r| r.protocol == PROTOCOL)

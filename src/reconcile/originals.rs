@@ -15,10 +15,10 @@ use super::journal::RouteRecord;
 use super::lan::{AFTERMATH, HomeAddress, LEASE_WAIT, Lan, LanId, SubjectId};
 use super::lans::Lans;
 use super::mirror::Mirror;
-use super::route::{Leg, ONLINK, PROTOCOL, Route, RouteKey};
 use super::table::Group;
 use crate::gather::{Gather, insert_by_key};
 use crate::interface::is_link_local;
+use crate::route::{Leg, ONLINK, PROTOCOL, Route, RouteKey};
 use crate::time::Instant;
 
 /// How long after its interface settled a route is put back, if nobody else did.

@@ -21,10 +21,11 @@ use super::mirror::Mirror;
 use super::order::{foreign, has_own, is_stand_in, own_in_front, replaced, stands_before};
 use super::originals::{Missing, Originals};
 use super::place::{self, Homes, Obstacle, Surroundings, Untouched};
-use super::route::{KERNEL, Leg, ONLINK, PROTOCOL, Place, Route, RouteType, put, weighed};
 use super::table::{Group, host_of};
 use super::wishes::Wishes;
 use crate::interface::is_link_local;
+use crate::operation::Place;
+use crate::route::{KERNEL, Leg, ONLINK, PROTOCOL, Route, RouteType, put, weighed};
 
 /// All that the decision on a group depends on.
 #[derive(Clone, Copy)]

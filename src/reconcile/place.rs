@@ -25,10 +25,11 @@ use super::lan::{LEASE_WAIT, Lan, LanId, SubjectId};
 use super::lans::Lans;
 use super::order::foreign;
 use super::originals::{Originals, PUT_BACK_PAUSE};
-use super::route::{Leg, PROTOCOL, Place, Route};
 use super::table::{Group, RouteTable, host_of};
 use crate::gather::Gather;
 use crate::interface::InterfaceIndex;
+use crate::operation::Place;
+use crate::route::{Leg, PROTOCOL, Route};
 use crate::time::Instant;
 
 /// Why there is no place.

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::lan::LanId;
-use super::route::PROTOCOL;
 use super::table::Group;
 use super::{Reconciler, Settings};
 use crate::interface::InterfaceAddress;
+use crate::route::PROTOCOL;
 
 impl Reconciler {
     /// Levels, not edges: the same settings again change nothing. `left`: LANs that are none by the new settings.

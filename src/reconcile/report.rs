@@ -6,7 +6,6 @@ use super::cause::{Cause, Owner};
 use super::input::Output;
 use super::lan::{Choice, SubjectId};
 use super::notice::Notice;
-use super::route::{Leg, PROTOCOL, Refusal, Route};
 use super::table::Group;
 use super::trouble::{Blocked, CONTESTED};
 use super::wishes::Stand;
@@ -14,6 +13,8 @@ use super::{Reconciler, waiting};
 use crate::engine::{NextHop, Outcome, Subject};
 use crate::gather::Gather;
 use crate::interface::is_link_local;
+use crate::operation::Refusal;
+use crate::route::{Leg, PROTOCOL, Route};
 use crate::time::Instant;
 use crate::watch::Destination;
 

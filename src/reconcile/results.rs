@@ -11,8 +11,9 @@ use super::diff::Task;
 use super::input::{Dump, Output};
 use super::lan::SubjectId;
 use super::overlay::Wanted;
-use super::route::{Operation, PROTOCOL, Place, Refusal, Route, RouteKey};
 use super::table::Group;
+use crate::operation::{Operation, Place, Refusal};
+use crate::route::{PROTOCOL, Route, RouteKey};
 use crate::time::Instant;
 
 impl Reconciler {

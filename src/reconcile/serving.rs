@@ -7,9 +7,9 @@ use ipnet::IpNet;
 use super::cause::{Cause, Owner};
 use super::lan::SubjectId;
 use super::overlay::Wanted;
-use super::route::{PROTOCOL, Route};
 use super::table::Group;
 use super::{Reconciler, Trouble};
+use crate::route::{PROTOCOL, Route};
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,8 +6,8 @@ use super::cause::Cause;
 use super::fate::Instead;
 use super::lan::SubjectId;
 use super::overlay::View;
-use super::route::Route;
 use crate::interface::is_link_local;
+use crate::route::Route;
 
 impl View<'_> {
     /// See the module. `alive`: some legs of the original live on.

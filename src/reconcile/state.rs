@@ -4,9 +4,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::overlay::Wanted;
-use super::route::Route;
 use super::table::Group;
 use super::{Mirror, Reconciler, waiting};
+use crate::route::Route;
 
 /// An address that waits on `lo`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::route::{MAIN_TABLE, PROTOCOL, Route, RouteKey};
 use crate::interface::{InterfaceIndex, is_link_local};
+use crate::route::{MAIN_TABLE, PROTOCOL, Route, RouteKey};
 
 /// All routes to one destination with one type of service: the kernel uses the first of them that it can, by metric
 /// and, among equal metrics, by order.

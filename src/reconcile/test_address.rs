@@ -12,9 +12,10 @@ use super::diff::{Batch, Task};
 use super::input::Dump;
 use super::lan::LanId;
 use super::notice::Notice;
-use super::route::{Operation, PROTOCOL, Refusal};
 use super::trouble::{PEACE, pause};
 use crate::interface::{Interface, InterfaceAddress, InterfaceIndex, InterfaceKind, LINK_SCOPE};
+use crate::operation::{Operation, Refusal};
+use crate::route::PROTOCOL;
 use crate::time::Instant;
 
 /// What was done about test addresses and interfaces that shall be up. Bounded by the plan, and by what stands.
@@ -167,7 +168,7 @@ impl Reconciler {
     fn may_lose(&self, index: InterfaceIndex, address: Ipv4Addr) -> bool {
         let Some(interface) = self.mirror.interface(index) else { return true };
         let is_other = |a: &InterfaceAddress| a.address().is_ipv4() && a.address() != IpAddr::V4(address);
-        let uses = |r: &super::Route| r.legs.iter().any(|leg| leg.interface == index);
+        let uses = |r: &crate::route::Route| r.legs.iter().any(|leg| leg.interface == index);
         let is_used = || self.mirror.routes().iter().any(|r| r.key.destination.addr().is_ipv4() && uses(r));
         let is_seen = self.lans.at(index).and_then(|id| self.lans.get(id)).is_some_and(|lan| lan.is_seen());
         interface.addresses.iter().any(is_other) || (is_seen && !is_used())

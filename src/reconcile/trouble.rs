@@ -8,8 +8,8 @@ use std::time::Duration;
 use nix::errno::Errno;
 
 use super::cause::Cause;
-use super::route::{Leg, RouteKey};
 use super::table::Group;
+use crate::route::{Leg, RouteKey};
 use crate::time::Instant;
 
 /// Removals after which it is said to be contested.

@@ -17,8 +17,9 @@ use super::lans::Lans;
 use super::mirror::Mirror;
 use super::notice::Notice;
 use super::originals::PUT_BACK_PAUSE;
-use super::route::{Operation, PROTOCOL, Refusal};
 use crate::interface::{Family, Interface, InterfaceAddress, InterfaceIndex, InterfaceKind};
+use crate::operation::{Operation, Refusal};
+use crate::route::PROTOCOL;
 use crate::time::Instant;
 
 /// How often routes and addresses that do not come back are looked at, to give them up in the end.

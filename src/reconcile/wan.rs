@@ -3,10 +3,11 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use super::Reconciler;
 use super::lan::LanId;
 use super::notice::Notice;
 use super::table::Group;
-use super::{PROTOCOL, Reconciler};
+use crate::route::PROTOCOL;
 
 impl Reconciler {
     /// Warns of each such LAN that people were not told of yet.

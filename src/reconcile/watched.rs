@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::route::{PROTOCOL, Route};
 use super::{Override, Reconciler, Trouble};
 use crate::gather::Gather;
+use crate::route::{PROTOCOL, Route};
 use crate::watch::Destination;
 
 /// The route that a destination has.

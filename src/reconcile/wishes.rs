@@ -8,10 +8,10 @@ use super::input::Dump;
 use super::lan::{Choice, LanId};
 use super::lans::Lans;
 use super::originals::PUT_BACK_PAUSE;
-use super::route::{MAIN_TABLE, PROTOCOL, Route};
 use super::table::Group;
 use super::{Mirror, Reconciler};
 use crate::gather::Gather;
+use crate::route::{MAIN_TABLE, PROTOCOL, Route};
 use crate::time::Instant;
 use crate::watch::{Member, Plan, Way};
 
@@ -330,10 +330,11 @@ impl Reconciler {
     /// All groups with a route over a member are to be looked at, connected ones first: gateways are reached by them.
     pub(super) fn mark_member(&mut self, lan: LanId) -> Vec<Group> {
         let index = self.lans.index(lan);
-        let over = |r: &&std::sync::Arc<super::Route>| r.legs.iter().any(|leg| Some(leg.interface) == index);
+        let over =
+            |r: &&std::sync::Arc<crate::route::Route>| r.legs.iter().any(|leg| Some(leg.interface) == index);
         let standing = self.mirror.routes().iter().filter(|r| r.protocol != PROTOCOL).filter(over);
         let missing = self.originals.iter().filter(|m| m.lans.contains(&Some(lan))).map(|m| &m.route);
-        let on_link = |r: &super::Route| r.legs.iter().all(|leg| leg.gateway.is_none());
+        let on_link = |r: &crate::route::Route| r.legs.iter().all(|leg| leg.gateway.is_none());
         let all: Vec<(bool, Group)> =
             standing.chain(missing).map(|r| (on_link(r), Group::of(&r.key))).collect();
         for (is_on_link, group) in &all {

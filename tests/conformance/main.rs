@@ -16,7 +16,9 @@ mod step;
 use std::time::Duration;
 
 use faild::interface::InterfaceIndex;
-use faild::reconcile::{MAIN_TABLE, Mirror, Refusal, Route};
+use faild::operation::Refusal;
+use faild::reconcile::Mirror;
+use faild::route::{MAIN_TABLE, Route};
 
 use crate::namespace::{Namespace, interface, sort_by_key};
 use crate::script::script;

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use faild::interface::{Interface, InterfaceIndex, InterfaceKind, MacAddress};
-use faild::reconcile::RouteType;
+use faild::route::RouteType;
 
 /// Of the names of our namespaces; the process id follows.
 const PREFIX: &str = "faild-conformance-";

@@ -1,7 +1,8 @@
 //! A route, in the words of `ip route` and as the model has it.
 
 use faild::interface::InterfaceIndex;
-use faild::reconcile::{Leg, MAIN_TABLE, Mirror, Route, RouteKey, RouteType};
+use faild::reconcile::Mirror;
+use faild::route::{Leg, MAIN_TABLE, Route, RouteKey, RouteType};
 
 const STATIC: u8 = 4;
 const OURS: u8 = 250;

@@ -2,7 +2,7 @@
 
 use faild::reconcile::mirror::Insert;
 
-use faild::reconcile::RouteType::{Blackhole, Prohibit, Throw, Unreachable};
+use faild::route::RouteType::{Blackhole, Prohibit, Throw, Unreachable};
 
 use crate::route::{refusing, via};
 use crate::step::Step;

@@ -1,8 +1,9 @@
 //! One step, played to the kernel and to the model.
 
 use faild::interface::InterfaceAddress;
+use faild::operation::{Operation, Refusal};
+use faild::reconcile::Mirror;
 use faild::reconcile::mirror::Insert;
-use faild::reconcile::{Mirror, Operation, Refusal};
 
 use crate::namespace::{Namespace, interface, peer_of};
 use crate::route::Spec;

@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 use faild::interface::{InterfaceAddress, InterfaceIndex};
 use faild::kernel::{Kernel, Netlink};
-use faild::reconcile::{MAIN_TABLE, Operation, Refusal, Route};
+use faild::operation::{Operation, Refusal};
+use faild::route::{MAIN_TABLE, Route};
 use nix::libc;
 
 use crate::world::{World, add, address, in_world, ip};

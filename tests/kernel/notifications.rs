@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use faild::kernel::{Event, Kernel, Monitor, RECEIVE_BUFFER, Rest};
-use faild::reconcile::Operation;
+use faild::operation::Operation;
 use mio::{Events, Interest, Poll, Token};
 
 use crate::world::{World, add, address, in_world, ip};

@@ -1,7 +1,8 @@
 //! Listing routes, and emitting them again with nothing lost.
 
 use faild::kernel::{DryRun, Kernel};
-use faild::reconcile::{Leg, MAIN_TABLE, Operation, PROTOCOL, Place, Route, RouteType};
+use faild::operation::{Operation, Place};
+use faild::route::{Leg, MAIN_TABLE, PROTOCOL, Route, RouteType};
 
 use crate::world::{World, add, in_world, ip, route};
 

@@ -5,7 +5,8 @@ use std::process::Command;
 
 use faild::interface::{Interface, InterfaceAddress, InterfaceIndex};
 use faild::kernel::{Kernel, Netlink, RECEIVE_BUFFER};
-use faild::reconcile::{Leg, MAIN_TABLE, Operation, PROTOCOL, Place, Route, RouteKey, RouteType};
+use faild::operation::{Operation, Place};
+use faild::route::{Leg, MAIN_TABLE, PROTOCOL, Route, RouteKey, RouteType};
 use nix::sched::{CloneFlags, unshare};
 
 /// Runs a test in a thread with a new network namespace and the two LANs.
@@ -54,7 +55,7 @@ impl World {
     }
 
     /// Applies one operation.
-    pub(crate) fn apply(&mut self, operation: Operation) -> Result<(), faild::reconcile::Refusal> {
+    pub(crate) fn apply(&mut self, operation: Operation) -> Result<(), faild::operation::Refusal> {
         self.kernel.apply(&[operation]).pop().unwrap()
     }
 

@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 
 use faild::core::{Core, Input, Memory, Output};
 use faild::interface::Interface;
-use faild::reconcile::{Dump, Operation, Route};
+use faild::operation::Operation;
+use faild::reconcile::Dump;
+use faild::route::Route;
 use faild::time::Instant;
 
 use crate::kernel::Kernel;

@@ -9,11 +9,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use faild::interface::{Interface, InterfaceAddress, InterfaceIndex, InterfaceKind, MacAddress};
+use faild::operation::{Operation, Refusal};
 use faild::reconcile::mirror::Insert;
-use faild::reconcile::{
-    Answer, Leg, MAIN_TABLE, Mirror, Notification, Operation, PROTOCOL, Question, Refusal, Route, RouteKey,
-    RouteType,
-};
+use faild::reconcile::{Mirror, Notification, Question};
+use faild::route::{Answer, Leg, MAIN_TABLE, PROTOCOL, Route, RouteKey, RouteType};
 use ipnet::IpNet;
 use nix::errno::Errno;
 

@@ -17,7 +17,7 @@ use faild::config::Config;
 use faild::core::{Core, Input, Memory};
 use faild::engine::Datagram;
 use faild::interface::InterfaceIndex;
-use faild::reconcile::Route;
+use faild::route::Route;
 use faild::time::Instant;
 
 use crate::daemon::{Daemon, Feedback};

@@ -15,7 +15,8 @@ use std::time::Duration;
 
 use faild::engine::Dropped;
 use faild::interface::{Family, is_link_local};
-use faild::reconcile::{Operation, PROTOCOL};
+use faild::operation::Operation;
+use faild::route::PROTOCOL;
 use faild::time::Instant;
 use ipnet::IpNet;
 use log::Level;

@@ -173,7 +173,7 @@ impl Edges {
         standing: &[WatchedRoute],
         with_targets: bool,
     ) -> Destination {
-        let text = |route: &Option<std::sync::Arc<reconcile::Route>>| {
+        let text = |route: &Option<std::sync::Arc<crate::route::Route>>| {
             route.as_ref().map(|route| self.core.reconciler().describe_route(route))
         };
         let view = destination(route, with_targets);
@@ -189,7 +189,7 @@ impl Edges {
     /// All that the reconciler has to show, in its order.
     fn routes(&self) -> impl Iterator<Item = Route> {
         let of = move |kind| {
-            move |route: &std::sync::Arc<reconcile::Route>| Route {
+            move |route: &std::sync::Arc<crate::route::Route>| Route {
                 kind,
                 destination: route.key.destination.to_string(),
                 text: self.core.reconciler().describe_route(route),
@@ -264,7 +264,7 @@ fn judge(
     (health, reasons)
 }
 
-fn journal_reason(refusal: &reconcile::Refusal) -> String {
+fn journal_reason(refusal: &crate::operation::Refusal) -> String {
     format!(
         "the journal cannot be written ({}): no address is parked or removed, and a crash may lose routes; make room there, or make it writable",
         refusal.text

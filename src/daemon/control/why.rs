@@ -12,7 +12,8 @@ use crate::control::{
 use crate::daemon::edges::Edges;
 use crate::engine::{self, Explanation, Ground, Obstacle, Verdict};
 use crate::kernel::{Error, Hop};
-use crate::reconcile::{RouteType, Serving};
+use crate::reconcile::Serving;
+use crate::route::RouteType;
 use crate::time::Instant;
 use crate::words::shell_word;
 
@@ -64,8 +65,7 @@ impl Edges {
     }
 
     fn serving_route(&self, serving: &Serving) -> ServingRoute {
-        let text =
-            |route: &std::sync::Arc<crate::reconcile::Route>| self.core.reconciler().describe_route(route);
+        let text = |route: &std::sync::Arc<crate::route::Route>| self.core.reconciler().describe_route(route);
         ServingRoute {
             prefix: serving.prefix.to_string(),
             overlay: serving.overlay.as_ref().map(text),

@@ -10,7 +10,8 @@ use crate::core::Input;
 use crate::interface::{Interface, InterfaceIndex};
 use crate::kernel::sysctl::Sysctls;
 use crate::kernel::{Error, Event, LinkState};
-use crate::reconcile::{Dump, Question, RouteKey};
+use crate::reconcile::{Dump, Question};
+use crate::route::RouteKey;
 use crate::time::Instant;
 
 impl Edges {

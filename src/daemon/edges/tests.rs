@@ -17,7 +17,8 @@ use crate::config::{Faults, LanConfig, Loaded};
 use crate::control::{Reply, Request};
 use crate::interface::{Interface, InterfaceKind};
 use crate::kernel::{Error, Event, Hop, LinkState};
-use crate::reconcile::{Refusal, Route};
+use crate::operation::Refusal;
+use crate::route::Route;
 
 mod reload;
 mod watching;

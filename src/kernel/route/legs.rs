@@ -11,7 +11,8 @@ use crate::kernel::attributes::{
     put_with, read_u16, read_u32, set_length,
 };
 use crate::kernel::message::refusal;
-use crate::reconcile::{Leg, Refusal, Route};
+use crate::operation::Refusal;
+use crate::route::{Leg, Route};
 
 /// A leg of a multipath route, as it stands in the message.
 #[derive(Debug, Clone, Copy)]

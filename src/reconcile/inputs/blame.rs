@@ -7,8 +7,8 @@ use super::super::Reconciler;
 use super::super::input::Output;
 use super::super::lan::{Lan, LanId};
 use super::super::overlay::Wanted;
-use super::super::route::{PROTOCOL, Route};
 use super::super::table::{Group, RouteTable, host_of};
+use crate::route::{PROTOCOL, Route};
 use crate::time::Instant;
 
 impl Reconciler {

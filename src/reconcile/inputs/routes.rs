@@ -7,9 +7,9 @@ use super::super::diff::Task;
 use super::super::input::Dump;
 use super::super::lan::Lan;
 use super::super::notice::Notice;
-use super::super::route::{KERNEL, Leg, PROTOCOL, Route};
 use super::super::table::{Group, RouteTable};
 use crate::interface::{InterfaceIndex, is_link_local};
+use crate::route::{KERNEL, Leg, PROTOCOL, Route};
 use crate::time::Instant;
 
 /// Most routes of others that are looked at. A full Internet table belongs to a routing daemon, which has its own ways

@@ -7,10 +7,10 @@ use super::super::input::Dump;
 use super::super::journal::{InterfaceRecord, RouteRecord};
 use super::super::lan::{Lan, LanId};
 use super::super::originals::has_no_keeper;
-use super::super::route::{PROTOCOL, Route};
 use super::super::table::{Group, host_of};
 use crate::gather::Gather;
 use crate::interface::{Fall, InterfaceAddress};
+use crate::route::{PROTOCOL, Route};
 use crate::time::Instant;
 
 impl Reconciler {

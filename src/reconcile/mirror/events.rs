@@ -18,11 +18,12 @@ use std::sync::Arc;
 use ipnet::{IpNet, Ipv6Net};
 use nix::errno::Errno;
 
-use super::super::route::{KERNEL, Leg, MAIN_TABLE, Refusal, Route, RouteKey, RouteType};
 use super::{Mirror, Notification};
 use crate::interface::{
     Family, Interface, InterfaceAddress, InterfaceIndex, InterfaceKind, LINK_SCOPE, is_link_local,
 };
+use crate::operation::Refusal;
+use crate::route::{KERNEL, Leg, MAIN_TABLE, Route, RouteKey, RouteType};
 
 /// IP6_RT_PRIO_ADDRCONF.
 const CONNECTED_IPV6_METRIC: u32 = 256;

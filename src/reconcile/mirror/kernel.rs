@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use nix::errno::Errno;
 
-use super::super::route::{Leg, ONLINK, Operation, Place, Refusal, Route, RouteKey};
 use super::{Mirror, Notification};
 use crate::interface::{Family, Interface, InterfaceIndex};
+use crate::operation::{Operation, Place, Refusal};
+use crate::route::{Leg, ONLINK, Route, RouteKey};
 
 /// Netlink flags of a new route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -20,11 +20,13 @@ use nix::errno::Errno;
 
 pub use kernel::Insert;
 
-use super::asking::{Answer, Question};
-use super::route::{Leg, Operation, Refusal, Route, RouteType};
+use super::asking::Question;
 use super::table::{Group, RouteTable};
 use crate::gather::Gather;
 use crate::interface::{Interface, InterfaceAddress, InterfaceIndex, LinkHistory};
+use crate::operation::{Operation, Refusal};
+use crate::route::Answer;
+use crate::route::{Leg, Route, RouteType};
 
 /// Interfaces, addresses and routes as the kernel holds them. Cheap to clone: routes are shared.
 #[derive(Debug, Clone, Default)]

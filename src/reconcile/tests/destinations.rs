@@ -5,8 +5,10 @@ use std::time::Duration;
 use nix::errno::Errno;
 
 use super::rig::{DHCP, ETH0, ETH1, ETH2, Rig, by, destination, ip, kernel, route, settings};
+use crate::operation::Refusal;
 use crate::reconcile::mirror::Insert;
-use crate::reconcile::{Leg, MAIN_TABLE, Refusal, Route, Settings, describe};
+use crate::reconcile::{Settings, describe};
+use crate::route::{Leg, MAIN_TABLE, Route};
 use crate::watch::{Destination, Hop, Way};
 
 const ALL: [&str; 3] = ["eth0", "eth1", "eth2"];

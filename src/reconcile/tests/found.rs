@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::rig::{DHCP, ETH0, ETH1, ETH2, Rig, interface, ip, route};
 use crate::interface::InterfaceIndex;
-use crate::reconcile::{MAIN_TABLE, Route};
+use crate::route::{MAIN_TABLE, Route};
 use crate::watch::Found;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -130,7 +130,7 @@ fn what_a_crash_finds_missing_in_a_table_is_put_back_there() {
     let mut rig = Rig::watching(&["eth0", "eth1"]);
     let mut other = route("0.0.0.0/0", "10.0.0.9", ETH0, 7);
     other.key.table = 77;
-    other.legs.push(crate::reconcile::Leg { gateway: Some(ip("10.0.0.8")), interface: ETH0, weight: 5 });
+    other.legs.push(crate::route::Leg { gateway: Some(ip("10.0.0.8")), interface: ETH0, weight: 5 });
     rig.watch.tables = vec![77];
     rig.hand_in_watch();
     rig.add(&other);

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::rig::{DHCP, ETH0, ETH1, ETH2, Rig, ip, route};
 use crate::engine::{Outcome, Verdict};
-use crate::reconcile::{Leg, Operation, Route};
+use crate::operation::Operation;
+use crate::route::{Leg, Route};
 
 const GATEWAY: &str = "10.0.0.9";
 

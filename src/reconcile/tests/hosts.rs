@@ -178,7 +178,7 @@ fn the_end_with_keep_lifts_nothing_that_is_not_lifted_yet() {
     );
     rig.hand_in_plan();
     rig.detour("eth0", "10.0.0.2", "eth1", "10.1.0.2");
-    rig.refuses = Some(crate::reconcile::Refusal::new(nix::errno::Errno::EPERM, "Operation not permitted"));
+    rig.refuses = Some(crate::operation::Refusal::new(nix::errno::Errno::EPERM, "Operation not permitted"));
     rig.home("eth0", "10.0.0.2");
     rig.refuses = None;
     rig.take_operations();

@@ -7,9 +7,11 @@ use nix::errno::Errno;
 use super::rig::{ETH0, ETH1, KERNEL, LO, Rig, address, interface, ip, route, settings};
 use crate::engine::Outcome;
 use crate::interface::{InterfaceIndex, LinkHistory};
+use crate::operation::Refusal;
 use crate::reconcile::journal::{HEADER, Journal, KEPT, ROUTES, render_group, render_route};
 use crate::reconcile::mirror::Insert;
-use crate::reconcile::{LastRun, Leg, Mirror, Output, Reconciler, Refusal};
+use crate::reconcile::{LastRun, Mirror, Output, Reconciler};
+use crate::route::Leg;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -167,7 +169,7 @@ fn what_a_person_deletes_while_no_daemon_runs_stays_deleted() {
 }
 
 /// A rig with a route by `eth0` and by an interface that is no LAN.
-fn rig_with_two_legs() -> (Rig, crate::reconcile::Route) {
+fn rig_with_two_legs() -> (Rig, crate::route::Route) {
     let mut kernel = super::rig::kernel();
     kernel.add_interface(interface(InterfaceIndex(9), "ppp9", &["10.9.0.1/24"]));
     let mut rig = Rig::with_kernel(kernel);

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::rig::{DHCP, ETH0, ETH1, ETH2, Rig, ip, route, stand_in};
-use crate::reconcile::{Leg, Operation, Route};
+use crate::operation::Operation;
+use crate::route::{Leg, Route};
 use crate::watch::Member;
 
 const SECOND: Duration = Duration::from_secs(1);

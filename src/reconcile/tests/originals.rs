@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::rig::{DHCP, ETH0, ETH1, Rig, address, interface, ip, route};
 use crate::interface::InterfaceIndex;
 use crate::reconcile::mirror::Insert;
-use crate::reconcile::{Leg, Mirror, Notification, Route};
+use crate::reconcile::{Mirror, Notification};
+use crate::route::{Leg, Route};
 
 const SECOND: Duration = Duration::from_secs(1);
 

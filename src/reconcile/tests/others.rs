@@ -6,8 +6,9 @@ use nix::errno::Errno;
 
 use super::rig::{ETH0, ETH1, Rig, ip, route};
 use crate::engine::{Outcome, Verdict};
+use crate::operation::Refusal;
 use crate::reconcile::mirror::Insert;
-use crate::reconcile::{PROTOCOL, Refusal, Route};
+use crate::route::{PROTOCOL, Route};
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -9,8 +9,9 @@ use proptest::prelude::*;
 use super::rig::{ETH0, ETH1, ETH2, LO, Rig, ip, route, route_text};
 use crate::engine::Verdict;
 use crate::interface::InterfaceIndex;
+use crate::operation::{Operation, Refusal};
 use crate::reconcile::mirror::Insert;
-use crate::reconcile::{Operation, PROTOCOL, Refusal, Route};
+use crate::route::{PROTOCOL, Route};
 use nix::errno::Errno;
 
 const SUBJECTS: [&str; 4] = ["10.0.0.2", "10.0.0.9", "fd00::2", "fe80::9"];

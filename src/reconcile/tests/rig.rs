@@ -13,11 +13,12 @@ use std::time::Duration;
 use crate::config::{Config, Exit};
 use crate::engine::{NextHop, Outcome, Plan, Subject, Verdict};
 use crate::interface::{Interface, InterfaceAddress, InterfaceIndex, InterfaceKind, MacAddress};
+use crate::operation::{Operation, Refusal};
 use crate::reconcile::mirror::Insert;
 use crate::reconcile::{
-    Answer, Dump, Group, Input, JournalWrite, LastRun, Leg, MAIN_TABLE, Mirror, Notification, Operation,
-    Output, PROTOCOL, Question, Reconciler, Refusal, Route, RouteKey, RouteType, Settings,
+    Dump, Group, Input, JournalWrite, LastRun, Mirror, Notification, Output, Question, Reconciler, Settings,
 };
+use crate::route::{Answer, Leg, MAIN_TABLE, PROTOCOL, Route, RouteKey, RouteType};
 use crate::time::Instant;
 use crate::watch::{self, Destination, Found, Hop, Member, Way};
 

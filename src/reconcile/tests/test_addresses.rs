@@ -8,7 +8,9 @@ use nix::errno::Errno;
 use super::rig::{ETH0, ETH1, ETH2, Rig, address, interface, kernel, route, settings, stand_in};
 use crate::config::Exit;
 use crate::interface::InterfaceIndex;
-use crate::reconcile::{Mirror, Operation, PROTOCOL, Refusal, Settings};
+use crate::operation::{Operation, Refusal};
+use crate::reconcile::{Mirror, Settings};
+use crate::route::PROTOCOL;
 use crate::watch::Member;
 
 const SECOND: Duration = Duration::from_secs(1);

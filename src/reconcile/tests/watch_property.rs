@@ -9,8 +9,9 @@ use proptest::prelude::*;
 
 use super::rig::{ETH0, ETH1, ETH2, Rig, by, ip, route, stand_in};
 use crate::interface::InterfaceIndex;
+use crate::operation::{Operation, Refusal};
 use crate::reconcile::mirror::Insert;
-use crate::reconcile::{Operation, PROTOCOL, Refusal, Route};
+use crate::route::{PROTOCOL, Route};
 use crate::watch::{Member, Way};
 
 const LINKS: [InterfaceIndex; 3] = [ETH0, ETH1, ETH2];

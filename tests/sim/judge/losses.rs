@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use faild::reconcile::PROTOCOL;
+use faild::route::PROTOCOL;
 use faild::time::Instant;
 use ipnet::IpNet;
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use faild::engine::Verdict;
 use faild::interface::Family;
-use faild::reconcile::{Operation, PROTOCOL, Place, Route};
+use faild::operation::{Operation, Place};
+use faild::route::{PROTOCOL, Route};
 use log::Level;
 
 use super::Violation;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use faild::interface::Family;
-use faild::reconcile::{Operation, PROTOCOL, Route};
+use faild::operation::Operation;
+use faild::route::{PROTOCOL, Route};
 use faild::time::Instant;
 use faild::wire::NodeId;
 use ipnet::IpNet;

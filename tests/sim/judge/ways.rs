@@ -6,7 +6,7 @@ use std::time::Duration;
 use faild::config::Config;
 use faild::engine::Verdict;
 use faild::interface::Family;
-use faild::reconcile::Route;
+use faild::route::Route;
 
 use crate::network::{LanNumber, NodeNumber, Port};
 use crate::traffic;

@@ -1,8 +1,8 @@
 //! A kernel that was saved goes on where it was, in a world that has changed meanwhile.
 
 use faild::interface::Interface;
-use faild::reconcile::Route;
 use faild::reconcile::mirror::Insert;
+use faild::route::Route;
 
 use super::{Kernel, LOOPBACK, is_same};
 

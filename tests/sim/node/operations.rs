@@ -1,7 +1,7 @@
 //! What a daemon asks of its kernel.
 
 use faild::core::Input;
-use faild::reconcile::Operation;
+use faild::operation::Operation;
 
 use super::{Effect, Node};
 use crate::daemon::Feedback;

@@ -7,7 +7,9 @@ use std::time::Duration;
 use faild::config::{Config, Failback};
 use faild::core::{Core, Input, Memory, Output};
 use faild::interface::Interface;
-use faild::reconcile::{Dump, Operation, Route};
+use faild::operation::Operation;
+use faild::reconcile::Dump;
+use faild::route::Route;
 use faild::time::Instant;
 use faild::watch::{Answer, Probe};
 

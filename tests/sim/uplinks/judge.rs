@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use faild::config::{Config, Failback, GroupConfig};
-use faild::reconcile::{Leg, Operation, PROTOCOL, Route};
+use faild::operation::Operation;
+use faild::route::{Leg, PROTOCOL, Route};
 use faild::time::Instant;
 use faild::watch::{GroupState, Health};
 

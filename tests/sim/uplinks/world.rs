@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use faild::config::Config;
 use faild::interface::{Interface, MacAddress};
-use faild::reconcile::{Leg, Route};
+use faild::route::{Leg, Route};
 use faild::time::Instant;
 use faild::watch::{Answer, Probe};
 

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 
-use faild::reconcile::Operation;
+use faild::operation::Operation;
 use faild::time::Instant;
 
 use crate::kernel::Applied;

@@ -5,7 +5,7 @@ use ipnet::IpNet;
 use super::Picture;
 use super::target::{health, target};
 use crate::control::{self, Reason};
-use crate::reconcile::MAIN_TABLE;
+use crate::route::MAIN_TABLE;
 use crate::watch::{Destination, Health, HopSnapshot, RouteSnapshot, Way};
 
 impl Picture<'_> {

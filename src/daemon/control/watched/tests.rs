@@ -5,7 +5,7 @@ use super::*;
 use crate::config::Method;
 use crate::daemon::offline::Entry;
 use crate::interface::{Family, InterfaceAddress, InterfaceIndex};
-use crate::reconcile::MAIN_TABLE;
+use crate::route::MAIN_TABLE;
 use crate::time::Instant;
 use crate::watch::{
     Destination, GroupSnapshot, Health, Hop, HopSnapshot, InstanceSnapshot, Link, MemberSnapshot,

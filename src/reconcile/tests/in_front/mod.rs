@@ -20,10 +20,10 @@ use super::rig::{
 };
 use crate::engine::{Outcome, Verdict};
 use crate::interface::{InterfaceAddress, InterfaceIndex};
+use crate::operation::Refusal;
 use crate::reconcile::mirror::Insert;
-use crate::reconcile::{
-    Answer, Input, MAIN_TABLE, Mirror, PROTOCOL, Refusal, Route, RouteKey, RouteType, Settings,
-};
+use crate::reconcile::{Input, Mirror, Settings};
+use crate::route::{Answer, MAIN_TABLE, PROTOCOL, Route, RouteKey, RouteType};
 use crate::watch::Way;
 
 const HOME: (&str, &str) = ("10.0.0.9", "eth0");

@@ -1,10 +1,10 @@
-//! A route as the kernel keeps it, and the operations that faild asks of the kernel.
+//! A route as the kernel keeps it.
 
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use crate::interface::{InterfaceAddress, InterfaceIndex};
+use crate::interface::InterfaceIndex;
 
 /// The protocol number that marks a route or address as faild's.
 pub const PROTOCOL: u8 = 250;
@@ -13,13 +13,13 @@ pub const PROTOCOL: u8 = 250;
 pub const MAIN_TABLE: u32 = 254;
 
 /// RTPROT_KERNEL: the kernel's own connected routes.
-pub(super) const KERNEL: u8 = 2;
+pub(crate) const KERNEL: u8 = 2;
 
 /// The number of `lo` in every network namespace (LOOPBACK_IFINDEX).
 const LOOPBACK: InterfaceIndex = InterfaceIndex(1);
 
 /// RTNH_F_ONLINK.
-pub(super) const ONLINK: u32 = 4;
+pub(crate) const ONLINK: u32 = 4;
 
 /// What the kernel tells routes apart by: not gateway, device or protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -150,7 +150,7 @@ impl Route {
 
     /// Whether a listing has it whatever interfaces it asks for. The kernel files what refuses packets under `lo`, or
     /// under none, and local ones are asked for; IPv6 routes of other types have an interface.
-    pub(super) fn is_listed_anywhere(&self) -> bool {
+    pub(crate) fn is_listed_anywhere(&self) -> bool {
         let is_v6 = self.key.destination.addr().is_ipv6();
         let is_refusal = !is_v6 || !matches!(self.kind, RouteType::Other(_)) || self.kind == RouteType::LOCAL;
         !self.is_unicast() && (is_refusal || self.legs.iter().all(|leg| leg.interface == LOOPBACK))
@@ -175,86 +175,21 @@ impl Route {
     }
 }
 
-/// Where a new route stands among routes with the same key.
+/// What the kernel would do with a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
-    /// There shall be no other: NLM_F_CREATE and NLM_F_EXCL.
-    Alone,
-    /// Before all others: NLM_F_CREATE alone. IPv4 at metric 0 only; IPv6 would merge the two.
-    Before,
-    /// Behind all others: NLM_F_CREATE and NLM_F_APPEND. IPv4 only: an original comes back behind its overlay.
-    Behind,
-}
-
-/// One thing that the kernel is asked to do. Each is complete in itself and does not depend on what the kernel is
-/// believed to hold: a delete names everything, an add never takes over a stranger's route.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Operation {
-    /// Add a route.
-    AddRoute {
-        /// The route, with `protocol` saying whose it shall be.
-        ///
-        /// If `attributes` is not empty it is the template that is patched: priority, source and legs. As many legs as
-        /// the template has take their places one by one and keep flags and realms; any other number is written plainly. A
-        /// route with our protocol number gets no lifetime and no nexthop object, whatever the template has; of
-        /// `flags` only ONLINK and PERVASIVE are sent. Without `attributes` the message is built from the typed fields.
-        route: Route,
-        /// Where it shall stand among routes with its key.
-        place: Place,
-    },
-    /// Delete exactly this route: key, protocol, gateway and interface are all named.
-    DeleteRoute(Route),
-    /// Add an address to an interface; IPv6 with nodad.
-    AddAddress {
-        /// The interface.
-        interface: InterfaceIndex,
-        /// The address; `protocol` says whose it shall be.
-        address: InterfaceAddress,
-    },
-    /// Delete an address.
-    DeleteAddress {
-        /// The interface.
-        interface: InterfaceIndex,
-        /// The address.
-        address: InterfaceAddress,
-    },
-    /// Set an interface up (IFF_UP).
-    SetUp(InterfaceIndex),
-    /// Delete a neighbour entry, unless it is permanent. That there is none is no error.
-    DeleteNeighbour {
-        /// The interface.
-        interface: InterfaceIndex,
-        /// The neighbour.
-        address: IpAddr,
-    },
-}
-
-/// The kernel's refusal.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{text} (errno {errno})")]
-pub struct Refusal {
-    /// The error number, positive.
-    pub errno: i32,
-    /// The kernel's extended message if it gave one, else the name of the error.
-    pub text: String,
-}
-
-impl Refusal {
-    /// A refusal with the kernel's words.
-    pub fn new(errno: nix::errno::Errno, text: &str) -> Self {
-        Self { errno: errno as i32, text: text.to_owned() }
-    }
-
-    /// Whether nobody knows if the operation was carried out, because the kernel's answer was lost (ENOBUFS) or never
-    /// came (ETIMEDOUT): only a dump can tell.
-    pub fn is_unknown(&self) -> bool {
-        use nix::errno::Errno::{ENOBUFS, ETIMEDOUT};
-        [ENOBUFS, ETIMEDOUT].into_iter().any(|errno| errno as i32 == self.errno)
-    }
+pub struct Answer {
+    /// What the deciding route does.
+    pub kind: RouteType,
+    /// The interface that the packet leaves by.
+    pub interface: Option<InterfaceIndex>,
+    /// The next hop; none: the address itself.
+    pub gateway: Option<IpAddr>,
+    /// The table of the deciding route.
+    pub table: u32,
 }
 
 /// Two legs by one hop are one, that bears what both bore.
-pub(super) fn put(legs: &mut Vec<Leg>, leg: Leg) {
+pub(crate) fn put(legs: &mut Vec<Leg>, leg: Leg) {
     match legs.iter_mut().find(|other| other.is_same_hop(&leg)) {
         Some(other) => other.weight = (other.weight + leg.weight).min(HEAVIEST),
         None => legs.push(leg),
@@ -262,7 +197,7 @@ pub(super) fn put(legs: &mut Vec<Leg>, leg: Leg) {
 }
 
 /// A weight is a share among several: the kernel shows none of a single leg.
-pub(super) fn weighed(mut legs: Vec<Leg>) -> Vec<Leg> {
+pub(crate) fn weighed(mut legs: Vec<Leg>) -> Vec<Leg> {
     if let [only] = legs.as_mut_slice() {
         only.weight = 1;
     }
