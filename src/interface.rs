@@ -77,6 +77,9 @@ pub enum InterfaceKind {
 /// RT_SCOPE_LINK: of an address or route that means something on one link only.
 pub const LINK_SCOPE: u8 = 253;
 
+/// RT_SCOPE_HOST: of an address that never leaves the host.
+pub const HOST_SCOPE: u8 = 254;
+
 /// One address of an interface.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InterfaceAddress {

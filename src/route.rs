@@ -15,6 +15,12 @@ pub const MAIN_TABLE: u32 = 254;
 /// RTPROT_KERNEL: the kernel's own connected routes.
 pub(crate) const KERNEL: u8 = 2;
 
+/// RTPROT_BOOT: `ip route` without `proto`.
+pub(crate) const BOOT: u8 = 3;
+
+/// RTPROT_STATIC.
+pub(crate) const STATIC: u8 = 4;
+
 /// The number of `lo` in every network namespace (LOOPBACK_IFINDEX).
 const LOOPBACK: InterfaceIndex = InterfaceIndex(1);
 

@@ -17,6 +17,7 @@ use super::{
     GroupConfig, Judging, LanConfig, Method, Need, NextHopConfig, NextHops, RouteConfig, TargetConfig, value,
 };
 use crate::interface::{Family, is_link_local};
+use crate::route::MAIN_TABLE;
 
 /// A section before it is held against itself and the others.
 #[derive(Debug)]
@@ -102,7 +103,7 @@ pub(super) fn read(draft: &mut Draft, value: &Value<'_>, faults: &mut Vec<Fault>
         let before = faults.len();
         let mut route = RouteDraft {
             destination: None,
-            table: MAIN,
+            table: MAIN_TABLE,
             hops: Hops::Auto,
             judging: Judging::default(),
             targets: Vec::new(),
@@ -279,8 +280,6 @@ pub(super) fn hop_text(hop: &NextHopConfig) -> String {
 
 /// Sections: each destination is watched by itself, and a host has few that matter so much.
 const ROUTES: usize = 64;
-/// RT_TABLE_MAIN (linux/rtnetlink.h).
-const MAIN: u32 = 254;
 
 #[cfg(test)]
 mod tests;

@@ -9,6 +9,7 @@ use crate::control::{
     Destination, DestinationHop, Group, GroupAccount, GroupState, HopState, Link, Member, MemberState,
     MemberTargets, Method, Mode, NextHopTargets, Probe, Probing, Target, Targets,
 };
+use crate::route::MAIN_TABLE;
 use crate::time::Stamp;
 
 impl Screen {
@@ -331,7 +332,7 @@ fn host(target: &Target) -> String {
 }
 
 fn prefix(destination: &str, table: u32) -> String {
-    if table == MAIN { destination.to_owned() } else { format!("{destination} table {table}") }
+    if table == MAIN_TABLE { destination.to_owned() } else { format!("{destination} table {table}") }
 }
 
 fn next_hop(interface: &str, via: Option<std::net::IpAddr>) -> String {
@@ -345,9 +346,6 @@ fn rtt(target: &Target) -> Cell {
 fn micros(us: u64) -> String {
     short(Duration::from_micros(us))
 }
-
-/// The number of the main routing table, which goes without saying.
-const MAIN: u32 = 254;
 
 #[cfg(test)]
 mod tests;

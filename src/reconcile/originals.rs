@@ -18,7 +18,7 @@ use super::mirror::Mirror;
 use super::table::Group;
 use crate::gather::{Gather, insert_by_key};
 use crate::interface::is_link_local;
-use crate::route::{Leg, ONLINK, PROTOCOL, Route, RouteKey};
+use crate::route::{BOOT, Leg, ONLINK, PROTOCOL, Route, RouteKey, STATIC};
 use crate::time::Instant;
 
 /// How long after its interface settled a route is put back, if nobody else did.
@@ -484,9 +484,3 @@ fn is_reachable(route: &Route, leg: &Leg, lan: Option<&Lan>) -> bool {
     let on_link = |h: &HomeAddress| h.present && h.address.prefix.contains(&gateway);
     is_link_local(&gateway) || route.flags & ONLINK != 0 || lan.addresses.iter().any(on_link)
 }
-
-/// RTPROT_BOOT: `ip route` without `proto`.
-const BOOT: u8 = 3;
-
-/// RTPROT_STATIC.
-const STATIC: u8 = 4;

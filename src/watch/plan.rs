@@ -6,6 +6,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::IpNet;
 
+use crate::route::MAIN_TABLE;
+
 /// What a `[[route]]` is about: its destination in its table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Destination {
@@ -15,14 +17,11 @@ pub struct Destination {
     pub prefix: IpNet,
 }
 
-/// RT_TABLE_MAIN, which goes without saying.
-const MAIN: u32 = 254;
-
 impl fmt::Display for Destination {
-    /// The prefix, and `@TABLE` unless it is main.
+    /// The prefix, and `@TABLE` unless it is main, which goes without saying.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.prefix.fmt(f)?;
-        if self.table == MAIN { Ok(()) } else { write!(f, "@{}", self.table) }
+        if self.table == MAIN_TABLE { Ok(()) } else { write!(f, "@{}", self.table) }
     }
 }
 

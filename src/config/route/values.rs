@@ -3,19 +3,20 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::{Hops, MAIN, NEXT_HOP, RouteDraft};
+use super::{Hops, NEXT_HOP, RouteDraft};
 use crate::config::document::{Key, Value};
 use crate::config::draft::Placed;
 use crate::config::fault::{Complaint, Fault};
 use crate::config::file::{missing, put};
 use crate::config::{Limits, Method, Need, NextHopConfig};
+use crate::route::MAIN_TABLE;
 
 /// The number of a table.
 pub(super) fn table(value: &Value<'_>) -> Result<u32, Complaint> {
     const WANTED: &str = "\"main\" or a number";
     if value.is_text() {
         let is_main = value.text(WANTED)? == "main";
-        return if is_main { Ok(MAIN) } else { Err(Complaint::Form { wanted: WANTED }) };
+        return if is_main { Ok(MAIN_TABLE) } else { Err(Complaint::Form { wanted: WANTED }) };
     }
     match value.whole(&(1..=u32::MAX))? {
         LOCAL => Err(Complaint::Other("is the table of the host's own addresses; name another")),

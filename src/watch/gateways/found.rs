@@ -12,9 +12,7 @@ use super::route::Route;
 use super::{HOPS, Numbers};
 use crate::config::{NextHopConfig, NextHops};
 use crate::gather::Gather;
-
-/// RTPROT of our own routes, which lead where we want and prove nothing.
-const OWN: u8 = 250;
+use crate::route::PROTOCOL;
 
 /// Metrics by interface and gateway.
 type Legs = BTreeMap<(String, Option<IpAddr>), u32>;
@@ -57,7 +55,8 @@ impl Route {
         let mut legs = Legs::new();
         let is_ours = |leg: &&Found| {
             (leg.table, leg.destination) == (self.config.table, self.config.destination)
-                && leg.protocol != OWN
+                // Our own lead where we want, and prove nothing.
+                && leg.protocol != PROTOCOL
                 && context.config.route_protocols.contains(&leg.protocol)
         };
         for leg in found.iter().filter(is_ours) {

@@ -44,6 +44,7 @@ use super::probes::Owner;
 use super::snapshot::RouteSnapshot;
 use crate::config::{Config, Damping, Method, NextHops, RouteConfig};
 use crate::interface::{Interface, InterfaceKind};
+use crate::route::MAIN_TABLE;
 use crate::time::Instant;
 pub use notice::{FailureCause, MoveCause, Notice};
 
@@ -153,7 +154,8 @@ impl Gateways {
                 let targets = settings.judging.targets.iter().map(|target| target.address).take(TARGETS);
                 plan.targets.insert(destination, targets.collect());
             }
-            plan.tables.extend((settings.table != MAIN).then_some(settings.table));
+            // The main table is read anyway.
+            plan.tables.extend((settings.table != MAIN_TABLE).then_some(settings.table));
         }
         plan.interfaces.sort_unstable();
         plan.interfaces.dedup();
@@ -358,9 +360,6 @@ impl Gateways {
         self.remember_at = Some(context.now + REMEMBER_EVERY);
     }
 }
-
-/// RT_TABLE_MAIN, which is read anyway.
-const MAIN: u32 = 254;
 
 /// Interfaces whose routes are read to find next hops: hosts with more have containers, and no providers behind those.
 const CANDIDATES: usize = 256;

@@ -3,20 +3,14 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use crate::interface::{Family, Interface, InterfaceAddress, InterfaceKind};
+use crate::interface::{Family, HOST_SCOPE, Interface, InterfaceAddress, InterfaceKind, LINK_SCOPE};
 
-/// RT_SCOPE_LINK: test addresses, which nobody beyond the link can answer.
-const SCOPE_LINK: u8 = 253;
-
-/// RT_SCOPE_HOST: never leaves the host.
-const SCOPE_HOST: u8 = 254;
-
-/// The source of a probe to a host on the link.
+/// The source of a probe to a host on the link: a test address too, which nobody beyond it can answer.
 pub(super) fn on_link(interface: &Interface, host: &IpAddr) -> Option<IpAddr> {
     match host {
-        IpAddr::V4(_) => holding(interface, host, SCOPE_LINK).or_else(|| global(interface, host)),
+        IpAddr::V4(_) => holding(interface, host, LINK_SCOPE).or_else(|| global(interface, host)),
         IpAddr::V6(_) => {
-            interface.link_local().map(IpAddr::V6).or_else(|| holding(interface, host, SCOPE_LINK))
+            interface.link_local().map(IpAddr::V6).or_else(|| holding(interface, host, LINK_SCOPE))
         }
     }
 }
@@ -53,7 +47,7 @@ fn global(interface: &Interface, target: &IpAddr) -> Option<IpAddr> {
 }
 
 fn usable(interface: &Interface) -> impl Iterator<Item = &InterfaceAddress> {
-    interface.addresses.iter().filter(|a| !a.tentative && a.scope < SCOPE_HOST)
+    interface.addresses.iter().filter(|a| !a.tentative && a.scope < HOST_SCOPE)
 }
 
 fn is_point(address: &InterfaceAddress) -> bool {

@@ -11,12 +11,9 @@ use super::member::{ADDRESS_GRACE, Cause, Duty, Event, Member, State};
 use super::notice::{Notice, Proof};
 use crate::gather::Gather;
 use crate::group::Suspicion;
-use crate::interface::{Family, Interface, InterfaceAddress, MacAddress};
+use crate::interface::{Family, Interface, InterfaceAddress, LINK_SCOPE, MacAddress};
+use crate::route::PROTOCOL;
 use crate::watch::Context;
-
-/// The protocol number of addresses that faild makes, and RT_SCOPE_LINK.
-const OWN_PROTOCOL: u8 = 250;
-const SCOPE_LINK: u8 = 253;
 
 /// What changed about links since the last look, by places of members.
 #[derive(Debug, Default)]
@@ -322,8 +319,7 @@ fn makes_address(member: &Member, interface: &Interface) -> bool {
     let Some(wanted) = member.config.test_address.filter(IpAddr::is_ipv4) else { return false };
     let is_own = |address: &InterfaceAddress| {
         let is_point = address.prefix.prefix_len() == address.prefix.max_prefix_len();
-        address.protocol == OWN_PROTOCOL
-            || (is_point && address.scope == SCOPE_LINK && address.no_prefix_route)
+        address.protocol == PROTOCOL || (is_point && address.scope == LINK_SCOPE && address.no_prefix_route)
     };
     interface.addresses.iter().filter(|address| address.address() == wanted).all(is_own)
 }
