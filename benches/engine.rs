@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use faild::config::Config;
-use faild::engine::{Datagram, Engine, Input, Memory, Output};
+use faild::engine::{Engine, Input, Memory, Output};
 use faild::interface::{Interface, InterfaceAddress, InterfaceIndex};
+use faild::packet::Datagram;
 use faild::time::Instant;
 use faild::wire::{
     BootId, Directed, Keys, Kind, LanIndex, Level, NodeId, Nonce, Packet, PathReport, Sealing, Sender, Token,

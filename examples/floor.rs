@@ -10,11 +10,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use faild::core::Input;
 use faild::daemon::clock;
-use faild::engine::Transmit;
 use faild::interface::InterfaceIndex;
 use faild::net::{Endpoint, Sockets};
+use faild::packet::{Arrival, Transmit};
 use faild::wire::{BootId, Keys, Kind, LanIndex, NodeId, Nonce, Packet, Sealing, Sender, decode, encode};
 use mio::{Events, Poll};
 
@@ -51,8 +50,8 @@ fn run(arguments: &[String]) -> io::Result<()> {
             sockets.handle_readable(event.token());
         }
         let moment = clock::read();
-        while let Some(input) = sockets.next_input(moment) {
-            if let Some(answer) = answer(&input, &lans) {
+        while let Some(arrival) = sockets.next_arrival(moment) {
+            if let Some(answer) = answer(&arrival, &lans) {
                 sockets.send(&answer);
             }
         }
@@ -93,8 +92,8 @@ fn inquiry((endpoint, source): &(Endpoint, IpAddr), number: u8, interval: Durati
 }
 
 /// An INQ goes back as it came: that is as long as an answer may be, and nobody takes it for anything.
-fn answer(input: &Input<'_>, lans: &[(Endpoint, IpAddr)]) -> Option<Transmit> {
-    let Input::Datagram(datagram) = input else { return None };
+fn answer(arrival: &Arrival<'_>, lans: &[(Endpoint, IpAddr)]) -> Option<Transmit> {
+    let Arrival::Datagram(datagram) = arrival else { return None };
     let packet = decode(datagram.payload, datagram.source, datagram.destination, &Keys::default()).ok()?;
     let (_, source) = lans.iter().find(|(endpoint, _)| endpoint.interface == datagram.interface)?;
     // Broadcasts come back to their sender.

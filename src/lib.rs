@@ -9,15 +9,16 @@
 //! cli         the command line of faild           config   TOML text -> checked Config
 //! faildctl    the control command                 control  what faildctl and the daemon say to each other
 //! daemon      the loop: one thread, one mio poll; signals, timers, log, state files
-//!   net         UDP, ARP and ND sockets           kernel   netlink: dump, monitor, apply; sysctls
-//!     change      what the engine shows, from moment to moment -> what was lost and regained
+//!   change      what the core shows, from moment to moment -> what was lost and regained
 //!     core        engine, watch and reconcile, wired together: all that decides
-//!     reconcile   plan against mirror of the kernel -> operations
-//!       engine      packets, interfaces, time -> plan: each subject home, detour or undecided
-//!       watch       the same for hosts without faild: gateways, targets, groups of interfaces
-//!         wire        bytes <-> probe packets
-//!         group       how a silent member of a group is judged
-//!           interface, time, damping, random, gather, words     words that all of them share
+//!       reconcile   plan against mirror of the kernel -> operations
+//!         engine      packets, interfaces, time -> plan: each subject home, detour or undecided
+//!         watch       the same for hosts without faild: gateways, targets, groups of interfaces
+//!           wire        bytes <-> probe packets
+//!           group       how a silent member of a group is judged
+//!   net         UDP, ICMP, ARP and ND sockets     kernel   netlink: dump, monitor, apply; sysctls
+//!             interface, route, operation, packet     what edges and core hand to each other
+//!             time, damping, random, gather, words     what all of them share
 //!
 //! plain_file, trusted     opening files that others may have put something in the place of; for daemon and config
 //! ```
@@ -41,6 +42,7 @@ pub mod kernel;
 mod mutated;
 pub mod net;
 pub mod operation;
+pub mod packet;
 mod plain_file;
 mod random;
 pub mod reconcile;

@@ -7,12 +7,13 @@ use std::net::IpAddr;
 use log::Level;
 
 use crate::config::Config;
-use crate::engine::{self, Datagram, Transmit};
+use crate::engine::{self};
 use crate::interface::{Interface, InterfaceIndex};
 use crate::operation::{Operation, Refusal};
+use crate::packet::{Answer, Arrival, Probe, Transmit};
 use crate::reconcile::{self, Dump, JournalWrite, Question};
 use crate::route::{Route, RouteKey};
-use crate::watch::{self, Answer, Probe};
+use crate::watch::{self};
 
 /// One thing that happened.
 #[derive(Debug)]
@@ -20,17 +21,8 @@ pub enum Input<'a> {
     /// All interfaces of the host, as the last listing or a fresh link query shows them, after any link or address event.
     /// Levels, not edges: handing in the same again changes nothing.
     Interfaces(&'a [Interface]),
-    /// A datagram arrived on the probe port.
-    Datagram(Datagram<'a>),
-    /// A host answered an ARP or neighbour request that [`Output::Solicit`] asked for.
-    NeighbourAnswered {
-        /// Where the answer came in.
-        interface: InterfaceIndex,
-        /// Whose address it is.
-        address: IpAddr,
-    },
-    /// The receive queue of an interface's sockets overflowed: silence on it is our fault.
-    Overflow(InterfaceIndex),
+    /// Something came in by a socket.
+    Arrived(Arrival<'a>),
     /// A [`Output::Probe`] was answered.
     Answer(Answer),
     /// Answer to [`Output::ListNeighbours`].
@@ -86,7 +78,7 @@ pub enum Output {
     /// Send a datagram.
     Send(Transmit),
     /// Send an ARP request (IPv4) or neighbour solicitation (IPv6) for an address; an answer is handed in as
-    /// [`Input::NeighbourAnswered`].
+    /// [`Arrival::NeighbourAnswered`].
     Solicit {
         /// By this interface.
         interface: InterfaceIndex,

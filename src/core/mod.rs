@@ -78,11 +78,7 @@ impl Core {
     pub fn handle(&mut self, now: Instant, input: Input<'_>) {
         match input {
             Input::Interfaces(interfaces) => self.on_interfaces(now, interfaces),
-            Input::Datagram(datagram) => self.peers.handle(now, engine::Input::Datagram(datagram)),
-            Input::NeighbourAnswered { interface, address } => {
-                self.peers.handle(now, engine::Input::NeighbourAnswered { interface, address });
-            }
-            Input::Overflow(interface) => self.peers.handle(now, engine::Input::Overflow(interface)),
+            Input::Arrived(arrival) => self.peers.handle(now, engine::Input::from(arrival)),
             Input::Answer(answer) => self.watch.handle(now, watch::Input::Answer(answer)),
             Input::Neighbours { interface, addresses } => {
                 self.watch.handle(now, watch::Input::Neighbours { interface, addresses });

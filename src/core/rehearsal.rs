@@ -1,7 +1,8 @@
 //! What a rehearsal on a clone needs beyond inputs and outputs: peers that are played, and parts that sleep.
 
 use super::Core;
-use crate::engine::{self, Cast, Transmit};
+use crate::engine::{self, Cast};
+use crate::packet::Transmit;
 use crate::reconcile;
 use crate::time::Instant;
 use crate::watch;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::config::{Damping, Judging, LanConfig, Method, NextHopConfig, NextHops, RouteConfig};
-use crate::engine::{Datagram, Transmit};
 use crate::interface::InterfaceAddress;
+use crate::packet::{Arrival, Datagram, Transmit};
 use crate::reconcile::mirror::Insert;
 use crate::reconcile::{Dump, Mirror};
 use crate::route::{Leg, MAIN_TABLE, PROTOCOL, Route, RouteKey, RouteType};
@@ -171,14 +171,14 @@ impl World {
         self.tell(number, |core, now| {
             core.handle(
                 now,
-                Input::Datagram(Datagram {
+                Input::Arrived(Arrival::Datagram(Datagram {
                     interface: transmit.interface,
                     source: transmit.source,
                     destination: transmit.destination,
                     hop_limit: 255,
                     arrived: now,
                     payload: &transmit.payload,
-                }),
+                })),
             );
         });
     }

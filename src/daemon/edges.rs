@@ -122,8 +122,8 @@ impl Edges {
     /// Takes in what has arrived, at most `budget` pieces. How many there were.
     pub(super) fn take_packets(&mut self, moment: Moment, budget: usize) -> usize {
         for taken in 0..budget {
-            let Some(input) = self.sockets.next_input(moment) else { return taken };
-            self.core.handle(moment.now, input);
+            let Some(arrival) = self.sockets.next_arrival(moment) else { return taken };
+            self.core.handle(moment.now, Input::Arrived(arrival));
             self.drain(moment.now);
         }
         budget

@@ -19,10 +19,10 @@ use crate::core::{Core, Input, Output, Part};
 use crate::engine::{Cast, Silence};
 use crate::interface::Interface;
 use crate::operation::Operation;
+use crate::packet::{Answer, Probe};
 use crate::reconcile::{Dump, Mirror};
 use crate::route::{PROTOCOL, Route, RouteKey};
 use crate::time::Instant;
-use crate::watch::{Answer, Probe};
 use hosts::Hosts;
 
 pub(super) use hosts::is_gateway;

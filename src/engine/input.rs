@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{NextHop, Notice, Outcome, Subject};
 use crate::config::Config;
 use crate::interface::{Family, Interface, InterfaceIndex};
-use crate::time::Instant;
+use crate::packet::{Arrival, Datagram, Transmit};
 use crate::wire::{LanIndex, NodeId};
 
 /// One thing that happened.
@@ -51,21 +51,16 @@ pub enum Input<'a> {
     DeadlinePassed,
 }
 
-/// A datagram with what the kernel says of it.
-#[derive(Debug, Clone, Copy)]
-pub struct Datagram<'a> {
-    /// The interface that it came in by.
-    pub interface: InterfaceIndex,
-    /// Who sent it.
-    pub source: IpAddr,
-    /// Where it was sent to: one of our addresses, a broadcast or a group.
-    pub destination: IpAddr,
-    /// TTL or hop limit on arrival.
-    pub hop_limit: u8,
-    /// When the kernel received it; not after `now`.
-    pub arrived: Instant,
-    /// The UDP payload.
-    pub payload: &'a [u8],
+impl<'a> From<Arrival<'a>> for Input<'a> {
+    fn from(arrival: Arrival<'a>) -> Self {
+        match arrival {
+            Arrival::Datagram(datagram) => Input::Datagram(datagram),
+            Arrival::NeighbourAnswered { interface, address } => {
+                Input::NeighbourAnswered { interface, address }
+            }
+            Arrival::Overflow(interface) => Input::Overflow(interface),
+        }
+    }
 }
 
 /// What the engine wants done.
@@ -91,19 +86,6 @@ pub enum Output {
     Remember(Memory),
     /// Tell people.
     Notice(Notice),
-}
-
-/// A datagram to send, with hop limit 255, by exactly this interface whatever the routing table says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Transmit {
-    /// The interface.
-    pub interface: InterfaceIndex,
-    /// The source address, one of ours.
-    pub source: IpAddr,
-    /// The destination: unicast, IPv4 broadcast, or IPv6 link-local or multicast (scope: the interface).
-    pub destination: IpAddr,
-    /// The UDP payload.
-    pub payload: Vec<u8>,
 }
 
 /// What survives a reboot.

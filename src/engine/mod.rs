@@ -80,7 +80,7 @@ use timers::Timers;
 
 pub use counters::Dropped;
 pub use explain::{Explanation, Ground, Obstacle, PathAccount};
-pub use input::{Datagram, Input, Memory, Output, RememberedPath, Transmit};
+pub use input::{Input, Memory, Output, RememberedPath};
 pub use notice::{Evidence, Hold, InterfaceFault, Notice};
 pub use offline::CutOff;
 pub use path::PathKey;

@@ -5,12 +5,13 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::Engine;
 use super::counters::Dropped;
 use super::notice::Notice;
 use super::path::PathKey;
 use super::receive::{Arrival, CLONE_QUARANTINE};
-use super::{Datagram, Engine};
 use crate::interface::Family;
+use crate::packet::Datagram;
 use crate::time::Instant;
 use crate::wire::{BootId, Kind, LanIndex, NodeId, Nonce, Packet};
 

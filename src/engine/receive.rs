@@ -15,8 +15,9 @@ use super::peer::Peer;
 use super::peer_address::Known;
 use super::selection::MAX_LANS;
 use super::send::HeldAnswer;
-use super::{Datagram, Engine, Reason};
+use super::{Engine, Reason};
 use crate::interface::{Family, InterfaceIndex};
+use crate::packet::Datagram;
 use crate::time::Instant;
 use crate::wire::{self, BootId, Cookie, Kind, LanIndex, NodeId, Nonce, Packet, Visitor};
 

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use super::path::{Path, PathKey};
 use super::peer::Peer;
-use super::{Datagram, Engine, Input, Transmit};
+use super::{Engine, Input};
 use crate::interface::{Family, InterfaceIndex};
+use crate::packet::{Datagram, Transmit};
 use crate::time::Instant;
 use crate::wire::{self, Directed, Kind, LanIndex, Level, NodeId, Nonce, Packet, Sealing, Sender, decode};
 

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use super::lan::Broadcast;
 use super::path::{Outstanding, PathKey, UNHEARD, is_link_local};
-use super::{Engine, Output, Reason, Transmit};
+use super::{Engine, Output, Reason};
 use crate::gather::Gather;
 use crate::interface::{Family, InterfaceIndex};
+use crate::packet::Transmit;
 use crate::time::Instant;
 use crate::wire::{
     self, BootId, Cookie, Directed, Kind, LanIndex, NodeId, Nonce, Packet, PathReport, Sealing, Sender, Token,

@@ -1,7 +1,7 @@
 //! Sockets: one set for each LAN, all bound to its interface, and nothing that decides.
 //!
 //! [`Sockets`] is told which LANs there are ([`Sockets::keep`]), hands out what arrived as inputs of the engine
-//! ([`Sockets::next_input`]) and sends what the engine wants sent. UDP sockets are open as long as their LAN is; those
+//! ([`Sockets::next_arrival`]) and sends what the engine wants sent. UDP sockets are open as long as their LAN is; those
 //! for ARP and neighbour discovery are made at the first request. A socket holds the number of its interface for good
 //! (Linux 6.18: after the interface is made again the socket is deaf, sends end with ENODEV and no poll error tells),
 //! so sockets are closed when their interface goes or goes down and made again when it is back.
@@ -39,9 +39,8 @@ pub use self::probers::{ProbeCounters, ProbeEndpoint, Probers};
 
 use self::key::{Key, Kind, Room};
 use self::trouble::Troubles;
-use crate::core::Input;
-use crate::engine::{self, Transmit};
 use crate::interface::{Family, InterfaceIndex, MacAddress};
+use crate::packet::{Arrival, Transmit};
 use crate::time::Instant;
 
 /// A LAN whose sockets shall be open.
@@ -188,9 +187,9 @@ impl Sockets {
     }
 
     /// The next thing that came in, the sockets taken in turn; `None` when all are empty.
-    pub fn next_input(&mut self, moment: Moment) -> Option<Input<'_>> {
+    pub fn next_arrival(&mut self, moment: Moment) -> Option<Arrival<'_>> {
         if let Some(interface) = self.overflow.take() {
-            return Some(Input::Overflow(interface));
+            return Some(Arrival::Overflow(interface));
         }
         while let Some(key) = self.readable.pop_front() {
             match self.receive(key) {
@@ -198,13 +197,13 @@ impl Sockets {
                 Received::Irrelevant => self.readable.push_back(key),
                 Received::Neighbour(address) => {
                     self.readable.push_back(key);
-                    return Some(Input::NeighbourAnswered { interface: key.interface, address });
+                    return Some(Arrival::NeighbourAnswered { interface: key.interface, address });
                 }
                 Received::Datagram(arrival) => {
                     self.readable.push_back(key);
                     let (from, to) = (arrival.source, arrival.destination);
                     trace!("received {} from={from} to={to} bytes={}", self.words(key), arrival.length);
-                    return Some(Input::Datagram(self.datagram(key.interface, &arrival, moment)));
+                    return Some(Arrival::Datagram(self.datagram(key.interface, &arrival, moment)));
                 }
             }
         }
@@ -228,7 +227,7 @@ impl Sockets {
         }
     }
 
-    /// Asks by ARP or neighbour solicitation who has `target`. The answer comes by [`Sockets::next_input`].
+    /// Asks by ARP or neighbour solicitation who has `target`. The answer comes by [`Sockets::next_arrival`].
     pub fn solicit(&mut self, interface: InterfaceIndex, source: IpAddr, target: IpAddr) {
         let key = Key::neighbour(interface, Family::of(&target));
         if !self.is_open_or_opens(key) {
@@ -347,8 +346,8 @@ impl Sockets {
         interface: InterfaceIndex,
         arrival: &datagram::Arrival,
         moment: Moment,
-    ) -> engine::Datagram<'_> {
-        engine::Datagram {
+    ) -> crate::packet::Datagram<'_> {
+        crate::packet::Datagram {
             interface,
             source: arrival.source,
             destination: arrival.destination,

@@ -21,8 +21,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::Endpoint;
 use super::datagram::{self, Arrival, Control};
-use crate::engine::Transmit;
 use crate::interface::{Family, InterfaceIndex};
+use crate::packet::Transmit;
 
 /// One UDP socket.
 #[derive(Debug)]

@@ -304,12 +304,12 @@ impl Host {
 
     fn take(&mut self, moment: Moment) -> Option<Got> {
         loop {
-            let input = self.sockets.next_input(moment)?;
-            if let Input::Overflow(_) = input {
+            let input = self.sockets.next_arrival(moment)?;
+            if let Arrival::Overflow(_) = input {
                 self.overflows += 1;
                 continue;
             }
-            let Input::Datagram(datagram) = input else { panic!("{input:?}") };
+            let Arrival::Datagram(datagram) = input else { panic!("{input:?}") };
             let mut got = Got {
                 interface: datagram.interface.to_string(),
                 source: datagram.source,
@@ -327,8 +327,8 @@ impl Host {
     fn answer(&mut self) -> Option<(String, IpAddr)> {
         let mut found = None;
         self.wait(Duration::from_millis(500), |host| {
-            if let Some(Input::NeighbourAnswered { interface, address }) =
-                host.sockets.next_input(clock::read())
+            if let Some(Arrival::NeighbourAnswered { interface, address }) =
+                host.sockets.next_arrival(clock::read())
             {
                 found = Some((host.name(interface), address));
             }

@@ -7,9 +7,9 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::Notice;
-use crate::config::{Config, Method};
+use crate::config::Config;
 use crate::interface::{Interface, InterfaceIndex};
-use crate::time::Instant;
+use crate::packet::{Answer, Probe};
 
 /// One thing that happened.
 #[derive(Debug, Clone, Copy)]
@@ -68,44 +68,6 @@ pub struct Found {
     pub interface: InterfaceIndex,
     /// The next hop; none: on-link.
     pub gateway: Option<IpAddr>,
-}
-
-/// Tells one probe from all others, and its answer from one that somebody made up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ProbeId(pub u64);
-
-/// A question to a host, by exactly this interface and next hop, whatever the routing table says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Probe {
-    /// Comes back in the answer.
-    pub id: ProbeId,
-    /// The interface.
-    pub interface: InterfaceIndex,
-    /// [`Method::Echo`] or [`Method::Neighbour`].
-    pub method: Method,
-    /// One of our addresses, of the interface as a rule.
-    pub source: IpAddr,
-    /// Who is asked; a multicast group finds hosts.
-    pub target: IpAddr,
-    /// The gateway on the way to it; none: it is on the link, or the link has only one other end.
-    pub next_hop: Option<IpAddr>,
-    /// TTL or hop limit: 1 for hosts on the link.
-    pub hop_limit: u8,
-    /// Number in its series, for people who look at packets.
-    pub sequence: u16,
-}
-
-/// An answer to a [`Probe`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Answer {
-    /// Which probe.
-    pub id: ProbeId,
-    /// Where it came in.
-    pub interface: InterfaceIndex,
-    /// Who answered.
-    pub from: IpAddr,
-    /// When the kernel received it; not after `now`.
-    pub arrived: Instant,
 }
 
 /// What the watch wants done.

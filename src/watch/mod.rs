@@ -27,7 +27,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::net::IpAddr;
 
 pub use cut_off::CutOff;
-pub use input::{Answer, Found, Input, Memory, Output, Probe, ProbeId};
+pub use input::{Found, Input, Memory, Output};
 pub use notice::Notice;
 pub use plan::{Destination, Hop, Member, Plan, Way};
 pub use snapshot::{

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::input::ProbeId;
 use super::snapshot::ProbeRecord;
+use crate::packet::ProbeId;
 use crate::random::Random;
 
 /// Probes under way at most: 64 next hops or interfaces with 16 targets each, two probes of each.

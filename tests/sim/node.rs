@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use faild::config::Config;
 use faild::core::{Core, Input, Memory};
-use faild::engine::Datagram;
 use faild::interface::InterfaceIndex;
+use faild::packet::{self, Datagram};
 use faild::route::Route;
 use faild::time::Instant;
 
@@ -269,7 +269,7 @@ impl Node {
     fn read_sockets(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         for lan in std::mem::take(&mut self.overflown) {
             let index = self.ports[lan.index()].index;
-            self.feed(now, effects, index.map(Input::Overflow));
+            self.feed(now, effects, index.map(|index| Input::Arrived(packet::Arrival::Overflow(index))));
         }
         while let Some(arrival) = self.inbox.pop_front() {
             let Some(interface) = self.ports[arrival.lan.index()].index else { continue };
@@ -286,7 +286,7 @@ impl Node {
                 arrived: arrival.at,
                 payload: &frame.payload,
             };
-            self.hand_in(effects, now, Input::Datagram(datagram));
+            self.hand_in(effects, now, Input::Arrived(packet::Arrival::Datagram(datagram)));
             let dropped = self.newest_drop();
             if dropped.is_some() {
                 effects[heard] = Effect::Heard { frame: arrival.frame, lan, dropped };
@@ -294,7 +294,8 @@ impl Node {
         }
         self.settle(now, effects);
         while let Some((interface, address)) = self.answers.pop_front() {
-            self.feed(now, effects, Some(Input::NeighbourAnswered { interface, address }));
+            let answer = packet::Arrival::NeighbourAnswered { interface, address };
+            self.feed(now, effects, Some(Input::Arrived(answer)));
         }
     }
 

@@ -5,8 +5,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::config::{Config, Method};
+use crate::packet::{Answer, Probe};
 use crate::time::Instant;
-use crate::watch::{Answer, GroupState, Health, MemberState, Probe, RouteSnapshot, Snapshot, TargetSnapshot};
+use crate::watch::{GroupState, Health, MemberState, RouteSnapshot, Snapshot, TargetSnapshot};
 
 /// Who answers, by the interface and the way in which it is asked.
 #[derive(Debug, Clone)]
@@ -88,7 +89,8 @@ pub(super) fn longest_judgement(config: &Config, watch: &Snapshot) -> Duration {
 mod tests {
     use super::*;
     use crate::interface::InterfaceIndex;
-    use crate::watch::{Destination, HopSnapshot, ProbeId, Way};
+    use crate::packet::ProbeId;
+    use crate::watch::{Destination, HopSnapshot, Way};
 
     const ROUTER: [u8; 4] = [10, 1, 0, 1];
     const BEYOND: [u8; 4] = [203, 0, 113, 9];

@@ -12,6 +12,7 @@ use crate::config::{Key, KeyRing};
 use crate::engine::pace::Pace;
 use crate::engine::path::PathKey;
 use crate::engine::peer_address::Position;
+use crate::packet::Transmit;
 
 /// Numbers that choose a state. A choice of 0, and what comes after the last one, keeps what is: so a failing case
 /// shrinks to what matters.

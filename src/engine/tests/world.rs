@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::super::*;
 use crate::interface::{Interface, InterfaceAddress, InterfaceIndex, InterfaceKind};
+use crate::packet::{Datagram, Transmit};
 use crate::wire::{self, Packet, Sealing};
 
 const TRAVEL: Duration = Duration::from_micros(100);

@@ -13,8 +13,8 @@ use crate::net::Moment;
 use crate::net::packet::bpf::{LOAD_BYTE, LOAD_HALF_WORD, LOAD_HALF_WORD_BEHIND, LOAD_HEADER_LENGTH};
 use crate::net::packet::bpf::{Test, all};
 use crate::net::packet::{IPV4, IPV6, PacketSocket};
+use crate::packet::{Probe, ProbeId};
 use crate::time::Instant;
-use crate::watch::{Probe, ProbeId};
 use crate::wire::echo::{self, REPLY_V4, REPLY_V6};
 
 /// See the module.

@@ -7,8 +7,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::interface::{InterfaceIndex, MacAddress};
+use crate::packet::Probe;
 use crate::time::Instant;
-use crate::watch::Probe;
 
 /// Next hops by interface and address.
 #[derive(Debug, Default)]
@@ -128,7 +128,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 mod tests {
     use super::*;
     use crate::config::Method;
-    use crate::watch::ProbeId;
+    use crate::packet::ProbeId;
 
     const MAC: MacAddress = MacAddress([2, 0, 0, 0, 0, 9]);
     const LINK: InterfaceIndex = InterfaceIndex(3);

@@ -41,8 +41,8 @@ use super::key::{Key, Kind, Room};
 use super::trouble::Troubles;
 use crate::gather::Gather;
 use crate::interface::{InterfaceIndex, MacAddress};
+use crate::packet::Answer;
 use crate::time::Instant;
-use crate::watch::Answer;
 
 /// An interface that may be probed by.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,8 +10,8 @@ use std::time::Duration;
 use super::prober::{Heard, Prober, Reading, arrival};
 use crate::interface::{Family, InterfaceIndex, MacAddress};
 use crate::net::{Answerer, Moment, arp, neighbour};
+use crate::packet::{Probe, ProbeId};
 use crate::time::Instant;
-use crate::watch::{Probe, ProbeId};
 
 /// See the module.
 #[derive(Debug)]

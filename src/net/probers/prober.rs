@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use super::super::Moment;
 use crate::interface::MacAddress;
+use crate::packet::{Probe, ProbeId};
 use crate::time::Instant;
-use crate::watch::{Probe, ProbeId};
 
 /// One way of asking, by one interface and in one family.
 pub(super) trait Prober: fmt::Debug {

@@ -11,8 +11,8 @@ use super::hops::Step;
 use super::prober::RESOLVING;
 use crate::config::Method;
 use crate::interface::{Family, MacAddress};
+use crate::packet::Probe;
 use crate::time::Instant;
-use crate::watch::Probe;
 
 impl Probers {
     /// Sends a probe, at once or as soon as its next hop has told where it is. A failure is counted, told once and

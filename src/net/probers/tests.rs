@@ -19,7 +19,7 @@ use crate::daemon::clock;
 use crate::net::lab::Namespace;
 use crate::net::packet::bpf::all;
 use crate::net::packet::{ARP, IPV4, PacketSocket};
-use crate::watch::{Probe, ProbeId};
+use crate::packet::{Probe, ProbeId};
 use crate::wire::echo;
 
 const IDENTIFIER: u16 = 0xfa1d;

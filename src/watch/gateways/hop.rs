@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 
 use super::super::Context;
-use super::super::input::Answer;
 use super::super::plan;
 use super::super::snapshot::Health;
 use super::history::{History, Past};
@@ -12,6 +11,7 @@ use super::target::{Line, Target, Terms};
 use super::{Numbers, source};
 use crate::config::{Config, Judging, Method, NextHopConfig, RouteConfig};
 use crate::interface::{Family, Interface, InterfaceIndex, InterfaceKind};
+use crate::packet::Answer;
 use crate::time::Instant;
 
 /// Targets beyond a gateway at most, as the settings allow.

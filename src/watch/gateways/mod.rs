@@ -38,12 +38,13 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::Context;
-use super::input::{Answer, Found, Input, Memory};
+use super::input::{Found, Input, Memory};
 use super::plan::{Destination, Plan};
 use super::probes::Owner;
 use super::snapshot::RouteSnapshot;
 use crate::config::{Config, Damping, Method, NextHops, RouteConfig};
 use crate::interface::{Interface, InterfaceKind};
+use crate::packet::Answer;
 use crate::route::MAIN_TABLE;
 use crate::time::Instant;
 pub use notice::{FailureCause, MoveCause, Notice};

@@ -1,7 +1,7 @@
 //! The rounds of one target: what it was asked lately, and what of that it answered in time.
 
-use super::super::input::ProbeId;
 use super::super::probes::Probes;
+use crate::packet::ProbeId;
 use crate::time::Instant;
 
 /// What was answered of a round in time.

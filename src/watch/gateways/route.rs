@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use super::super::Context;
 use super::super::plan::{self, Destination, Way};
 use super::super::snapshot::Health;
-use super::super::{Context, input::Answer};
 use super::choice::{Candidate, Choice, choose};
 use super::condition::Condition;
 use super::history::Obstacle;
@@ -15,6 +15,7 @@ use super::{HOPS, Numbers};
 use crate::config::{NextHopConfig, NextHops, RouteConfig};
 use crate::gather::insert_by_key;
 use crate::group::{Finding, Suspicion, arbitrate};
+use crate::packet::Answer;
 use crate::time::Instant;
 
 /// A next hop whose route is gone from the kernel is kept for so long.

@@ -16,7 +16,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::super::Context;
-use super::super::input::{Answer, Output, Probe};
+use super::super::input::Output;
 use super::super::probes::Owner;
 use super::super::snapshot::{Health, ProbeRecord, TargetSnapshot};
 use super::quality::Quality;
@@ -24,6 +24,7 @@ use super::round_trip::RoundTrip;
 use super::rounds::{Answered, Judged, Reply, Rounds};
 use crate::config::{Judging, Method};
 use crate::interface::InterfaceIndex;
+use crate::packet::{Answer, Probe};
 use crate::time::Instant;
 
 /// An interface that has just come up may take so long to get an address: a target that was never asked is not silent.

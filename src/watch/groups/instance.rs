@@ -11,10 +11,10 @@ use super::schedule::Schedule;
 use super::targets::Targets;
 use crate::config::Method;
 use crate::interface::{Family, InterfaceIndex};
+use crate::packet::{Probe, ProbeId};
 use crate::random::Random;
 use crate::time::Instant;
 use crate::watch::Context;
-use crate::watch::input::{Probe, ProbeId};
 use crate::watch::probes::{Owner, Probes};
 
 /// So long after the start nothing is held against a family by which nothing was ever answered: switches take their

@@ -37,11 +37,12 @@ mod tests;
 pub use notice::{Failure, Notice, Proof};
 
 use super::Context;
-use super::input::{Answer, Input, Memory};
+use super::input::{Input, Memory};
 use super::plan::Plan;
 use super::probes::Owner;
 use super::snapshot::GroupSnapshot;
 use crate::config::GroupConfig;
+use crate::packet::Answer;
 use crate::time::Instant;
 use group::Group;
 

@@ -12,8 +12,9 @@ use super::ring::{Fate, Sent};
 use super::schedule::Sort;
 use super::targets::Status;
 use crate::interface::Family;
+use crate::packet::Answer;
 use crate::watch::Context;
-use crate::watch::input::{Answer, Output};
+use crate::watch::input::Output;
 use crate::watch::snapshot::ProbeRecord;
 
 /// Links are not asked for more often.

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use crate::packet::ProbeId;
 use crate::time::Instant;
-use crate::watch::input::ProbeId;
 
 /// Probes that are remembered (in.mpathd); answers to older ones come too late.
 pub(super) const WINDOW: usize = 52;

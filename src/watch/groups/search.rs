@@ -10,8 +10,9 @@ use super::instance::Search;
 use super::notice::Notice;
 use super::targets::{Kind, MOST, Status, Target};
 use crate::interface::{Family, Interface};
+use crate::packet::Answer;
 use crate::watch::Context;
-use crate::watch::input::{Answer, Output};
+use crate::watch::input::Output;
 
 /// All hosts on the link (RFC 4291 section 2.7.1). Linux answers an echo to it; to 224.0.0.1 it does not.
 const ALL_HOSTS: IpAddr = IpAddr::V6(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1));

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::rc::Rc;
 
-use faild::engine::{self, Dropped};
+use faild::engine::Dropped;
 use faild::interface::{Interface, InterfaceIndex};
 use faild::time::Instant;
 use log::Level;
@@ -58,7 +58,7 @@ pub struct Counters {
 /// What a wake-up of the daemon does to the world.
 pub enum Effect {
     /// A datagram to send.
-    Send(engine::Transmit),
+    Send(faild::packet::Transmit),
     /// An ARP or neighbour request.
     Solicit {
         /// By this interface.

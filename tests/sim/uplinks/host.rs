@@ -8,10 +8,10 @@ use faild::config::{Config, Failback};
 use faild::core::{Core, Input, Memory, Output};
 use faild::interface::Interface;
 use faild::operation::Operation;
+use faild::packet::{Answer, Probe};
 use faild::reconcile::Dump;
 use faild::route::Route;
 use faild::time::Instant;
-use faild::watch::{Answer, Probe};
 
 use crate::kernel::{Applied, Kernel, News};
 use crate::random::Random;

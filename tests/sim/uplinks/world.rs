@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use faild::config::Config;
 use faild::interface::{Interface, MacAddress};
+use faild::packet::{Answer, Probe};
 use faild::route::{Leg, Route};
 use faild::time::Instant;
-use faild::watch::{Answer, Probe};
 
 use super::host::Host;
 use crate::kernel::{Blueprint, InterfacePlan, Kernel, RoutePlan};

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use faild::engine::Transmit;
+use faild::packet::Transmit;
 
 use super::{Event, World};
 use crate::network::{Frame, LanNumber, NodeNumber, Port, is_for_all};

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::world::{World, by, gateway, ip, judging, listed, ms};
 use crate::config::{Judging, Method};
-use crate::watch::{Answer, Health, Input};
+use crate::packet::Answer;
+use crate::watch::{Health, Input};
 
 #[test]
 fn probes_go_by_the_interface_and_next_hop_that_they_are_to_prove() {
@@ -13,7 +14,7 @@ fn probes_go_by_the_interface_and_next_hop_that_they_are_to_prove() {
         let of = |target| world.probes_to(target).into_iter().map(|(_, probe)| probe);
         let near = of(gateway(number)).next().unwrap();
         assert_eq!((near.method, near.next_hop, near.hop_limit), (Method::Neighbour, None, 1));
-        let is_mine = |probe: &crate::watch::Probe| probe.interface.0 == u32::from(number);
+        let is_mine = |probe: &crate::packet::Probe| probe.interface.0 == u32::from(number);
         let far = of(ip("192.0.2.1")).find(is_mine).unwrap();
         assert_eq!((far.method, far.next_hop, far.hop_limit), (Method::Echo, Some(gateway(number)), 64));
         assert_eq!(far.source, std::net::IpAddr::from([10, 0, number, 2]));
@@ -29,7 +30,7 @@ fn rounds_are_an_interval_apart_and_those_of_several_targets_are_spread() {
     let gaps: Vec<Duration> = times.windows(2).map(|pair| pair[1].since(pair[0])).collect();
     assert!(gaps.iter().all(|gap| (ms(468)..=ms(500)).contains(gap)), "{gaps:?}");
     assert!(gaps.iter().min() < gaps.iter().max(), "some jitter");
-    let burst = |window: &[(crate::time::Instant, crate::watch::Probe)]| {
+    let burst = |window: &[(crate::time::Instant, crate::packet::Probe)]| {
         window[3].0.since(window[0].0) == Duration::ZERO
     };
     assert!(!world.probes.windows(4).any(burst));

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use crate::config::{Config, Judging, Method, NextHopConfig, NextHops, RouteConfig, TargetConfig};
 use crate::interface::{Interface, InterfaceAddress, InterfaceIndex, MacAddress};
+use crate::packet::{Answer, Probe};
 use crate::random::Random;
 use crate::time::Instant;
 use crate::watch::{
-    Answer, Destination, Found, HopSnapshot, Input, Memory, Notice, Output, Probe, RouteSnapshot, Watch, Way,
+    Destination, Found, HopSnapshot, Input, Memory, Notice, Output, RouteSnapshot, Watch, Way,
 };
 
 /// An address as the kernel shows it.

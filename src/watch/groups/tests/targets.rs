@@ -5,9 +5,10 @@ use std::net::IpAddr;
 use super::world::*;
 use crate::config::TargetConfig;
 use crate::interface::{Family, InterfaceIndex};
+use crate::packet::{Answer, ProbeId};
 use crate::time::Instant;
 use crate::watch::groups::targets::{Kind, Status, Target, Targets};
-use crate::watch::{Answer, Found, GroupState, MemberState, Mode, Output, ProbeId};
+use crate::watch::{Found, GroupState, MemberState, Mode, Output};
 
 fn addresses(world: &World, name: &str) -> Vec<IpAddr> {
     let mut addresses: Vec<IpAddr> = world.targets(name).iter().map(|target| target.address).collect();

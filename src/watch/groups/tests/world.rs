@@ -8,11 +8,12 @@ use ipnet::IpNet;
 
 use crate::config::{Config, GroupConfig, MemberConfig, TargetConfig};
 use crate::interface::{Interface, InterfaceAddress, InterfaceIndex, InterfaceKind, MacAddress};
+use crate::packet::{Answer, Probe};
 use crate::time::Instant;
 use crate::watch::plan;
 use crate::watch::{
-    Answer, Found, GroupSnapshot, GroupState, Input, InstanceSnapshot, MemberSnapshot, MemberState, Memory,
-    Output, Plan, Probe, TargetSnapshot, Watch,
+    Found, GroupSnapshot, GroupState, Input, InstanceSnapshot, MemberSnapshot, MemberState, Memory, Output,
+    Plan, TargetSnapshot, Watch,
 };
 
 /// A host that may be asked.
