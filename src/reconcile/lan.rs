@@ -11,12 +11,12 @@ use crate::interface::{
 };
 use crate::time::Instant;
 
-/// How long after an interface fell a loss is still put down to that.
+/// How long after an interface fell, or was found to stand again, a loss is still put down to that.
 pub(super) const AFTERMATH: Duration = Duration::from_secs(3);
 
 /// The same if no daemon ran when it fell: all notifications are of later, and only a listing right after it may still show
-/// what goes. The second look comes 100 ms after it, the judgement another 100 ms later, and the loop may be late for both.
-const UNSEEN_AFTERMATH: Duration = Duration::from_millis(500);
+/// what goes. The second look comes 100 ms after it, and the loop may be late for it.
+const UNSEEN_AFTERMATH: Duration = Duration::from_millis(400);
 
 /// So long after its carrier is back an interface may be without the addresses and routes that a network manager took from
 /// it: a DHCP client repeats a request for about a minute before it begins anew (RFC 2131, section 4.1).
@@ -102,7 +102,9 @@ pub(super) struct Lan {
     lost_ipv4_at: Option<Instant>,
     stances: [Stance; 2],
     fell_at: Option<Instant>,
-    /// That was before this run.
+    /// When it was found to stand again. What it took may be found gone only then, however long it lay.
+    stood_up_at: Option<Instant>,
+    /// It fell before this run.
     fell_unseen: bool,
     bounced: bool,
     /// The route of its link-local address was deleted since the last look.
@@ -145,6 +147,7 @@ impl Lan {
             lost_ipv4_at: None,
             stances: [Stance::default(); 2],
             fell_at: None,
+            stood_up_at: None,
             fell_unseen: false,
             bounced: false,
             lost_link_local: false,
@@ -204,16 +207,21 @@ impl Lan {
         self.addresses.iter().any(|h| h.present && h.address.address().is_ipv4())
     }
 
-    /// As [`Self::is_falling`], for what is known to have come at a moment: that it came after the fall shows that it did
-    /// not go with it.
-    pub(super) fn may_have_taken(&self, now: Instant, came: Option<Instant>) -> bool {
+    /// As [`Self::is_falling`], for what was found gone at a moment, however long ago, and maybe is known to have come at
+    /// one: that it came after the fall shows that it did not go with it.
+    pub(super) fn may_have_taken(&self, gone: Instant, came: Option<Instant>) -> bool {
         let before = |at: Instant| came.is_none_or(|came| came <= at);
-        !self.up || (self.has_just_fallen(now) && self.fell_at.is_some_and(before))
+        !self.up || (self.has_just_fallen(gone) && self.fell_at.is_some_and(before))
     }
 
-    /// Whether it fell a moment ago, if it is up again.
-    pub(super) fn has_just_fallen(&self, now: Instant) -> bool {
-        self.fell_at.is_some_and(|at| now.since(at) <= self.aftermath())
+    /// Whether it fell a moment before, if it is up again.
+    pub(super) fn has_just_fallen(&self, at: Instant) -> bool {
+        self.last_fallen().is_some_and(|fallen| at.since(fallen) <= self.aftermath())
+    }
+
+    /// When it was last known to fall or to lie.
+    fn last_fallen(&self) -> Option<Instant> {
+        self.fell_at.max(self.stood_up_at)
     }
 
     const fn aftermath(&self) -> Duration {
@@ -318,7 +326,7 @@ impl Lan {
 
     /// Until when a loss is put down to its fall, if it is up again.
     pub(super) fn falls_until(&self) -> Option<Instant> {
-        self.fell_at.map(|at| at + self.aftermath() + Duration::from_nanos(1))
+        self.last_fallen().map(|at| at + self.aftermath() + Duration::from_nanos(1))
     }
 
     pub(super) const fn vouched(&self) -> Option<Vouched> {
@@ -376,6 +384,9 @@ impl Lan {
         let fell = !up || (self.index != index && !first) || (!self.up && !first) || bounced;
         if fell && (self.up || index != self.index) {
             (self.fell_at, self.fell_unseen) = (Some(now), first && !bounced_now);
+        }
+        if up && !self.up && self.fell_at.is_some() {
+            self.stood_up_at = Some(now);
         }
         // Sysctl keep_addr_on_down keeps IPv6 addresses listed, but they serve no more than lost ones.
         let serves = |a: &&InterfaceAddress| (up || a.address().is_ipv4()) && !self.is_test(a);

@@ -302,13 +302,13 @@ impl Originals {
         let ripe = |m: &Missing| m.suspect_since.is_some_and(|since| now.since(since) >= DOUBT);
         let groups: Vec<Group> =
             self.missing.iter().filter(|(_, all)| all.iter().any(ripe)).map(|(g, _)| *g).collect();
-        let heard_all = self.deaf_at.is_none_or(|at| now.since(at) > DEAFNESS);
+        let deaf_at = self.deaf_at;
         for group in &groups {
             let is_kept = |m: &Missing| is_led(group) && m.is_out_of_order(now, lans);
-            self.retain(*group, |m| !ripe(m) || was_flushed(now, lans, m, heard_all) || is_kept(m));
+            self.retain(*group, |m| !ripe(m) || was_flushed(lans, m, deaf_at) || is_kept(m));
             for missing in self.missing.get_mut(group).into_iter().flatten().filter(|m| ripe(m)) {
+                missing.is_place = !was_flushed(lans, missing, deaf_at);
                 missing.suspect_since = None;
-                missing.is_place = !was_flushed(now, lans, missing, heard_all);
             }
             self.limit_places(*group);
         }
@@ -443,20 +443,23 @@ impl Originals {
     }
 }
 
-/// Whether the kernel flushed a route. It does so silently in IPv4; somebody who deletes a route is always heard, also just
-/// before an interface falls, and who removes the last address of an interface is seen to.
-fn was_flushed(now: Instant, lans: &Lans, missing: &Missing, heard_all: bool) -> bool {
+/// Whether the kernel flushed a suspect. It does so silently in IPv4; somebody who deletes a route is always heard, also just
+/// before an interface falls, and who removes the last address of an interface is seen to. What counts is what happened
+/// when it vanished: the judgement may come seconds later (SIGSTOP, a suspended machine).
+fn was_flushed(lans: &Lans, missing: &Missing, deaf_at: Option<Instant>) -> bool {
+    let Some(gone) = missing.suspect_since else { return false };
     let v4 = missing.route.key.destination.addr().is_ipv4();
     if v4 && missing.announced {
         return false;
     }
-    let unchanged = missing.all_lans(lans, |lan| now.since(lan.ipv4_changed_at) > DEAFNESS);
-    went_with_interface(now, lans, missing) || (v4 && heard_all && unchanged)
+    let heard_all = deaf_at.is_none_or(|at| gone.since(at) > DEAFNESS);
+    let unchanged = missing.all_lans(lans, |lan| gone.since(lan.ipv4_changed_at) > DEAFNESS);
+    went_with_interface(gone, lans, missing) || (v4 && heard_all && unchanged)
 }
 
 /// Whether a route that vanished did so because an interface of its legs, or that of its source, fell.
-fn went_with_interface(now: Instant, lans: &Lans, missing: &Missing) -> bool {
-    let falls = |lan: &Lan| lan.may_have_taken(now, missing.came);
+fn went_with_interface(gone: Instant, lans: &Lans, missing: &Missing) -> bool {
+    let falls = |lan: &Lan| lan.may_have_taken(gone, missing.came);
     let by_leg = missing.lans.iter().flatten().filter_map(|id| lans.get(*id)).any(falls);
     let holds_source = |lan: &Lan| lan.absent().any(|a| Some(a.address()) == missing.route.source);
     by_leg || lans.iter().any(|(_, lan)| falls(lan) && holds_source(lan))

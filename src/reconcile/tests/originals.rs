@@ -261,6 +261,65 @@ fn after_a_stall_all_is_read_before_anything_is_put_back() {
     assert_eq!(rig.foreign(), [V6]);
 }
 
+/// The fall is read of and seen, its judgement is due a tenth of a second later: by then more time is gone than what a loss
+/// is put down to a fall for, and the interface stands again.
+#[test]
+fn what_fell_before_a_stall_is_put_back_after_it() {
+    for before in [0, 50, 99, 150] {
+        for (seconds, is_bounce) in [(4, false), (4, true), (600, false), (600, true)] {
+            let mut rig = rig_with_other_name();
+            rig.event(|k| {
+                let mut told = k.set_up(ETH0, false);
+                told.extend(k.set_up(ETH0, is_bounce));
+                told
+            });
+            rig.wait(Duration::from_millis(before));
+            rig.stall(seconds * SECOND, |k| k.set_up(ETH0, true));
+            rig.wait(3 * SECOND);
+            let case = format!("{before} ms, then {seconds} s, stood up before: {is_bounce}");
+            assert_eq!(rig.foreign(), ["198.51.100.0/24 via 10.0.0.9 dev 2 metric 0", V6], "{case}");
+        }
+    }
+}
+
+/// The fall is read of and seen; what it took is read of, and listed, after the stall.
+#[test]
+fn what_is_found_gone_after_a_stall_went_with_the_fall_before_it() {
+    let mut rig = rig_with_other_name();
+    rig.unheard(|k| k.set_up(ETH0, false));
+    for is_errand in [false, true] {
+        rig.step(is_errand);
+    }
+    rig.stall(4 * SECOND, |k| {
+        let mut told = k.set_up(ETH0, true);
+        told.extend(k.delete_address(ETH0, &address("10.0.0.1/24").prefix).unwrap());
+        told.extend(k.add_address(ETH0, address("10.0.0.3/24")).unwrap());
+        told
+    });
+    rig.wait(3 * SECOND);
+    assert_eq!(rig.foreign(), ["198.51.100.0/24 via 10.0.0.9 dev 2 metric 0", V6]);
+}
+
+/// What speaks against a flush is as old as the loss when that is judged, too.
+#[test]
+fn what_somebody_deleted_before_a_stall_stays_deleted_after_it() {
+    for is_lost in [false, true] {
+        let mut rig = rig_with_other_name();
+        match is_lost {
+            true => {
+                let deleted = route("198.51.100.0/24", "10.0.0.9", ETH0, 0);
+                rig.kernel.delete_route(&deleted).unwrap();
+                rig.overrun();
+            }
+            false => rig.event(|k| k.delete_address(ETH0, &address("10.0.0.1/24").prefix).unwrap()),
+        }
+        rig.stall(4 * SECOND, |_| Vec::new());
+        rig.event(|k| k.add_address(ETH0, address("10.0.0.3/24")).unwrap());
+        rig.wait(100 * SECOND);
+        assert_eq!(rig.foreign(), [V6], "messages lost: {is_lost}");
+    }
+}
+
 const V6: &str = "2001:db8::/32 via fd00::9 dev 2 metric 1024";
 
 /// `other0` is a LAN as well as soon as there is such an interface.
