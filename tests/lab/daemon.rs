@@ -190,6 +190,11 @@ impl Daemon<'_> {
         });
     }
 
+    /// Times that it has found a path or a next hop dead.
+    pub(crate) fn ways_lost(&self) -> usize {
+        words::ways_lost(&self.log())
+    }
+
     /// Times that it has found a path dead.
     pub(crate) fn paths_lost(&self) -> usize {
         words::paths_lost(&self.log())

@@ -29,6 +29,11 @@ pub(super) fn paths_lost(log: &str) -> usize {
     log.lines().filter(|line| line.contains("path-down ")).count()
 }
 
+/// Times that a path or a next hop was found dead.
+pub(super) fn ways_lost(log: &str) -> usize {
+    paths_lost(log) + log.lines().filter(|line| line.contains("next-hop-failed ")).count()
+}
+
 /// Whether a line belongs to a state dump (SIGUSR1).
 pub(super) fn is_state(line: &str) -> bool {
     line.split_whitespace().any(|word| word == "state" || word.starts_with("state-"))
