@@ -252,7 +252,8 @@ fn perform_far<'a>(lab: &'a Lab, model: &mut Model, lan: char, what: Far) -> Scr
 
 fn perform_change(model: &mut Model, host: usize, change: Change) -> String {
     match change {
-        Change::FlushOverlays => "ip -4 route flush proto 250; ip -6 route flush proto 250".to_owned(),
+        // What faild removes in this moment is flushed as well; it is the flush that complains then.
+        Change::FlushOverlays => "for f in -4 -6; do ip $f route flush proto 250 || true; done".to_owned(),
         Change::Divert | Change::DivertBack => {
             let lan = if change == Change::Divert { 'B' } else { 'A' };
             let routes = model.nodes[host].routes.iter_mut().filter(|route| route.is_first());
