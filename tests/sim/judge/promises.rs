@@ -7,6 +7,7 @@ use faild::engine::Verdict;
 use faild::interface::Family;
 use faild::operation::{Operation, Place};
 use faild::route::{PROTOCOL, Route};
+use faild::time::Instant;
 use log::Level;
 
 use super::Violation;
@@ -96,7 +97,8 @@ pub fn foreign_addresses_are_untouched(
 /// except one that replaces another by the same way (which somebody flushed, or another route by it), or that was asked
 /// for before and refused. Once an interface of its own does not run, a host may try anything else; just after it came
 /// back, nothing was asked afresh, so twice the time. An address that went within that time counts as its last bearer's:
-/// nobody was told yet. Who slept hears from its interfaces' memory what was true before that.
+/// nobody was told yet. Who slept hears from its interfaces' memory what was true before that, and who was rolled back has just
+/// heard it.
 pub fn overlays_have_proof(
     records: &Records,
     world: &World,
@@ -126,12 +128,13 @@ pub fn overlays_have_proof(
     if world.now.since(records.lost_interface[node.index()]) < window {
         window *= 2;
     }
+    let is_lately = |by: NodeNumber, at: Instant| world.node(by).clock(world.now).since(at) <= window;
     let is_fresh = |by: Port, from: NodeNumber| {
         let heard = records.heard.get(&(by, from, way.family));
-        heard.is_some_and(|at| world.node(by.node).clock(world.now).since(*at) <= window)
+        heard.is_some_and(|at| is_lately(by.node, *at))
     };
     let is_there = world.owner(lan, &via).is_some();
-    let was_there = shown(lan).is_some_and(|(_, at)| world.now.since(*at) <= window);
+    let was_there = shown(lan).is_some_and(|(_, at)| is_lately(node, *at));
     require(is_there || was_there, node, "overlays_have_proof", || detail("nobody bears that address"))?;
     let slept = world.node(node).has_just_woken(world.now, window);
     let both = is_fresh(Port { node, lan }, peer.node) && (slept || is_fresh(peer, node));

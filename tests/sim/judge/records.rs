@@ -46,8 +46,8 @@ pub struct Records {
     pub disturbed: Vec<Instant>,
     /// When the id of a host was last another's too.
     pub shared_id: Vec<Option<Instant>>,
-    /// The addresses that a host's LAN showed it: who bore them there when it was last heard, and when that was. Others
-    /// it cannot know.
+    /// The addresses that a host's LAN showed it: who bore them there when it was last heard, and when that was, by the
+    /// host's own clock. Others it cannot know.
     pub shown: BTreeMap<(NodeNumber, LanNumber, IpAddr), (Port, Instant)>,
     /// When an interface of a host last ceased to run.
     pub lost_interface: Vec<Instant>,
@@ -181,10 +181,11 @@ impl Records {
     }
 
     fn note_heard(&mut self, world: &World, by: Port, from: Port, family: Family) {
-        self.heard.insert((by, from.node, family), world.node(by.node).clock(world.now));
+        let clock = world.node(by.node).clock(world.now);
+        self.heard.insert((by, from.node, family), clock);
         let interface = world.node(from.node).kernel.interface(world.interface_name(from));
         for address in interface.iter().flat_map(|i| &i.addresses) {
-            self.shown.insert((by.node, by.lan, address.address()), (from, world.now));
+            self.shown.insert((by.node, by.lan, address.address()), (from, clock));
         }
         let back = Port { node: from.node, lan: by.lan };
         let named = [by, back].iter().filter_map(|port| self.named.get(port)).max().copied();

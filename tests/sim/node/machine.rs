@@ -22,7 +22,7 @@ pub struct Machine {
     lag: Duration,
     /// Since when it sleeps, by the world's clock.
     frozen: Option<Instant>,
-    /// When it last woke up, by the world's clock.
+    /// When it last woke up, or was rolled back, by the world's clock.
     woke: Option<Instant>,
     /// Its interfaces keep what arrives meanwhile.
     has_ring: bool,
@@ -63,7 +63,7 @@ impl Node {
         self.machine.frozen.is_some()
     }
 
-    /// Whether it woke up within this time: it cannot know that the world went on without it.
+    /// Whether it woke up, or was rolled back, within this time: it cannot know that the world went on without it.
     pub fn has_just_woken(&self, now: Instant, within: Duration) -> bool {
         self.machine.woke.is_some_and(|at| now.since(at) <= within)
     }
@@ -138,6 +138,7 @@ impl Node {
         }
         self.kill();
         self.machine.lag = now.since(saved.clock);
+        self.machine.woke = Some(now);
         self.kernel = kernel;
         self.memory = saved.memory;
         self.offline = saved.offline;
