@@ -71,21 +71,25 @@ impl Engine {
         }
     }
 
-    /// An INQ of ours was answered on this path: what that alone changes.
+    /// An INQ of ours was answered on this path: what that alone changes. What the answer says of other paths counts first:
+    /// those that it calls dead are not waited for.
     pub(super) fn after_round_trip(&mut self, now: Instant, node: NodeId, key: PathKey, first: bool) {
-        let Some(peer) = self.peers.get(&node) else { return };
-        let Some(path) = peer.paths.get(&key) else { return };
-        let suffices = match path.local {
-            Level::Up => false,
-            Level::Down => peer.is_nothing_else_up(key),
-            Level::Unknown => {
-                let waits = || self.is_served_by_overlay(peer, key.family);
-                peer.absent || peer.are_others_down(key) || (first && !waits())
-            }
-        };
-        if peer.absent {
+        let was_absent = self.peer(node).is_some_and(|peer| peer.absent);
+        if was_absent {
             self.on_return(now, node, key);
         }
+        let Some(peer) = self.peer(node) else { return };
+        if peer.paths.get(&key).is_none_or(|path| path.local == Level::Up) {
+            return;
+        }
+        let waits = self.is_served_by_overlay(peer, key.family);
+        self.combine(now, node);
+        let Some(peer) = self.peer(node) else { return };
+        let suffices = match peer.paths.get(&key).map(|path| path.local) {
+            Some(Level::Down) => peer.is_nothing_else_up(key),
+            Some(Level::Unknown) => was_absent || peer.are_others_down(key) || (first && !waits),
+            Some(Level::Up) | None => false,
+        };
         if suffices {
             self.set_local(now, node, key, Level::Up, Evidence::Answer);
         }

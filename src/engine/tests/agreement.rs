@@ -1,6 +1,8 @@
 //! Both ends of a pair come to the same conclusions, whichever of them learns of a fault first.
 
+use super::peer_address::Position;
 use super::*;
+use crate::wire::Level;
 
 /// A host's lines from `since` on that begin with one of these words.
 fn lines(world: &World, host: usize, since: usize, words: &[&str]) -> Vec<String> {
@@ -40,6 +42,33 @@ fn a_responder_that_is_told_of_a_dead_path_goes_on_looking_for_a_way_out() {
     for host in 0..2 {
         assert!(is_detour(world.verdict(host, 0, 1 - host)), "{}", world.state(host));
     }
+}
+
+/// An answer proves a path and calls the other dead in one packet: what it proves is judged by what it says.
+#[test]
+fn nobody_waits_for_a_path_that_the_answer_itself_calls_dead() {
+    let mut world = World::new(2, 2);
+    world.respond_only(1);
+    world.run(ms(2000));
+    world.cut(1, |_, _| true);
+    world.run(ms(1000));
+    let (now, node) = (world.now, world.engine(0).node);
+    let engine = world.hosts[1].engine.as_mut().unwrap();
+    let peer = engine.peers.get_mut(&node).unwrap();
+    let [home, way] = [0, 1].map(|lan| *peer.paths.keys().find(|key| key.lan.0 == lan).unwrap());
+    // Both paths were silent while the traffic of one went by the other.
+    for path in peer.paths.values_mut() {
+        path.restart_counts();
+        path.verdict = Level::Unknown;
+    }
+    let address = |lan| address(lan, 0);
+    let record = peer.paths.get_mut(&home).unwrap().addresses.get_mut(&address(0)).unwrap();
+    record.position = Position::Detour(way, address(1));
+    engine.inquire(now, node, home, address(0), false);
+    world.wake(1);
+    // There and back; nothing is asked again meanwhile.
+    world.run(Duration::from_micros(250));
+    assert_eq!(world.engine(1).path(node, home).unwrap().local, Level::Up, "{}", world.state(1));
 }
 
 /// Rule 9: one peer's dead NIC is not the LAN's death, whether it is the only peer there or one of several.
