@@ -58,8 +58,14 @@ impl Engine {
         for report in reports.into_iter().flatten() {
             let key =
                 PathKey { lan: report.receiver_lan, family: report.family, peer_lan: report.sender_lan };
-            let shows = |path: &Path| path.knows_token(report.token) && !path.claims.contains(&source);
-            if key != via && peer.paths.get(&key).is_some_and(|path| shows(path)) {
+            let Some(path) = peer.paths.get_mut(&key).filter(|path| path.knows_token(report.token)) else {
+                continue;
+            };
+            // On its own LAN anybody may be told it.
+            if key.lan != via.lan {
+                path.on_token_shown(report.token);
+            }
+            if key != via && !path.claims.contains(&source) {
                 peer.ties.note(key, via.lan, source);
             }
         }

@@ -63,7 +63,7 @@ impl Engine {
         path.good = 0;
         path.local = level;
         path.evidence = evidence;
-        path.renew_token(random);
+        path.renew_token(random.token());
         if level == Level::Up {
             path.port.on_up();
             self.ask_unproven(now, node, key.lan);

@@ -135,6 +135,8 @@ pub(super) struct Path {
 
     pub(super) token_given: Token,
     token_given_before: Token,
+    /// Whether the peer has shown the token that it is given now.
+    is_token_shown: bool,
     pub(super) token_held: Token,
     pub(super) doubt: Option<Doubt>,
     /// Generation of the peer's reports that was heard here last: what others say elsewhere makes nothing old that is said
@@ -208,6 +210,7 @@ impl Path {
             freshness: Freshness::new(now),
             token_given: token,
             token_given_before: token,
+            is_token_shown: false,
             token_held: Token(0),
             doubt: None,
             unsolicited: 0,
@@ -435,10 +438,19 @@ impl Path {
         token == self.token_given || token == self.token_given_before
     }
 
-    /// Hands out a new token from here on; the last one is still good, it may be under way.
-    pub(super) fn renew_token(&mut self, random: &mut Random) {
+    /// The peer has shown a token of this path on another LAN.
+    pub(super) fn on_token_shown(&mut self, token: Token) {
+        self.is_token_shown |= token == self.token_given;
+    }
+
+    /// Hands out a new token from here on; the last one is still good, it may be under way. One that the peer has not shown
+    /// yet stays: a peer that hears nothing here any more would soon hold neither of two newer ones.
+    pub(super) fn renew_token(&mut self, new: Token) {
+        if !std::mem::take(&mut self.is_token_shown) {
+            return;
+        }
         self.token_given_before = self.token_given;
-        self.token_given = random.token();
+        self.token_given = new;
     }
 
     /// What we tell the peer of this path.

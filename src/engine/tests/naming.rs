@@ -103,6 +103,46 @@ fn an_address_that_is_new_when_the_other_lan_dies_is_a_way_out() {
     assert!(stuck.is_empty(), "{stuck:#?}");
 }
 
+/// LAN 1 comes up for a responder and goes down, again and again, but the peer hears nothing there any more. It still holds
+/// the token that it was given there, and that shows which address is its own on LAN 0. `hears`: it heard one more token there
+/// when it could not show it.
+#[test]
+fn an_address_that_is_put_back_is_a_way_out_however_often_the_other_lan_came_up_meanwhile() {
+    for hears in [false, true] {
+        let mut world = World::new(2, 3);
+        world.respond_only(0);
+        world.run(ms(8000));
+        world.remove_address(1, 0, address(0, 1));
+        world.run(ms(3000));
+        world.cut(1, |_, _| true);
+        world.run(ms(1500));
+        if hears {
+            world.cut(1, |from, _| from == 1);
+            world.lose(2, |sent| sent.from == 1);
+            world.run(ms(300));
+            world.cut(1, |_, _| true);
+            world.lose(2, |_| false);
+            world.run(ms(1500));
+        }
+        for _ in 0..3 {
+            world.cut(1, |from, _| from == 0);
+            world.run(ms(3000));
+            assert_eq!(path(&mut world, 0, 1, 1).local, Level::Up);
+            world.cut(1, |_, _| true);
+            world.run(ms(1500));
+        }
+        world.add_address(1, 0, address(0, 1));
+        world.run(ms(2000));
+        world.cut(2, |_, _| true);
+        world.run(ms(1500));
+        for host in 0..2 {
+            let way = NextHop { interface: "lan0".into(), via: address(0, 1 - host) };
+            let verdict = world.verdict(host, 1, 1 - host);
+            assert_eq!(verdict, Some(Verdict::Detour(way)), "{hears} {host}{}", world.state(host));
+        }
+    }
+}
+
 /// A stranger on LAN 0 who takes an address that the peer has given up, and speaks in its name, is no way out. Nor is he
 /// with any token but that of LAN 1.
 #[test]
