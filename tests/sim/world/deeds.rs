@@ -136,10 +136,12 @@ impl World {
         });
     }
 
-    /// A foreign actor adds a route.
+    /// A foreign actor adds a route, if the kernel takes it: it refuses one by an interface that is down.
     pub fn foreign_add(&mut self, number: NodeNumber, plan: &RoutePlan) {
         self.meddle(number, "foreign route added", |node| node.kernel.add_route(plan));
-        self.happened(Happening::ForeignAdded(number, plan.clone()));
+        if self.node(number).kernel.stands(plan) {
+            self.happened(Happening::ForeignAdded(number, plan.clone()));
+        }
     }
 
     /// A foreign actor deletes a route, if it stands.
