@@ -2,6 +2,7 @@
 //! it takes again.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use faild::engine::{Dropped, PathSnapshot, Snapshot};
 use faild::interface::Family;
@@ -38,15 +39,19 @@ const FEW_REFUSALS: u32 = 3;
 
 impl Ends {
     /// A daemon read something; `dropped` if it did not take it in.
-    pub fn note_read(&mut self, now: Instant, by: Port, frame: &Frame, dropped: Option<Dropped>) {
+    pub fn note_read(&mut self, world: &World, by: Port, frame: &Frame, dropped: Option<Dropped>) {
         if !frame.is_inquiry() {
             return;
         }
-        let key = (by, frame.from.node, Family::of(&frame.source));
+        let (now, family) = (world.now, Family::of(&frame.source));
+        let key = (by, frame.from.node, family);
         let Some(reason) = dropped else {
             self.refused.remove(&key);
             return;
         };
+        // A responder asks now and then only: what comes after such a pause is another matter.
+        let pause = longest_refusal(world, Way::between(by.node, frame.from.node, family, by.lan));
+        self.refused.retain(|k, refusals| *k != key || now.since(refusals.last) <= pause);
         let refusals =
             self.refused.entry(key).or_insert(Refusals { first: now, last: now, count: 0, reason });
         *refusals = Refusals { last: now, count: refusals.count + 1, reason, ..*refusals };
@@ -56,8 +61,8 @@ impl Ends {
     pub fn refusals_end(&self, records: &Records, world: &World) -> Result<(), Violation> {
         for ((by, from, family), refusals) in &self.refused {
             let way = Way::between(by.node, *from, *family, by.lan);
-            let (interval, missed) = way.terms(world);
-            let long = interval * (missed + 2) + ALLOWANCE;
+            let (interval, _) = way.terms(world);
+            let long = longest_refusal(world, way);
             let Some((Truth::Works, since)) = records.ways.get(&way) else { continue };
             let is_over = refusals.count <= FEW_REFUSALS
                 || world.now.since(refusals.last) > interval
@@ -108,6 +113,12 @@ impl Ends {
         }
         Ok(())
     }
+}
+
+/// (f+2) slots.
+fn longest_refusal(world: &World, way: Way) -> Duration {
+    let (interval, missed) = way.terms(world);
+    interval * (missed + 2) + ALLOWANCE
 }
 
 fn snapshot(world: &World, node: NodeNumber) -> Snapshot {

@@ -61,7 +61,7 @@ impl Judge {
         for happening in std::mem::take(&mut world.happenings) {
             self.records.take_in(world, &happening);
             if let Happening::Heard { by, frame, dropped } = &happening {
-                self.ends.note_read(world.now, *by, frame, *dropped);
+                self.ends.note_read(world, *by, frame, *dropped);
             }
             self.judge(world, &happening)?;
             self.records.note_deed(world, &happening);
