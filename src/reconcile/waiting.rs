@@ -184,6 +184,8 @@ impl Reconciler {
     pub(super) fn on_address_done(&mut self, task: Task, operation: Operation) {
         self.waiting.recheck();
         self.keeping.touch_interfaces();
+        // No listing will show it as a change: it is what a refused overlay may have lacked.
+        self.troubles.links_changed();
         match (task, operation) {
             (Task::Wait { lan, address }, Operation::AddAddress { interface, address: on_lo }) => {
                 self.load_address(interface, on_lo);

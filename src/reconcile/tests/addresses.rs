@@ -53,6 +53,21 @@ fn without_a_detour_no_address_waits_but_a_static_one_is_put_back() {
     assert_eq!(rig.take_operations(), ["addr add fd00::1/64 dev 2"]);
 }
 
+/// Changes elsewhere have made the pause long by then.
+#[test]
+fn a_detour_that_lacked_an_address_is_laid_as_soon_as_we_put_it_back() {
+    let mut rig = Rig::new();
+    rig.event(|k| k.set_up(ETH0, false));
+    rig.event(|k| k.set_up(ETH0, true));
+    rig.detour("eth1", "fd01::2", "eth0", "fd00::2");
+    for number in 70..75 {
+        rig.event(|k| k.add_address(ETH1, address(&format!("10.1.0.{number}/24"))).unwrap());
+    }
+    assert_eq!(rig.own(), [""; 0]);
+    rig.wait(2 * SECOND);
+    assert_eq!(rig.own(), ["fd01::2/128 via fd00::2 dev 2 metric 1024 src fd01::1"]);
+}
+
 #[test]
 fn addresses_with_a_lifetime_are_not_put_back() {
     let mut rig = Rig::new();
