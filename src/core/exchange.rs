@@ -47,7 +47,7 @@ impl Pending {
         self.is_watching
     }
 
-    /// Whether somebody is judged on the interface of this name.
+    /// Whether a next hop or group member on this interface is monitored.
     pub(super) fn judges(&self, interface: &str) -> bool {
         self.judged.contains(interface)
     }
@@ -120,7 +120,7 @@ impl Core {
         self.watch.handle(now, watch::Input::Interfaces(&self.interfaces));
         self.outputs.push_back(Output::Endpoints);
         if !watches(&self.config) {
-            // This was the last that it is told: what it wanted is nobody's wish any more.
+            // Nothing is left to watch. This is the last input it gets, and its old plan no longer counts.
             self.settle(now);
             let Pending { since, peers, .. } = self.pending;
             self.pending = Pending { since, peers, watch: true, ..Pending::default() };

@@ -42,7 +42,7 @@ pub enum Input<'a> {
     Answered(Question, Result<crate::route::Answer, Refusal>),
     /// A notification: this route was added or replaced. A hint; state is what a dump says.
     RouteAdded(Route),
-    /// A notification: this route was deleted by somebody.
+    /// A notification: this route was deleted.
     RouteDeleted(Route),
     /// A notification: this interface was set down or deleted. A hint as well.
     WentDown(InterfaceIndex),

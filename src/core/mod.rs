@@ -53,8 +53,8 @@ pub struct Core {
 }
 
 impl Core {
-    /// A core that knows what earlier runs wrote down and has seen nothing yet. `seed`: 32 bytes that nobody can guess;
-    /// ids, nonces, tokens and jitter come from it.
+    /// A core that knows what earlier runs saved, and has seen nothing yet. `seed`: 32 unpredictable bytes, from which ids,
+    /// nonces, tokens and jitter are drawn.
     pub fn new<'a>(config: &Config, memory: Memory, last: impl Into<LastRun<'a>>, seed: [u8; 32]) -> Self {
         let mut random = Random::new(seed);
         let reconciler = Reconciler::new(Settings::from(config), last);
@@ -117,7 +117,7 @@ impl Core {
         self.settle(now);
     }
 
-    /// The next thing to do, until there is none.
+    /// The next output; `None` when all have been taken.
     pub fn next_output(&mut self) -> Option<Output> {
         let next = self.outputs.pop_front();
         if next.is_none() {

@@ -418,7 +418,7 @@ pub(super) fn micros(duration: Duration) -> u64 {
 }
 
 /// Why a destination is not overlaid that has a route of a protocol that is not followed.
-/// Why a route is remembered that somebody deleted.
+/// Why a deleted route is still saved.
 const KEPT: &str = "deleted while its interface had no carrier";
 
 const LEFT_ALONE: &str = "its route belongs to a program whose routes are left alone (route-protocols)";

@@ -200,5 +200,5 @@ const SLOW_LOOK: Duration = Duration::from_secs(60);
 /// What failed is tried again.
 pub(super) const RETRY: Duration = Duration::from_secs(1);
 
-/// Neighbours that the core is told of: it probes a handful.
+/// Most neighbours that are passed to the core, which probes only a few.
 const MOST_NEIGHBOURS: usize = 256;
