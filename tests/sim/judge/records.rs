@@ -189,14 +189,22 @@ impl Records {
         }
         let back = Port { node: from.node, lan: by.lan };
         let named = [by, back].iter().filter_map(|port| self.named.get(port)).max().copied();
-        let since =
-            self.ids[by.node.index()].1.max(self.ids[from.node.index()].1).max(named.unwrap_or_default());
+        let way = Way::between(by.node, from.node, family, by.lan);
+        let ends = [by.node, from.node];
+        let begun = ends.map(|node| self.ids[node.index()].1.max(self.alone_since(way, node, world)));
+        let since = begun[0].max(begun[1]).max(named.unwrap_or_default());
         let other = world.node(from.node);
         let heard_back = self.heard.get(&(back, by.node, family));
         let is_mutual = heard_back.is_some_and(|at| other.world_time(*at) >= since);
         if by.node != from.node && is_mutual {
-            self.met.insert(Way::between(by.node, from.node, family, by.lan));
+            self.met.insert(way);
         }
+    }
+
+    /// Since when a host is known by its id after another bore it, too: a run is believed once the other one has fallen silent.
+    fn alone_since(&self, way: Way, node: NodeNumber, world: &World) -> Instant {
+        let (interval, missed) = way.terms(world);
+        self.shared_id[node.index()].map_or(Instant::default(), |shared| shared + interval * (missed + 2))
     }
 
     /// An interface under another name is another LAN: by that no address was ever proven (rule 4), and while it does not
