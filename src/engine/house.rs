@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use super::notice::Notice;
 use super::path::{PathKey, UNHEARD, is_link_local};
-use super::peer_address::{Known, Position};
+use super::peer_address::Position;
 use super::{Engine, Peer, Reason};
 use crate::time::Instant;
 use crate::wire::{LanIndex, NodeId};
 
 /// A peer that has been absent for this long, and for whom no overlay stands, is forgotten.
-const FORGET_AFTER: Duration = Duration::from_secs(600);
+pub(super) const FORGET_AFTER: Duration = Duration::from_secs(600);
 
 /// The same for one that never showed that it receives what is sent to it.
 const FORGET_UNPROVEN_AFTER: Duration = Duration::from_secs(10);
@@ -41,6 +41,7 @@ impl Engine {
         }
         self.tell_floating(now);
         self.drop_ghosts(now, lan);
+        self.watch_orphans(now, lan);
         self.withdraw_left_behind(now);
         self.drop_withdrawn(now, lan);
         self.drop_idle_detours(now, lan);
@@ -109,20 +110,9 @@ impl Engine {
         true
     }
 
-    /// An overlay for an absent node, or for nobody, that leads to another host goes, as if the address were withdrawn.
+    /// An overlay for an absent node that leads to another host goes, as if the address were withdrawn.
     fn withdraw_left_behind(&mut self, now: Instant) {
-        for (node, address) in self.orphans(now) {
-            self.note_on_its_lan(now, node, address, Known::Trusted);
-        }
-        let mut left: Vec<_> = self
-            .orphans(now)
-            .into_iter()
-            .filter_map(|(node, address)| {
-                let peer = self.peers.get(&node)?;
-                let key = self.lans.keys().find_map(|lan| peer.path_by_address(*lan, &address))?;
-                Some((node, key, address))
-            })
-            .collect();
+        let mut left = Vec::new();
         for peer in self.peers.values().filter(|peer| peer.absent && self.has_overlay(peer)) {
             for (key, path) in &peer.paths {
                 let here = path.addresses.iter().filter(|a| a.withdrawn.is_none());

@@ -37,6 +37,7 @@ mod memory;
 mod neighbour;
 mod notice;
 mod offline;
+mod orphans;
 mod own_id;
 mod pace;
 mod path;
@@ -73,6 +74,7 @@ use crate::time::Instant;
 use crate::wire::{BootId, CookieSecret, Keys, LanIndex, NodeId};
 use counters::Counters;
 use lan::Lan;
+use orphans::Orphans;
 use peer::Peer;
 use peer_address::PeerAddress;
 use send::HeldAnswer;
@@ -81,7 +83,7 @@ use timers::Timers;
 pub use counters::Dropped;
 pub use explain::{Explanation, Ground, Obstacle, PathAccount};
 pub use input::{Input, Memory, Output, RememberedPath};
-pub use notice::{Evidence, Hold, InterfaceFault, Notice};
+pub use notice::{Evidence, Hold, InterfaceFault, Notice, Unclaimed};
 pub use offline::CutOff;
 pub use path::PathKey;
 pub use plan::{NextHop, Outcome, Plan, Subject, Verdict};
@@ -130,6 +132,8 @@ pub struct Engine {
     offline: BTreeSet<String>,
     /// Host overlays that were found at the start.
     adopted: BTreeMap<IpAddr, NextHop>,
+    /// Those that are nobody's.
+    orphans: Orphans,
     own_clone: own_id::OwnClone,
     address_generation: u32,
     /// Generations of reports so far, to all peers.
@@ -197,6 +201,7 @@ impl Engine {
             expected: BTreeMap::new(),
             offline: BTreeSet::new(),
             adopted: BTreeMap::new(),
+            orphans: Orphans::default(),
             own_clone: own_id::OwnClone::default(),
             address_generation: 1,
             report_count: 0,

@@ -73,6 +73,7 @@ impl Engine {
         else {
             return;
         };
+        self.orphans.on_answer(now, address, &self.adopted);
         for peer in self.peers.values_mut() {
             let Some(key) = peer.path_by_address(lan, &address) else { continue };
             let Some(path) = peer.paths.get_mut(&key) else { continue };

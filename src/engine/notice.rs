@@ -42,6 +42,27 @@ impl fmt::Display for Evidence {
     }
 }
 
+/// Why an overlay that was found is removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unclaimed {
+    /// Its next hop is a node that lives, and has other addresses.
+    NextHopDiffers,
+    /// Its next hop answers nothing.
+    NextHopSilent,
+    /// Its address answers at home.
+    HomeAnswers,
+}
+
+impl fmt::Display for Unclaimed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Unclaimed::NextHopDiffers => "next-hop-differs",
+            Unclaimed::NextHopSilent => "next-hop-silent",
+            Unclaimed::HomeAnswers => "home-answers",
+        })
+    }
+}
+
 /// Why an interface cannot pass packets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum InterfaceFault {
@@ -167,6 +188,8 @@ pub enum Notice {
     AddressFloats { address: IpAddr },
     /// A peer no longer has an address.
     AddressWithdrawn { peer: NodeId, address: IpAddr },
+    /// An overlay that was found at the start is removed: no node that is known has the address.
+    OverlayUnclaimed { address: IpAddr, interface: String, cause: Unclaimed },
     /// ARP or ND is answered, INQs are not. An address that is merely claimed may be another host's.
     PortFiltered { peer: NodeId, address: IpAddr, interface: String, claimed: bool },
     /// Broadcasts do not reach a peer, unicast does.
@@ -229,6 +252,7 @@ impl Notice {
             }
             Notice::AddressWithdrawn { .. } => Loudness::Debug,
             Notice::LanChosen { .. }
+            | Notice::OverlayUnclaimed { .. }
             | Notice::NoLan { .. }
             | Notice::PortFiltered { .. }
             | Notice::InterfaceLeftOut { .. }
@@ -369,6 +393,12 @@ impl fmt::Display for Notice {
             ),
             Notice::AddressWithdrawn { peer, address } => {
                 write!(f, "address-withdrawn peer={peer} address={address}")
+            }
+            Notice::OverlayUnclaimed { address, interface, cause } => {
+                write!(
+                    f,
+                    "overlay-unclaimed address={address} home={interface} cause={cause} action=\"removing it\""
+                )
             }
             Notice::PortFiltered { peer, address, interface, claimed } => {
                 let doubt = if *claimed {

@@ -203,7 +203,7 @@ impl Engine {
     }
 
     /// The live node that a way leads to, if it says of all its addresses that this one is not among them.
-    fn disowner(&self, now: Instant, way: &NextHop, address: &IpAddr) -> Option<NodeId> {
+    pub(super) fn disowner(&self, now: Instant, way: &NextHop, address: &IpAddr) -> Option<NodeId> {
         let next_hop = Subject { home: way.interface.as_str().into(), address: way.via };
         let peer = self.subject_nodes.get(&next_hop).and_then(|node| self.peers.get(node))?;
         let mut voices = self.voices(now, peer).peekable();
@@ -211,17 +211,6 @@ impl Engine {
         let disowns =
             |(_, path): (PathKey, &Path)| path.claims.len() < COMPLETE_LIST && !path.claims.contains(address);
         (speaks && voices.all(disowns)).then_some(peer.node)
-    }
-
-    /// Overlays that were found at the start for addresses that nobody has, with the nodes that they lead to in vain: we
-    /// ended before we had written down whose they were.
-    pub(super) fn orphans(&self, now: Instant) -> Vec<(NodeId, IpAddr)> {
-        let is_known = |address: &IpAddr| {
-            let subject = |home| Subject { home, address: *address };
-            self.lans.values().any(|lan| self.subject_nodes.contains_key(&subject(lan.home())))
-        };
-        let orphans = self.adopted.iter().filter(|(address, _)| !is_known(address));
-        orphans.filter_map(|(address, way)| Some((self.disowner(now, way, address)?, *address))).collect()
     }
 
     /// What became of a subject in the kernel.

@@ -11,6 +11,7 @@ mod late_lans;
 mod naming;
 mod offline;
 mod old_packets;
+mod orphans;
 mod pacing;
 mod reconfigure;
 mod reports;

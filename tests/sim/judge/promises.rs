@@ -325,7 +325,7 @@ pub fn all_is_home(records: &Records, world: &World) -> Result<(), Violation> {
     for node in &world.nodes {
         let number = node.number;
         require(!records.shares_id(world, number), number, PROMISE, || "another bears its id".to_owned())?;
-        if let Some(route) = node.kernel.own_routes().next() {
+        if let Some(route) = node.kernel.own_routes().find(|route| !is_nobodys(world, route)) {
             return broken(
                 number,
                 PROMISE,
@@ -349,6 +349,13 @@ pub fn all_is_home(records: &Records, world: &World) -> Result<(), Violation> {
         }
     }
     every_pair_talks(records, world)
+}
+
+/// Whether a route leads to an address that no host has, by a next hop that no host has. If its daemon was killed before it
+/// had written down whose it is, it is lifted after ten minutes; nothing goes by it until then.
+fn is_nobodys(world: &World, route: &Route) -> bool {
+    let mut addresses = route.legs.iter().filter_map(|leg| leg.gateway).chain([route.key.destination.addr()]);
+    addresses.all(|address| !world.nodes.iter().any(|node| node.kernel.is_local(&address)))
 }
 
 /// Every pair that includes a requestor has met on every LAN and reaches each other directly.
