@@ -80,7 +80,8 @@ pub const LINK_SCOPE: u8 = 253;
 /// RT_SCOPE_HOST: of an address that never leaves the host.
 pub const HOST_SCOPE: u8 = 254;
 
-/// One address of an interface.
+/// One address of an interface, with all that the kernel keeps of one but what passes by itself: how long it is still
+/// valid, and how far duplicate detection has come.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InterfaceAddress {
     /// The address with its prefix length.
@@ -89,7 +90,8 @@ pub struct InterfaceAddress {
     pub secondary: bool,
     /// IFA_F_TENTATIVE or IFA_F_DADFAILED: cannot be used as a source yet, or ever.
     pub tentative: bool,
-    /// IFA_F_DEPRECATED.
+    /// IFA_F_DEPRECATED: its preferred lifetime is over, or was never meant to begin (`preferred_lft 0`). It is chosen as the
+    /// source of nothing new (IPv6).
     pub deprecated: bool,
     /// IFA_F_PERMANENT: has no lifetime (set by hand, not by DHCP or a router advertisement).
     pub permanent: bool,
@@ -101,7 +103,20 @@ pub struct InterfaceAddress {
     pub no_prefix_route: bool,
     /// IFA_BROADCAST (IPv4 only).
     pub broadcast: Option<Ipv4Addr>,
+    /// IFA_ADDRESS where it is not our own: the other end of the link (`ip address add ... peer`). The prefix length is that
+    /// of the peer's subnet then (IPv4).
+    pub peer: Option<IpAddr>,
+    /// IFA_RT_PRIORITY: the metric of the routes that the kernel makes for the address; 0 for the usual one.
+    pub metric: u32,
+    /// IFA_LABEL (IPv4 only), where it is not the name of the interface.
+    pub label: Option<String>,
+    /// What else an administrator may have set: those of [`KEPT_ADDRESS_FLAGS`].
+    pub flags: u32,
 }
+
+/// IFA_F_HOMEADDRESS, IFA_F_MANAGETEMPADDR and IFA_F_MCAUTOJOIN: flags of an address that are set with it, and that are
+/// nothing to faild but must stay.
+pub const KEPT_ADDRESS_FLAGS: u32 = 0x10 | 0x100 | 0x400;
 
 impl InterfaceAddress {
     /// An address as `ip address add` makes it: it has no lifetime, serves at once, and means something beyond the link
@@ -117,12 +132,22 @@ impl InterfaceAddress {
             scope: if is_link_local(&prefix.addr()) { LINK_SCOPE } else { 0 },
             no_prefix_route: false,
             broadcast: None,
+            peer: None,
+            metric: 0,
+            label: None,
+            flags: 0,
         }
     }
 
     /// The address without its prefix length.
     pub fn address(&self) -> IpAddr {
         self.prefix.addr()
+    }
+
+    /// IFA_ADDRESS with the prefix length: the subnet is that of the peer, if there is one.
+    pub fn network(&self) -> IpNet {
+        let peer = self.peer.and_then(|peer| IpNet::new(peer, self.prefix.prefix_len()).ok());
+        peer.unwrap_or(self.prefix)
     }
 }
 

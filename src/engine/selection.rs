@@ -199,17 +199,7 @@ mod tests {
     }
 
     fn interface(name: &str, number: u8) -> Interface {
-        let address = InterfaceAddress {
-            prefix: format!("10.{number}.0.1/24").parse().unwrap(),
-            secondary: false,
-            tentative: false,
-            deprecated: false,
-            permanent: true,
-            protocol: 0,
-            scope: 0,
-            no_prefix_route: false,
-            broadcast: None,
-        };
+        let address = InterfaceAddress::new(format!("10.{number}.0.1/24").parse().unwrap());
         Interface {
             index: InterfaceIndex(number.into()),
             name: name.to_owned(),

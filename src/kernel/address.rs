@@ -7,12 +7,12 @@ use nix::libc;
 use rtnetlink::packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use rtnetlink::packet_route::AddressFamily;
 use rtnetlink::packet_route::address::{
-    AddressAttribute, AddressFlags, AddressMessage, AddressProtocol, AddressScope,
+    AddressAttribute, AddressFlags, AddressMessage, AddressProtocol, AddressScope, CacheInfo,
 };
 
 use super::attributes::{Attributes, Malformed, read_u32};
 use super::message::Request;
-use crate::interface::{InterfaceAddress, InterfaceIndex};
+use crate::interface::{InterfaceAddress, InterfaceIndex, KEPT_ADDRESS_FLAGS};
 
 /// A request for all addresses of both families.
 pub(super) fn query(flags: u16) -> Request {
@@ -35,7 +35,8 @@ pub(super) fn read(body: &[u8]) -> Result<Option<Listed>, Malformed> {
         return Ok(None);
     }
     let mut flags = AddressFlags::from_bits_retain(u32::from(header_flags));
-    let (mut own, mut peer, mut broadcast, mut protocol, mut made) = (None, None, None, 0, None);
+    let (mut own, mut peer, mut broadcast, mut label) = (None, None, None, None);
+    let (mut protocol, mut metric, mut made) = (0, 0, None);
     for attribute in Attributes(body.get(HEADER..).ok_or(Malformed)?) {
         let attribute = attribute?;
         match attribute.kind {
@@ -43,6 +44,8 @@ pub(super) fn read(body: &[u8]) -> Result<Option<Listed>, Malformed> {
             libc::IFA_ADDRESS => peer = Some(attribute.address()?),
             libc::IFA_BROADCAST => broadcast = Some(attribute.address()?),
             libc::IFA_FLAGS => flags = AddressFlags::from_bits_retain(attribute.u32()?),
+            libc::IFA_LABEL => label = Some(attribute.text()),
+            IFA_RT_PRIORITY => metric = attribute.u32()?,
             IFA_PROTO => protocol = attribute.u8()?,
             // The third number of `struct ifa_cacheinfo`.
             libc::IFA_CACHEINFO => made = Some(read_u32(attribute.payload, 8)?),
@@ -64,6 +67,10 @@ pub(super) fn read(body: &[u8]) -> Result<Option<Listed>, Malformed> {
             Some(IpAddr::V4(v4)) => Some(v4),
             Some(IpAddr::V6(_)) | None => None,
         },
+        peer: peer.filter(|peer| *peer != address),
+        metric,
+        label,
+        flags: flags.bits() & KEPT_ADDRESS_FLAGS,
     };
     Ok(Some(Listed { interface: InterfaceIndex(read_u32(body, 4)?), address, made }))
 }
@@ -72,12 +79,21 @@ pub(super) fn read(body: &[u8]) -> Result<Option<Listed>, Malformed> {
 /// interface would answer, and which would keep the address unusable for a second.
 pub(super) fn add(interface: InterfaceIndex, address: &InterfaceAddress) -> Request {
     let mut message = naming(interface, address);
-    let mut flags = AddressFlags::empty();
+    let mut flags = AddressFlags::from_bits_retain(address.flags);
     flags.set(AddressFlags::Nodad, address.address().is_ipv6());
     flags.set(AddressFlags::Noprefixroute, address.no_prefix_route);
     message.header.scope = AddressScope::from(address.scope);
     message.attributes.push(AddressAttribute::Flags(flags));
     message.attributes.extend(address.broadcast.map(AddressAttribute::Broadcast));
+    if address.deprecated {
+        let mut lifetimes = CacheInfo::default();
+        lifetimes.ifa_valid = FOREVER;
+        message.attributes.push(AddressAttribute::CacheInfo(lifetimes));
+    }
+    message.attributes.extend(address.label.clone().map(AddressAttribute::Label));
+    if address.metric != 0 {
+        message.attributes.push(AddressAttribute::RoutePriority(address.metric));
+    }
     if address.protocol != 0 {
         message.attributes.push(AddressAttribute::Protocol(AddressProtocol::from(address.protocol)));
     }
@@ -98,12 +114,18 @@ fn naming(interface: InterfaceIndex, address: &InterfaceAddress) -> AddressMessa
     message.header.prefix_len = address.prefix.prefix_len();
     message.header.index = interface.0;
     message.attributes =
-        vec![AddressAttribute::Local(address.address()), AddressAttribute::Address(address.address())];
+        vec![AddressAttribute::Local(address.address()), AddressAttribute::Address(address.network().addr())];
     message
 }
 
 /// Length of `ifaddrmsg`.
 const HEADER: usize = 8;
+
+/// INFINITY_LIFE_TIME, in seconds.
+const FOREVER: u32 = u32::MAX;
+
+/// The metric of its routes (Linux 4.18).
+const IFA_RT_PRIORITY: u16 = 9;
 
 /// Who added the address (Linux 5.18).
 const IFA_PROTO: u16 = 11;

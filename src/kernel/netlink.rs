@@ -255,12 +255,13 @@ impl Kernel for Netlink {
         let mut interfaces = link::interfaces(&links);
         let mut by_index: BTreeMap<InterfaceIndex, &mut Interface> =
             interfaces.iter_mut().map(|interface| (interface.index, interface)).gather();
-        for address::Listed { interface, address, made } in addresses {
+        for address::Listed { interface, mut address, made } in addresses {
             if let Some(interface) = by_index.get_mut(&interface) {
                 if is_link_local(&address.address()) {
                     let oldest = interface.history.link_local_made;
                     interface.history.link_local_made = oldest.into_iter().chain(made).min();
                 }
+                address.label = address.label.filter(|label| *label != interface.name);
                 interface.addresses.push(address);
             }
         }

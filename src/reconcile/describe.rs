@@ -65,9 +65,12 @@ fn delete_route(route: &Route, names: &dyn Fn(InterfaceIndex) -> String) -> Stri
 
 fn add_address(address: &InterfaceAddress, interface: &str) -> String {
     let mut words = vec![format!("{} addr add {}", ip(&address.prefix), address.prefix)];
+    words.extend(address.peer.map(|_| format!("peer {}", address.network())));
     words.extend(address.broadcast.map(|broadcast| format!("broadcast {broadcast}")));
     words.push(format!("dev {interface}"));
+    words.extend(address.label.as_deref().map(|label| format!("label {}", shell_word(label))));
     words.extend(scope(address.scope));
+    words.extend((address.metric != 0).then(|| format!("metric {}", address.metric)));
     if address.protocol != 0 {
         words.push(format!("proto {}", address.protocol));
     }
@@ -76,6 +79,13 @@ fn add_address(address: &InterfaceAddress, interface: &str) -> String {
     }
     if address.no_prefix_route {
         words.push("noprefixroute".to_owned());
+    }
+    let flags = [(0x10, "home"), (0x100, "mngtmpaddr"), (0x400, "autojoin")];
+    words.extend(
+        flags.iter().filter(|(flag, _)| address.flags & flag != 0).map(|(_, word)| (*word).to_owned()),
+    );
+    if address.deprecated {
+        words.push("preferred_lft 0".to_owned());
     }
     words.join(" ")
 }
@@ -182,6 +192,28 @@ mod tests {
         assert_eq!(text_of(&delete), "ip -6 addr del fd00::1/128 dev if1");
         let neighbour = Operation::DeleteNeighbour { interface, address: "10.1.1.2".parse().unwrap() };
         assert_eq!(text_of(&neighbour), "ip neigh del 10.1.1.2 dev if1");
+    }
+
+    #[test]
+    fn all_that_an_address_has() {
+        let address = InterfaceAddress {
+            peer: Some("10.0.0.2".parse().unwrap()),
+            metric: 77,
+            label: Some("eth0:my db".to_owned()),
+            ..InterfaceAddress::new("10.0.0.1/24".parse().unwrap())
+        };
+        let add = Operation::AddAddress { interface: InterfaceIndex(1), address };
+        assert_eq!(
+            text_of(&add),
+            "ip addr add 10.0.0.1/24 peer 10.0.0.2/24 dev if1 label 'eth0:my db' metric 77"
+        );
+        let address = InterfaceAddress {
+            deprecated: true,
+            flags: 0x100,
+            ..InterfaceAddress::new("fd00::1/64".parse().unwrap())
+        };
+        let add = Operation::AddAddress { interface: InterfaceIndex(1), address };
+        assert_eq!(text_of(&add), "ip -6 addr add fd00::1/64 dev if1 nodad mngtmpaddr preferred_lft 0");
     }
 
     #[test]

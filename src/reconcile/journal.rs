@@ -216,9 +216,16 @@ impl InterfaceRecord {
 
 fn render_address(home: &HomeAddress, text: &mut String) {
     let a = &home.address;
-    let flags = u8::from(a.permanent) | u8::from(a.deprecated) << 1 | u8::from(a.no_prefix_route) << 2;
+    let is_special = (a.peer, a.metric, a.flags) != (None, 0, 0);
+    let flags = u8::from(a.permanent)
+        | u8::from(a.deprecated) << 1
+        | u8::from(a.no_prefix_route) << 2
+        | u8::from(is_special) << 3;
     let state = if home.present { "present" } else { "absent" };
     let _ = write!(text, " {state} {} {} {flags} {} {}", a.prefix, a.protocol, a.scope, or_dash(a.broadcast));
+    if is_special {
+        let _ = write!(text, " {} {} {}", or_dash(a.peer), a.metric, a.flags);
+    }
 }
 
 fn parse_address(words: &mut Words<'_>) -> Result<HomeAddress, String> {
@@ -226,17 +233,20 @@ fn parse_address(words: &mut Words<'_>) -> Result<HomeAddress, String> {
     let prefix = words.parse("prefix")?;
     let protocol = words.parse("protocol")?;
     let flags: u8 = words.parse("flags")?;
-    let address = InterfaceAddress {
-        prefix,
-        secondary: false,
-        tentative: false,
+    let mut address = InterfaceAddress {
         deprecated: flags & 2 != 0,
         permanent: flags & 1 != 0,
         protocol,
         scope: words.parse("scope")?,
         no_prefix_route: flags & 4 != 0,
         broadcast: words.optional("broadcast")?,
+        ..InterfaceAddress::new(prefix)
     };
+    if flags & 8 != 0 {
+        address.peer = words.optional("peer")?;
+        address.metric = words.parse("metric")?;
+        address.flags = words.parse("flags")?;
+    }
     Ok(HomeAddress { address, present })
 }
 

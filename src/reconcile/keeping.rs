@@ -448,8 +448,9 @@ fn digest(text: &str) -> u64 {
     hasher.finish()
 }
 
-/// Without what is true for a moment only.
+/// Without what is true for a moment only, and without labels: only IPv6 addresses are put back, and they have none.
 fn journalled(home: &HomeAddress) -> HomeAddress {
-    let address = InterfaceAddress { secondary: false, tentative: false, ..home.address.clone() };
+    let address =
+        InterfaceAddress { secondary: false, tentative: false, label: None, ..home.address.clone() };
     HomeAddress { address, present: home.present }
 }

@@ -119,11 +119,12 @@ impl Reconciler {
     /// Those that sessions over a detour need.
     fn lay_addresses(&mut self, now: Instant, lo: InterfaceIndex, batch: &mut Batch) {
         for (id, lan) in self.lans.iter() {
-            for address in lan.absent().filter(|a| is_global(a)).map(InterfaceAddress::address) {
+            for lost in lan.absent().filter(|a| is_global(a)) {
+                let address = lost.address();
                 let detoured = lan.stance(Family::of(&address)) == Stance::Detoured;
                 let needed = detoured && !self.mirror.is_local(&address) && is_routable(&address);
                 if needed && self.waiting.may_try(now, &address) && !batch.is_full() {
-                    let operation = Operation::AddAddress { interface: lo, address: on_lo(address) };
+                    let operation = Operation::AddAddress { interface: lo, address: on_lo(lost) };
                     batch.push(Task::Wait { lan: id, address }, operation);
                 }
             }
@@ -294,13 +295,14 @@ impl Reconciler {
     }
 }
 
-/// An address as it waits.
-fn on_lo(address: IpAddr) -> InterfaceAddress {
+/// An address as it waits. One that is the source of nothing new does not become one there.
+fn on_lo(lost: &InterfaceAddress) -> InterfaceAddress {
     InterfaceAddress {
         protocol: PROTOCOL,
+        deprecated: lost.deprecated,
         no_prefix_route: true,
         scope: 0,
-        ..InterfaceAddress::new(IpNet::from(address))
+        ..InterfaceAddress::new(IpNet::from(lost.address()))
     }
 }
 

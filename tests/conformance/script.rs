@@ -10,7 +10,7 @@ use crate::step::Step;
 pub(crate) fn script() -> Vec<Step> {
     use Insert::{Append, Exclusive, Prepend, Replace};
     use Step::{
-        AddAddress, AddTestAddress, Carrier, CreateLink, DeleteAddress, DeleteLink, DeleteRoute,
+        AddAddress, AddPeer, AddTestAddress, Carrier, CreateLink, DeleteAddress, DeleteLink, DeleteRoute,
         PromoteSecondaries, Up,
     };
     let route = Step::Route;
@@ -152,6 +152,14 @@ pub(crate) fn script() -> Vec<Step> {
         AddAddress("eth1", "10.1.0.1/24"),
         route(Exclusive, overlay()),
         route(Prepend, overlay()),
+        // The other end of a link, and metrics.
+        AddPeer("eth1", "10.7.0.1", "10.7.0.2/32", 0),
+        AddPeer("eth1", "10.7.0.1", "10.7.0.3/32", 77),
+        AddPeer("eth1", "10.7.0.1", "10.7.0.3/32", 77),
+        AddPeer("eth1", "10.8.0.1", "10.9.0.2/24", 78),
+        AddPeer("eth1", "fd07::1", "fd07:1::2/64", 79),
+        route(Exclusive, via("192.0.2.0/24", "10.7.0.3", "eth1", 5)),
+        DeleteRoute(via("192.0.2.0/24", "10.7.0.3", "eth1", 5)),
         // Both ways at once.
         Up("eth1", false),
         Up("eth0", false),

@@ -4,6 +4,7 @@ use faild::interface::InterfaceAddress;
 use faild::operation::{Operation, Refusal};
 use faild::reconcile::Mirror;
 use faild::reconcile::mirror::Insert;
+use ipnet::IpNet;
 
 use crate::namespace::{Namespace, interface, peer_of};
 use crate::route::Spec;
@@ -15,6 +16,8 @@ pub(crate) enum Step {
     AddAddress(&'static str, &'static str),
     /// As faild makes its test addresses.
     AddTestAddress(&'static str, &'static str),
+    /// An address with the one at the other end, and a metric of its own for the routes that it makes.
+    AddPeer(&'static str, &'static str, &'static str, u32),
     DeleteAddress(&'static str, &'static str),
     Route(Insert, Spec),
     DeleteRoute(Spec),
@@ -30,6 +33,7 @@ impl Step {
             Step::Carrier(name, carrier) => format!("{name} carrier={carrier}"),
             Step::AddAddress(name, prefix) => format!("{name} address add {prefix}"),
             Step::AddTestAddress(name, prefix) => format!("{name} test address add {prefix}"),
+            Step::AddPeer(name, own, peer, metric) => format!("{name} address add {own} {peer} {metric}"),
             Step::DeleteAddress(name, prefix) => format!("{name} address del {prefix}"),
             Step::Route(insert, spec) => format!("{insert:?} {}", spec.words()),
             Step::DeleteRoute(spec) => format!("delete {}", spec.words()),
@@ -52,6 +56,10 @@ impl Step {
             }
             Step::AddTestAddress(name, prefix) => {
                 ip(format!("addr add {prefix} dev {name} scope link noprefixroute"))
+            }
+            Step::AddPeer(name, own, peer, metric) => {
+                let nodad = if own.contains(':') { "nodad" } else { "" };
+                ip(format!("addr add {own} peer {peer} dev {name} metric {metric} {nodad}"))
             }
             Step::DeleteAddress(name, prefix) => ip(format!("addr del {prefix} dev {name}")),
             Step::Route(insert, spec) => {
@@ -83,6 +91,13 @@ impl Step {
             Step::AddTestAddress(name, prefix) => {
                 let test = InterfaceAddress { no_prefix_route: true, scope: 253, ..address(prefix) };
                 drop(model.add_address(index(model, name), test)?);
+            }
+            Step::AddPeer(name, own, peer, metric) => {
+                let peer: IpNet = peer.parse().expect("a literal prefix");
+                let own = IpNet::new(own.parse().expect("a literal address"), peer.prefix_len());
+                let own = InterfaceAddress::new(own.expect("a length that fits"));
+                let address = InterfaceAddress { peer: Some(peer.addr()), metric: *metric, ..own };
+                drop(model.add_address(index(model, name), address)?);
             }
             Step::DeleteAddress(name, prefix) => {
                 drop(model.delete_address(index(model, name), &address(prefix).prefix)?);

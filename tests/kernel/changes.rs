@@ -6,6 +6,7 @@ use faild::interface::{InterfaceAddress, InterfaceIndex};
 use faild::kernel::{Kernel, Netlink};
 use faild::operation::{Operation, Refusal};
 use faild::route::{MAIN_TABLE, Route};
+use ipnet::IpNet;
 use nix::libc;
 
 use crate::world::{World, add, address, in_world, ip};
@@ -134,6 +135,39 @@ fn ipv4_address_keeps_scope_broadcast_and_flags() {
         assert!(world.interface("lanB").addresses.contains(&wanted));
         world.apply(Operation::DeleteAddress { interface, address: wanted }).unwrap();
         assert!(!ip("addr show lanB").contains("10.83"));
+    });
+}
+
+/// What is read of an address, and added again after somebody has flushed it, is the same address.
+#[test]
+fn an_address_that_is_added_again_is_as_it_was() {
+    in_world(|world| {
+        let interface = world.index("lanB");
+        ip("addr add 10.84.0.1 peer 10.84.0.2/32 dev lanB label lanB:x metric 77");
+        ip("addr add 10.85.0.1/24 brd 10.85.0.255 dev lanB label lanB:y metric 78 noprefixroute");
+        ip("addr add fd00:84::1/64 dev lanB preferred_lft 0 metric 79 mngtmpaddr home nodad");
+        ip("addr add fd00:85::1 peer fd00:85::2/64 dev lanB nodad");
+        let routes = || ["route show dev lanB", "-6 route show dev lanB"].map(ip).concat();
+        let listed = |world: &mut World, prefix: &str| {
+            let own: IpNet = prefix.parse().unwrap();
+            let all = world.interface("lanB").addresses;
+            all.iter().find(|a| a.prefix == own).unwrap_or_else(|| panic!("no {prefix}: {all:?}")).clone()
+        };
+        let before = routes();
+        let texts = ["10.84.0.1/32", "10.85.0.1/24", "fd00:84::1/64", "fd00:85::1/64"];
+        let was = texts.map(|text| listed(world, text));
+        assert_eq!(was.each_ref().map(|a| a.metric), [77, 78, 79, 0]);
+        let labels = was.each_ref().map(|a| a.label.as_deref());
+        assert_eq!(labels, [Some("lanB:x"), Some("lanB:y"), None, None]);
+        for address in &was {
+            world.apply(Operation::DeleteAddress { interface, address: address.clone() }).unwrap();
+        }
+        assert!(!ip("addr show lanB").contains("fd00:8"), "{}", ip("addr show lanB"));
+        for address in &was {
+            world.apply(Operation::AddAddress { interface, address: address.clone() }).unwrap();
+        }
+        assert_eq!(texts.map(|text| listed(world, text)), was);
+        assert_eq!(routes(), before);
     });
 }
 

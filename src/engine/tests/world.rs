@@ -101,17 +101,7 @@ fn interface(lan: usize, host: usize) -> Interface {
         carrier: true,
         master: None,
         mac: None,
-        addresses: vec![InterfaceAddress {
-            prefix: ipnet::IpNet::new(address(lan, host), 24).unwrap(),
-            secondary: false,
-            tentative: false,
-            deprecated: false,
-            permanent: true,
-            protocol: 0,
-            scope: 0,
-            no_prefix_route: false,
-            broadcast: None,
-        }],
+        addresses: vec![InterfaceAddress::new(ipnet::IpNet::new(address(lan, host), 24).unwrap())],
         history: crate::interface::LinkHistory::default(),
     }
 }

@@ -113,7 +113,7 @@ impl Mirror {
     ) -> Result<Vec<Notification>, Refusal> {
         let interface = self.interfaces.get_mut(&index).ok_or_else(no_device)?;
         let clash = |a: &InterfaceAddress| {
-            a.address() == address.address() && (a.prefix == address.prefix || a.address().is_ipv6())
+            a.address() == address.address() && (is_same_v4_subnet(a, &address) || a.address().is_ipv6())
         };
         if interface.addresses.iter().any(clash) {
             let text = if address.address().is_ipv4() {
@@ -206,17 +206,17 @@ impl Mirror {
         forget_link_local(interface);
     }
 
-    /// The connected route of an address.
+    /// The connected routes of an address.
     fn connect(&mut self, index: InterfaceIndex, address: &InterfaceAddress, told: &mut Vec<Notification>) {
-        let Some(route) = connected(index, address) else { return };
-        let mut route = route;
-        route.linkdown = self.is_linkdown(&route);
-        if self.routes.at(&route.key).iter().any(|r| r.is_same(&route)) {
-            return;
+        for mut route in connected(index, address) {
+            route.linkdown = self.is_linkdown(&route);
+            if self.routes.at(&route.key).iter().any(|r| r.is_same(&route)) {
+                continue;
+            }
+            let route = Arc::new(route);
+            self.routes.append(Arc::clone(&route));
+            told.push(Notification::RouteAdded(route));
         }
-        let route = Arc::new(route);
-        self.routes.append(Arc::clone(&route));
-        told.push(Notification::RouteAdded(route));
     }
 
     fn on_v4_address_deleted(
@@ -280,22 +280,23 @@ impl Mirror {
         None
     }
 
-    /// Removes the connected route of an address that is gone, unless another address has the same.
+    /// Removes the connected routes of an address that is gone, unless another address has the same.
     fn disconnect(
         &mut self,
         index: InterfaceIndex,
         address: &InterfaceAddress,
         told: &mut Vec<Notification>,
     ) {
-        let Some(route) = connected(index, address) else { return };
-        let needed = self.interface(index).is_some_and(|i| {
-            i.addresses.iter().filter_map(|a| connected(index, a)).any(|other| other.is_same(&route))
-        });
-        if needed {
-            return;
-        }
-        if let Some(route) = self.routes.remove(&route) {
-            told.push(Notification::RouteDeleted(route));
+        for route in connected(index, address) {
+            let is_needed = self.interface(index).is_some_and(|i| {
+                i.addresses.iter().flat_map(|a| connected(index, a)).any(|other| other.is_same(&route))
+            });
+            if is_needed {
+                continue;
+            }
+            if let Some(route) = self.routes.remove(&route) {
+                told.push(Notification::RouteDeleted(route));
+            }
         }
     }
 
@@ -380,16 +381,18 @@ fn forget_link_local(interface: &mut Interface) {
     }
 }
 
-/// The route that the kernel makes for an address, if it makes one.
-fn connected(index: InterfaceIndex, address: &InterfaceAddress) -> Option<Route> {
+/// The routes that the kernel makes for an address: to its subnet, and in IPv6 to the peer as well.
+fn connected(index: InterfaceIndex, address: &InterfaceAddress) -> Vec<Route> {
     let v4 = address.address().is_ipv4();
-    let point = address.prefix.prefix_len() == address.prefix.max_prefix_len();
-    if address.no_prefix_route || address.secondary || (v4 && point) {
-        return None;
+    let is_point = address.prefix.prefix_len() == address.prefix.max_prefix_len() && address.peer.is_none();
+    if address.no_prefix_route || address.secondary || (v4 && is_point) {
+        return Vec::new();
     }
-    let metric = if v4 { 0 } else { CONNECTED_IPV6_METRIC };
-    Some(Route {
-        key: RouteKey { table: MAIN_TABLE, destination: address.prefix.trunc(), tos: 0, metric },
+    let metric = if address.metric == 0 && !v4 { CONNECTED_IPV6_METRIC } else { address.metric };
+    let peer = address.peer.filter(|_| !v4).map(IpNet::from);
+    let subnet = if v4 { address.network() } else { address.prefix };
+    let route = |destination: IpNet| Route {
+        key: RouteKey { table: MAIN_TABLE, destination: destination.trunc(), tos: 0, metric },
         protocol: KERNEL,
         scope: if v4 { LINK_SCOPE } else { 0 },
         source: v4.then(|| address.address()),
@@ -400,7 +403,8 @@ fn connected(index: InterfaceIndex, address: &InterfaceAddress) -> Option<Route>
         linkdown: false,
         attributes: Vec::new(),
         flags: 0,
-    })
+    };
+    [subnet].into_iter().chain(peer).map(route).collect()
 }
 
 /// IPv4 primaries stand before secondaries; else the order of arrival.
@@ -413,7 +417,7 @@ fn place_of(addresses: &[InterfaceAddress], address: &InterfaceAddress) -> usize
 }
 
 fn is_same_v4_subnet(a: &InterfaceAddress, b: &InterfaceAddress) -> bool {
-    a.address().is_ipv4() && a.prefix.trunc() == b.prefix.trunc()
+    a.address().is_ipv4() && a.network().trunc() == b.network().trunc()
 }
 
 fn eui64([a, b, c, d, e, f]: [u8; 6]) -> InterfaceAddress {

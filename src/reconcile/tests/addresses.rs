@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::rig::{ETH0, ETH1, Rig, address, interface, ip, route};
+use super::rig::{ETH0, ETH1, LO, Rig, address, interface, ip, route};
 use crate::engine::Verdict;
 use crate::interface::{InterfaceAddress, InterfaceIndex};
 
@@ -78,6 +78,24 @@ fn addresses_with_a_lifetime_are_not_put_back() {
     rig.event(|k| k.set_up(ETH0, true));
     rig.wait(5 * SECOND);
     assert_eq!(rig.take_operations(), ["addr add fd00::1/64 dev 2"]);
+}
+
+#[test]
+fn an_address_is_put_back_as_it_was() {
+    let mut rig = Rig::new();
+    let peer = Some("fd00:7::2".parse().unwrap());
+    let was = InterfaceAddress { deprecated: true, metric: 77, flags: 0x100, peer, ..address("fd00::77/64") };
+    rig.event(|k| k.add_address(ETH0, was.clone()).unwrap());
+    rig.event(|k| k.set_up(ETH0, false));
+    rig.detour("eth0", "fd00::2", "eth1", "fd01::2");
+    let lo = rig.kernel.interface(LO).unwrap().addresses.iter().find(|a| a.address() == was.address());
+    assert!(lo.unwrap().deprecated);
+    // What is to be put back is read from the journal.
+    rig.restart(true);
+    rig.event(|k| k.set_up(ETH0, true));
+    rig.wait(5 * SECOND);
+    let found = |a: &&InterfaceAddress| a.address() == was.address();
+    assert_eq!(rig.kernel.interface(ETH0).unwrap().addresses.iter().find(found), Some(&was));
 }
 
 #[test]
