@@ -17,6 +17,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use super::Reconciler;
+use super::backoff::Backoff;
 use super::input::{JournalWrite, Output};
 use super::journal::{HEADER, InterfaceRecord, Journal, KEPT, ROUTES, render_group, render_route};
 use super::lan::{HomeAddress, Lan, LanId, is_global};
@@ -35,7 +36,7 @@ const SLACK: usize = 8 << 10;
 /// So many times that room, and the file is written as a whole although there is no rest.
 const LONGEST_WAIT: usize = 4;
 
-/// Longest pause between two attempts to write.
+/// Longest pause between two attempts to write: nobody is fought, and what is to be parked waits.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// What the last run left, and which kernel this is.
@@ -96,8 +97,7 @@ struct Written {
 #[derive(Debug, Clone)]
 struct Failure {
     refusal: Refusal,
-    attempts: u32,
-    retry_at: Instant,
+    attempts: Backoff,
 }
 
 impl Keeping {
@@ -149,9 +149,9 @@ impl Keeping {
                 std::mem::take(&mut self.is_awaited)
             }
             Err(refusal) => {
-                let attempts = self.failure.as_ref().map_or(1, |failure| failure.attempts.saturating_add(1));
-                let pause = Duration::from_secs(1 << (attempts - 1).min(6)).min(LONGEST_PAUSE);
-                self.failure = Some(Failure { refusal, attempts, retry_at: now + pause });
+                let mut attempts = self.failure.take().map(|failure| failure.attempts).unwrap_or_default();
+                attempts.failed_with(now, LONGEST_PAUSE);
+                self.failure = Some(Failure { refusal, attempts });
                 self.is_sound = false;
                 false
             }
@@ -160,12 +160,12 @@ impl Keeping {
 
     /// When time alone gives something to do.
     pub(super) fn due(&self) -> Option<Instant> {
-        let retry = self.failure.as_ref().filter(|_| !self.in_flight).map(|failure| failure.retry_at);
+        let retry = self.failure.as_ref().filter(|_| !self.in_flight).map(|f| f.attempts.not_before());
         retry.into_iter().chain(self.vouch_at).min()
     }
 
     fn may_write(&self, now: Instant) -> bool {
-        self.is_recalled && self.failure.as_ref().is_none_or(|failure| failure.retry_at <= now)
+        self.is_recalled && self.failure.as_ref().is_none_or(|failure| failure.attempts.may_try(now))
     }
 
     const fn slack(&self) -> usize {

@@ -18,6 +18,7 @@
 //! Calling contract: as the engine's; after [`Reconciler::new`] drain the outputs as well.
 
 mod asking;
+mod backoff;
 mod cause;
 mod describe;
 mod diff;

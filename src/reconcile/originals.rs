@@ -11,6 +11,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::backoff::Backoff;
 use super::journal::RouteRecord;
 use super::lan::{AFTERMATH, HomeAddress, LEASE_WAIT, Lan, LanId, SubjectId};
 use super::lans::Lans;
@@ -30,9 +31,6 @@ pub(super) const DOUBT: Duration = Duration::from_millis(100);
 /// A route with a keeper of its own that has not come back in this time after its interface settled is given up, and a place
 /// when its interface has been absent for so long.
 const GIVEN_UP: Duration = Duration::from_secs(600);
-
-/// Longest pause between two attempts to put a route back.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// How long a loss of messages, or a change of addresses, may explain what vanished.
 const DEAFNESS: Duration = Duration::from_secs(3);
@@ -64,8 +62,7 @@ pub(super) struct Missing {
     is_place: bool,
     /// When it came, if that was after a fall of its interface.
     came: Option<Instant>,
-    not_before: Instant,
-    refusals: u32,
+    attempts: Backoff,
 }
 
 /// All routes that are gone and not forgotten.
@@ -99,8 +96,7 @@ impl Missing {
             announced: false,
             is_place: false,
             came: None,
-            not_before: Instant::default(),
-            refusals: 0,
+            attempts: Backoff::default(),
         }
     }
 
@@ -377,7 +373,7 @@ impl Originals {
 
     /// The routes to put back at this moment, at most `most`.
     pub(super) fn due(&self, now: Instant, lans: &Lans, mirror: &Mirror, most: usize) -> Vec<Route> {
-        let due = |m: &&Missing| m.not_before <= now && is_ready(m, now, lans, mirror);
+        let due = |m: &&Missing| m.attempts.may_try(now) && is_ready(m, now, lans, mirror);
         self.iter().filter(due).filter_map(|m| m.renumbered(lans, mirror)).take(most).collect()
     }
 
@@ -386,7 +382,7 @@ impl Originals {
         let at = |m: &Missing| {
             let settled =
                 m.lans.iter().flatten().filter_map(|id| lans.get(*id)).map(|l| l.settled_since).max()?;
-            Some((settled + PUT_BACK_PAUSE).max(m.not_before))
+            Some((settled + PUT_BACK_PAUSE).max(m.attempts.not_before()))
         };
         let waits = |m: &&Missing| m.has_no_keeper() && !m.is_suspect() && m.all_lans(lans, |lan| lan.up);
         self.iter().filter(waits).filter_map(at).filter(|at| *at > now).min()
@@ -396,9 +392,7 @@ impl Originals {
     pub(super) fn refused(&mut self, now: Instant, key: &RouteKey) {
         for missing in self.missing.get_mut(&Group::of(key)).into_iter().flatten() {
             if missing.route.key == *key {
-                missing.refusals += 1;
-                let pause = Duration::from_secs(1 << missing.refusals.min(6)).min(LONGEST_PAUSE);
-                missing.not_before = now + pause;
+                missing.attempts.failed(now);
             }
         }
     }

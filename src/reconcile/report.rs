@@ -168,7 +168,7 @@ impl Reconciler {
             return Some(Outcome::Refused(errno));
         }
         let pausing = || troubles().filter(|(g, _)| !self.troubles.may_try(now, g));
-        if pausing().any(|(_, t)| t.removals >= CONTESTED) {
+        if pausing().any(|(_, t)| t.removals() >= CONTESTED) {
             return Some(Outcome::Contested);
         }
         if pausing().next().is_some() { None } else { Some(Outcome::Applied(way)) }

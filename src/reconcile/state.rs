@@ -82,7 +82,7 @@ impl Reconciler {
         };
         let trouble = |(group, t): (&Group, &super::trouble::Trouble)| Trouble {
             group: *group,
-            removals: t.removals,
+            removals: t.removals(),
             refused: t.refused,
             impossible: t.impossible,
             blocked: t.blocked.as_ref().and_then(|blocked| blocked.by.clone()),

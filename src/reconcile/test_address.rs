@@ -8,11 +8,12 @@ use ipnet::{IpNet, Ipv4Net};
 use nix::errno::Errno;
 
 use super::Reconciler;
+use super::backoff::Backoff;
 use super::diff::{Batch, Task};
 use super::input::Dump;
 use super::lan::LanId;
 use super::notice::Notice;
-use super::trouble::{PEACE, pause};
+use super::trouble::PEACE;
 use crate::interface::{Interface, InterfaceAddress, InterfaceIndex, InterfaceKind, LINK_SCOPE};
 use crate::operation::{Operation, Refusal};
 use crate::route::PROTOCOL;
@@ -32,9 +33,8 @@ struct Attempt {
     stands_on: Option<InterfaceIndex>,
     /// This run has made it; else it was there before, and may be somebody else's.
     is_made: bool,
-    troubles: u32,
+    attempts: Backoff,
     last: Instant,
-    not_before: Instant,
 }
 
 impl Attempt {
@@ -42,20 +42,19 @@ impl Attempt {
     fn undone(&mut self, now: Instant) {
         self.is_made = false;
         self.trouble(now);
-        self.not_before = now + pause(self.troubles - 1);
+        self.attempts.undone(now, 1);
     }
 
     /// The kernel refused it.
     fn refused(&mut self, now: Instant) {
         self.trouble(now);
-        self.not_before = now + pause(self.troubles);
+        self.attempts.failed(now);
     }
 
     fn trouble(&mut self, now: Instant) {
         if now.since(self.last) >= PEACE {
-            self.troubles = 0;
+            self.attempts.forgive();
         }
-        self.troubles += 1;
         self.last = now;
     }
 }
@@ -68,8 +67,8 @@ impl TestAddresses {
 
     /// When the next attempt may be made.
     pub(super) fn next(&self) -> impl Iterator<Item = Instant> {
-        let made = self.made.values().map(|attempt| attempt.not_before);
-        made.chain(self.raised.values().map(|(_, attempt)| attempt.not_before))
+        let made = self.made.values().map(|attempt| attempt.attempts.not_before());
+        made.chain(self.raised.values().map(|(_, attempt)| attempt.attempts.not_before()))
     }
 }
 
@@ -90,7 +89,7 @@ impl Reconciler {
             if interface.up {
                 attempt.stands_on = Some(interface.index);
             }
-            if attempt.stands_on.is_none() && attempt.not_before <= now && !batch.is_full() {
+            if attempt.stands_on.is_none() && attempt.attempts.may_try(now) && !batch.is_full() {
                 batch.push(Task::SetUp { lan: *lan }, Operation::SetUp(interface.index));
             }
         }
@@ -113,10 +112,10 @@ impl Reconciler {
             }
             if attempt.stands_on.take() == Some(index) {
                 attempt.undone(now);
-                let (interface, removals) = (self.lans.name(lan).to_owned(), attempt.troubles);
+                let (interface, removals) = (self.lans.name(lan).to_owned(), attempt.attempts.failures());
                 self.notice(Notice::TestAddressRemoved { interface, address, removals });
             }
-            let may_try = self.tests.made.get(&address).is_none_or(|a| a.not_before <= now);
+            let may_try = self.tests.made.get(&address).is_none_or(|a| a.attempts.may_try(now));
             if may_try && !batch.is_full() {
                 let operation = Operation::AddAddress { interface: index, address: test_address(address) };
                 batch.push(Task::MakeTest { address }, operation);
@@ -132,7 +131,7 @@ impl Reconciler {
             wishes.tests().values().any(|a| a == address) || unwanted.iter().any(|(_, a)| a == address)
         });
         for (interface, address) in unwanted {
-            let may_try = self.tests.made.get(&address).is_none_or(|a| a.not_before <= now);
+            let may_try = self.tests.made.get(&address).is_none_or(|a| a.attempts.may_try(now));
             if may_try && self.may_lose(interface, address) && !batch.is_full() {
                 let operation = Operation::DeleteAddress { interface, address: test_address(address) };
                 batch.push(Task::RemoveTest { address }, operation);

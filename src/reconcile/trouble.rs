@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
+use super::backoff::{Backoff, LONGEST};
 use super::cause::Cause;
 use super::table::Group;
 use crate::route::{Leg, RouteKey};
@@ -14,9 +15,6 @@ use crate::time::Instant;
 
 /// Removals after which it is said to be contested.
 pub(super) const CONTESTED: u32 = 5;
-
-/// Longest pause between two attempts.
-const LONGEST: Duration = Duration::from_secs(60);
 
 /// Leases are renewed less often than this.
 const CALM: Duration = Duration::from_secs(10);
@@ -31,8 +29,10 @@ pub(super) const PEACE: Duration = Duration::from_secs(600);
 /// What happened to the overlay of one group.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Trouble {
-    pub(super) removals: u32,
-    pub(super) refusals: u32,
+    /// What others did is remembered when an attempt succeeds, or none is needed.
+    removals: Backoff,
+    /// What the kernel refused is not.
+    refusals: Backoff,
     /// Errno of the last refusal, as long as nothing has succeeded since.
     pub(super) refused: Option<i32>,
     /// No overlay can stand in front of the original.
@@ -43,17 +43,18 @@ pub(super) struct Trouble {
     pub(super) blocked: Option<Blocked>,
     /// Something that the dumps do not show has the metric below the right one.
     pub(super) no_makeshift: bool,
-    /// The pauses of removals and of refusals: what others did is remembered when an attempt succeeds, or none is needed,
-    /// and what the kernel refused is not.
-    removed_until: Instant,
-    refused_until: Instant,
     last: Instant,
 }
 
 impl Trouble {
+    /// How often others removed it.
+    pub(super) const fn removals(&self) -> u32 {
+        self.removals.failures()
+    }
+
     /// Whether no pause is left.
     fn is_over(&self, now: Instant) -> bool {
-        self.removed_until <= now && self.refused_until <= now
+        self.removals.may_try(now) && self.refusals.may_try(now)
     }
 }
 
@@ -99,16 +100,14 @@ impl Troubles {
     /// chosen another way since, or an interface may have been made again, which no later listing shows.
     pub(super) fn may_lay(&self, now: Instant, group: &Group, legs: &[Leg]) -> bool {
         let is_another = |t: &Trouble| !t.refused_legs.is_empty() && t.refused_legs != legs;
-        self.groups.get(group).is_none_or(|t| t.is_over(now) || (t.removed_until <= now && is_another(t)))
+        self.groups.get(group).is_none_or(|t| t.is_over(now) || (t.removals.may_try(now) && is_another(t)))
     }
 
     /// Somebody removed the overlay. It comes back at once the first time, then after longer and longer pauses.
     pub(super) fn removed(&mut self, now: Instant, group: Group) {
         let trouble = self.fresh(now, group);
-        let pause = pause(trouble.removals);
-        trouble.removals += 1;
-        trouble.removed_until = now + pause;
-        let at = trouble.removed_until;
+        trouble.removals.undone(now, 1);
+        let at = trouble.removals.not_before();
         self.retries.insert((at, group));
     }
 
@@ -118,22 +117,20 @@ impl Troubles {
         let was_calm = self.groups.get(&group).is_none_or(|t| now.since(t.last) >= CALM);
         let trouble = self.fresh(now, group);
         if was_calm {
-            trouble.removals = 0;
+            trouble.removals.forgive();
         }
-        trouble.removed_until = now + pause(trouble.removals.saturating_sub(CONTESTED));
-        trouble.removals += 1;
-        let at = trouble.removed_until;
+        trouble.removals.undone(now, CONTESTED + 1);
+        let at = trouble.removals.not_before();
         self.retries.insert((at, group));
     }
 
     /// The kernel refused the overlay.
     pub(super) fn refused(&mut self, now: Instant, group: Group, errno: i32) {
         let trouble = self.fresh(now, group);
-        trouble.refusals += 1;
+        trouble.refusals.failed(now);
         trouble.refused = Some(errno);
         trouble.refused_legs.clear();
-        trouble.refused_until = now + pause(trouble.refusals);
-        let at = trouble.refused_until;
+        let at = trouble.refusals.not_before();
         self.retries.insert((at, group));
     }
 
@@ -159,7 +156,7 @@ impl Troubles {
     /// The routes of others changed: what a place was refused for, which no listing shows, may be gone.
     pub(super) fn place_changed(&mut self, group: &Group) {
         if let Some(trouble) = self.groups.get_mut(group).filter(|t| t.blocked.is_some()) {
-            trouble.refused_until = Instant::default();
+            trouble.refusals.hurry();
         }
     }
 
@@ -181,13 +178,8 @@ impl Troubles {
     /// An attempt succeeded. That others removed the overlay is not forgotten so quickly.
     pub(super) fn succeeded(&mut self, group: &Group) {
         let Some(trouble) = self.groups.get_mut(group) else { return };
-        *trouble = Trouble {
-            removals: trouble.removals,
-            removed_until: trouble.removed_until,
-            last: trouble.last,
-            ..Trouble::default()
-        };
-        if trouble.removals == 0 {
+        *trouble = Trouble { removals: trouble.removals, last: trouble.last, ..Trouble::default() };
+        if trouble.removals() == 0 {
             self.groups.remove(group);
         }
     }
@@ -238,7 +230,7 @@ impl Troubles {
         let for_links = [Errno::ENODEV, Errno::ENETDOWN, Errno::ENETUNREACH, Errno::EHOSTUNREACH];
         let for_links = for_links.map(|errno| Some(errno as i32));
         for trouble in self.groups.values_mut().filter(|trouble| for_links.contains(&trouble.refused)) {
-            trouble.refused_until = Instant::default();
+            trouble.refusals.hurry();
         }
     }
 
@@ -268,20 +260,12 @@ impl Troubles {
         let trouble = self.groups.entry(group).or_default();
         let quiet = now.since(trouble.last);
         if quiet >= QUIET {
-            trouble.removals = 0;
+            trouble.removals.forgive();
         }
         if quiet >= PEACE {
-            trouble.refusals = 0;
+            trouble.refusals.forgive();
         }
         trouble.last = now;
         trouble
-    }
-}
-
-/// 0, 1, 2, 4 ... 60 s.
-pub(super) fn pause(earlier: u32) -> Duration {
-    match earlier {
-        0 => Duration::ZERO,
-        n => Duration::from_secs(1 << (n - 1).min(6)).min(LONGEST),
     }
 }

@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use nix::errno::Errno;
 
 use super::Reconciler;
+use super::backoff::Backoff;
 use super::diff::{Batch, Task, is_routable};
 use super::input::Dump;
 use super::lan::{LanId, Stance, is_global};
@@ -31,17 +32,11 @@ pub(super) struct WaitingAddresses {
     due: bool,
     routes_due: bool,
     next: Option<Instant>,
-    refused: BTreeMap<IpAddr, Refused>,
+    refused: BTreeMap<IpAddr, Backoff>,
     /// Which interface had an address again, for the log.
     returned: BTreeMap<IpAddr, LanId>,
     /// Addresses that were laid in this run: kernels before 5.18 do not keep the mark.
     laid: BTreeMap<IpAddr, LanId>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Refused {
-    times: u32,
-    not_before: Instant,
 }
 
 impl WaitingAddresses {
@@ -82,13 +77,11 @@ impl WaitingAddresses {
     }
 
     fn may_try(&self, now: Instant, address: &IpAddr) -> bool {
-        self.refused.get(address).is_none_or(|r| r.not_before <= now)
+        self.refused.get(address).is_none_or(|attempts| attempts.may_try(now))
     }
 
     fn refuse(&mut self, now: Instant, address: IpAddr) {
-        let refused = self.refused.entry(address).or_insert(Refused { times: 0, not_before: now });
-        refused.times += 1;
-        refused.not_before = now + Duration::from_secs(1 << refused.times.min(6)).min(REVIEW);
+        self.refused.entry(address).or_default().failed(now);
     }
 }
 
@@ -286,7 +279,7 @@ impl Reconciler {
         let lans = || self.lans.iter().filter(|(_, lan)| lan.up && lan.absent().next().is_some());
         let pauses = [PUT_BACK_PAUSE, 2 * PUT_BACK_PAUSE, REVIEW];
         let settled = lans().flat_map(|(_, lan)| pauses.map(|pause| lan.settled_since + pause));
-        let retries = self.waiting.refused.values().map(|r| r.not_before);
+        let retries = self.waiting.refused.values().map(Backoff::not_before);
         let routes = self.originals.next_due(now, &self.lans);
         let review =
             (lans().next().is_some() || self.originals.groups().next().is_some()).then(|| now + REVIEW);

@@ -33,7 +33,8 @@ impl Reconciler {
                         self.troubles.removed(now, group);
                     }
                     let text = self.text_of(route);
-                    let removals = self.troubles.get(&group).map_or(0, |t| t.removals);
+                    let removals =
+                        self.troubles.get(&group).map_or(0, super::super::trouble::Trouble::removals);
                     self.reports.removed(overlay.cause, text, removals);
                 }
                 Wanted::Keep if self.wishes.lead(&group).is_none() => self.report_vanished(group),
