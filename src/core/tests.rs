@@ -27,8 +27,9 @@ fn a_next_hop_that_runs_faild_is_judged_by_its_answers_to_inquiries() {
     assert_eq!((world.health(), world.hop(0, BEHIND)), (vec![Health::Works; 2], Some(gateway(1))));
     assert_eq!(world.probes, 0);
 
+    // Two missed slots, that of the other end, and the one in which the other next hop would have been found dead as well.
     world.silent = Some(1);
-    world.pass(Duration::from_secs(1));
+    world.pass(INTERVAL * 5);
     assert_eq!(world.health(), [Health::Failed, Health::Works]);
     assert_eq!(world.hop(0, BEHIND), Some(gateway(2)));
 

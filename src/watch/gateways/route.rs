@@ -386,13 +386,14 @@ impl Route {
             let proven = waits.then(|| hop.proven_at(&self.config.judging).max(now + SOON));
             [wait, proven, hop.vanished.map(|since| (since + GRACE).max(now + SOON))]
         });
-        // The engine's word on a peer has no time: the others must still be answered a while after it.
+        // The engine's word on a peer has no time. What it has to say of others that fell silent with it comes within a slot
+        // of its own.
+        let slot = self.config.judging.interval.min(context.config.interval);
         let is_held = |hop: &Hop| {
             let condition = hop.condition(now, &self.config.judging, false);
             hop.verdict != Health::Failed && matches!(condition, Condition::Silent { .. })
         };
-        let doubt =
-            (!self.all_silent && self.hops.iter().any(is_held)).then(|| now + self.config.judging.interval);
+        let doubt = (!self.all_silent && self.hops.iter().any(is_held)).then(|| now + slot);
         moments.flatten().chain(doubt).min()
     }
 }
