@@ -112,6 +112,11 @@ fn config() -> Config {
 
 impl World {
     pub(super) fn new(hosts: usize, lans: usize) -> Self {
+        Self::seeded(hosts, lans, 0)
+    }
+
+    /// The same with other random numbers for each seed.
+    pub(super) fn seeded(hosts: usize, lans: usize, seed: u64) -> Self {
         let mut world = Self {
             now: Instant::from_nanos(1_000_000_000),
             hosts: Vec::new(),
@@ -120,7 +125,7 @@ impl World {
             queues: BTreeMap::new(),
             flying: BTreeMap::new(),
             tapes: BTreeMap::new(),
-            count: 0,
+            count: seed,
         };
         for host in 0..hosts {
             let interfaces: Vec<_> = (0..lans).map(|lan| interface(lan, host)).collect();
