@@ -558,7 +558,7 @@ impl Path {
         for count in [&mut self.saved, &mut self.excused] {
             choices.set(count, |choices| choices.among(&counts));
         }
-        for flag in [&mut self.filtered, &mut self.gone] {
+        for flag in [&mut self.filtered, &mut self.gone, &mut self.is_token_shown] {
             choices.set(flag, super::tests::Choices::is_so);
         }
         choices.set(&mut self.doubt, |choices| choices.is_so().then_some(Doubt { asked: 1, next: now }));

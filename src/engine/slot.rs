@@ -463,12 +463,10 @@ impl Engine {
         }
     }
 
-    /// A responder expects the next INQ of a requestor, an interval after now, with the grace of half a one.
+    /// A responder expects the next INQ of a requestor, an interval after now, with the grace of half a one. It has no other
+    /// peers, whatever was said of their roles before it became one.
     pub(super) fn expect_inquiry(&mut self, now: Instant, node: NodeId, key: PathKey) {
-        let Some(peer) = self.peers.get(&node).filter(|peer| peer.is_requestor() && !self.config.requestor)
-        else {
-            return;
-        };
+        let Some(peer) = self.peers.get(&node).filter(|_| !self.config.requestor) else { return };
         if let Some(path) = peer.paths.get(&key) {
             let due = now + Self::expected_pace(peer, path) * 3 / 2;
             self.timers.set(Reason::Expected(node, key), due);
