@@ -43,6 +43,7 @@ impl Engine {
         self.mark_withdrawn(now, node);
         self.note_claimed(now, node);
         self.vouch(now, node);
+        self.place_answered(now, node);
     }
 
     /// A sender whose report shows a token that the peer was handed on another path is the peer. So that path and the

@@ -341,11 +341,12 @@ impl Engine {
             self.forget(sender.node);
         }
         if !self.peers.contains_key(&sender.node) {
-            let configured = self.free_place(&arrival.datagram.source);
-            self.admit(now, arrival.lan, self.keys.is_keyed() || configured.is_some())?;
-            let mut peer = Peer::new(sender.node);
-            peer.configured = configured;
-            self.peers.insert(sender.node, peer.into());
+            let place = self.free_place(sender.node, &arrival.datagram.source);
+            self.admit(now, arrival.lan, self.keys.is_keyed() || place.is_some())?;
+            self.peers.insert(sender.node, Peer::new(sender.node).into());
+            if let Some(place) = place {
+                self.take_place(now, sender.node, place);
+            }
         }
         self.meet_boot(now, arrival, sender.boot)?;
         self.meet_path(now, arrival)

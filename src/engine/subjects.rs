@@ -155,7 +155,8 @@ impl Engine {
             return owned.withdrawn.is_some() && claimed.withdrawn.is_none();
         }
         let silence = self.silence_of(owner);
-        let long_after = owned.answered.zip(claimed.answered).is_some_and(|(o, c)| c.since(o) > silence);
+        let is_long_after = |c: Instant| owned.answered.is_none_or(|o| c.since(o) > silence);
+        let long_after = claimed.answered.is_some_and(is_long_after);
         let answered = claimed.answered > owned.answered;
         (owner.absent && rival.heard > owner.heard && (answered || claimed.trusted))
             || (answered && long_after)

@@ -13,6 +13,7 @@ mod offline;
 mod old_packets;
 mod orphans;
 mod pacing;
+mod placing;
 mod reconfigure;
 mod reports;
 mod several;
