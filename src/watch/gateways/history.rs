@@ -79,25 +79,22 @@ impl History {
     }
 
     /// Traffic goes by the next hop, or by others that come before it or not. True if that is news.
-    pub(super) fn on_choice(&mut self, in_use: bool, is_outranked: bool) -> bool {
-        self.held &= !in_use;
+    pub(super) fn on_choice(&mut self, config: &Config, in_use: bool, is_outranked: bool) -> bool {
         let left = self.has_failed && !in_use && !is_outranked;
-        std::mem::replace(&mut self.left, left) != left
+        let is_news = std::mem::replace(&mut self.left, left) != left;
+        if is_news {
+            // Also if it failed while another one was in use: traffic would have gone to it.
+            self.held = left && config.failback == Failback::Manual;
+        }
+        is_news
     }
 
     /// The verdict has changed.
-    pub(super) fn on_verdict(
-        &mut self,
-        now: Instant,
-        config: &Config,
-        (before, after): (Health, Health),
-        in_use: bool,
-    ) {
+    pub(super) fn on_verdict(&mut self, now: Instant, config: &Config, (before, after): (Health, Health)) {
         self.works_since = (after == Health::Works).then_some(now);
         if before == Health::Works {
             self.penalty.on_failure(now, &config.damping);
             self.has_failed = true;
-            self.held |= in_use && config.failback == Failback::Manual;
         }
     }
 

@@ -110,9 +110,9 @@ impl Hop {
     }
 
     /// Traffic goes by hops of this rank. True if that is news for this one.
-    pub(super) fn on_choice(&mut self, in_use: bool, rank: u8) -> bool {
+    pub(super) fn on_choice(&mut self, config: &Config, in_use: bool, rank: u8) -> bool {
         self.in_use = in_use;
-        self.history.on_choice(in_use, self.rank > rank)
+        self.history.on_choice(config, in_use, self.rank > rank)
     }
 
     // ----- link and probes
@@ -227,7 +227,7 @@ impl Hop {
         let before = std::mem::replace(&mut self.verdict, verdict);
         let is_news = before != verdict;
         if is_news {
-            self.history.on_verdict(now, config, (before, verdict), self.in_use);
+            self.history.on_verdict(now, config, (before, verdict));
         }
         is_news
     }

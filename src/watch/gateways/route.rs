@@ -273,7 +273,8 @@ impl Route {
         if let Choice::By(places) = choose(&candidates, self.decided) {
             let rank = places.iter().filter_map(|place| candidates.get(*place)).map(|c| c.rank).min();
             for (place, hop) in self.hops.iter_mut().enumerate() {
-                self.news += u64::from(hop.on_choice(places.contains(&place), rank.unwrap_or_default()));
+                let in_use = places.contains(&place);
+                self.news += u64::from(hop.on_choice(context.config, in_use, rank.unwrap_or_default()));
             }
             self.decided = true;
             self.tell_moves(context);

@@ -48,6 +48,26 @@ fn manual_waits_for_the_administrator_over_a_restart() {
     assert!(world.memories.last().unwrap().held.is_empty());
 }
 
+/// It failed while traffic went by another one, and would have been the next.
+#[test]
+fn manual_holds_back_what_was_passed_over_because_it_had_failed() {
+    let routes = vec![listed(3, Judging::default())];
+    let config = Config { routes, failback: Failback::Manual, ..Config::default() };
+    let mut world = World::with(3, config, &Memory::default(), 1);
+    world.show_interfaces();
+    world.run(ms(3000));
+    for uplink in [2, 1] {
+        world.uplink(uplink).gateway = false;
+        world.run(ms(3000));
+    }
+    assert_eq!(world.serving(), [THREE]);
+    world.uplink(2).gateway = true;
+    world.run(ms(600_000));
+    assert_eq!(world.serving(), [THREE]);
+    world.input(Input::FailBack);
+    assert_eq!(world.serving(), [TWO]);
+}
+
 #[test]
 fn what_works_is_gone_home_to_when_faild_ends_whatever_holds_it_back() {
     for failback in [Failback::Manual, Failback::Delay(ms(600_000)), Failback::Window { from: 0, until: 0 }] {
