@@ -10,15 +10,15 @@ use crate::wire::{Kind, LanIndex, Level, NodeId, Packet, PathReport};
 
 impl Engine {
     /// What we have to tell a peer at an address. The tokens of its other LANs are for itself alone: who answers in its name
-    /// from an address that it does not name there must not get them.
+    /// from an address that it does not name elsewhere must not get them.
     pub(super) fn reports(&self, now: Instant, node: NodeId, to: (LanIndex, IpAddr)) -> Vec<PathReport> {
         let Some(peer) = self.peers.get(&node) else { return Vec::new() };
-        let is_own = self.is_own(now, peer, to.0, &to.1);
+        let is_told = self.may_have_tokens(now, peer, to.0, &to.1);
         let ready = |key: &PathKey| peer.reported.iter().any(|(k, _, ready, _)| k == key && *ready);
         peer.paths
             .iter()
             .filter(|(key, _)| Self::is_reportable(**key))
-            .map(|(key, path)| path.report(*key, ready(key), is_own || key.lan == to.0))
+            .map(|(key, path)| path.report(*key, ready(key), is_told || key.lan == to.0))
             .collect()
     }
 

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use super::Engine;
 use super::addresses::COMPLETE_LIST;
 use super::notice::Notice;
-use super::path::PathKey;
+use super::path::{Path, PathKey};
 use super::peer::Peer;
 use super::receive::Arrival;
 use crate::time::Instant;
@@ -45,6 +45,16 @@ impl Engine {
             || self.keys.is_keyed() || !(self.speaks_elsewhere(now, peer, lan) || peer.has_vouched(lan));
         // A run that was taken up while the peer was away has no address yet that it could show itself by.
         is_vouched || self.is_configured_as(peer, address) || (peer.has_proven(lan, address) && is_sure())
+    }
+
+    /// Whether an address may be told the node's tokens of other LANs: it is the node's own, and still is by what the node says
+    /// on these. One that was given up there while its own LAN was dead may be another host's by now. It goes on counting for
+    /// runs: otherwise an attacker on one LAN could keep the true node from showing itself on another.
+    pub(super) fn may_have_tokens(&self, now: Instant, peer: &Peer, lan: LanIndex, address: &IpAddr) -> bool {
+        let names = |(key, path): (PathKey, &Path)| key.lan != lan && path.claims.contains(address);
+        let is_named = || self.voices(now, peer).any(names);
+        self.is_own(now, peer, lan, address)
+            && (self.keys.is_keyed() || !self.speaks_elsewhere(now, peer, lan) || is_named())
     }
 
     /// Whether the node is heard on another LAN and has named its addresses there. A list that may have been cut says nothing

@@ -406,6 +406,39 @@ fn who_answers_in_a_peers_name_gets_no_token_of_another_lan() {
     assert!(!to_attacker.is_empty() && to_attacker.iter().all(|token| *token == Token(0)), "{to_attacker:?}");
 }
 
+/// A peer gives up an address on the first LAN while that is dead to it, and the attacker takes the address: it is told no token
+/// of the other LAN either. `heals`: the peer has another address on the first LAN by then, and is heard from it.
+#[test]
+fn who_takes_an_address_that_was_given_up_gets_no_token_of_another_lan() {
+    for heals in [false, true] {
+        let mut world = World::new(3, 2);
+        world.add_address(1, 0, address(0, ATTACKER));
+        let mut attacker = Attacker::among(&mut world);
+        world.run(ms(8000));
+        world.cut(0, |from, to| from == 1 || to == 1);
+        world.run(ms(1000));
+        world.remove_address(1, 0, address(0, ATTACKER));
+        world.run(ms(1000));
+        if heals {
+            world.cut(0, |_, _| false);
+        }
+        let mut tokens = Vec::new();
+        world.tap(0);
+        for _ in 0..40 {
+            attacker.claims_its_address(&mut world);
+            world.run(ms(50));
+            for flight in world.tape(0).iter().filter(|f| f.to == ATTACKER && !f.sent().is_broadcast) {
+                let packet =
+                    wire::decode(&flight.payload, flight.source, flight.destination, &Keys::default());
+                let reports = packet.unwrap().reports.unwrap_or_default();
+                tokens.extend(reports.iter().filter(|r| r.sender_lan == LanIndex(1)).map(|r| r.token));
+            }
+            attacker.answers(&mut world, &|_| {});
+        }
+        assert!(!tokens.is_empty() && tokens.iter().all(|token| *token == Token(0)), "{heals} {tokens:?}");
+    }
+}
+
 /// Forged reports from far ahead, some in each slot, and the peer is not heard any more on the second LAN: what it says of
 /// that counts. `is_mute`: it cannot say so there, for ARP is not answered.
 #[test]
