@@ -5,6 +5,8 @@
 
 mod rollback;
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -100,6 +102,8 @@ pub struct Kernel {
     news: Vec<News>,
     /// The number of the next interface.
     next_index: u32,
+    /// What packets took since the last change: judges ask at every step.
+    lookups: RefCell<BTreeMap<IpAddr, Option<Arc<Route>>>>,
 }
 
 impl Kernel {
@@ -107,8 +111,14 @@ impl Kernel {
     pub fn boot(blueprint: &Blueprint, random: Random) -> Self {
         let mut mirror = Mirror::default();
         mirror.promote_secondaries = true;
-        let mut kernel =
-            Self { mirror, moods: Moods::default(), random, news: Vec::new(), next_index: LOOPBACK.0 + 1 };
+        let mut kernel = Self {
+            mirror,
+            moods: Moods::default(),
+            random,
+            news: Vec::new(),
+            next_index: LOOPBACK.0 + 1,
+            lookups: RefCell::default(),
+        };
         kernel.mirror.add_interface(loopback());
         for plan in &blueprint.interfaces {
             kernel.create(plan);
@@ -153,8 +163,9 @@ impl Kernel {
     }
 
     /// The route that a packet takes.
-    pub fn lookup(&self, destination: &IpAddr) -> Option<&Arc<Route>> {
-        self.mirror.lookup(destination)
+    pub fn lookup(&self, destination: &IpAddr) -> Option<Arc<Route>> {
+        let mut lookups = self.lookups.borrow_mut();
+        lookups.entry(*destination).or_insert_with(|| self.mirror.lookup(destination).cloned()).clone()
     }
 
     /// The host routes to an address.
@@ -218,7 +229,9 @@ impl Kernel {
         all
     }
 
+    /// Whatever changes the kernel ends here.
     fn tell(&mut self, told: Vec<Notification>) {
+        self.lookups.get_mut().clear();
         self.news.extend(told.into_iter().map(|notification| match notification {
             Notification::Link(_) | Notification::Address(_) => News::Interfaces,
             Notification::RouteAdded(route) => News::RouteAdded(route),
@@ -240,6 +253,7 @@ impl Kernel {
     pub fn set_carrier(&mut self, name: &str, carrier: bool) {
         let Some(index) = self.interface(name).map(|i| i.index) else { return };
         if !self.mirror.set_carrier(index, carrier).is_empty() {
+            self.tell(Vec::new());
             self.news.push(News::Carrier);
         }
     }

@@ -56,6 +56,8 @@ pub struct Host {
     pub notices: Vec<String>,
     /// Kernel operations asked for.
     pub operations: u64,
+    /// When it last put back an address of an interface, until that was judged.
+    pub address_put_at: Option<Instant>,
     /// It does not come to rest.
     pub is_restless: bool,
     news: VecDeque<News>,
@@ -106,6 +108,7 @@ impl Host {
             probes: Vec::new(),
             notices: Vec::new(),
             operations: 0,
+            address_put_at: None,
             is_restless: false,
             news: VecDeque::new(),
             answers: VecDeque::new(),
@@ -247,7 +250,7 @@ impl Host {
     fn settle(&mut self, now: Instant) {
         for _ in 0..RESTLESS {
             while let Some(output) = self.daemon.as_mut().and_then(|daemon| daemon.core.next_output()) {
-                self.on_output(output);
+                self.on_output(now, output);
             }
             let Some(daemon) = &mut self.daemon else { return };
             if !daemon.feed_back(now, &self.kernel) {
@@ -257,7 +260,7 @@ impl Host {
         self.is_restless = true;
     }
 
-    fn on_output(&mut self, output: Output) {
+    fn on_output(&mut self, now: Instant, output: Output) {
         let Some(daemon) = &mut self.daemon else { return };
         match output {
             Output::Probe(probe) => self.probes.push(probe),
@@ -265,7 +268,7 @@ impl Host {
             Output::ListNeighbours(interface) => {
                 daemon.feedback.push_back(Feedback::Tell(Input::Neighbours { interface, addresses: &[] }));
             }
-            Output::Apply(operations) => self.carry_out(operations),
+            Output::Apply(operations) => self.carry_out(now, operations),
             Output::Dump(what) => daemon.dump(what, &self.kernel),
             Output::Ask(question) => {
                 let answer = self.kernel.answer(&question);
@@ -287,7 +290,7 @@ impl Host {
     }
 
     /// The kernel carries out a batch; the daemon may die amid it.
-    fn carry_out(&mut self, operations: Vec<Operation>) {
+    fn carry_out(&mut self, now: Instant, operations: Vec<Operation>) {
         let mut results = Vec::with_capacity(operations.len());
         for operation in operations {
             let had: Vec<IpAddr> =
@@ -295,6 +298,10 @@ impl Host {
             self.operations += 1;
             let applied = self.kernel.apply(operation);
             results.push((applied.operation.clone(), applied.result.clone()));
+            if matches!(&applied.operation, Operation::AddAddress { address, .. } if address.address().is_ipv6())
+            {
+                self.address_put_at = Some(now);
+            }
             let gaps = had.into_iter().filter(|to| self.kernel.lookup(to).is_none()).collect();
             self.done.push(Done { applied, gaps });
             if let Some(left) = &mut self.dies_after {

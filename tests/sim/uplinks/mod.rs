@@ -3,6 +3,7 @@
 //! ```text
 //! mod    seeds: a random host, a random story of faults, then peace, then the end
 //!   judge    the promises, as code      story   what can go wrong
+//!     losses   what only faild puts back
 //!     world    LANs, routers, what is beyond them, a DHCP client
 //!       host     the daemon's loop around watch and reconciler
 //! ```
@@ -11,6 +12,7 @@
 
 mod host;
 mod judge;
+mod losses;
 mod story;
 mod world;
 
@@ -26,6 +28,7 @@ use crate::kernel::RoutePlan;
 use crate::random::Random;
 use crate::runner::{number, setting};
 use judge::{Judge, Verdict, is_clean, is_home, longest_peace};
+use losses::STATIC;
 use story::{Fault, heal_all};
 use world::{Destination, Lan, Port, World, port};
 
@@ -62,38 +65,72 @@ impl Draft {
         self.config.failback = failback(interval, random);
         let judging = judging(interval, random);
         let is_watched = !judging.targets.is_empty();
+        let speaks_v6 = random.chance(0.5);
+        let mut hops = (Vec::new(), Vec::new());
+        let is_shared = next_hops && random.chance(0.2);
         let count = 2 + u8::try_from(random.below(2)).unwrap_or(0);
         for number in 1..=count {
             let name = format!("up{number}");
             let router = IpAddr::from([10, 0, number, 1]);
-            self.ports.push(port(name.clone(), number, self.lans.len(), [10, 0, number, 2]));
-            self.lans.push(around(router, is_watched, Vec::new()));
-            // A DHCP client's, or static: that one is put back by faild as well.
-            let protocol = *random.pick(&[16, 16, 4]);
-            self.leases.push(lease("0.0.0.0/0", router, name, u32::from(number) * 100, protocol));
+            let mut addresses = vec![prefix(&format!("10.0.{number}.2/24"))];
+            let mut routers = vec![router];
+            let hop = |via: IpAddr| NextHopConfig {
+                interface: format!("up{number}"),
+                via: Some(via),
+                rank: if is_shared { 1 } else { number },
+                weight: 1,
+            };
+            let metric = u32::from(number) * 100;
+            // A DHCP client's, or static: that one only faild puts back.
+            let protocol = *random.pick(&[16, 16, STATIC]);
+            self.leases.push(lease("0.0.0.0/0", router, name.clone(), metric, protocol));
+            hops.0.push(hop(router));
+            if speaks_v6 {
+                // Most routers go by their link-local address, which needs none of ours.
+                let global = format!("fd00:0:0:{number}::1");
+                let router = address(*random.pick(&["fe80::1", global.as_str()]));
+                // A router announces itself, or the route is static.
+                let protocol = *random.pick(&[9, STATIC]);
+                self.leases.push(lease("::/0", router, name.clone(), metric, protocol));
+                hops.1.push(hop(router));
+                routers.push(router);
+                addresses.push(prefix(&format!("fd00:0:0:{number}::2/64")));
+            }
+            self.ports.push(port(name, number, self.lans.len(), addresses));
+            self.lans.push(around(routers, is_watched, Vec::new()));
         }
-        let is_shared = next_hops && random.chance(0.2);
-        let hop = |number: u8| NextHopConfig {
-            interface: format!("up{number}"),
-            via: Some(IpAddr::from([10, 0, number, 1])),
-            rank: if is_shared { 1 } else { number },
-            weight: 1,
-        };
-        self.permanent = usize::from(is_shared);
-        let listed = || NextHops::Listed((1..=count).map(hop).collect());
+        let ports = (0, usize::from(count));
+        self.add_uplink_route(
+            "0.0.0.0/0",
+            BEYOND.into(),
+            ports,
+            next_hops.then_some(hops.0),
+            judging.clone(),
+        );
+        if speaks_v6 {
+            let judging = Judging { targets: judging.targets.iter().map(in_v6).collect(), ..judging };
+            self.add_uplink_route("::/0", address(BEYOND_V6), ports, next_hops.then_some(hops.1), judging);
+        }
+        self.permanent = if is_shared { self.config.routes.len() } else { 0 };
+    }
+
+    /// A `[[route]]`, with these next hops or whatever is found, and somebody beyond it.
+    fn add_uplink_route(
+        &mut self,
+        destination: &str,
+        address: IpAddr,
+        ports: (usize, usize),
+        hops: Option<Vec<NextHopConfig>>,
+        judging: Judging,
+    ) {
+        let is_found = hops.is_none();
         self.config.routes.push(RouteConfig {
-            destination: prefix("0.0.0.0/0"),
+            destination: prefix(destination),
             table: 254,
-            next_hops: if next_hops { listed() } else { NextHops::Auto },
+            next_hops: hops.map_or(NextHops::Auto, NextHops::Listed),
             judging,
         });
-        let ports = (0, usize::from(count));
-        self.destinations.push(Destination {
-            address: BEYOND.into(),
-            ports,
-            is_found: !next_hops,
-            is_in_group: false,
-        });
+        self.destinations.push(Destination { address, ports, is_found, is_in_group: false });
     }
 
     /// A group of interfaces on one subnet, with a router and hosts, and a route by that router.
@@ -103,11 +140,12 @@ impl Draft {
         let has_standby = count > 2 && random.chance(0.5);
         let router = IpAddr::from([10, 9, 0, 1]);
         let hosts = vec![IpAddr::from(HOST), IpAddr::from([10, 9, 0, 101])];
-        self.lans.push(around(router, false, hosts.clone()));
+        self.lans.push(around(vec![router], false, hosts.clone()));
         let mut members = Vec::new();
         for number in 1..=count {
             let name = format!("gr{number}");
-            self.ports.push(port(name.clone(), 100 + number, lan, [10, 9, 0, 10 + number]));
+            let addresses = vec![prefix(&format!("10.9.0.{}/24", 10 + number))];
+            self.ports.push(port(name.clone(), 100 + number, lan, addresses));
             members.push(MemberConfig {
                 interface: name,
                 standby: has_standby && number == count,
@@ -124,7 +162,7 @@ impl Draft {
             failback: true,
             targets: hosts.iter().filter(|_| random.chance(0.5)).map(named).collect(),
         });
-        self.leases.push(lease(destination, router, "gr1".to_owned(), 0, 4));
+        self.leases.push(lease(destination, router, "gr1".to_owned(), 0, STATIC));
         let ports = (first, self.ports.len());
         self.destinations.push(Destination { address: beyond, ports, is_found: false, is_in_group: true });
         self.destinations.push(Destination {
@@ -188,8 +226,15 @@ fn judging(interval: Duration, random: &mut Random) -> Judging {
     }
 }
 
-fn around(router: IpAddr, is_watched: bool, hosts: Vec<IpAddr>) -> Lan {
-    Lan { router, is_alive: true, is_through: true, is_watched, hosts }
+/// The host of the same number that speaks IPv6.
+fn in_v6(target: &TargetConfig) -> TargetConfig {
+    let IpAddr::V4(v4) = target.address else { return target.clone() };
+    let text = format!("2001:db8:2::{}", v4.octets()[3]);
+    TargetConfig { address: address(&text), name: text }
+}
+
+fn around(routers: Vec<IpAddr>, is_watched: bool, hosts: Vec<IpAddr>) -> Lan {
+    Lan { routers, is_alive: true, is_through: true, is_watched, hosts }
 }
 
 fn lease(destination: &str, gateway: IpAddr, interface: String, metric: u32, protocol: u8) -> RoutePlan {
@@ -209,7 +254,10 @@ fn run(seed: u64, is_traced: bool) -> Result<Stats, String> {
     let mut random = Random::new(seed);
     let mut world = draw(&mut random);
     world.is_traced = is_traced;
-    world.note(&format!("{:?} {:?}", world.host.config.routes, world.host.config.groups));
+    world.note(&format!(
+        "{:?} {:?} {:?}",
+        world.host.config.routes, world.host.config.groups, world.host.config.failback
+    ));
     let start = world.now;
     let told = tell(&mut world, &mut random);
     told.map_err(|fault| {
@@ -230,6 +278,7 @@ fn tell(world: &mut World, random: &mut Random) -> Verdict {
         let duration = random.between(Duration::from_millis(1), pace * 3);
         judge.before_fault(world);
         Fault::draw(world, random).strike(world, duration);
+        judge.watch(world)?;
         let pause = random.between(Duration::from_millis(1), pace * 2);
         play(world, &mut judge, pause)?;
     }
@@ -275,6 +324,7 @@ fn come_home(world: &mut World, judge: &mut Judge) -> Verdict {
 
 /// A host that is neither on the LANs nor probed, and one on the LAN of the group.
 const BEYOND: [u8; 4] = [203, 0, 113, 9];
+const BEYOND_V6: &str = "2001:db8:9::9";
 const HOST: [u8; 4] = [10, 9, 0, 100];
 
 /// Plays many seeds on two threads; returns what failed.

@@ -1,9 +1,12 @@
 //! What can go wrong with uplinks and members of groups, each with an end.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use faild::config::{Config, Failback};
+use faild::interface::Family;
 
+use super::losses::{STATIC, Thing};
 use super::world::{Event, World};
 use crate::kernel::Moods;
 use crate::random::Random;
@@ -25,6 +28,11 @@ pub enum Fault {
     Deleted(usize),
     /// The interface is set down and up again under another name, and then back.
     Renamed(usize),
+    /// The interface is set down or deleted, the daemon is stopped or killed a moment later, and the interface comes back
+    /// before that is over.
+    Caught(usize, Caught),
+    /// Somebody deletes the address of one family, and adds it again at the end.
+    Address(usize, Family),
     /// Packets are lost.
     Loss(usize, f64),
     /// Answers are late.
@@ -55,12 +63,23 @@ pub enum Fault {
     FailBack,
 }
 
+/// How a fall and the end of the daemon's attention come together.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Caught {
+    /// The interface is deleted, not only set down.
+    is_deleted: bool,
+    /// The daemon is killed, not only stopped.
+    is_killed: bool,
+    /// So long it still attends to the fall.
+    pause: Duration,
+}
+
 impl Fault {
     /// Some fault that can befall this world.
     pub fn draw(world: &World, random: &mut Random) -> Self {
         let port = random.below(world.ports.len());
         let lan = world.ports[port].lan;
-        match random.below(29) {
+        match random.below(34) {
             0 | 1 => Fault::Router(lan),
             // Without targets nobody can know.
             2 | 3 if world.lans[lan].is_watched => Fault::Uplink(lan),
@@ -71,6 +90,8 @@ impl Fault {
             9 => Fault::Deleted(port),
             26 => Fault::Renamed(port),
             27 | 28 => Fault::Withdrawal(port),
+            29..32 => Fault::Caught(port, Caught::draw(random)),
+            32 => Fault::Address(port, *random.pick(&[Family::V4, Family::V6])),
             10 => Fault::Loss(port, random.fraction()),
             11 => Fault::Delay(port, random.between(Duration::ZERO, Duration::from_secs(2))),
             12 => Fault::Targets,
@@ -97,6 +118,7 @@ impl Fault {
         world.note(&format!("{self:?} for {duration:?}"));
         let end = world.now + duration;
         let name = |world: &World, port: usize| world.ports[port].plan.name.clone();
+        self.doubt(world);
         match self {
             Fault::Router(lan) => world.lans[lan].is_alive = false,
             Fault::Uplink(lan) => world.lans[lan].is_through = false,
@@ -108,12 +130,23 @@ impl Fault {
                 let name = name(world, port);
                 rename(world, &name, &other_name(&name));
             }
+            Fault::Caught(port, caught) => {
+                if caught.is_deleted {
+                    world.host.kernel.delete(&name(world, port));
+                } else {
+                    world.host.kernel.set_up(&name(world, port), false);
+                }
+                world.at(world.now + caught.pause, Event::Halt((!caught.is_killed).then_some(end)));
+                let rise = world.random.between(caught.pause, duration);
+                world.at(world.now + rise, Event::Rise(port));
+            }
+            Fault::Address(port, family) => take_address(world, port, family),
             Fault::Loss(port, loss) => world.ports[port].loss = loss,
             Fault::Delay(port, delay) => world.ports[port].delay = delay,
             Fault::Targets => world.are_targets_dead = true,
             Fault::Lapse(port) => {
                 world.ports[port].has_lapsed = true;
-                each_lease(world, port, |kernel, lease| kernel.delete_route(lease));
+                world.take_leases(port, None);
             }
             Fault::Withdrawal(port) => {
                 let name = name(world, port);
@@ -124,7 +157,14 @@ impl Fault {
                 let pause = world.random.between(Duration::from_millis(1050), Duration::from_secs(3));
                 world.at(world.now + pause, Event::Withdraw(port));
             }
-            Fault::Renewal(port) => each_lease(world, port, |kernel, lease| kernel.replace_route(lease)),
+            Fault::Renewal(port) => {
+                world.look();
+                for (at, lease) in world.leases_of(port) {
+                    if world.host.kernel.stands(&lease) || !world.losses.is_owed(&Thing::Route(at)) {
+                        world.host.kernel.replace_route(&lease);
+                    }
+                }
+            }
             Fault::Replaced(port) => replace_router(world, port),
             Fault::Flush => world.host.kernel.flush_own(),
             Fault::Refusals => world.host.kernel.moods = Moods { refusal: 0.5, ..Moods::default() },
@@ -167,12 +207,17 @@ impl Fault {
                 rename(world, &other_name(&name), &name);
                 come_back(world, port);
             }
+            Fault::Caught(port, _) => {
+                come_back(world, port);
+                world.host.start(world.now);
+            }
+            Fault::Address(port, _) => give_addresses(world, port),
             Fault::Loss(port, _) => world.ports[port].loss = 0.0,
             Fault::Delay(port, _) => world.ports[port].delay = Duration::ZERO,
             Fault::Targets => world.are_targets_dead = false,
             Fault::Lapse(port) | Fault::Withdrawal(port) => {
                 (world.ports[port].has_lapsed, world.ports[port].is_contested) = (false, false);
-                each_lease(world, port, |kernel, lease| kernel.add_route(lease));
+                world.give_leases(port);
             }
             Fault::Refusals | Fault::LostResults => world.host.kernel.moods = Moods::default(),
             Fault::Crash(_) => {
@@ -185,13 +230,53 @@ impl Fault {
         self.disturb(world);
     }
 
+    /// What was deleted just before may be put down to this.
+    fn doubt(&self, world: &mut World) {
+        match *self {
+            Fault::Down(port)
+            | Fault::Deleted(port)
+            | Fault::Renamed(port)
+            | Fault::Withdrawal(port)
+            | Fault::Caught(port, _) => world.doubt_withdrawals(|at| at == port),
+            Fault::Stall | Fault::Crash(_) => world.doubt_withdrawals(|_| true),
+            Fault::Router(_)
+            | Fault::Uplink(_)
+            | Fault::Silence(_)
+            | Fault::Carrier(_)
+            | Fault::Address(..)
+            | Fault::Loss(..)
+            | Fault::Delay(..)
+            | Fault::Targets
+            | Fault::Lapse(_)
+            | Fault::Renewal(_)
+            | Fault::Replaced(_)
+            | Fault::Flush
+            | Fault::Refusals
+            | Fault::LostResults
+            | Fault::Offline(_)
+            | Fault::FailBack => {}
+        }
+    }
+
     fn disturb(&self, world: &mut World) {
         // Where the last change is not over yet all may seem silent, and then each gets the chance to answer first.
-        let is_over = world.now >= world.settled_at;
+        // What changed while the daemon was stopped begins for it when it goes on.
+        let was_stopped = matches!(self, Fault::Stall | Fault::Caught(..));
+        let is_over = world.now >= world.settled_at && !was_stopped;
         let chance = if is_over { Duration::ZERO } else { detection(&world.host.config) };
         world.disturb(self.patience(&world.host.config) + chance);
-        let is_unheard =
-            matches!(self, Fault::Deleted(_) | Fault::Renamed(_) | Fault::Withdrawal(_) | Fault::Crash(_));
+        if matches!(self, Fault::Flush | Fault::Refusals | Fault::LostResults | Fault::Renewal(_)) {
+            world.at_odds_until = world.at_odds_until.max(world.now + LONGEST_PAUSE * 2);
+        }
+        let is_unheard = matches!(
+            self,
+            Fault::Deleted(_)
+                | Fault::Renamed(_)
+                | Fault::Withdrawal(_)
+                | Fault::Crash(_)
+                | Fault::Caught(..)
+                | Fault::Address(..)
+        );
         let quiet = if is_unheard { QUIET } else { Duration::ZERO };
         world.groups_settled_at = world.groups_settled_at.max(world.settled_at + quiet);
     }
@@ -214,6 +299,8 @@ impl Fault {
             | Fault::Withdrawal(_)
             | Fault::Renewal(_)
             | Fault::Replaced(_)
+            | Fault::Caught(..)
+            | Fault::Address(..)
             | Fault::Crash(_) => patience_for_routes(config),
             // What is late or lost may have been taken for death, and what was refused is tried again after a pause.
             Fault::Loss(..) | Fault::Delay(..) => detection(config) * 3,
@@ -235,6 +322,7 @@ pub fn heal_all(world: &mut World) {
         Fault::Delay(port, Duration::ZERO).heal(world);
         Fault::Renamed(port).heal(world);
         Fault::Carrier(port).heal(world);
+        Fault::Address(port, Family::V4).heal(world);
         Fault::Lapse(port).heal(world);
         Fault::Offline(port).heal(world);
     }
@@ -278,8 +366,7 @@ fn rename(world: &mut World, name: &str, other: &str) {
 
 /// Whether faild puts the routes over a port back: an old one too, if another was meant when it was not there to be deleted.
 fn is_static(world: &World, port: usize) -> bool {
-    let name = &world.ports[port].plan.name;
-    world.leases.iter().any(|lease| lease.interface == *name && lease.protocol == 4)
+    world.leases_of(port).iter().any(|(_, lease)| lease.protocol == STATIC)
 }
 
 /// What a renamed interface is called.
@@ -298,8 +385,46 @@ fn set_offline(world: &mut World, port: usize, offline: bool) {
     });
 }
 
-fn come_back(world: &mut World, port: usize) {
+/// An interface that fell comes back.
+pub fn rise(world: &mut World, port: usize) {
+    come_back(world, port);
+    world.disturb(patience_for_routes(&world.host.config));
+    world.groups_settled_at = world.groups_settled_at.max(world.settled_at + QUIET);
+}
+
+/// Who deletes the only IPv4 address of an interface knows that all routes of the family go with it.
+fn take_address(world: &mut World, port: usize, family: Family) {
+    world.look();
     let plan = world.ports[port].plan.clone();
+    let is_seen = world.is_fair();
+    let Some(prefix) = plan.addresses.iter().find(|prefix| Family::of(&prefix.addr()) == family) else {
+        return;
+    };
+    if family == Family::V4 {
+        world.take_leases(port, Some(family));
+    }
+    world.host.kernel.delete_address(&plan.name, *prefix);
+    world.losses.take(&Thing::Address(port, *prefix), is_seen);
+}
+
+/// The addresses of a port are made as they shall be, but those that nobody but faild puts back.
+fn give_addresses(world: &mut World, port: usize) {
+    world.look();
+    let plan = world.ports[port].plan.clone();
+    for prefix in &plan.addresses {
+        if !world.losses.is_owed(&Thing::Address(port, *prefix)) {
+            world.host.kernel.add_address(&plan.name, *prefix);
+        }
+    }
+    world.at(world.now, Event::Lease(port));
+}
+
+fn come_back(world: &mut World, port: usize) {
+    let mut plan = world.ports[port].plan.clone();
+    // What makes it again may leave the IPv6 addresses to whoever puts them back.
+    if world.random.chance(0.5) {
+        plan.addresses.retain(|prefix| !world.losses.is_owed(&Thing::Address(port, *prefix)));
+    }
     world.host.kernel.create(&plan);
     world.host.kernel.set_up(&plan.name, true);
     world.host.kernel.set_carrier(&plan.name, !world.ports[port].is_unplugged);
@@ -320,13 +445,37 @@ fn each_lease(
 
 fn replace_router(world: &mut World, port: usize) {
     each_lease(world, port, |kernel, lease| kernel.delete_route(lease));
-    let lan = &mut world.lans[world.ports[port].lan];
-    let std::net::IpAddr::V4(old) = lan.router else { return };
-    let [a, b, c, d] = old.octets();
-    lan.router = [a, b, c, if d == 1 { 254 } else { 1 }].into();
-    let (name, router) = (world.ports[port].plan.name.clone(), lan.router);
-    world.leases.iter_mut().filter(|lease| lease.interface == name).for_each(|lease| lease.gateway = router);
+    let name = world.ports[port].plan.name.clone();
+    for router in &mut world.lans[world.ports[port].lan].routers {
+        let (old, new) = (*router, other_router(*router));
+        *router = new;
+        let of_router =
+            |lease: &&mut crate::kernel::RoutePlan| lease.interface == name && lease.gateway == old;
+        world.leases.iter_mut().filter(of_router).for_each(|lease| lease.gateway = new);
+    }
     each_lease(world, port, |kernel, lease| kernel.add_route(lease));
+}
+
+/// The other address that a router may have.
+fn other_router(router: IpAddr) -> IpAddr {
+    let other = |last: u128| if last & 0xff == 1 { last + 253 } else { last - 253 };
+    match router {
+        IpAddr::V4(v4) => {
+            let bits = u32::try_from(other(u128::from(u32::from(v4)))).expect("32 bits stay 32 bits");
+            Ipv4Addr::from(bits).into()
+        }
+        IpAddr::V6(v6) => Ipv6Addr::from(other(u128::from(v6))).into(),
+    }
+}
+
+impl Caught {
+    fn draw(random: &mut Random) -> Self {
+        Self {
+            is_deleted: random.chance(0.3),
+            is_killed: random.chance(0.3),
+            pause: random.between(Duration::ZERO, Duration::from_millis(150)),
+        }
+    }
 }
 
 /// Longest pause between two attempts of the reconciler.

@@ -2,20 +2,31 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use faild::config::Config;
-use faild::interface::{Interface, MacAddress};
+use faild::interface::{Family, Interface, MacAddress, is_link_local};
 use faild::packet::{Answer, Probe};
 use faild::route::{Leg, Route};
 use faild::time::Instant;
 
 use super::host::Host;
-use crate::kernel::{Blueprint, InterfacePlan, Kernel, RoutePlan};
+use super::losses::{Losses, STATIC, Thing};
+use crate::kernel::{Blueprint, InterfacePlan, Kernel, RoutePlan, has};
 use crate::random::Random;
 
 /// Answers take so long when nothing delays them.
 const ROUND_TRIP: Duration = Duration::from_millis(3);
+
+/// So long a DHCP client waits until it asks the kernel again.
+const KEEPER_PAUSE: Duration = Duration::from_secs(2);
+
+/// Of what is found gone it is known so long after whether its interface fell, with a little for the work.
+const DOUBT: Duration = Duration::from_millis(150);
+
+/// What went with its interface is back so long after all else has settled: it is put back one second after that.
+const RESTORED: Duration = Duration::from_secs(3);
 
 /// Lines that are kept for whoever reads of a failure.
 const LINES: usize = 60;
@@ -23,8 +34,8 @@ const LINES: usize = 60;
 /// A LAN, its router, and its hosts.
 #[derive(Debug, Clone)]
 pub struct Lan {
-    /// The router's address.
-    pub router: IpAddr,
+    /// The router's addresses: one of each family that is spoken there.
+    pub routers: Vec<IpAddr>,
     /// It answers and forwards.
     pub is_alive: bool,
     /// It reaches what is beyond it.
@@ -50,8 +61,12 @@ pub struct Port {
     pub has_lapsed: bool,
     /// Somebody is about to delete its routes.
     pub is_contested: bool,
-    /// Somebody deleted its routes before the eyes of the daemon, and nobody but that may put them back.
-    pub is_withdrawn: bool,
+    /// Somebody deleted its routes of these families before the eyes of the daemon, which may not put them back.
+    pub withdrawn: Vec<Family>,
+    /// When that last was.
+    pub withdrawn_at: Option<Instant>,
+    /// Its interface fell, or the daemon was stopped, right after that.
+    pub fell_after_withdrawal: bool,
     /// Its route has not come back since it lapsed, or went while no daemon ran.
     pub is_forgotten: bool,
     /// Probability that a probe or its answer is lost.
@@ -82,6 +97,10 @@ pub enum Event {
     Lease(usize),
     /// Somebody deletes the routes over a port, if they are there.
     Withdraw(usize),
+    /// The daemon is killed, or stopped until then.
+    Halt(Option<Instant>),
+    /// An interface that fell comes back.
+    Rise(usize),
     /// A fault ends.
     Heal(super::story::Fault),
 }
@@ -96,8 +115,10 @@ pub struct World {
     pub lans: Vec<Lan>,
     /// The host's interfaces.
     pub ports: Vec<Port>,
-    /// Routes that a DHCP client keeps.
+    /// Routes that a DHCP client or router keeps, and static ones, which nobody does.
     pub leases: Vec<RoutePlan>,
+    /// What is gone of what nobody keeps.
+    pub losses: Losses,
     /// Where traffic goes.
     pub destinations: Vec<Destination>,
     /// Overlays that are no detours: the settings prefer other ways than the routes of others do.
@@ -106,6 +127,10 @@ pub struct World {
     pub are_targets_dead: bool,
     /// Since when nothing was done to the world.
     pub undisturbed_since: Instant,
+    /// By then what went with its interface is put back.
+    pub restored_at: Instant,
+    /// Until then what others did to our routes, or the kernel refused without a reason, may keep overlays waiting.
+    pub at_odds_until: Instant,
     /// By then traffic goes by what works.
     pub settled_at: Instant,
     /// The same for groups, which hold nothing against a member by which nothing was ever answered for 40 s.
@@ -141,6 +166,7 @@ impl World {
         Self {
             now: start,
             host: Host::new(config, kernel, addresses, random.fork()),
+            losses: Losses::new(&ports, &leases),
             lans,
             ports,
             leases,
@@ -148,6 +174,8 @@ impl World {
             permanent: 0,
             are_targets_dead: false,
             undisturbed_since: start,
+            restored_at: start,
+            at_odds_until: start,
             settled_at: start,
             groups_settled_at: start,
             is_plain: false,
@@ -185,6 +213,8 @@ impl World {
                 Event::Answer(answer) => self.host.answer(answer),
                 Event::Lease(port) => self.renew(port),
                 Event::Withdraw(port) => self.withdraw(port),
+                Event::Halt(until) => self.halt(until),
+                Event::Rise(port) => super::story::rise(self, port),
                 Event::Heal(fault) => fault.heal(self),
             }
         }
@@ -195,6 +225,7 @@ impl World {
     /// The daemon hears of all that happened by now, and does what follows.
     pub fn settle(&mut self) {
         self.forget_routes();
+        self.look();
         loop {
             self.host.hear_kernel();
             self.host.wake(self.now);
@@ -227,6 +258,64 @@ impl World {
         self.is_plain = false;
         self.undisturbed_since = self.now;
         self.settled_at = self.settled_at.max(self.now + patience);
+        self.restored_at = self.restored_at.max(self.settled_at + RESTORED);
+    }
+
+    /// Interfaces fall, or the daemon is stopped: what was deleted within a tenth of a second before may be put down to that.
+    pub fn doubt_withdrawals(&mut self, is_it: impl Fn(usize) -> bool) {
+        for (_, port) in self.ports.iter_mut().enumerate().filter(|(at, _)| is_it(*at)) {
+            port.fell_after_withdrawal |= port.withdrawn_at.is_some_and(|at| self.now.since(at) <= DOUBT);
+        }
+    }
+
+    /// What of the static routes and addresses stands at this moment.
+    pub fn look(&mut self) {
+        let watches = self.host.daemon.is_some() && self.host.stalled_until.is_none();
+        self.losses.look(self.now, &self.host.kernel, &self.ports, &self.leases, watches);
+    }
+
+    /// The daemon is killed, or stopped.
+    fn halt(&mut self, until: Option<Instant>) {
+        if self.host.daemon.is_none() {
+            return;
+        }
+        self.doubt_withdrawals(|_| true);
+        match until {
+            None => self.host.kill(),
+            Some(until) if until > self.now => {
+                self.host.stalled_until = self.host.stalled_until.max(Some(until));
+            }
+            Some(_) => return,
+        }
+        self.note("the daemon is stopped or killed");
+    }
+
+    /// The routes over a port, each with its place.
+    pub fn leases_of(&self, port: usize) -> Vec<(usize, RoutePlan)> {
+        let name = &self.ports[port].plan.name;
+        let leases = self.leases.iter().cloned().enumerate();
+        leases.filter(|(_, lease)| lease.interface == *name).collect()
+    }
+
+    /// Somebody takes the routes over a port away; of one family, if that is given.
+    pub fn take_leases(&mut self, port: usize, family: Option<Family>) {
+        self.look();
+        let is_seen = self.is_fair();
+        let is_it = |lease: &RoutePlan| family.is_none_or(|f| Family::of(&lease.gateway) == f);
+        for (at, lease) in self.leases_of(port).into_iter().filter(|(_, lease)| is_it(lease)) {
+            self.host.kernel.delete_route(&lease);
+            self.losses.take(&Thing::Route(at), is_seen);
+        }
+    }
+
+    /// The routes over a port are made as they shall be, but those that nobody but faild puts back.
+    pub fn give_leases(&mut self, port: usize) {
+        self.look();
+        for (at, lease) in self.leases_of(port) {
+            if !self.losses.is_owed(&Thing::Route(at)) {
+                self.host.kernel.add_route(&lease);
+            }
+        }
     }
 
     /// The DHCP client makes the routes of a port as they shall be.
@@ -235,27 +324,42 @@ impl World {
             return;
         }
         let name = self.ports[port].plan.name.clone();
-        for lease in self.leases.iter().filter(|lease| lease.interface == name) {
-            self.host.kernel.add_route(lease);
+        let before = self.count_standing(port);
+        self.give_leases(port);
+        let leases = self.leases_of(port);
+        let is_wanted = |(at, lease): &(usize, RoutePlan)| {
+            lease.protocol != STATIC || !self.losses.is_owed(&Thing::Route(*at))
+        };
+        let mut wanted = leases.iter().filter(|lease| is_wanted(lease));
+        // A keeper whose route the kernel refuses for want of an address tries again.
+        let is_refused = wanted.any(|(_, lease)| !self.host.kernel.stands(lease));
+        if is_refused && self.host.kernel.interface(&name).is_some_and(|i| i.up) {
+            self.at(self.now + KEEPER_PAUSE, Event::Lease(port));
         }
-        self.note(&format!("{name}: lease renewed"));
-        self.disturb(super::story::patience_for_routes(&self.host.config));
+        if self.count_standing(port) != before {
+            self.note(&format!("{name}: lease renewed"));
+            self.disturb(super::story::patience_for_routes(&self.host.config));
+        }
+    }
+
+    fn count_standing(&self, port: usize) -> usize {
+        self.leases_of(port).iter().filter(|(_, lease)| self.host.kernel.stands(lease)).count()
     }
 
     /// Somebody deletes the routes over a port, but not what is still to be put back.
     fn withdraw(&mut self, port: usize) {
         let name = self.ports[port].plan.name.clone();
-        let of_port = self.leases.iter().filter(|lease| lease.interface == name);
-        let leases: Vec<RoutePlan> = of_port.cloned().collect();
-        let stand = leases.iter().all(|lease| self.host.kernel.stands(lease));
+        let leases = self.leases_of(port);
+        let stand = leases.iter().all(|(_, lease)| self.host.kernel.stands(lease));
         if !std::mem::take(&mut self.ports[port].is_contested) || leases.is_empty() || !stand {
             return;
         }
-        for lease in &leases {
-            self.host.kernel.delete_route(lease);
-        }
+        self.take_leases(port, None);
         self.ports[port].has_lapsed = true;
-        self.ports[port].is_withdrawn = self.is_fair();
+        let is_fair = self.is_fair();
+        let families = leases.iter().filter(|_| is_fair).map(|(_, lease)| Family::of(&lease.gateway));
+        self.ports[port].withdrawn = families.collect();
+        (self.ports[port].withdrawn_at, self.ports[port].fell_after_withdrawal) = (Some(self.now), false);
         self.note(&format!("{name}: routes withdrawn"));
         self.disturb(super::story::patience_for_routes(&self.host.config));
     }
@@ -286,6 +390,14 @@ impl World {
         self.ports.iter().position(|port| port.plan.name == *name)
     }
 
+    /// Whether the kernel takes a gateway on an interface.
+    pub fn takes(&self, name: &str, gateway: Option<IpAddr>) -> bool {
+        let Some(interface) = self.host.kernel.interface(name).filter(|i| i.up) else { return false };
+        gateway.is_none_or(|gateway| {
+            is_link_local(&gateway) || interface.addresses.iter().any(|a| a.prefix.contains(&gateway))
+        })
+    }
+
     /// Whether a port carries frames.
     pub fn carries(&self, port: usize) -> bool {
         let port = &self.ports[port];
@@ -301,7 +413,7 @@ impl World {
     /// The same, if its interface carries frames.
     fn passes(&self, port: usize, via: Option<IpAddr>, to: &IpAddr) -> bool {
         let lan = &self.lans[self.ports[port].lan];
-        let is_router = |address: &IpAddr| *address == lan.router && lan.is_alive;
+        let is_router = |address: &IpAddr| lan.routers.contains(address) && lan.is_alive;
         match via {
             None => is_router(to) || lan.hosts.contains(to),
             Some(via) => is_router(&via) && (lan.is_through || lan.hosts.contains(to)),
@@ -332,9 +444,10 @@ impl World {
     }
 
     /// The route that traffic to a destination takes, and whether it gets there by all legs.
-    pub fn route(&self, destination: &Destination) -> Option<(&Route, bool)> {
+    pub fn route(&self, destination: &Destination) -> Option<(Arc<Route>, bool)> {
         let route = self.host.kernel.lookup(&destination.address)?;
-        Some((route, route.legs.iter().all(|leg| self.leg_works(leg, &destination.address))))
+        let works = route.legs.iter().all(|leg| self.leg_works(leg, &destination.address));
+        Some((route, works))
     }
 
     /// Whether there is a way that works. Whose route its owner deleted has none, unless its next hops are listed.
@@ -356,33 +469,47 @@ impl World {
         if !destination.is_found && !destination.is_in_group {
             return false;
         }
-        let is_ours = |lease: &&RoutePlan| {
+        let is_ours = |(_, lease): &(usize, &RoutePlan)| {
             let mut ports = self.ports[destination.ports.0..destination.ports.1].iter();
-            ports.any(|port| port.plan.name == lease.interface)
+            let is_of_family = Family::of(&lease.gateway) == Family::of(&destination.address);
+            is_of_family && ports.any(|port| port.plan.name == lease.interface)
         };
-        let is_lost = |lease: &RoutePlan| {
+        let is_lost = |(at, lease): (usize, &RoutePlan)| {
             let port = self.ports.iter().find(|port| port.plan.name == lease.interface);
             let is_known = port.is_some_and(|port| !port.has_lapsed && !port.is_forgotten);
-            !is_known || (destination.is_found && !self.host.kernel.stands(lease))
+            let is_owed = || self.losses.is_owed(&Thing::Route(at));
+            !self.host.kernel.stands(lease) && (destination.is_found || !is_known || !is_owed())
         };
-        self.leases.iter().filter(is_ours).all(is_lost)
+        self.leases.iter().enumerate().filter(is_ours).all(is_lost)
     }
 
     /// Routes that go while no daemon runs are known to nobody until they are made again.
     fn forget_routes(&mut self) {
         for port in &mut self.ports {
-            let mut leases = self.leases.iter().filter(|lease| lease.interface == port.plan.name);
-            let stands = leases.all(|lease| self.host.kernel.stands(lease));
+            let leases = || self.leases.iter().filter(|lease| lease.interface == port.plan.name);
+            let stands = leases().all(|lease| self.host.kernel.stands(lease));
+            let is_back = |family: Family| {
+                let mut of_family = leases().filter(|lease| Family::of(&lease.gateway) == family);
+                of_family.any(|lease| self.host.kernel.stands(lease))
+            };
+            port.withdrawn.retain(|family| !is_back(*family));
             let went_unseen = port.has_lapsed || self.host.daemon.is_none();
-            port.is_withdrawn &= !stands;
             port.is_forgotten = !stands && (port.is_forgotten || went_unseen);
         }
     }
 
     fn is_way(&self, port: usize, destination: &Destination) -> bool {
         let (plan, to) = (&self.ports[port].plan, &destination.address);
-        let router = self.lans[self.ports[port].lan].router;
+        let family = Family::of(to);
+        let mut routers = self.lans[self.ports[port].lan].routers.iter();
         let mut leases = self.leases.iter().filter(|lease| lease.interface == plan.name);
+        // Without an address of its own nothing goes by it in the end.
+        let mut addresses = plan.addresses.iter().filter(|prefix| Family::of(&prefix.addr()) == family);
+        let holds =
+            |address: IpAddr| self.host.kernel.interface(&plan.name).is_some_and(|i| has(i, &address));
+        if !addresses.any(|prefix| holds(prefix.addr())) {
+            return false;
+        }
         // The router is whom a group asks: while it is dead nobody can know.
         if destination.is_in_group && !self.lans[self.ports[port].lan].is_alive {
             return false;
@@ -390,8 +517,10 @@ impl World {
         if destination.is_in_group && self.host.offline.contains(&plan.name) {
             return false;
         }
-        let is_known = !destination.is_found || leases.any(|lease| self.host.kernel.stands(lease));
-        is_known && (self.reaches(port, None, to) || self.reaches(port, Some(router), to))
+        let is_known = !destination.is_found
+            || leases.any(|lease| Family::of(&lease.gateway) == family && self.host.kernel.stands(lease));
+        is_known
+            && (self.reaches(port, None, to) || routers.any(|router| self.reaches(port, Some(*router), to)))
     }
 
     /// Whether nothing is wrong that may make the daemon judge or act late.
@@ -406,10 +535,9 @@ impl World {
     }
 }
 
-/// A port with an address on a LAN.
-pub fn port(name: String, number: u8, lan: usize, address: [u8; 4]) -> Port {
-    let prefix = ipnet::IpNet::new(IpAddr::from(address), 24).expect("24 bits are a prefix");
-    let plan = InterfacePlan { name, mac: MacAddress([2, 0, 0, 0, 9, number]), addresses: vec![prefix] };
+/// A port with addresses on a LAN.
+pub fn port(name: String, number: u8, lan: usize, addresses: Vec<ipnet::IpNet>) -> Port {
+    let plan = InterfacePlan { name, mac: MacAddress([2, 0, 0, 0, 9, number]), addresses };
     Port {
         plan,
         lan,
@@ -417,7 +545,9 @@ pub fn port(name: String, number: u8, lan: usize, address: [u8; 4]) -> Port {
         is_unplugged: false,
         has_lapsed: false,
         is_contested: false,
-        is_withdrawn: false,
+        withdrawn: Vec::new(),
+        withdrawn_at: None,
+        fell_after_withdrawal: false,
         is_forgotten: false,
         loss: 0.0,
         delay: Duration::ZERO,
