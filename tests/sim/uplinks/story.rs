@@ -425,7 +425,10 @@ fn come_back(world: &mut World, port: usize) {
     if world.random.chance(0.5) {
         plan.addresses.retain(|prefix| !world.losses.is_owed(&Thing::Address(port, *prefix)));
     }
-    world.host.kernel.create(&plan);
+    // One that bears another name is not made a second time: it has the cable.
+    if world.host.kernel.interface(&other_name(&plan.name)).is_none() {
+        world.host.kernel.create(&plan);
+    }
     world.host.kernel.set_up(&plan.name, true);
     world.host.kernel.set_carrier(&plan.name, !world.ports[port].is_unplugged);
     let pause = world.random.between(Duration::from_millis(1), Duration::from_secs(4));
