@@ -130,6 +130,8 @@ impl Judge {
                     let legs = &route.legs;
                     return Err(format!("{} goes by what is out of service: {legs:?}", destination.address));
                 }
+                // An interface under another name is no member: its own subnet is left to it.
+                Some((route, false)) if destination.is_in_group && world.goes_by_renamed(&route) => {}
                 Some((route, false)) => {
                     let legs = &route.legs;
                     return Err(format!(

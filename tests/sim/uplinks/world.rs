@@ -464,6 +464,11 @@ impl World {
             && ports.any(|port| !is_offline(port) && self.is_way(port, destination))
     }
 
+    /// Whether a route leads over an interface that bears another name than the settings know.
+    pub fn goes_by_renamed(&self, route: &Route) -> bool {
+        route.legs.iter().any(|leg| self.port_of(leg.interface).is_none())
+    }
+
     /// Whether the owners of all its routes have deleted them, or they went while no daemon ran: nobody knows of them.
     pub fn is_deleted(&self, destination: &Destination) -> bool {
         if !destination.is_found && !destination.is_in_group {
