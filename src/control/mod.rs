@@ -177,11 +177,11 @@ impl Request {
                 return Err(Refusal {
                     kind: RefusalKind::WrongVersion,
                     message: format!(
-                        "version {other} was asked for and {VERSION} is spoken; use the faildctl of this faild"
+                        "protocol version {other} is not supported, only {VERSION}; use the faildctl of the same version"
                     ),
                 });
             }
-            None => return Err(bad(format!("names no version; add \"version\":{VERSION}"))),
+            None => return Err(bad(format!("has no version; add \"version\":{VERSION}"))),
         }
         serde_json::from_value(value).map_err(|error| bad(error.to_string()))
     }
@@ -239,7 +239,7 @@ impl Reply {
 pub struct Refusal {
     /// For programs.
     pub kind: RefusalKind,
-    /// For people: what, why, how to mend.
+    /// For people: what, why, how to fix it.
     pub message: String,
 }
 

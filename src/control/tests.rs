@@ -29,9 +29,9 @@ fn what_changes_something_is_known_as_that() {
 fn what_is_wrong_with_a_request_is_said() {
     for (line, kind, words) in [
         ("", RefusalKind::BadRequest, "not a line of JSON"),
-        ("[1]", RefusalKind::BadRequest, "names no version"),
-        (r#"{"command":"status"}"#, RefusalKind::BadRequest, "names no version"),
-        (r#"{"version":2,"command":"status"}"#, RefusalKind::WrongVersion, "version 2 was asked for"),
+        ("[1]", RefusalKind::BadRequest, "has no version"),
+        (r#"{"command":"status"}"#, RefusalKind::BadRequest, "has no version"),
+        (r#"{"version":2,"command":"status"}"#, RefusalKind::WrongVersion, "version 2 is not supported"),
         (r#"{"version":1,"command":"reboot"}"#, RefusalKind::BadRequest, "unknown variant `reboot`"),
         (r#"{"version":1,"command":"lans","x":1}"#, RefusalKind::BadRequest, "unknown field `x`"),
         (r#"{"version":1,"command":"routes","after":-1}"#, RefusalKind::BadRequest, "invalid value"),

@@ -9,17 +9,17 @@ use crate::config::Complaint;
 use crate::config::value::{duration, duration_in};
 use crate::control::{Request, SOCKET, TRIAL};
 
-/// Ask faild how things are, and tell it what to do.
+/// Query and control the faild daemon.
 #[derive(Debug, Clone, PartialEq, Eq, Parser)]
 #[command(name = "faildctl", version, disable_help_subcommand = true, disable_version_flag = true)]
 #[command(
-    after_help = "Exit status: 0 well, 1 degraded or refused, 2 failed, 3 faild does not run. See faildctl(8)."
+    after_help = "Exit status: 0 ok, 1 degraded or refused, 2 failed, 3 faild is not running. See faildctl(8)."
 )]
 pub(super) struct Arguments {
-    /// Print JSON, a line for each answer
+    /// Print JSON, one line per answer
     #[arg(long, global = true)]
     pub(super) json: bool,
-    /// The directory that faild was given
+    /// State directory of the daemon
     #[arg(
         long,
         global = true,
@@ -37,97 +37,97 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub(super) enum Command {
-    /// How things are, in short
+    /// Show a summary
     Status,
-    /// The LANs
+    /// Show the LANs
     Lans,
-    /// The peers and the paths to them
+    /// Show the peers and the paths to them
     Peers,
-    /// Destinations with their next hops, overlays, and what is kept for later
+    /// Show destinations with their next hops, overlays, and saved routes
     Routes,
-    /// The groups of interfaces that stand in for each other
+    /// Show the interface groups
     Groups,
-    /// The hosts that are probed for groups and next hops
+    /// Show the hosts probed for groups and next hops
     Targets {
-        /// Only those that this interface asks
+        /// Only those probed through this interface
         #[arg(value_name = "IF")]
         interface: Option<String>,
     },
-    /// The last probes that were answered or given up
+    /// Show the last probes that were answered or timed out
     Probes {
-        /// Go on with those that come
+        /// Keep printing new ones
         #[arg(short, long)]
         follow: bool,
         /// Only those after number N
         #[arg(long, value_name = "N")]
         after: Option<u64>,
     },
-    /// Why traffic for an address or prefix goes where it goes
+    /// Explain the path of traffic to an address or prefix
     Why {
         /// The address or prefix
         #[arg(value_name = "DEST")]
         destination: String,
     },
-    /// What would be done if an interface, gateway or peer failed; changes nothing
+    /// Show what faild would do if an interface, gateway or peer failed; changes nothing
     Plan {
         /// An interface, a gateway's address, or a peer: its name, node id or one of its addresses
         #[arg(long, value_name = "IF|GATEWAY|PEER")]
         fail: String,
     },
-    /// Take an interface out of service: traffic leaves it while it still works
+    /// Take an interface offline: traffic leaves it while it still works
     Offline {
         /// The interface
         #[arg(value_name = "IF")]
         interface: String,
-        /// For those who find it so
+        /// Reason to show in status and log
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
         /// Put it back after this time, such as 30m or 2h
         #[arg(long = "for", value_name = "TIME", value_parser = time)]
         duration: Option<Duration>,
-        /// Even if it is the last way to something
+        /// Even if it is the only working path to something
         #[arg(long)]
         force: bool,
     },
-    /// Put an interface back into service
+    /// Put an interface back in service
     Online {
         /// The interface
         #[arg(value_name = "IF")]
         interface: String,
     },
-    /// Failback policy manual: let traffic go home
+    /// Fail back now (for failback policy manual)
     Failback,
-    /// What has happened
+    /// Show recent events
     Events {
-        /// Go on with what happens
+        /// Keep printing new events
         #[arg(short, long)]
         follow: bool,
         /// Only those after number N
         #[arg(long, value_name = "N")]
         after: Option<u64>,
     },
-    /// Have faild read its settings again
+    /// Reload the configuration
     Reload {
-        /// Go back to those from before after this time, unless `faildctl confirm` comes: 60s, 5m
+        /// Restore the previous configuration after this time unless `faildctl confirm` is run: 60s, 5m
         #[arg(long, value_name = "TIME", value_parser = trial)]
         confirm: Option<Duration>,
     },
-    /// Keep the settings that were reloaded on trial
+    /// Keep the configuration that is on trial
     Confirm,
-    /// End faild, and wait until it has ended
+    /// Stop faild, and wait until it has exited
     Stop {
-        /// Leave all overlays in place: another faild follows
+        /// Leave all overlays in place for the next faild
         #[arg(long)]
         keep: bool,
     },
-    /// As ipmpstat(8) of Solaris: [-n] [-o all|FIELD,.. [-P]] -a|-g|-i|-p|-t
+    /// Like ipmpstat(8) of Solaris: [-n] [-o all|FIELD,.. [-P]] -a|-g|-i|-p|-t
     #[command(disable_help_flag = true)]
     Ipmpstat {
         /// Its options
         #[arg(value_name = "OPTION", trailing_var_arg = true, allow_hyphen_values = true)]
         words: Vec<String>,
     },
-    /// As if_mpadm(8) of Solaris: -d IF, -r IF
+    /// Like if_mpadm(8) of Solaris: -d IF, -r IF
     #[command(name = "if_mpadm", disable_help_flag = true)]
     IfMpadm {
         /// Its options
@@ -144,10 +144,10 @@ impl Arguments {
 }
 
 impl Command {
-    /// What to ask the daemon first.
+    /// The first request to the daemon.
     pub(super) fn request(&self) -> Request {
         match self {
-            // Those two ask by themselves, and more than this.
+            // These two send their own requests, and more than this one.
             Command::Ipmpstat { .. } | Command::IfMpadm { .. } => Request::Groups {},
             Command::Status => Request::Status {},
             Command::Lans => Request::Lans {},
@@ -175,7 +175,7 @@ impl Command {
 }
 
 impl Command {
-    /// Whether it goes on with probes as they come.
+    /// Whether it keeps printing new probes.
     pub(super) const fn follows_probes(&self) -> bool {
         matches!(self, Command::Probes { follow: true, .. })
     }
@@ -193,7 +193,7 @@ fn time(text: &str) -> Result<Duration, String> {
     duration(text).map_err(|complaint| complaint.to_string())
 }
 
-/// The help of the program and of each command, for the manual's sake.
+/// The help of the program and of each command, to check the manual against.
 pub fn help_texts() -> Vec<(String, String)> {
     let mut program = Arguments::command();
     let whole = ("faildctl".to_owned(), program.render_long_help().to_string());

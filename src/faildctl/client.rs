@@ -23,17 +23,17 @@ pub(super) struct Client {
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ClientError {
-    #[error("faild does not run here: nobody serves {}; start it, or name its --state-dir", .0.display())]
+    #[error("faild is not running: nothing listens on {}; start it, or give its --state-dir", .0.display())]
     NotRunning(PathBuf),
-    #[error("{} may be asked by root and by its group only; ask as root (sudo), or join the group", .0.display())]
+    #[error("permission denied on {}: only root and the socket's group may connect; use sudo, or join the group", .0.display())]
     Denied(PathBuf),
-    #[error("cannot talk to faild by {}: {source}", path.display())]
+    #[error("cannot talk to faild over {}: {source}", path.display())]
     Broken { path: PathBuf, source: io::Error },
-    #[error("faild does not answer by {}: it is stopped, or hangs, and may still do what it was asked when it goes on", .0.display())]
+    #[error("no answer from faild on {}: it is stopped or hangs, and may still carry out the request when it resumes", .0.display())]
     Silent(PathBuf),
-    #[error("faild (pid {pid}) has not ended within {}s; see its log", .limit.as_secs())]
+    #[error("faild (pid {pid}) has not exited within {}s; see its log", .limit.as_secs())]
     StillRunning { pid: i32, limit: Duration },
-    #[error("faild answered what faildctl does not understand ({0}); use the faildctl of this faild")]
+    #[error("cannot parse faild's answer ({0}); use the faildctl of the same version")]
     Nonsense(#[from] serde_json::Error),
 }
 
@@ -45,12 +45,12 @@ impl Client {
         Ok(client)
     }
 
-    /// Asks, and waits for the answer.
+    /// Sends a request, and waits for the answer.
     pub(super) fn ask(&mut self, request: &Request) -> Result<Reply, ClientError> {
         let line = request.to_line() + "\n";
         self.stream.get_mut().write_all(line.as_bytes()).map_err(|error| self.broken(error))?;
         let reply = self.read()?.ok_or_else(|| self.broken(io::ErrorKind::UnexpectedEof.into()))?;
-        // What follows comes when it happens.
+        // Later events come when they happen.
         self.wait_at_most(if let Request::Events { follow: true, .. } = request {
             None
         } else {
@@ -59,13 +59,13 @@ impl Client {
         Ok(reply)
     }
 
-    /// The next answer of those that go on; none when the daemon has ended.
+    /// The next answer of a stream; `None` when the daemon has exited.
     pub(super) fn next(&mut self) -> Result<Option<Reply>, ClientError> {
         self.read()
     }
 
-    /// Waits until the process of the other end has ended: the kernel closes its sockets on the way, and then takes it
-    /// from the table of processes, where its parent may leave what is left of it for longer.
+    /// Waits until the process at the other end has exited: the kernel closes its sockets first, and then removes it
+    /// from the process table, where its parent may leave it as a zombie for longer.
     pub(super) fn wait_until_ended(&mut self) -> Result<(), ClientError> {
         let pid = getsockopt(self.stream.get_ref(), PeerCredentials).map_or(0, |caller| caller.pid());
         self.wait_at_most(Some(END))?;
@@ -74,12 +74,12 @@ impl Client {
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
                 return Err(ClientError::StillRunning { pid, limit: END });
             }
-            // The end of a process that had something left to read is an error as well.
+            // A process that exits with unread input causes an error as well.
             Err(_) => {}
         }
         let is_gone = (0..LOOKS).any(|_| {
             let is_there = pid > 0 && is_alive(pid);
-            // An interrupted pause is a shorter one.
+            // If interrupted, the pause is shorter.
             let _ = is_there.then(|| poll(&mut [], LOOK_MS));
             !is_there
         });
@@ -89,7 +89,7 @@ impl Client {
     fn read(&mut self) -> Result<Option<Reply>, ClientError> {
         let mut line = String::new();
         match self.stream.read_line(&mut line) {
-            // A daemon that closes in the middle of a line has ended as well.
+            // A connection that closes in the middle of a line means an exit as well.
             Ok(_) if !line.ends_with('\n') => Ok(None),
             Ok(_) => Ok(Some(Reply::from_line(&line)?)),
             Err(error) => Err(self.broken(error)),
@@ -105,7 +105,7 @@ impl Client {
     }
 }
 
-/// As [`UnixStream::connect`], which waits for ever where a daemon that is stopped has a full queue.
+/// Like [`UnixStream::connect`], which would wait forever if a stopped daemon has a full queue.
 fn connect(path: &Path) -> io::Result<UnixStream> {
     let address = UnixAddr::new(path)?;
     let socket = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
@@ -115,7 +115,7 @@ fn connect(path: &Path) -> io::Result<UnixStream> {
     Ok(stream)
 }
 
-#[expect(clippy::wildcard_enum_match_arm, reason = "the kernel's own words do for the rare ones")]
+#[expect(clippy::wildcard_enum_match_arm, reason = "the kernel's own text is good enough for rare ones")]
 fn refusal(path: &Path, error: io::Error) -> ClientError {
     let path = path.to_owned();
     match error.kind() {
@@ -126,17 +126,17 @@ fn refusal(path: &Path, error: io::Error) -> ClientError {
     }
 }
 
-/// Whether a process is there and has not ended, by the state that proc_pid_stat(5) shows behind the name.
+/// Whether a process exists and has not exited, by the state after its name in proc_pid_stat(5).
 fn is_alive(pid: i32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let state = stat.rsplit(')').next().and_then(|rest| rest.trim_start().chars().next());
     state.is_some_and(|state| !matches!(state, 'Z' | 'X'))
 }
 
-/// Longest that an orderly end may take: the daemon gives the kernel and the disk a second each.
+/// How long an orderly exit may take: the daemon gives the kernel and the disk a second each.
 const END: Duration = Duration::from_secs(10);
 
-/// Between the end of its sockets and that of a process lie microseconds; a second in looks of 2 ms will do.
+/// A process exits microseconds after its sockets are closed; a second, in polls of 2 ms, is enough.
 const LOOKS: usize = 500;
 const LOOK_MS: u8 = 2;
 

@@ -1,4 +1,4 @@
-//! `why` and `plan` as people read them.
+//! `why` and `plan` as text for people.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -23,7 +23,7 @@ impl Screen {
                 why.route.as_ref().is_some_and(|route| route.trouble.as_ref() == Some(*text))
             };
             if let Some(trouble) = rule.trouble.as_ref().filter(|text| !is_said(text)) {
-                head.row(["trouble:".into(), trouble.as_str().into()]);
+                head.row(["problem:".into(), trouble.as_str().into()]);
             }
         }
         if let Some(account) = &why.group {
@@ -32,7 +32,7 @@ impl Screen {
         }
         let Some(decision) = &why.decision else {
             if why.rule.is_none() && why.group.is_none() {
-                head.row(["why:".into(), "nothing known of it: the kernel alone decides".into()]);
+                head.row(["why:".into(), "not managed by faild: the kernel alone decides".into()]);
             }
             return head.text(self.is_coloured) + &self.watched(why);
         };
@@ -48,7 +48,7 @@ impl Screen {
         text
     }
 
-    /// The next hops of the rule, and the group, each with its evidence.
+    /// The next hops of the rule, and the group, each with the evidence.
     fn watched(self, why: &Why) -> String {
         let hops = why.rule.as_ref().map(|rule| format!("\n{}", self.hops(&rule.next_hops)));
         let group = why.group.as_ref().map(|account| format!("\n{}", self.group_account(account)));
@@ -82,9 +82,9 @@ impl Screen {
             PathState::Unknown => Cell::coloured("unknown", Colour::Doubtful),
         };
         let role = match (path.is_home, path.serves) {
-            (true, true) => "home, serves",
+            (true, true) => "home, in use",
             (true, false) => "home",
-            (false, true) => "detour, serves",
+            (false, true) => "detour, in use",
             (false, false) => "",
         };
         let address = path.address.map(|address| address.to_string()).unwrap_or_default();
@@ -99,39 +99,39 @@ impl Screen {
 }
 
 fn name(account: &GroupAccount) -> &str {
-    if account.group.name.is_empty() { "anonymous: nothing stands in" } else { &account.group.name }
+    if account.group.name.is_empty() { "anonymous: nothing takes over" } else { &account.group.name }
 }
 
 fn kernel(way: &KernelWay) -> String {
     match way {
-        KernelWay::Local {} => "it is this host's own address".to_owned(),
-        KernelWay::Refused(reason) => format!("the kernel refuses it: {reason}"),
+        KernelWay::Local {} => "an address of this host".to_owned(),
+        KernelWay::Refused(reason) => format!("rejected by the kernel: {reason}"),
         KernelWay::Leaves { interface, via, source } => {
             let via = via.map(|via| format!(" via {via}")).unwrap_or_default();
             let source = source.map(|source| format!(" from {source}")).unwrap_or_default();
-            format!("by {interface}{via}{source}")
+            format!("through {interface}{via}{source}")
         }
     }
 }
 
 fn routes(route: &ServingRoute) -> Vec<(&'static str, String)> {
-    let gone = if route.original_gone { " (gone with its interface, remembered)" } else { "" };
+    let gone = if route.original_gone { " (lost with its interface, saved)" } else { "" };
     let original = route.original.as_ref().map(|text| match &route.overlay {
         Some(_) => ("for:", format!("{text}{gone}")),
         None => ("route:", format!("{text}{gone}")),
     });
     let overlay = route.overlay.as_ref().map(|text| ("overlay:", text.clone()));
-    let trouble = route.trouble.as_ref().map(|text| ("trouble:", text.clone()));
+    let trouble = route.trouble.as_ref().map(|text| ("problem:", text.clone()));
     overlay.into_iter().chain(original).chain(trouble).collect()
 }
 
-/// What still has to happen; nothing if it is home.
+/// What must happen before failback; empty without a detour.
 fn needs(decision: &Decision) -> String {
     let Some(detour) = &decision.detour else { return String::new() };
     if decision.needs.is_empty() {
-        return "home next, with the next probe: nothing is in the way\n".to_owned();
+        return "fails back with the next probe: nothing is in the way\n".to_owned();
     }
-    let mut text = format!("it stays on {} via {} until:\n", detour.interface, detour.via);
+    let mut text = format!("stays on {} via {} until:\n", detour.interface, detour.via);
     for need in &decision.needs {
         let _ = writeln!(text, "  - {}", need.text);
     }
@@ -153,12 +153,13 @@ fn facts(path: &PathAccount) -> Vec<String> {
         let _ = write!(times, ", heard {} ago", short(Duration::from_millis(heard)));
     }
     let judged = format!(
-        "we count {}, the peer reports {}; evidence {}",
+        "local count {}, peer reports {}; evidence {}",
         said(path.counted),
         said(path.reported),
         path.evidence
     );
-    let damped = path.damped_ms.map(|ms| format!(", held back for {}", short(Duration::from_millis(ms))));
+    let damped =
+        path.damped_ms.map(|ms| format!(", failback suppressed for {}", short(Duration::from_millis(ms))));
     let penalty = format!("penalty {:.0}{}", path.penalty, damped.unwrap_or_default());
     let unready = match path.unready.as_slice() {
         [] => "ready".to_owned(),

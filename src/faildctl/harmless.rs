@@ -1,10 +1,10 @@
-//! Text from the daemon as a terminal can bear it. The kernel admits control characters in names of interfaces, and a
-//! terminal would do what they say: colours are all that it is told to do here.
+//! Makes text from the daemon safe for a terminal. The kernel allows control characters in interface names, and a
+//! terminal would obey them: colours are the only ones that pass.
 
 use crate::words::is_no_text;
 
-/// The text with every control character but line ends, tabs and our own colours made a question mark, and so are the
-/// characters that turn the writing round.
+/// The text with a question mark for every control character except line ends, tabs and our own colours, and for
+/// every character that changes the direction of writing.
 pub(super) fn harmless(text: &str) -> String {
     let mut harmless = String::with_capacity(text.len());
     let mut rest = text;
@@ -21,7 +21,7 @@ pub(super) fn harmless(text: &str) -> String {
     harmless
 }
 
-/// What [`super::table`] writes.
+/// The codes that [`super::table`] writes.
 const COLOURS: [&str; 5] = ["\x1b[32m", "\x1b[33m", "\x1b[31;1m", "\x1b[2m", "\x1b[0m"];
 
 #[cfg(test)]
@@ -29,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_cannot_tell_the_terminal_anything() {
+    fn a_name_cannot_control_the_terminal() {
         assert_eq!(harmless("lanA  \x1b[32mup\x1b[0m\nö\tb\n"), "lanA  \x1b[32mup\x1b[0m\nö\tb\n");
         assert_eq!(harmless("a\x1b[2Jb\x07\x7f\u{9b}2J\r\u{202e}c\x1b"), "a?[2Jb???2J??c?");
     }

@@ -1,5 +1,5 @@
-//! The control command, faildctl(8): asks the daemon and shows the answer, as a table for people or as JSON for
-//! programs. It knows nothing of the daemon but the control protocol.
+//! The control command, faildctl(8): queries the daemon and prints the answer, as a table for people or as JSON for
+//! programs. All it knows about the daemon is the control protocol.
 //!
 //! ```text
 //! arguments --> Request --client--> daemon --> Reply --> show (tables, colour) --> standard output
@@ -28,23 +28,23 @@ use show::Screen;
 
 pub use arguments::help_texts;
 
-/// How faildctl ends (faildctl(8), EXIT STATUS); the first four are what monitoring plugins use.
+/// The exit status (faildctl(8), EXIT STATUS); the first four are those of monitoring plugins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 enum ExitStatus {
-    /// All is well, or what was asked for was done.
+    /// `status`: ok. Otherwise: success.
     Ok = 0,
-    /// `status`: something is broken, everybody is reached. Else: refused or failed.
+    /// `status`: something is broken, but every present peer is reachable. Otherwise: refused or failed.
     Degraded = 1,
-    /// `status`: no LAN works, or nobody is reached.
+    /// `status`: no LAN works, or no peer is reachable.
     Failed = 2,
-    /// The daemon does not run, or may not be asked.
+    /// The daemon is not running, or may not be queried.
     NotRunning = 3,
-    /// The command line is wrong (EX_USAGE of sysexits.h).
+    /// The command line is invalid (EX_USAGE of sysexits.h).
     Usage = 64,
 }
 
-/// What goes wrong on the way.
+/// Why a command fails.
 #[derive(Debug, thiserror::Error)]
 enum Error {
     #[error(transparent)]
@@ -53,10 +53,10 @@ enum Error {
     Refused(#[from] Refusal),
     #[error("cannot write: {0}")]
     Output(#[from] io::Error),
-    #[error("faild has ended")]
+    #[error("faild has exited")]
     Ended,
     #[error(
-        "faild has closed the connection, to make room for others, or was started anew; go on with: faildctl events --follow --after {last}"
+        "faild closed the connection to make room for other clients, or was restarted; continue with: faildctl events --follow --after {last}"
     )]
     SentAway { last: u64 },
 }
@@ -66,7 +66,7 @@ pub fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
-            // Nobody is left to tell if that fails.
+            // If that fails, there is nowhere else to report it.
             let _ = error.print();
             let status = if error.use_stderr() { ExitStatus::Usage } else { ExitStatus::Ok };
             return ExitCode::from(status as u8);
@@ -103,13 +103,13 @@ fn run(arguments: &Arguments) -> ExitStatus {
     }
 }
 
-/// Asks and shows, until there is no more.
+/// Sends requests and prints the answers, until there are no more.
 fn answer(arguments: &Arguments, client: &mut Client, screen: Screen) -> Result<ExitStatus, Error> {
     let mut request = arguments.command.request();
     let mut is_first = true;
     loop {
         let reply = match client.ask(&request) {
-            // Somebody else has ended it meanwhile.
+            // It was stopped by someone else in the meantime.
             Err(ClientError::Broken { .. }) if matches!(request, Request::Stop { .. }) => {
                 client.wait_until_ended()?;
                 return Ok(ExitStatus::Ok);
@@ -147,7 +147,7 @@ fn answer(arguments: &Arguments, client: &mut Client, screen: Screen) -> Result<
     }
 }
 
-/// Shows what comes until the daemon ends.
+/// Prints new events until the daemon exits.
 fn follow_events(
     arguments: &Arguments,
     client: &mut Client,
@@ -161,15 +161,15 @@ fn follow_events(
         }
         last = tell_lost(Some(last), &reply);
     }
-    // Who was sent away without a word, because there was no room for one, finds the daemon at work.
+    // If we were disconnected without a message because our buffer was full, the daemon is still running.
     Err(if Client::connect(&arguments.socket()).is_ok() { Error::SentAway { last } } else { Error::Ended })
 }
 
-/// Says how many events are missing after number `last`; the number of the last one that there is.
+/// Reports how many events after number `last` were lost; returns the number of the newest one.
 fn tell_lost(last: Option<u64>, reply: &Reply) -> u64 {
     let lost = lost(last, reply);
     if lost > 0 {
-        let _ = writeln!(io::stderr(), "faildctl: {lost} events are lost: faild keeps the last 512");
+        let _ = writeln!(io::stderr(), "faildctl: events lost: {lost}; faild keeps only the last 512");
     }
     let Reply::Events(events) = reply else { return last.unwrap_or(0) };
     events.last().map_or(last.unwrap_or(0), |event| event.sequence)
@@ -180,7 +180,7 @@ fn lost(last: Option<u64>, reply: &Reply) -> u64 {
     events.first().map_or(0, |first| first.sequence.saturating_sub(last + 1))
 }
 
-/// Asks again and again: probes are too many, and wanted by too few, for the daemon to send them out by itself.
+/// Polls: there are too many probes, and too few readers of them, for the daemon to push them.
 fn follow_probes(
     arguments: &Arguments,
     client: &mut Client,
@@ -188,7 +188,7 @@ fn follow_probes(
     mut last: u64,
 ) -> Result<ExitStatus, Error> {
     loop {
-        // An interrupted pause is a shorter one.
+        // If interrupted, the pause is shorter.
         let _ = poll(&mut [], PAUSE_MS);
         let reply = client.ask(&Request::Probes { after: Some(last) })?;
         if let Reply::Error(refusal) = reply {
@@ -234,7 +234,7 @@ fn status(reply: &Reply) -> ExitStatus {
     }
 }
 
-/// Between two looks for probes that are new.
+/// Between two polls for new probes.
 const PAUSE_MS: u8 = 200;
 
 /// See <https://no-color.org>.
@@ -251,10 +251,10 @@ mod tests {
     fn a_gap_in_the_numbers_is_noticed_once() {
         let event = |sequence| Event::from_line(sequence, 0, "info", "x");
         let reply = |from| Reply::Events(vec![event(from), event(from + 1)]);
-        assert_eq!(lost(None, &reply(7)), 0, "nobody asked for those before");
+        assert_eq!(lost(None, &reply(7)), 0, "earlier ones were not requested");
         assert_eq!((tell_lost(None, &reply(7)), lost(Some(8), &reply(9))), (8, 0));
         assert_eq!((lost(Some(8), &reply(19)), tell_lost(Some(8), &reply(19))), (10, 20));
-        assert_eq!(lost(Some(20), &reply(1)), 0, "faild was started anew");
+        assert_eq!(lost(Some(20), &reply(1)), 0, "faild was restarted");
         assert_eq!(tell_lost(Some(20), &Reply::Events(Vec::new())), 20);
     }
 }

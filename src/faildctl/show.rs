@@ -1,4 +1,4 @@
-//! Answers as people read them: tables for 80 columns.
+//! Answers as text for people: tables for 80 columns.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -16,7 +16,7 @@ pub(super) struct Screen {
 }
 
 impl Screen {
-    /// An answer as text; `is_first`: of the answers to one command.
+    /// An answer as text; `is_first`: the first answer to a command.
     pub(super) fn text(self, reply: &Reply, is_first: bool) -> String {
         match reply {
             Reply::Status(status) => self.status(status),
@@ -56,8 +56,8 @@ impl Screen {
         let peers = &status.peers;
         let _ = write!(
             text,
-            "peers: {} present of {}, {} with a path down, {} on a detour\n\
-             routes: {} overlays, {} remembered, {} addresses on lo, {} troubles\n\
+            "peers: {} of {} present, {} with a path down, {} on a detour\n\
+             routes: {} overlays, {} saved, {} addresses parked on lo, {} problems\n\
              probes: every {} on each LAN, down after {} missed, up after {} good{}{}\n\
              daemon: version {}, pid {}, up {}, node {}{}\n",
             peers.present,
@@ -77,7 +77,7 @@ impl Screen {
             status.pid,
             short(Duration::from_millis(status.uptime_ms)),
             status.node,
-            if status.dry_run { ", dry run: changes nothing" } else { "" },
+            if status.dry_run { ", dry run, changes nothing" } else { "" },
         );
         for problem in status.realtime.iter().flat_map(|realtime| &realtime.problems) {
             let (cause, fix) = problem.split_once("; ").unwrap_or((problem, ""));
@@ -88,7 +88,10 @@ impl Screen {
         }
         if let Some(left) = status.unconfirmed_ms {
             let left = short(Duration::from_millis(left));
-            let _ = writeln!(text, "reload: goes back in {left} unless confirmed (faildctl confirm)");
+            let _ = writeln!(
+                text,
+                "reload: previous configuration restored in {left} unless confirmed (faildctl confirm)"
+            );
         }
         text
     }
@@ -103,7 +106,7 @@ impl Screen {
                 LanState::Up => Cell::coloured("up", Colour::Good),
                 LanState::Silent => Cell::coloured("silent", Colour::Bad),
                 LanState::NoCarrier => Cell::coloured("no carrier", Colour::Bad),
-                LanState::SetDown => Cell::coloured("set down", Colour::Bad),
+                LanState::SetDown => Cell::coloured("admin down", Colour::Bad),
                 LanState::Gone => Cell::coloured("gone", Colour::Bad),
                 LanState::Renamed => Cell::coloured("renamed", Colour::Bad),
             };
@@ -121,7 +124,7 @@ impl Screen {
         table
     }
 
-    /// A block for each peer: tables of a thousand peers are read by searching.
+    /// One block per peer: people search a list of a thousand peers.
     fn peers(self, peers: &[Peer], is_first: bool) -> String {
         let mut text = String::new();
         for (n, peer) in peers.iter().enumerate() {
@@ -139,7 +142,7 @@ impl Screen {
             }
         }
         if is_first && peers.is_empty() {
-            text.push_str("no peer is known yet\n");
+            text.push_str("no peers known yet\n");
         }
         text
     }
@@ -156,7 +159,7 @@ impl Screen {
             false => Cell::coloured("absent", Colour::Bad),
         };
         let role = match (peer.requestor, peer.observer) {
-            (_, true) => "observes only",
+            (_, true) => "observer",
             (true, false) => "requestor",
             (false, false) => "responder",
         };
@@ -180,19 +183,19 @@ impl Screen {
 
     fn route_table(self, routes: &[Route], is_first: bool) -> String {
         if routes.is_empty() && is_first {
-            return "nothing is moved, remembered or in trouble\n".to_owned();
+            return "no overlays, saved routes or problems\n".to_owned();
         }
         let mut table = if is_first { Table::new(&["KIND", "ROUTE"]) } else { Table::headless() };
         for route in routes {
             let (kind, text) = match route.kind {
                 RouteKind::Overlay => (Cell::coloured("overlay", Colour::Doubtful), route.text.clone()),
-                RouteKind::Remembered => (Cell::coloured("remembered", Colour::Doubtful), route.text.clone()),
+                RouteKind::Remembered => (Cell::coloured("saved", Colour::Doubtful), route.text.clone()),
                 RouteKind::Waiting => (
-                    Cell::coloured("waiting", Colour::Doubtful),
+                    Cell::coloured("parked", Colour::Doubtful),
                     format!("{} {}", route.destination, route.text),
                 ),
                 RouteKind::Trouble => {
-                    (Cell::coloured("trouble", Colour::Bad), format!("{}: {}", route.destination, route.text))
+                    (Cell::coloured("problem", Colour::Bad), format!("{}: {}", route.destination, route.text))
                 }
             };
             table.row([kind, text.into()]);
@@ -215,7 +218,7 @@ impl Screen {
     }
 }
 
-/// Groups and destinations, for those who have some.
+/// Groups and destinations, if there are any.
 fn watched(status: &Status) -> String {
     let (groups, destinations) = (&status.groups, &status.destinations);
     let mut text = String::new();
@@ -230,7 +233,7 @@ fn watched(status: &Status) -> String {
     if destinations.known > 0 {
         let _ = writeln!(
             text,
-            "destinations: {}, {} with a dead next hop, {} not by the first choice, {} by none",
+            "destinations: {}, {} with a failed next hop, {} not on the first choice, {} failed",
             destinations.known, destinations.degraded, destinations.moved, destinations.silent
         );
     }
@@ -244,14 +247,14 @@ fn path_cells(path: &Path) -> [Cell; 8] {
         PathState::Down => Cell::coloured("down", Colour::Bad),
         PathState::Unknown => Cell::coloured("unknown", Colour::Doubtful),
     };
-    let said = match path.reported {
+    let report = match path.reported {
         PathState::Up => "peer: up",
         PathState::Down => "peer: down",
         PathState::Unknown => "peer: unknown",
     };
     let moved = match (path.moved, path.peer_moved) {
         (true, true) => "both moved",
-        (true, false) => "we moved",
+        (true, false) => "moved",
         (false, true) => "peer moved",
         (false, false) => "",
     };
@@ -262,7 +265,7 @@ fn path_cells(path: &Path) -> [Cell; 8] {
         path.interface.as_str().into(),
         path.family.as_str().into(),
         state,
-        said.into(),
+        report.into(),
         format!("missed {} good {}", path.missed, path.good).into(),
         duration("rtt", path.round_trip_us.map(Duration::from_micros)).into(),
         duration("heard", path.heard_ms.map(Duration::from_millis)).into(),
@@ -270,15 +273,15 @@ fn path_cells(path: &Path) -> [Cell; 8] {
     ]
 }
 
-/// A line for each address that is served by another way.
+/// One line per address that is reached over a detour.
 fn detours(path: &Path) -> impl Iterator<Item = String> {
     path.addresses.iter().filter_map(|a| {
         let way = a.way.as_ref()?;
-        Some(format!("{} goes by {} via {}", a.address, way.interface, way.via))
+        Some(format!("{} uses {} via {}", a.address, way.interface, way.via))
     })
 }
 
-/// A duration in the two digits that matter.
+/// A duration with two significant digits.
 pub(super) fn short(time: Duration) -> String {
     let seconds = time.as_secs();
     match seconds {

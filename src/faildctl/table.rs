@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-/// A table with a head; each cell may bear a colour.
+/// A table with a head; each cell may have a colour.
 #[derive(Debug, Default)]
 pub(super) struct Table {
     rows: Vec<Vec<Cell>>,
@@ -15,7 +15,7 @@ pub(super) struct Cell {
     colour: Option<Colour>,
 }
 
-/// What a colour says.
+/// What a colour means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Colour {
     Good,
@@ -42,7 +42,7 @@ impl Table {
         Self { rows: vec![cells] }
     }
 
-    /// A table that goes on with another one.
+    /// A table that continues another one.
     pub(super) fn headless() -> Self {
         Self::default()
     }
@@ -51,7 +51,7 @@ impl Table {
         self.rows.push(cells.into());
     }
 
-    /// The whole table. The last column is not filled up.
+    /// The whole table. The last column is not padded.
     pub(super) fn text(&self, is_coloured: bool) -> String {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let width =

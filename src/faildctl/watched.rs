@@ -1,4 +1,4 @@
-//! Groups, destinations and whom they ask, as people read them.
+//! Groups, destinations and their targets, as text for people.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -16,7 +16,7 @@ impl Screen {
     /// The groups, then their interfaces.
     pub(super) fn groups(self, groups: &[Group]) -> String {
         if groups.is_empty() {
-            return "there is no group; [[group]] in the settings makes one\n".to_owned();
+            return "no groups; add a [[group]] section to the configuration\n".to_owned();
         }
         let mut table = Table::new(&["GROUP", "STATE", "FDT", "MEMBERS"]);
         for group in groups {
@@ -34,7 +34,7 @@ impl Screen {
     }
 
     fn members(self, groups: &[Group]) -> String {
-        let mut table = Table::new(&["INTERFACE", "GROUP", "STATE", "LINK", "PROBE", "USE", "STAND-IN"]);
+        let mut table = Table::new(&["INTERFACE", "GROUP", "STATE", "LINK", "PROBE", "USE", "TAKEN OVER BY"]);
         for (group, member) in groups.iter().flat_map(|group| group.members.iter().map(move |m| (group, m))) {
             table.row([
                 member.interface.as_str().into(),
@@ -49,7 +49,7 @@ impl Screen {
         table.text(self.is_coloured)
     }
 
-    /// A table of what groups ask, and one of what next hops are judged by.
+    /// A table of the targets of groups, and one of the targets of next hops.
     pub(super) fn targets(self, targets: &Targets) -> String {
         let mut texts = Vec::new();
         if !targets.members.is_empty() {
@@ -59,7 +59,7 @@ impl Screen {
             texts.push(self.hop_targets(&targets.next_hops));
         }
         match texts.as_slice() {
-            [] => "nobody is probed but peers: see faildctl peers\n".to_owned(),
+            [] => "only peers are probed; see faildctl peers\n".to_owned(),
             texts => texts.join("\n"),
         }
     }
@@ -81,9 +81,9 @@ impl Screen {
         let mut text = table.text(self.is_coloured);
         for member in members.iter().filter(|member| member.bogus > 0) {
             let MemberTargets { interface, family, bogus, .. } = member;
-            let why = "from others, by another interface (arp_ignore?), or twice";
+            let why = "from another host, through another interface (check arp_ignore), or duplicated";
             // Writing to a string cannot fail.
-            let _ = writeln!(text, "{interface} {family}: {bogus} answers were none: {why}");
+            let _ = writeln!(text, "{interface} {family}: {bogus} invalid answers: {why}");
         }
         text
     }
@@ -119,7 +119,7 @@ impl Screen {
         table.text(self.is_coloured)
     }
 
-    /// The probes in columns that do not depend on what is in them, for they go on.
+    /// The probes in columns of fixed width, since more lines follow.
     pub(super) fn probes(self, probes: &[Probe], is_first: bool) -> String {
         let mut text = String::new();
         let mut line = |cells: [&str; 7]| {
@@ -143,7 +143,7 @@ impl Screen {
         text
     }
 
-    /// A block for each destination; with the evidence where it comes along.
+    /// One block per destination; with the evidence if the answer has it.
     pub(super) fn destinations(self, destinations: &[Destination]) -> String {
         let mut text = String::new();
         for destination in destinations {
@@ -154,7 +154,7 @@ impl Screen {
             let standing = [
                 ("overlay", &destination.overlay),
                 ("route", &destination.original),
-                ("trouble", &destination.trouble),
+                ("problem", &destination.trouble),
             ];
             for (label, words) in standing {
                 if let Some(words) = words {
@@ -166,11 +166,11 @@ impl Screen {
         text
     }
 
-    /// The next hops of a destination, each with what it rests on.
+    /// The next hops of a destination, each with the evidence.
     pub(super) fn hops(self, hops: &[DestinationHop]) -> String {
         let mut table = Table::headless();
         for hop in hops {
-            let used = if hop.in_use { Cell::coloured("serves", Colour::Good) } else { "-".into() };
+            let used = if hop.in_use { Cell::coloured("in use", Colour::Good) } else { "-".into() };
             let damped = if hop.penalty > 0.0 { format!("penalty {}", hop.penalty) } else { String::new() };
             let reason = [hop.reason.as_str(), damped.as_str()];
             let reason: Vec<&str> = reason.into_iter().filter(|words| !words.is_empty()).collect();
@@ -210,7 +210,7 @@ impl Screen {
         table.text(self.is_coloured)
     }
 
-    /// A group whose interface traffic leaves by, its interfaces and their evidence.
+    /// The group of the outgoing interface, its interfaces and the evidence.
     pub(super) fn group_account(self, account: &GroupAccount) -> String {
         let mut text = self.members(std::slice::from_ref(&account.group));
         if !account.targets.is_empty() {
@@ -221,7 +221,7 @@ impl Screen {
     }
 }
 
-/// Its members as ipmpstat(8) lists them: active ones, (those held back), [those that cannot be used].
+/// Its members as ipmpstat(8) lists them: active ones, (those in reserve), [unusable ones].
 pub(super) fn members(group: &Group) -> String {
     let names = |is_wanted: &dyn Fn(&Member) -> bool| {
         let names = group.members.iter().filter(|member| is_wanted(member));
@@ -238,7 +238,7 @@ pub(super) fn members(group: &Group) -> String {
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
-/// Whether it works, and is only held back where it carries nothing.
+/// Whether it works, and carries no traffic only because it is in reserve.
 fn is_usable(member: &Member) -> bool {
     match member.state {
         MemberState::Ok | MemberState::Unknown => member.inactive,
@@ -288,7 +288,7 @@ const fn probing(probing: Probing) -> &'static str {
     }
 }
 
-/// What it is used for, and what stands in its way.
+/// Its role, and what keeps it from being used.
 fn usage(member: &Member) -> String {
     let words = [
         (member.active, "active"),

@@ -18,13 +18,13 @@ fn the_status_follows_a_failover_and_the_exit_status_tells_monitoring() {
     assert!(well.text.starts_with("faild:  ok\n"), "{}", well.text);
     assert!(well.text.lines().all(|line| line.len() <= 80), "fits a terminal: {}", well.text);
     assert!(!well.text.contains('\x1b'), "no colour where there is no terminal");
-    assert!(h1.faildctl("routes").text.contains("nothing is moved"));
+    assert!(h1.faildctl("routes").text.contains("no overlays"));
 
     lab.cut_lan('A', Loss::Silent);
     let broken = h1.wait_faildctl("status", &["faild:  degraded", "lanA", "1 on a detour"]);
     assert_eq!(broken.code, Some(1), "{broken:?}");
     h1.wait_faildctl("routes", &["overlay", "10.77.1.2", "lanB"]);
-    h1.wait_faildctl("peers", &["lanA", "down", "both moved", "goes by lanB via"]);
+    h1.wait_faildctl("peers", &["lanA", "down", "both moved", "uses lanB via"]);
     let json = h1.faildctl("--json lans");
     assert!(json.text.starts_with(r#"{"version":1,"lans":[{"interface":"lanA""#), "{}", json.text);
     let events = h1.faildctl("events");
@@ -57,7 +57,7 @@ fn what_happens_is_told_while_it_happens() {
     });
     let ended = follower.wait_with_output().expect("it has ended");
     let errors = String::from_utf8_lossy(&ended.stderr);
-    assert_eq!((ended.status.code(), errors.as_ref()), (Some(3), "faildctl: faild has ended\n"));
+    assert_eq!((ended.status.code(), errors.as_ref()), (Some(3), "faildctl: faild has exited\n"));
 }
 
 #[test]
@@ -70,12 +70,12 @@ fn only_root_and_the_group_may_ask() {
     h1.wait_faildctl("status", &["lanA"]);
     let stranger = h1.faildctl_as("setpriv --reuid 65534 --regid 65534 --clear-groups", "status");
     assert_eq!(stranger.code, Some(3), "{stranger:?}");
-    assert!(stranger.errors.contains("root and by its group only"), "{stranger:?}");
+    assert!(stranger.errors.contains("only root and the socket's group"), "{stranger:?}");
     let member = h1.faildctl_as("setpriv --reuid 65534 --regid 4 --clear-groups", "lans");
     assert!(member.text.contains("lanA"), "{member:?}");
     let refused = (0..20).any(|_| {
         let plan = h1.faildctl_as("setpriv --reuid 65534 --regid 4 --clear-groups", "plan --fail lanA");
-        plan.code == Some(1) && plan.errors.contains("one plan a second")
+        plan.code == Some(1) && plan.errors.contains("one plan per second")
     });
     assert!(refused, "whoever may read may not take the time of probes");
 }

@@ -205,7 +205,7 @@ fn a_journal_that_cannot_be_written_stops_no_failover_and_status_tells() {
     h1.ip("link set lanA down");
     h1.wait_way('B', h2.v4('A'));
     h1.wait_way('B', h2.v6('A'));
-    h1.wait_faildctl("status", &["faild:  degraded", "the journal cannot be written"]);
+    h1.wait_faildctl("status", &["faild:  degraded", "cannot write the journal"]);
     daemons[0].wait_log(&["journal-not-written", "error=", "fix="]);
     let is_parked = || h1.ip("-6 addr show dev lo").contains(&h1.v6('A').to_string());
     assert!(!is_parked());

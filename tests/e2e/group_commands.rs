@@ -64,7 +64,7 @@ fn if_mpadm_and_ipmpstat_do_what_people_know() {
     });
     let status = h1.faildctl("status");
     assert_eq!(status.code, Some(1), "{status:?}");
-    assert!(status.text.contains("group lan0 degraded: eth0 is offline until told"), "{status:?}");
+    assert!(status.text.contains("group lan0 degraded: eth0 is offline until further notice"), "{status:?}");
     assert_eq!(compat(h1, "if_mpadm -d eth1").code, Some(0), "the standby is left");
     for (line, words) in [
         ("if_mpadm -d eth0", "if_mpadm: fatal: cannot offline eth0: already offline\n"),
@@ -112,7 +112,7 @@ fn probes_are_followed_and_a_dead_interface_is_explained() {
         assert!(rows.lines().any(|row| row.contains(interface) && row.ends_with("192.0.2.1")), "{rows}");
     }
     lab.set_group_port(0, "down");
-    let why = h1.wait_faildctl(&format!("why {ROUTER}"), &["eth0 has failed, eth2 stands in"]);
+    let why = h1.wait_faildctl(&format!("why {ROUTER}"), &["eth0 has failed; eth2 has taken over"]);
     assert!(why.text.contains("group:") && why.text.contains("lan0"), "{why:?}");
     wait_group(h1, "lan0        lan0        degraded  1.00s     eth1 eth2 [eth0]\n");
     let groups = h1.faildctl("groups --json").text;
@@ -158,7 +158,7 @@ fn hooks_are_told_of_a_group_and_of_a_destination() {
     let hooks = format!("[[hook]]\ncommand = [\"{}\"]\n", hook.display());
     let _daemon = h1.faild(&h1.configure(&format!("{}{route}{hooks}", lab.add_group())));
     wait_group(h1, ALL_WELL);
-    h1.wait_faildctl("routes", &["the first choice works: by lanB"]);
+    h1.wait_faildctl("routes", &["the first choice is in use: lanB"]);
     let wait_told = |line: &str| {
         wait_until(&format!("the hook is told {line:?}"), Duration::from_secs(20), || {
             fs::read_to_string(&told).unwrap_or_default().lines().any(|told| told == line)
@@ -208,20 +208,17 @@ fn the_silence_of_a_gateway_leads_to_what_was_planned() {
         h2.v4('B')
     );
     let daemon = h1.faild(&format!("-v {}", h1.configure(&settings)));
-    h1.wait_faildctl("routes", &["203.0.113.0/24: the first choice works: by lanA", "overlay:"]);
+    h1.wait_faildctl("routes", &["203.0.113.0/24: the first choice is in use: lanA", "overlay:"]);
     pause_ms(500);
     let (plan, spare) = (planned(h1, "10.77.1.2"), h1.faildctl("plan --fail 10.77.2.2"));
-    assert!(spare.text.contains("nothing would be changed"), "nothing goes by it: {spare:?}");
+    assert!(spare.text.contains("no change"), "nothing uses it: {spare:?}");
     let from = daemon.log().len();
     lab.cut(h2, 'A', Loss::Silent);
     h1.wait_faildctl("status", &["203.0.113.0/24: lanA via 10.77.1.2: its gateway does not answer ARP"]);
-    h1.wait_faildctl("why 203.0.113.7", &["rule:", "by lanB via 10.77.2.2"]);
+    h1.wait_faildctl("why 203.0.113.7", &["rule:", "through lanB via 10.77.2.2"]);
     pause_ms(500);
     assert_eq!(done(&daemon, from), plan);
     let refused = h1.faildctl("offline lanB");
     assert_eq!(refused.code, Some(1), "{refused:?}");
-    assert!(
-        refused.errors.contains("the only next hop of 203.0.113.0/24 that works is there"),
-        "{refused:?}"
-    );
+    assert!(refused.errors.contains("the only working next hop of 203.0.113.0/24"), "{refused:?}");
 }

@@ -162,7 +162,7 @@ fn what_was_on_trial_when_faild_was_killed_is_in_force_only_when_somebody_takes_
     daemons[0].wait_log(&["settings-unconfirmed", "faildctl reload"]);
     h1.wait_faildctl("status", &["down after 2 missed"]);
     daemons[0].signal(Signal::SIGHUP);
-    daemons[0].wait_log(&["reload-fault", "faildctl reload takes it"]);
+    daemons[0].wait_log(&["reload-fault", "run faildctl reload to apply it"]);
     assert_eq!(h1.faildctl("reload").code, Some(0));
     daemons[0].kill();
     daemons[0].restart();

@@ -71,6 +71,6 @@ fn a_daemon_that_does_not_end_is_told_of() {
     daemon.wait_log(&["ready"]);
     daemon.signal(nix::sys::signal::Signal::SIGSTOP);
     let answer = h1.faildctl("stop");
-    assert!(answer.code == Some(3) && answer.errors.contains("stopped, or hangs"), "{answer:?}");
+    assert!(answer.code == Some(3) && answer.errors.contains("stopped or hangs"), "{answer:?}");
     daemon.signal(nix::sys::signal::Signal::SIGCONT);
 }

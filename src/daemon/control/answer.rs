@@ -1,4 +1,4 @@
-//! What the daemon answers: engine and reconciler, put into the words of the protocol.
+//! The answers of the daemon: engine and reconciler in terms of the protocol.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::watch::{GroupState, RouteSnapshot, Snapshot};
 use crate::wire::{Level, NodeId};
 
 impl Edges {
-    /// Does what is asked and says how it went.
+    /// Carries out a request and returns the answer.
     pub(in crate::daemon) fn answer(&mut self, now: Instant, request: &Request) -> Reply {
         match request {
             Request::Status {} => Reply::Status(Box::new(self.status(now))),
@@ -49,7 +49,7 @@ impl Edges {
             Request::Confirm {} => done(self.confirm()),
             Request::Stop { keep } => {
                 self.end = Some(End { cause: "faildctl", keep: *keep });
-                Reply::Done("faild ends".to_owned())
+                Reply::Done("faild is stopping".to_owned())
             }
         }
     }
@@ -99,7 +99,7 @@ impl Edges {
         }
     }
 
-    /// What the kernel's routes and rules make of what was decided.
+    /// Where the kernel's routes and rules defeat a decision.
     fn kernel_reasons(&self, troubles: &[Trouble]) -> Vec<String> {
         let name = |prefix: &ipnet::IpNet| match (prefix.prefix_len(), prefix.addr().is_ipv4()) {
             (0, true) => "default".to_owned(),
@@ -128,7 +128,7 @@ impl Edges {
         let after = match after.map(|text| u64::from_str_radix(text, 16)) {
             Some(Err(_)) => {
                 let message =
-                    format!("{} is no node id; take \"more\" of the last page", after.unwrap_or(""));
+                    format!("{} is not a node id; use \"more\" from the last page", after.unwrap_or(""));
                 return Reply::Error(Refusal { kind: RefusalKind::BadRequest, message });
             }
             Some(Ok(number)) => Some(NodeId(number)),
@@ -139,7 +139,7 @@ impl Edges {
         Reply::Peers(Page { items: peers.iter().map(peer).collect(), more })
     }
 
-    /// What views of the watch are made from.
+    /// The data behind all views of the watch.
     pub(super) fn picture<'a>(&'a self, watch: &'a Snapshot) -> Picture<'a> {
         Picture { watch, interfaces: self.core.interfaces(), offline: &self.offline }
     }
@@ -149,7 +149,7 @@ impl Edges {
         let picture = self.picture(&watch);
         match interface.filter(|name| !picture.is_watched(name)) {
             Some(name) => {
-                let message = format!("{name:?} is no interface of a group or of a next hop");
+                let message = format!("{name:?} is not an interface of a group or next hop");
                 Err(Refusal { kind: RefusalKind::NotFound, message })
             }
             None => Ok(Reply::Targets(picture.targets(interface))),
@@ -166,7 +166,7 @@ impl Edges {
         Routes { destinations, page: page(self.routes(), after) }
     }
 
-    /// A destination with what stands for it in the kernel.
+    /// A destination with its routes in the kernel.
     pub(super) fn destination(
         &self,
         route: &RouteSnapshot,
@@ -186,7 +186,7 @@ impl Edges {
         Destination { overlay: text(&found.overlay), original: text(&found.foreign), trouble, ..view }
     }
 
-    /// All that the reconciler has to show, in its order.
+    /// Everything that the reconciler has to show, in its order.
     fn routes(&self) -> impl Iterator<Item = Route> {
         let of = move |kind| {
             move |route: &std::sync::Arc<crate::route::Route>| Route {
@@ -224,11 +224,11 @@ fn check_trial(within: Option<Duration>) -> Result<(), Refusal> {
     if within.is_none_or(|within| TRIAL.contains(&within)) {
         return Ok(());
     }
-    let message = "within_ms is not 1000 to 3600000 (a second to an hour); correct it".to_owned();
+    let message = "within_ms must be 1000 to 3600000 (one second to one hour)".to_owned();
     Err(Refusal { kind: RefusalKind::BadRequest, message })
 }
 
-/// The verdict on everything, with what it rests on. Who has groups or destinations need not have a LAN.
+/// The overall verdict, with its reasons. With groups or destinations, a LAN is not required.
 fn judge(
     tally: &Tally,
     lans: &[Lan],
@@ -240,9 +240,9 @@ fn judge(
     reasons.extend(lans.iter().filter_map(lan_reason));
     reasons.extend(picture.reasons());
     reasons.extend(kernel);
-    reasons.extend(tally.missing.iter().take(NAMED).map(|name| format!("{name}: not heard on any LAN")));
+    reasons.extend(tally.missing.iter().take(NAMED).map(|name| format!("{name}: no answer on any LAN")));
     if !troubles.is_empty() {
-        reasons.push(format!("{} routes are not as wanted: see faildctl routes", troubles.len()));
+        reasons.push(format!("routes with problems: {}; run faildctl routes", troubles.len()));
     }
     let works = tally.lans.iter().any(|(lan, _)| state(lan) == LanState::Up);
     let watch = picture.watch;
@@ -250,12 +250,12 @@ fn judge(
         || watch.routes.iter().any(|route| route.all_silent);
     let health = match reasons.is_empty() {
         _ if tally.lans.is_empty() && watch.groups.is_empty() && watch.routes.is_empty() => {
-            reasons.push("there is no LAN".to_owned());
+            reasons.push("no LAN".to_owned());
             Health::Failed
         }
         _ if is_lost || (!works && !tally.lans.is_empty()) => Health::Failed,
         _ if tally.present == 0 && tally.peers > 0 => {
-            reasons.push(format!("none of {} known peers is heard", tally.peers));
+            reasons.push(format!("no peer answers ({} known)", tally.peers));
             Health::Failed
         }
         true => Health::Ok,
@@ -266,12 +266,12 @@ fn judge(
 
 fn journal_reason(refusal: &crate::operation::Refusal) -> String {
     format!(
-        "the journal cannot be written ({}): no address is parked or removed, and a crash may lose routes; make room there, or make it writable",
+        "cannot write the journal ({}): no address is parked or removed, and a crash may lose routes; free some space there, or make it writable",
         refusal.text
     )
 }
 
-/// What is wrong with a LAN.
+/// What is wrong with a LAN, if anything.
 fn lan_reason(lan: &Lan) -> Option<String> {
     let name = &lan.interface;
     if let Some(offline) = &lan.offline {
@@ -280,12 +280,12 @@ fn lan_reason(lan: &Lan) -> Option<String> {
         return Some(format!("{name}: offline {until}{reason}"));
     }
     match lan.state {
-        LanState::Up if lan.down > 0 => Some(format!("{name}: {} of its paths are down", lan.down)),
+        LanState::Up if lan.down > 0 => Some(format!("{name}: paths down: {}", lan.down)),
         LanState::Up => None,
-        LanState::Silent => Some(format!("{name}: everybody is silent there")),
+        LanState::Silent => Some(format!("{name}: no peer answers")),
         LanState::NoCarrier => Some(format!("{name}: no carrier")),
-        LanState::SetDown => Some(format!("{name}: set down")),
-        LanState::Gone => Some(format!("{name}: there is no such interface")),
+        LanState::SetDown => Some(format!("{name}: administratively down")),
+        LanState::Gone => Some(format!("{name}: no such interface")),
         LanState::Renamed => {
             Some(format!("{name}: renamed to {}", lan.renamed_to.as_deref().unwrap_or_default()))
         }
@@ -382,11 +382,11 @@ fn trouble(trouble: Trouble) -> Route {
     Route { kind: RouteKind::Trouble, destination, text: trouble_text(&trouble) }
 }
 
-/// That the kernel does otherwise, and why that may be.
+/// That the kernel decides otherwise, and the likely cause.
 fn overridden_text(found: &Override) -> String {
     let why =
         if found.is_excluded { "its interface is excluded" } else { "a rule or another route comes first" };
-    format!("the kernel does otherwise: {}: {why}", found.kernel)
+    format!("the kernel decides otherwise: {}: {why}", found.kernel)
 }
 
 pub(super) fn trouble_text(trouble: &Trouble) -> String {
@@ -394,11 +394,11 @@ pub(super) fn trouble_text(trouble: &Trouble) -> String {
         Trouble { blocked: Some(by), .. } => {
             format!("nothing is installed: {by} is in the way")
         }
-        Trouble { impossible: true, .. } => "nothing can stand in front of the route".to_owned(),
+        Trouble { impossible: true, .. } => "no lower metric is free for an overlay".to_owned(),
         Trouble { refused: Some(errno), .. } => {
-            format!("the kernel refuses it: {}", std::io::Error::from_raw_os_error(*errno))
+            format!("rejected by the kernel: {}", std::io::Error::from_raw_os_error(*errno))
         }
-        Trouble { removals, .. } => format!("others removed it {removals} times"),
+        Trouble { removals, .. } => format!("removed {removals} times by another program"),
     }
 }
 
@@ -417,13 +417,13 @@ pub(super) fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// Why a destination is not overlaid that has a route of a protocol that is not followed.
 /// Why a deleted route is still saved.
 const KEPT: &str = "deleted while its interface had no carrier";
 
-const LEFT_ALONE: &str = "its route belongs to a program whose routes are left alone (route-protocols)";
+/// Why a destination has no overlay although its next hop has failed.
+const LEFT_ALONE: &str = "its route belongs to a protocol not listed in route-protocols";
 
-/// Peers of a page: about 40 kB of them, made in less than a tenth of a millisecond.
+/// Peers of a page: about 40 kB, built in less than a tenth of a millisecond.
 const PEERS: usize = 32;
 
 /// Routes of a page.
@@ -432,7 +432,7 @@ const ROUTES: usize = 256;
 /// Events of an answer: all that are kept.
 const EVENTS: usize = 512;
 
-/// Missing peers that are named.
+/// How many missing peers are named.
 const NAMED: usize = 8;
 
 #[cfg(test)]
@@ -440,7 +440,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lan_whose_interface_does_not_run_is_shown_with_the_reason() {
+    fn a_lan_whose_interface_is_down_is_shown_with_the_reason() {
         let reason = |fault: InterfaceFault| {
             let (interface, index) = ("lanA".to_owned(), crate::wire::LanIndex(0));
             let (offline, addresses) = (false, Vec::new());
@@ -448,8 +448,8 @@ mod tests {
             lan_reason(&lan(&(seen, Levels::default()))).unwrap()
         };
         assert_eq!(reason(InterfaceFault::NoCarrier), "lanA: no carrier");
-        assert_eq!(reason(InterfaceFault::SetDown), "lanA: set down");
-        assert_eq!(reason(InterfaceFault::Gone), "lanA: there is no such interface");
+        assert_eq!(reason(InterfaceFault::SetDown), "lanA: administratively down");
+        assert_eq!(reason(InterfaceFault::Gone), "lanA: no such interface");
         assert_eq!(reason(InterfaceFault::Renamed("eth7".to_owned())), "lanA: renamed to eth7");
     }
 }

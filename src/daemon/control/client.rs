@@ -1,4 +1,4 @@
-//! One client of the control socket: a line in, an answer out, and nothing of it waits.
+//! One client of the control socket: a line in, an answer out, and nothing blocks.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -17,17 +17,17 @@ pub(super) struct Client {
     caller: UnixCredentials,
     pub(super) is_readable: bool,
     pub(super) is_writable: bool,
-    /// When it last did something.
+    /// Time of its last activity.
     pub(super) active: Instant,
     input: Vec<u8>,
     output: Vec<u8>,
-    /// Bytes of `output` that have gone out.
+    /// Bytes of `output` that have been sent.
     sent: usize,
-    /// It will say nothing more.
+    /// It will send nothing more.
     has_ended: bool,
-    /// It is sent away when it has read what there is.
+    /// It is disconnected once it has read its output.
     is_dismissed: bool,
-    /// The next event that it waits for.
+    /// The next event that it is waiting for.
     follows: Option<u64>,
 }
 
@@ -56,7 +56,7 @@ impl Client {
         &mut self.stream
     }
 
-    /// Reads and writes what is possible without waiting.
+    /// Reads and writes as much as possible without blocking.
     pub(super) fn attend(&mut self, now: Instant, events: &Events) {
         if self.is_readable && self.output.is_empty() {
             self.active = now;
@@ -72,7 +72,7 @@ impl Client {
         self.write(now);
     }
 
-    /// The next request, once the last answer has been read; none while there is no whole line.
+    /// The next request, once the last answer has been read; `None` until a line is complete.
     pub(super) fn next_request(&mut self) -> Option<Result<Request, Refusal>> {
         if self.is_dismissed || !self.output.is_empty() {
             return None;
@@ -85,7 +85,7 @@ impl Client {
             return None;
         }
         self.is_dismissed = true;
-        let message = format!("longer than {LONGEST_REQUEST} bytes; no request is");
+        let message = format!("request longer than {LONGEST_REQUEST} bytes");
         Some(Err(Refusal { kind: RefusalKind::BadRequest, message }))
     }
 
@@ -96,22 +96,22 @@ impl Client {
         self.write(now);
     }
 
-    /// From here on every event is sent, beginning after those of `reply`.
+    /// From now on every event is sent, starting after those of `reply`.
     pub(super) fn follow(&mut self, reply: &Reply, events: &Events) {
-        let told = if let Reply::Events(told) = reply { told.last() } else { None };
-        self.follows = Some(told.map_or(events.last(), |event| event.sequence) + 1);
+        let sent = if let Reply::Events(sent) = reply { sent.last() } else { None };
+        self.follows = Some(sent.map_or(events.last(), |event| event.sequence) + 1);
     }
 
-    /// Says that it has to go, if it has read what it was told before.
+    /// Sends the reason for disconnecting it, if it has read everything before that.
     pub(super) fn dismiss(&mut self, now: Instant) {
         if self.output.is_empty() {
-            let message = "this connection, the idlest, made room for another; connect again".to_owned();
+            let message = "closed to make room: this connection was idle longest; reconnect".to_owned();
             self.answer(now, &Reply::Error(Refusal { kind: RefusalKind::Refused, message }));
         }
     }
 
-    /// Whether it has left, or has let an answer lie for too long. Who follows may: a page is all that he costs, and by
-    /// the numbers of the events he sees later how many he has missed.
+    /// Whether it has left, or has left an answer unread for too long. A follower may: it costs only one page, and the
+    /// event numbers show it later how many it has missed.
     pub(super) fn is_over(&self, now: Instant) -> bool {
         match self.output.is_empty() {
             true => self.is_dismissed || (self.has_ended && !self.input.contains(&b'\n')),
@@ -138,7 +138,7 @@ impl Client {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => self.leave(),
             }
-            // Who listens has nothing more to ask.
+            // A follower sends no further requests.
             if self.follows.is_some() {
                 self.input.clear();
             }
@@ -155,7 +155,7 @@ impl Client {
             }
         }
         if self.sent == self.output.len() {
-            // The room is given back: most clients never ask twice.
+            // The memory is released: most clients send only one request.
             (self.output, self.sent) = (Vec::new(), 0);
         }
     }
@@ -173,5 +173,5 @@ impl fmt::Display for Client {
     }
 }
 
-/// Events that are sent at once: a few kilobytes.
+/// Events sent at once: a few kilobytes.
 const PAGE: usize = 64;

@@ -1,4 +1,4 @@
-//! The last things that happened, for those who ask later.
+//! The last events, for clients that ask later.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use log::Level;
 
 use crate::control::Event;
 
-/// The last events, in the words of the log.
+/// The last events, as in the log.
 #[derive(Debug, Default)]
 pub(in crate::daemon) struct Events {
     kept: VecDeque<Kept>,
@@ -23,7 +23,7 @@ struct Kept {
 }
 
 impl Events {
-    /// Keeps what has happened; `time` since 1970.
+    /// Keeps an event; `time` since 1970.
     pub(in crate::daemon) fn push(&mut self, time: Duration, level: Level, line: String) {
         if self.kept.len() == KEPT {
             self.kept.pop_front();
@@ -37,13 +37,13 @@ impl Events {
         self.last
     }
 
-    /// Those after number `sequence`, at most so many, oldest first.
+    /// Those after number `sequence`, at most `limit`, oldest first.
     pub(in crate::daemon) fn after(&self, sequence: u64, limit: usize) -> Vec<Event> {
         let later = self.kept.iter().filter(|kept| kept.sequence > sequence);
         later.take(limit).map(Kept::event).collect()
     }
 
-    /// The last ones, at most so many, oldest first.
+    /// The last ones, at most `limit`, oldest first.
     pub(super) fn latest(&self, limit: usize) -> Vec<Event> {
         self.kept.iter().skip(self.kept.len().saturating_sub(limit)).map(Kept::event).collect()
     }
@@ -73,7 +73,7 @@ mod tests {
         let numbers = |events: Vec<Event>| events.iter().map(|e| e.sequence).collect::<Vec<_>>();
         assert_eq!(events.last(), 515);
         assert_eq!(numbers(events.latest(2)), [514, 515]);
-        assert_eq!(numbers(events.after(0, 2)), [4, 5], "a gap tells of those that were lost");
+        assert_eq!(numbers(events.after(0, 2)), [4, 5], "a gap shows that some were lost");
         assert_eq!(numbers(events.after(514, 9)), [515]);
         assert_eq!(events.after(514, 9)[0].fields["n"], "515");
     }

@@ -1,13 +1,13 @@
-//! The control socket: who may connect, who may ask, and when it is answered.
+//! The control socket: who may connect, who may do what, and when requests are answered.
 //!
 //! ```text
 //!  accept --> client: reads a line --> request --> Edges::answer --> client: writes as the other end reads
 //!                     (4 KiB at most)   one a turn                   (one answer at most)
 //! ```
 //!
-//! Requests come last in a turn, after packets, deadlines and the kernel, one a turn: however many ask, and however
-//! slowly they read, no probe waits for them. Who may connect may read (root, and the socket's group); only root may
-//! change anything. Some connections are kept for root.
+//! Requests come last in a turn, after packets, deadlines and the kernel, one per turn: however many clients there
+//! are, and however slowly they read, no probe waits for them. A user who may connect may read (root, and the
+//! socket's group); only root may change anything. Some connections are reserved for root.
 
 mod answer;
 mod client;
@@ -53,20 +53,20 @@ pub(super) struct Control {
     path: PathBuf,
     registry: Registry,
     clients: BTreeMap<usize, Client>,
-    /// Whether somebody waits to be accepted.
+    /// Whether a client is waiting to be accepted.
     is_acceptable: bool,
-    /// The client that was served last: the others come first.
+    /// The client served last: the others come first.
     served: usize,
-    /// When somebody else than root may have the next plan.
+    /// When a user other than root may have the next plan.
     plans_from: Option<Instant>,
 }
 
 impl Control {
-    /// Opens the socket in `directory`, in place of one that a dead daemon left. Members of `group` may connect.
+    /// Opens the socket in `directory`, replacing one left by a dead daemon. Members of `group` may connect.
     ///
     /// # Errors
     ///
-    /// The directory cannot be written, or another daemon serves that socket.
+    /// The directory is not writable, or another daemon uses that socket.
     pub(super) fn open(
         directory: &Path,
         group: &str,
@@ -74,17 +74,19 @@ impl Control {
         trust: &Trust,
     ) -> anyhow::Result<Self> {
         let path = directory.join(SOCKET);
-        let refusal = || format!("cannot make {} (name a directory for it with --state-dir)", path.display());
+        let refusal =
+            || format!("cannot create {} (choose another directory with --state-dir)", path.display());
         let directory = trust.directory(directory, Some(0o755)).with_context(refusal)?;
-        remove_stale(&directory, &path).with_context(|| format!("cannot make {}", path.display()))?;
+        remove_stale(&directory, &path).with_context(|| format!("cannot create {}", path.display()))?;
         let mut listener = UnixListener::bind(&path).with_context(refusal)?;
-        admit(&directory, group).with_context(|| format!("cannot open {} to its group", path.display()))?;
-        registry.register(&mut listener, LISTENER, Interest::READABLE).context("cannot poll")?;
+        admit(&directory, group)
+            .with_context(|| format!("cannot give the group access to {}", path.display()))?;
+        registry.register(&mut listener, LISTENER, Interest::READABLE).context("cannot set up polling")?;
         let clients = BTreeMap::new();
         Ok(Self { listener, path, registry, clients, is_acceptable: false, served: 0, plans_from: None })
     }
 
-    /// Notes what the poll has to say. False if it is none of ours.
+    /// Takes a poll event. False if it is not for us.
     pub(super) fn handle_ready(&mut self, event: &Event) -> bool {
         if event.token() == LISTENER {
             self.is_acceptable = true;
@@ -100,7 +102,7 @@ impl Control {
         }
     }
 
-    /// Accepts, reads and writes what is possible without waiting; the request that is to be answered, if there is one.
+    /// Accepts, reads and writes as much as possible without blocking; returns the next request, if there is one.
     pub(super) fn next_request(&mut self, now: Instant, events: &Events) -> Option<(usize, Request)> {
         self.accept(now);
         for client in self.clients.values_mut() {
@@ -125,7 +127,7 @@ impl Control {
         })
     }
 
-    /// Hands over the answer to a request.
+    /// Sends the answer to a request.
     pub(super) fn answer(
         &mut self,
         now: Instant,
@@ -142,7 +144,7 @@ impl Control {
         }
     }
 
-    /// Whether somebody is to be attended to whom no descriptor will tell of.
+    /// Whether there is work to do that no descriptor will report.
     pub(super) fn has_work(&self, events: &Events) -> bool {
         self.is_acceptable || self.clients.values().any(|client| client.has_work(events))
     }
@@ -159,7 +161,7 @@ impl Control {
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // Out of descriptors: those who wait are accepted when another connects.
+                // Out of descriptors: waiting clients are accepted when the next one connects.
                 Err(_) => self.is_acceptable = false,
             }
         }
@@ -177,7 +179,7 @@ impl Control {
         }
     }
 
-    /// The idlest goes; root's stay while there is another.
+    /// Disconnects the client that was idle longest; root's only if there is no other.
     fn make_room(&mut self, now: Instant) {
         let idlest = self.clients.iter_mut().min_by_key(|(_, client)| (client.uid() == 0, client.active));
         let Some((slot, client)) = idlest else { return };
@@ -195,7 +197,7 @@ impl Control {
     fn remove_slots(&mut self, slots: &[usize]) {
         for slot in slots {
             if let Some(mut client) = self.clients.remove(slot) {
-                // A descriptor that is closed leaves the poll by itself.
+                // A closed descriptor leaves the poll automatically.
                 let _ = self.registry.deregister(client.stream());
             }
         }
@@ -204,9 +206,9 @@ impl Control {
 
 impl Drop for Control {
     fn drop(&mut self) {
-        // What stays is removed by the next start.
+        // If this fails, the next start removes it.
         let _ = fs::remove_file(&self.path);
-        // Who waits for our end sees it by the end of the connection: that is for the kernel to close, when we are gone.
+        // `faildctl stop` waits for the end of its connection: the kernel closes it, once we have exited.
         std::mem::forget(std::mem::take(&mut self.clients));
     }
 }
@@ -216,18 +218,18 @@ impl Client {
     fn permit(&self, request: Request) -> Result<Request, Refusal> {
         if request.is_change() && self.uid() != 0 {
             info!("control-denied {self} request={request:?}");
-            let message = "only root may change anything; ask as root (sudo)".to_owned();
+            let message = "only root may change anything; use sudo".to_owned();
             return Err(Refusal { kind: RefusalKind::Denied, message });
         }
         Ok(request)
     }
 
-    /// A plan plays the whole core, while probes wait. Root may do that as often as he likes; all others together get
-    /// one a second, so that no reader of the socket can take the time that probes need.
+    /// A plan runs a copy of the whole core, while probes wait. Root may have any number; all other users together get
+    /// one per second, so that no reader of the socket can take the time that probes need.
     fn ration(&self, now: Instant, from: &mut Option<Instant>, request: Request) -> Result<Request, Refusal> {
         if self.uid() != 0 && matches!(request, Request::Plan { .. }) {
             if from.is_some_and(|from| now < from) {
-                let message = "all but root together get one plan a second; ask again in a second".to_owned();
+                let message = "non-root users are limited to one plan per second; try again".to_owned();
                 return Err(Refusal { kind: RefusalKind::Refused, message });
             }
             *from = Some(now + PLAN_PAUSE);
@@ -236,8 +238,8 @@ impl Client {
     }
 }
 
-/// A socket that nobody listens on is a dead daemon's. One that somebody serves belongs to a daemon in another network
-/// namespace: in this one there is no other. What is no socket is nobody's that could be asked.
+/// A socket without a listener was left by a dead daemon. One with a listener belongs to a daemon in another network
+/// namespace: in this one there is no other. Anything that is not a socket belongs to no daemon.
 fn remove_stale(directory: &OwnedFd, path: &Path) -> io::Result<()> {
     let is_served = match fstatat(directory, SOCKET, AtFlags::AT_SYMLINK_NOFOLLOW) {
         Err(Errno::ENOENT) => return Ok(()),
@@ -246,7 +248,7 @@ fn remove_stale(directory: &OwnedFd, path: &Path) -> io::Result<()> {
     };
     if is_served {
         return Err(io::Error::other(
-            "a faild of another network namespace serves it; give this one its own --state-dir",
+            "it is in use by a faild in another network namespace; give this one its own --state-dir",
         ));
     }
     let text =
@@ -254,15 +256,15 @@ fn remove_stale(directory: &OwnedFd, path: &Path) -> io::Result<()> {
     unlinkat(directory, SOCKET, UnlinkatFlags::NoRemoveDir).map_err(|errno| io::Error::other(text(errno)))
 }
 
-/// Opens the socket to root and to the group, if there is such a group.
+/// Gives root and the group, if it exists, access to the socket.
 ///
-/// The directory may belong to the user that faild runs as, and we may be root still: what is opened is what was made,
-/// and no link that somebody has put in its place since.
+/// The directory may belong to the user that faild runs as, while we may still be root: it must be the socket that we
+/// created, not a link that was put in its place since.
 fn admit(directory: &OwnedFd, name: &str) -> io::Result<()> {
     let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     let file = openat(directory, SOCKET, flags, Mode::empty())?;
     if kind(&fstat(&file)?) != SFlag::S_IFSOCK {
-        return Err(io::Error::other("somebody else puts files there"));
+        return Err(io::Error::other("other users can write to that directory"));
     }
     let path = &PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
     let mode = match account::group(name).map(|group| give(path, group)) {
@@ -278,7 +280,7 @@ fn admit(directory: &OwnedFd, name: &str) -> io::Result<()> {
     fs::set_permissions(path, fs::Permissions::from_mode(mode))
 }
 
-/// Under a service manager it may be the group's already, and giving it away forbidden.
+/// Under a service manager it may already belong to the group, and chown may be forbidden.
 fn give(path: &Path, group: u32) -> io::Result<()> {
     if fs::metadata(path)?.gid() == group {
         return Ok(());
@@ -293,19 +295,19 @@ const fn slot(token: Token) -> usize {
 const LISTENER: Token = Token(Sockets::FOREIGN | 0x100);
 const CLIENT: usize = Sockets::FOREIGN | 0x1000;
 
-/// Clients at once: a hundred, and room for those that are just leaving. One more sends the idlest away.
+/// Clients at once: a hundred, and room for some that are just leaving. One more disconnects the idlest.
 const CLIENTS: usize = 128;
 
-/// Of these for root alone: whoever else may connect, the administrator gets in, and his follower of events stays.
+/// Reserved for root: whatever other users do, the administrator can connect, and keeps a connection for events.
 const KEPT_FOR_ROOT: usize = 8;
 
-/// Accepted in a turn, at some microseconds each: who connects without end must not keep the loop.
+/// Accepted per turn, at some microseconds each: endless connections must not hold up the loop.
 const ACCEPTED: usize = 64;
 
-/// Between two plans for those who are not root: at a thousand peers a plan takes a tenth of that.
+/// Between two plans for users other than root: with a thousand peers, a plan takes a tenth of that.
 const PLAN_PAUSE: Duration = Duration::from_secs(1);
 
-/// How long an answer may lie unread.
+/// How long an answer may remain unread.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 #[cfg(test)]

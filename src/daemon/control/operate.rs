@@ -1,4 +1,4 @@
-//! What the administrator wants done: interfaces offline and online, traffic home.
+//! Commands of the administrator: interfaces offline and online, failback.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::time::{Instant, Stamp};
 use crate::words::shell_word;
 
 impl Edges {
-    /// Takes an interface out of service.
+    /// Takes an interface offline.
     pub(super) fn go_offline(
         &mut self,
         now: Instant,
@@ -31,7 +31,7 @@ impl Edges {
         check_reason(reason).map_err(|message| refusal(RefusalKind::BadRequest, message))?;
         self.find_interface(now, interface)?;
         if let Some(entry) = self.offline.get(interface) {
-            return Err(refusal(RefusalKind::Refused, format!("{interface} is offline already ({entry})")));
+            return Err(refusal(RefusalKind::Refused, format!("{interface} is already offline ({entry})")));
         }
         let last = self.last_of(now, interface);
         if !force && !last.is_empty() {
@@ -52,7 +52,7 @@ impl Edges {
     pub(super) fn go_online(&mut self, now: Instant, interface: &str) -> Result<Reply, Refusal> {
         if self.picture(&self.core.watch().snapshot(now)).is_twin(interface) {
             let message = format!(
-                "{interface} has the hardware address of another member of its group; give it its own first"
+                "{interface} has the same MAC address as another member of its group; change one of them first"
             );
             return Err(refusal(RefusalKind::Refused, message));
         }
@@ -65,18 +65,18 @@ impl Edges {
         let event = if self.is_lan_alone(interface) { "lan-online" } else { "online-requested" };
         self.say(Level::Info, &format!("{event} interface={interface} why=told"));
         self.tell_offline(now);
-        let words = format!("{interface} is online; what has proven itself meanwhile goes home at once");
+        let words = format!("{interface} is online; traffic on proven paths fails back immediately");
         Ok(Reply::Done(words))
     }
 
-    /// Failback policy `manual`: the administrator says when.
+    /// Failback policy `manual`: the administrator decides when.
     pub(super) fn fail_back(&mut self, now: Instant) -> Reply {
         self.say(Level::Info, &"failback-requested by=faildctl");
         self.tell(now, Input::FailBack);
-        Reply::Done("what waited for this goes home as soon as both ends are ready".to_owned())
+        Reply::Done("failback happens as soon as both ends are ready".to_owned())
     }
 
-    /// At the start: what an earlier run was told holds on.
+    /// At startup: interfaces that were taken offline before stay offline.
     pub(in crate::daemon) fn recall_offline(&mut self, moment: Moment) {
         for (interface, entry) in self.offline.iter() {
             let event = if self.is_lan_alone(interface) { "lan-offline" } else { "offline-requested" };
@@ -85,7 +85,7 @@ impl Edges {
         self.expire_offline(moment);
     }
 
-    /// Puts back what is offline for long enough, and comes again for the next.
+    /// Puts back interfaces whose time is over, and sets the timer for the next.
     pub(in crate::daemon) fn expire_offline(&mut self, moment: Moment) {
         for (interface, entry) in self.offline.expire(moment.realtime) {
             let event = if self.is_lan_alone(&interface) { "lan-online" } else { "online-requested" };
@@ -98,18 +98,18 @@ impl Edges {
         let names = self.offline.names();
         self.tell(now, Input::Offline(&names));
         if let Some(end) = self.offline.next_end() {
-            // The wall clock may be set; it is looked at again before long.
+            // The wall clock may be changed, so it is read again before long.
             let left = end.saturating_sub(clock::wall()).clamp(SOONEST, LATEST);
             self.agenda.set(Task::ExpireOffline, now + left);
         }
     }
 
-    /// Who looks for an interface that was renamed since it went offline is told the name that counts.
+    /// Adds the names that are offline: an interface that was renamed since must be put back by its old name.
     fn naming_offline(&self, refused: Refusal) -> Refusal {
         let names: Vec<String> = self.offline.names().into_iter().collect();
         let Some(first) = names.first() else { return refused };
         let message = format!(
-            "{}; by the name that it went offline with, an interface is put back: faildctl online {} (offline: {})",
+            "{}; use the name under which it went offline: faildctl online {} (offline: {})",
             refused.message,
             shell_word(first),
             names.join(", ")
@@ -128,20 +128,20 @@ impl Edges {
         let others = watched.iter().copied().filter(|name| !self.core.peers().is_lan(name));
         let known = lans.chain(others).collect::<Vec<_>>().join(", ");
         let message = if watched.is_empty() {
-            format!("{interface:?} is no LAN of faild; they are: {known}")
+            format!("unknown LAN {interface:?} (known: {known})")
         } else {
-            format!("{interface:?} is no interface of a LAN, group or next hop; they are: {known}")
+            format!("unknown interface {interface:?} (known: {known})")
         };
         Err(refusal(RefusalKind::NotFound, message))
     }
 
-    /// What would be cut off without an interface.
+    /// Everything that would be cut off without an interface.
     fn last_of(&self, now: Instant, interface: &str) -> Last {
         let watch = self.core.watch().snapshot(now);
         Last { peers: self.core.peers().cut_off(interface), others: self.picture(&watch).last_of(interface) }
     }
 
-    /// Whether an interface is a LAN's and nothing else: of a group's the watch tells by itself what becomes of it.
+    /// Whether an interface is a LAN and nothing else: for one of a group, the watch reports the change itself.
     fn is_lan_alone(&self, interface: &str) -> bool {
         let members = self.config.groups.iter().flat_map(|group| &group.members);
         let is_member = members.map(|member| &member.interface).any(|name| name == interface);
@@ -150,10 +150,10 @@ impl Edges {
     }
 }
 
-/// Whatever has no other way than an interface.
+/// Everything that has no other path than an interface.
 struct Last {
     peers: Vec<CutOff>,
-    /// Groups and destinations, in words.
+    /// Groups and destinations, as text.
     others: Vec<String>,
 }
 
@@ -163,23 +163,21 @@ impl Last {
     }
 
     fn refusal(&self, interface: &str) -> String {
-        let peers = (!self.peers.is_empty()).then(|| format!("it is the last way to {}", named(&self.peers)));
+        let peers = (!self.peers.is_empty())
+            .then(|| format!("it is the only working path to {}", named(&self.peers)));
         let reasons: Vec<&str> = peers.iter().chain(&self.others).map(String::as_str).collect();
         format!(
-            "{interface} stays: {}; put another in order first, or cut off with --force",
+            "refusing to take {interface} offline: {}; repair another one, or use --force",
             reasons.join("; ")
         )
     }
 
-    /// What is lost if it goes nevertheless.
+    /// What is lost if it goes offline anyway.
     fn warning(&self) -> String {
         let peers = match self.peers.as_slice() {
             [] => String::new(),
             lost => {
-                format!(
-                    "\nnothing else reaches {}: that traffic stays, and is lost with the link",
-                    named(lost)
-                )
+                format!("\nno other path to {}: that traffic stays, and is lost with the link", named(lost))
             }
         };
         let others = self.others.iter().map(|words| format!("\n{words}: that traffic is lost with the link"));
@@ -193,8 +191,8 @@ pub(super) fn refusal(kind: RefusalKind, message: String) -> Refusal {
 
 fn unkept(interface: &str, error: &std::io::Error) -> Refusal {
     let message = format!(
-        "{interface} stays as it was: a restart would forget it, since offline.toml in the state directory cannot \
-         be written: {error}"
+        "{interface} is unchanged: cannot write offline.toml in the state directory, so a restart would forget it: \
+         {error}"
     );
     refusal(RefusalKind::Failed, message)
 }
@@ -206,10 +204,10 @@ fn done(interface: &str, until: Option<Duration>, is_lan: bool, last: &Last) -> 
     );
     let look = if is_lan { "faildctl peers" } else { "faildctl groups\" or \"faildctl routes" };
     let lost = last.warning();
-    format!("{interface} is offline {end}; unplug it when \"{look}\" shows its traffic moved{lost}")
+    format!("{interface} is offline {end}; unplug it once \"{look}\" shows that its traffic has moved{lost}")
 }
 
-/// Peers by their names, those that have one; each once, in whichever families it is cut off.
+/// Peers by name, if they have one; each once, whichever families are cut off.
 fn named(cut_off: &[CutOff]) -> String {
     let mut cut_off = cut_off.to_vec();
     cut_off.dedup_by_key(|c| c.node);
@@ -224,12 +222,12 @@ fn named(cut_off: &[CutOff]) -> String {
     names.join(", ")
 }
 
-/// Peers that a refusal names.
+/// How many peers a refusal names.
 const NAMED: usize = 8;
 
-/// Ten years: nobody means more, and sums of it do not overflow.
+/// Ten years: longer than anyone needs, and sums do not overflow.
 const LONGEST: u64 = 10 * 366 * 86_400;
 
-/// How soon and how late the end of an offline time is looked for.
+/// How soon and how late the clock is read again for the end of an offline time.
 const SOONEST: Duration = Duration::from_millis(10);
 const LATEST: Duration = Duration::from_secs(60);

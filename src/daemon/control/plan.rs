@@ -1,4 +1,4 @@
-//! `plan --fail`: what would be done, put into the commands of iproute2.
+//! `plan --fail`: what faild would do, as commands of iproute2.
 
 use std::net::IpAddr;
 
@@ -12,7 +12,7 @@ use crate::reconcile::describe;
 use crate::time::Instant;
 
 impl Edges {
-    /// What would be done if an interface or a peer failed; nothing is changed.
+    /// What faild would do if an interface, gateway or peer failed; nothing is changed.
     pub(super) fn rehearse(&mut self, now: Instant, what: &str) -> Result<Reply, Refusal> {
         let (fault, words) = self.fault(now, what)?;
         let steps = rehearsal::rehearse(self, now, &fault);
@@ -33,7 +33,7 @@ impl Edges {
         if self.core.peers().is_lan(what) || self.picture(&watch).is_watched(what) {
             let has_carrier = self.core.interfaces().iter().any(|i| i.name == what && i.is_running());
             if !has_carrier {
-                let message = format!("{what} has no carrier already; nothing more can be taken from it");
+                let message = format!("{what} already has no carrier");
                 return Err(refusal(RefusalKind::Refused, message));
             }
             return Ok((Fault::Carrier(what.to_owned()), format!("{what} loses its carrier")));
@@ -41,43 +41,43 @@ impl Edges {
         let address = what.parse::<IpAddr>().ok();
         let silence = address.and_then(|address| self.core.peers().interface_with(&address));
         if let Some(gateway) = address.filter(|address| rehearsal::is_gateway(&watch, address)) {
-            let words = format!("the gateway {what} falls silent, and all beyond it");
+            let words = format!("gateway {what} and everything beyond it become unreachable");
             return Ok((Fault::Gateway(gateway, silence), words));
         }
         if let Some(silence) = silence {
-            return Ok((Fault::Silence(silence), format!("the peer's interface with {what} falls silent")));
+            return Ok((
+                Fault::Silence(silence),
+                format!("the peer's interface with {what} becomes unreachable"),
+            ));
         }
         if let Some(node) = self.core.peers().node_called(what) {
             return Ok((
                 Fault::Silence(Silence::Node(node)),
-                format!("peer {what} falls silent on all LANs"),
+                format!("peer {what} becomes unreachable on all LANs"),
             ));
         }
         let others = if watch.groups.is_empty() && watch.routes.is_empty() {
             "and"
         } else {
-            "no interface of a group or next hop, no gateway, and"
+            "not an interface of a group or next hop, not a gateway, and"
         };
         let lans = self.core.peers().plan().lans.join(", ");
-        let message = format!("{what:?} is no LAN ({lans}), {others} no name, id or address of a peer");
+        let message =
+            format!("{what:?} is not a LAN ({lans}), {others} not the name, id or address of a peer");
         Err(refusal(RefusalKind::NotFound, message))
     }
 }
 
 const fn why_nothing(fault: &Fault) -> &'static str {
     match fault {
-        Fault::Carrier(_) => "nothing would be changed: nothing that goes there has another way that works",
-        Fault::Silence(Silence::Node(_)) => {
-            "nothing would be changed: it is the peer itself that is gone, no other way leads to it"
-        }
-        Fault::Gateway(..) => {
-            "nothing would be changed: no other next hop works, or nothing goes by this one"
-        }
+        Fault::Carrier(_) => "no change: no traffic on it has another working path",
+        Fault::Silence(Silence::Node(_)) => "no change: the peer itself is gone, and no path leads to it",
+        Fault::Gateway(..) => "no change: no other next hop works, or none of the traffic uses this one",
         Fault::Silence(Silence::Interface { .. }) => {
-            "nothing would be changed: the peer has no other way that works, or its traffic does not go there"
+            "no change: the peer has no other working path, or its traffic does not use this one"
         }
     }
 }
 
-/// Steps that are shown; the count tells of all. A hundred bytes each.
+/// How many steps are shown; the count includes all. A hundred bytes each.
 const STEPS: usize = 1000;

@@ -43,7 +43,7 @@ fn others_cannot_take_the_connections_that_are_kept_for_root() {
     let mut crowd: Vec<BufReader<UnixStream>> = (0..CLIENTS).map(|_| bench.connect(1000)).collect();
     assert_eq!(bench.control.clients.len(), CLIENTS - KEPT_FOR_ROOT);
     let said = line(&mut crowd[0]);
-    assert!(said.contains("made room for another"), "{said}");
+    assert!(said.contains("closed to make room"), "{said}");
     let roots: Vec<_> = (0..=KEPT_FOR_ROOT).map(|_| bench.connect(0)).collect();
     assert_eq!(bench.control.clients.len(), CLIENTS, "one more of root's takes the place of another's");
     crowd.extend((0..CLIENTS).map(|_| bench.connect(1000)));

@@ -1,4 +1,4 @@
-//! What the watch shows, put into the words of the protocol.
+//! The state of the watch, in terms of the protocol.
 
 mod destination;
 mod group;
@@ -17,7 +17,7 @@ use crate::watch::{CutOff, GroupState, Snapshot};
 pub(super) use destination::destination;
 use destination::{destination_words, is_broken, is_moved, route_reasons};
 
-/// What a view is made from.
+/// The data behind a view.
 #[derive(Clone, Copy)]
 pub(super) struct Picture<'a> {
     pub(super) watch: &'a Snapshot,
@@ -26,7 +26,7 @@ pub(super) struct Picture<'a> {
 }
 
 impl Picture<'_> {
-    /// Whether it is a group's interface, or a next hop's.
+    /// Whether it is an interface of a group or next hop.
     pub(super) fn is_watched(&self, interface: &str) -> bool {
         self.interfaces_watched().any(|name| name == interface)
     }
@@ -44,15 +44,15 @@ impl Picture<'_> {
         members.any(|member| member.interface == interface && member.duplicate_mac)
     }
 
-    /// What an interface is the last of, in words; empty if it can go.
+    /// What would be cut off without an interface, as text; empty if it can go offline.
     pub(super) fn last_of(&self, interface: &str) -> Vec<String> {
         let words = |last: &CutOff| match last {
             CutOff::Group(name) if name.is_empty() => {
-                "nothing stands in for it: it is in no group but the anonymous one".to_owned()
+                "it is in the anonymous group, where nothing takes over".to_owned()
             }
             CutOff::Group(name) => format!("no other usable interface is in group {name}"),
             CutOff::Destination(destination) => {
-                format!("the only next hop of {} that works is there", destination_words(destination))
+                format!("it has the only working next hop of {}", destination_words(destination))
             }
         };
         let is_offline = |name: &str| self.offline.get(name).is_some();
@@ -77,7 +77,7 @@ impl Picture<'_> {
         (groups, destinations)
     }
 
-    /// What is wrong, a line each.
+    /// What is wrong, one line each.
     pub(super) fn reasons(&self) -> impl Iterator<Item = String> {
         let groups = self.watch.groups.iter().filter_map(|group| self.group_reason(group));
         groups.chain(self.watch.routes.iter().flat_map(route_reasons))
@@ -85,5 +85,5 @@ impl Picture<'_> {
 }
 
 pub(super) fn until(until: Option<Duration>) -> String {
-    until.map_or_else(|| "until told".to_owned(), |until| format!("until {}", Stamp(until)))
+    until.map_or_else(|| "until further notice".to_owned(), |until| format!("until {}", Stamp(until)))
 }

@@ -1,4 +1,4 @@
-//! `why`: what the kernel does, what the reconciler laid, and what the engine thinks, put into words.
+//! `why`: what the kernel does, what the reconciler has installed, and what the engine decided, as text.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -18,11 +18,11 @@ use crate::time::Instant;
 use crate::words::shell_word;
 
 impl Edges {
-    /// Why traffic for a destination goes where it goes.
+    /// Why traffic for a destination takes the path it takes.
     pub(super) fn why(&mut self, now: Instant, destination: &str) -> Result<Reply, Refusal> {
         let Some(prefix) = parse(destination) else {
             let message =
-                format!("{destination:?} is no address and no prefix, such as 10.1.0.2 or 10.9.0.0/16");
+                format!("{destination:?} is not an address or prefix such as 10.1.0.2 or 10.9.0.0/16");
             return Err(refusal(RefusalKind::BadRequest, message));
         };
         let address = prefix.addr();
@@ -75,7 +75,7 @@ impl Edges {
         }
     }
 
-    /// The interfaces by which traffic leaves: that of the route that is stood in for, and that of the kernel.
+    /// The interfaces through which traffic leaves: that of the replaced route, and the one that the kernel uses.
     fn leaves_by(
         &self,
         kernel: &KernelWay,
@@ -119,8 +119,8 @@ fn parse(text: &str) -> Option<IpNet> {
     address.or_else(|| text.parse::<IpNet>().ok().map(|prefix| prefix.trunc()))
 }
 
-/// An address that the kernel can be asked about. The one without bits stands for the host itself to it, and for
-/// everywhere else to who asks: then it is one of those set aside for examples, which no route but a default has.
+/// An address that the kernel can be queried for. It takes the all-zero address for the host itself, while a user
+/// means the default route: then it is one of those reserved for examples, which only a default route matches.
 fn sample(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::new(192, 0, 2, 1).into(),
@@ -129,57 +129,62 @@ fn sample(address: IpAddr) -> IpAddr {
     }
 }
 
-/// Why it goes where it goes.
+/// Why it takes the path it takes.
 fn because(told: &Explanation) -> Reason {
     let home = &told.subject.home;
     let evidence = told.paths.first().map(|path| path.evidence.to_string()).unwrap_or_default();
     let (word, text) = match told.ground {
-        Ground::PeerAbsent => ("peer-absent", "the peer is silent on all LANs: nothing is moved".to_owned()),
-        Ground::PeerCloned => ("peer-cloned", "two hosts bear the peer's id: nothing is moved".to_owned()),
-        Ground::Withdrawn => ("withdrawn", "the peer says that it no longer has the address".to_owned()),
-        Ground::Floating => ("floats", "two nodes claim the address: it is left alone".to_owned()),
+        Ground::PeerAbsent => ("peer-absent", "the peer is silent on all LANs; nothing is moved".to_owned()),
+        Ground::PeerCloned => {
+            ("peer-cloned", "two hosts use the peer's node id; nothing is moved".to_owned())
+        }
+        Ground::Withdrawn => ("withdrawn", "the peer reports that it no longer has the address".to_owned()),
+        Ground::Floating => ("floats", "two nodes claim the address; it is left alone".to_owned()),
         Ground::NeverAnswered => {
-            ("never-answered", "the address has never answered: nothing is moved".to_owned())
+            ("never-answered", "the address has never answered; nothing is moved".to_owned())
         }
-        Ground::HomeWorks => ("home-works", format!("home works: {home}")),
+        Ground::HomeWorks => ("home-works", format!("the home path {home} is up")),
         Ground::HomeUnknown => {
-            ("home-unknown", format!("nothing is decided yet about {home}: what is there stays"))
+            ("home-unknown", format!("the state of {home} is unknown; existing routes stay in place"))
         }
-        Ground::NoDetour => ("no-detour", format!("{home} is down ({evidence}), and no other way is proven")),
-        Ground::HomeDead => ("home-down", format!("{home} is down ({evidence}), and the detour works")),
-        Ground::HomeOffline => ("home-offline", format!("{home} is offline, and the detour works")),
-        Ground::HeldBack => ("held-back", format!("{home} works, but may not be gone home to yet")),
+        Ground::NoDetour => {
+            ("no-detour", format!("{home} is down ({evidence}), and no other path is proven"))
+        }
+        Ground::HomeDead => ("home-down", format!("{home} is down ({evidence}), and the detour is up")),
+        Ground::HomeOffline => ("home-offline", format!("{home} is offline, and the detour is up")),
+        Ground::HeldBack => ("held-back", format!("{home} is up, but failback is still held")),
         Ground::DetourDead => {
-            ("detour-down", "the detour is down as well, and no other way is proven".to_owned())
+            ("detour-down", "the detour is down as well, and no other path is proven".to_owned())
         }
     };
     Reason { word: word.to_owned(), text }
 }
 
-/// What still has to happen on a path.
+/// What must still happen on a path.
 fn need(obstacle: Obstacle, path: Option<&engine::PathAccount>, reuse: f64) -> Reason {
     let (word, text) = match obstacle {
-        Obstacle::PeerAbsent => ("peer-absent", "the peer has to be heard again".to_owned()),
-        Obstacle::PeerCloned => ("peer-cloned", "only one host may bear the peer's id".to_owned()),
+        Obstacle::PeerAbsent => ("peer-absent", "the peer must answer again".to_owned()),
+        Obstacle::PeerCloned => ("peer-cloned", "only one host may use the peer's node id".to_owned()),
         Obstacle::NotRunning => {
-            ("no-carrier", "our interface has no carrier, is down or is not there".to_owned())
+            ("no-carrier", "the local interface has no carrier, is down or does not exist".to_owned())
         }
         Obstacle::Offline => {
-            ("offline", format!("it is offline: faildctl online {}", shell_word(name(path))))
+            ("offline", format!("it is offline: run faildctl online {}", shell_word(name(path))))
         }
         Obstacle::NotUp => ("good-slots", slots(path)),
-        Obstacle::PeerSaysDown => ("peer-says-down", "the peer reports us down there".to_owned()),
+        Obstacle::PeerSaysDown => ("peer-says-down", "the peer reports this path down".to_owned()),
         Obstacle::PeerSaysNothing => {
-            ("peer-says-nothing", "the peer has not yet said how it hears us there".to_owned())
+            ("peer-says-nothing", "the peer has not yet reported this path".to_owned())
         }
-        Obstacle::Held => ("policy-manual", "failback is manual: faildctl failback".to_owned()),
+        Obstacle::Held => ("policy-manual", "failback is manual: run faildctl failback".to_owned()),
         Obstacle::Delay(left) => ("policy-delay", format!("failback is delayed: {} left", seconds(left))),
-        Obstacle::Window { from, until } => {
-            ("policy-window", format!("failback is from {} to {}", clock_text(from), clock_text(until)))
-        }
+        Obstacle::Window { from, until } => (
+            "policy-window",
+            format!("failback is allowed from {} to {}", clock_text(from), clock_text(until)),
+        ),
         Obstacle::Damped => ("damped", damped(path, reuse)),
         Obstacle::PeerNotReady => ("peer-not-ready", "the peer is not ready".to_owned()),
-        Obstacle::Unanswered => ("unanswered", "this very address has to answer there".to_owned()),
+        Obstacle::Unanswered => ("unanswered", "this address must answer over the home path".to_owned()),
     };
     Reason { word: word.to_owned(), text }
 }
@@ -191,7 +196,7 @@ fn name(path: Option<&engine::PathAccount>) -> &str {
 fn slots(path: Option<&engine::PathAccount>) -> String {
     match path.map(|path| path.good) {
         Some((good, Some(wanted))) => format!("{wanted} clean slots ({good} so far)"),
-        Some((_, None)) | None => "the path has to be up".to_owned(),
+        Some((_, None)) | None => "the path must be up".to_owned(),
     }
 }
 
@@ -200,7 +205,7 @@ fn damped(path: Option<&engine::PathAccount>, reuse: f64) -> String {
         Some((penalty, Some(left))) => {
             format!("penalty {penalty:.0}, falls below {reuse:.0} in {}", seconds(left))
         }
-        Some((_, None)) | None => format!("the penalty has to fall below {reuse:.0}"),
+        Some((_, None)) | None => format!("the penalty must fall below {reuse:.0}"),
     }
 }
 
@@ -208,7 +213,7 @@ fn seconds(time: std::time::Duration) -> String {
     format!("{:.0} s", time.as_secs_f64().ceil())
 }
 
-/// Seconds since midnight as people write them.
+/// Seconds since midnight as HH:MM.
 fn clock_text(seconds: u32) -> String {
     format!("{:02}:{:02}", seconds / 3600, seconds / 60 % 60)
 }
@@ -244,14 +249,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn destinations_are_named_as_in_the_settings() {
+    fn destinations_are_named_as_in_the_configuration() {
         assert_eq!(parse("default"), "0.0.0.0/0".parse().ok());
         assert_eq!(parse("default6"), "::/0".parse().ok());
         assert_eq!(parse("default7"), None);
     }
 
     #[test]
-    fn everywhere_else_is_not_the_host_itself() {
+    fn the_default_route_is_not_the_host_itself() {
         for (default, asked) in
             [("0.0.0.0/0", "192.0.2.1"), ("::/0", "2001:db8::1"), ("10.1.0.2", "10.1.0.2")]
         {

@@ -89,7 +89,7 @@ impl Edges {
     fn try_reload(&mut self, now: Instant, by: By) -> Result<String, Refusal> {
         if let Some(left) = self.unconfirmed(now) {
             return Err(refused(format!(
-                "the last reload waits to be confirmed, and goes back in {:.0}s; confirm it first (faildctl confirm), or wait",
+                "the last reload is not confirmed and will be undone in {:.0}s; confirm it first (faildctl confirm), or wait",
                 left.as_secs_f64().ceil()
             )));
         }
@@ -97,7 +97,7 @@ impl Edges {
         let Loaded { mut config, mut warnings, text, .. } =
             self.source.read(reading).map_err(|faults| faulty(&faults))?;
         if by == By::Signal && self.confirmation.is_unconfirmed(&text) {
-            let message = "nobody has confirmed the settings file as it is; faildctl reload takes it";
+            let message = "this configuration file was never confirmed; run faildctl reload to apply it";
             return Err(refused(message.to_owned()));
         }
         let interfaces = self.kernel.interfaces().map_err(|error| failed(&error))?;
@@ -118,7 +118,7 @@ impl Edges {
                 warnings.extend(self.begin_trial(now, within, text));
                 let words = self.take_over(now, config, interfaces, "reloaded");
                 let seconds = within.as_secs_f64();
-                format!("{words}\nit goes back in {seconds}s unless it is confirmed: faildctl confirm")
+                format!("{words}\nit will be undone in {seconds}s unless confirmed: faildctl confirm")
             }
             By::Command { .. } | By::Signal => {
                 self.confirmation.accept(text);
@@ -151,7 +151,7 @@ impl Edges {
         let seconds = within.as_secs_f64();
         self.say(Level::Info, &format_args!("reload-on-trial within={seconds}s mend=\"faildctl confirm\""));
         let kept = self.confirmation.try_out(text);
-        kept.err().map(|error| format!("unconfirmed.toml in the state directory cannot be written ({error}): should faild end before it is confirmed, the file counts"))
+        kept.err().map(|error| format!("cannot write unconfirmed.toml in the state directory ({error}): if faild stops before confirmation, the new configuration stays in force"))
     }
 
     /// How long the settings on trial have left.
@@ -165,11 +165,9 @@ impl Edges {
             Some(_) => {
                 self.confirmation.confirm();
                 self.say(Level::Info, &"reload-confirmed");
-                Ok("confirmed: the settings stay".to_owned())
+                Ok("confirmed: the configuration is kept".to_owned())
             }
-            None => {
-                Err(refused("nothing waits to be confirmed; it is confirmed or has gone back".to_owned()))
-            }
+            None => Err(refused("nothing to confirm: already confirmed or undone".to_owned())),
         }
     }
 
@@ -199,10 +197,7 @@ impl Edges {
         if !changes.is_empty() {
             self.configure(now, config, interfaces);
         }
-        format!(
-            "{event}: {}",
-            if changes.is_empty() { "nothing has changed".to_owned() } else { changes.join(", ") }
-        )
+        format!("{event}: {}", if changes.is_empty() { "no changes".to_owned() } else { changes.join(", ") })
     }
 
     /// Goodbyes go out by the old sockets, first words by the new ones.

@@ -1,25 +1,25 @@
 //! Columns of fixed width as ipmpstat(8) prints them, for people; or fields with colons between them, for programs.
 //!
-//! A value that fills its column is followed by one blank, and what it takes too much the next columns give back as far
-//! as they have room. The last column is never filled up.
+//! A value that fills its column is followed by one space; if it is wider, the next columns give up what space they
+//! can. The last column is not padded.
 
 use std::fmt::Write;
 
-/// A column that can be asked for.
+/// A column that can be selected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Column {
     pub(super) name: &'static str,
     pub(super) width: usize,
 }
 
-/// The chosen columns, and how far the screen has gone.
+/// The selected columns, and how far the screen is filled.
 #[derive(Debug)]
 pub(super) struct Layout {
     all: &'static [Column],
-    /// Places in `all`, in the order in which they were asked for.
+    /// Indices in `all`, in the order in which they were selected.
     chosen: Vec<usize>,
     is_parsable: bool,
-    /// Lines of a screen: then the head comes again.
+    /// Lines of a screen; after that the head is repeated.
     screen: usize,
     lines: usize,
 }
@@ -36,11 +36,11 @@ pub(super) enum Choice {
 }
 
 impl Layout {
-    /// A layout, and the names that are no columns. For programs every name has to be one.
+    /// A layout, and the names that are not columns. For programs, every name must be one.
     ///
     /// # Errors
     ///
-    /// No column is left, or one is unknown to a layout for programs.
+    /// No column is left, or one is unknown in a layout for programs.
     pub(super) fn new(
         all: &'static [Column],
         choice: &Choice,
@@ -54,13 +54,13 @@ impl Layout {
         };
         match unknown.first() {
             Some(name) if is_parsable => return Err(format!("unknown field {name:?}")),
-            _ if chosen.is_empty() => return Err("no valid field was named".to_owned()),
+            _ if chosen.is_empty() => return Err("no valid field given".to_owned()),
             Some(_) | None => {}
         }
         Ok((Self { all, chosen, is_parsable, screen: screen.max(2), lines: 0 }, unknown))
     }
 
-    /// A row as it is printed, the head before it where a screen begins. An empty value is none.
+    /// A row as it is printed, after the head if a screen begins. An empty string means no value.
     pub(super) fn row(&mut self, values: &[String]) -> String {
         debug_assert_eq!(values.len(), self.all.len());
         let picked = || self.chosen.iter().map(|place| values.get(*place).map_or("", String::as_str));
@@ -115,7 +115,7 @@ fn named(all: &[Column], names: &[String]) -> (Vec<usize>, Vec<String>) {
     (chosen, names.iter().filter(|name| place(name).is_none()).cloned().collect())
 }
 
-/// A field of several: what would end it is marked.
+/// A field of several: the characters that would end it are escaped.
 fn escaped(value: &str) -> String {
     value.replace('\\', "\\\\").replace(':', "\\:")
 }
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_value_pushes_and_the_next_columns_give_back() {
+    fn a_long_value_takes_space_from_the_next_columns() {
         let mut layout = layout(&Choice::Named(vec!["one".into(), "TWO".into(), "Three".into()]), false);
         let rows = [["a", "b", "c"], ["12345", "b", "c"], ["123456", "b", "c"], ["123456789", "b", "c"]];
         let text: String = rows.map(|[a, b, c]| layout.row(&values([a, b, c, ""]))).concat();
@@ -163,14 +163,14 @@ a     b     c
     }
 
     #[test]
-    fn what_does_not_fit_the_screen_is_left_out_unless_it_is_asked_for() {
+    fn columns_beyond_the_screen_are_shown_only_if_selected() {
         assert_eq!(layout(&Choice::Fitting, false).chosen, [0, 1, 2]);
         assert_eq!(layout(&Choice::All, false).chosen, [0, 1, 2, 3]);
         assert_eq!(layout(&Choice::Named(vec!["four".into(), "one".into()]), false).chosen, [3, 0]);
     }
 
     #[test]
-    fn programs_get_colons_that_can_be_told_from_those_of_an_address() {
+    fn programs_get_the_colons_of_an_address_escaped() {
         let row = values(["fe80::1", "a\\b", "", "x"]);
         let mut both = layout(&Choice::Named(vec!["one".into(), "two".into(), "three".into()]), true);
         assert_eq!(both.row(&row), "fe80\\:\\:1:a\\\\b:\n");
@@ -181,7 +181,7 @@ a     b     c
     }
 
     #[test]
-    fn an_unknown_name_is_left_out_for_people_and_refused_for_programs() {
+    fn an_unknown_name_is_ignored_for_people_and_refused_for_programs() {
         let names = Choice::Named(vec!["one".into(), "six".into()]);
         let (layout, unknown) = Layout::new(COLUMNS, &names, false, 24).unwrap();
         assert_eq!((layout.chosen, unknown), (vec![0], vec!["six".to_owned()]));
@@ -190,7 +190,7 @@ a     b     c
     }
 
     #[test]
-    fn the_head_comes_again_with_each_screen() {
+    fn the_head_is_repeated_on_each_screen() {
         let (mut layout, _) = Layout::new(COLUMNS, &Choice::Named(vec!["one".into()]), false, 4).unwrap();
         let text: String = (0..7).map(|n| layout.row(&values([&n.to_string(), "", "", ""]))).collect();
         assert_eq!(text, "ONE\n0\n1\n2\nONE\n3\n4\n5\nONE\n6\n");

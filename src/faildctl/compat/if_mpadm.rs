@@ -1,4 +1,4 @@
-//! `faildctl if_mpadm`: an interface of a group out of service, and back.
+//! `faildctl if_mpadm`: takes an interface of a group offline, and puts it back.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -8,7 +8,7 @@ use super::ipmpstat::groups;
 use super::{Fatal, ask, connect, unexpected};
 use crate::control::{Group, GroupState, Member, MemberState, Reply, Request};
 
-/// The command with these words after its name, of the daemon that listens at `socket`.
+/// Runs the command with these arguments, on the daemon that listens on `socket`.
 pub(crate) fn main(socket: &Path, words: &[String]) -> ExitCode {
     let (what, interface) = match words {
         [flag, interface] if flag == "-d" => (What::Offline, interface),
@@ -55,7 +55,7 @@ fn run(socket: &Path, what: What, interface: &str) -> Result<(), Fatal> {
     Ok(())
 }
 
-/// The refusals of if_mpadm(8), in its order. The daemon checks what would do harm again, and more than this.
+/// The refusals of if_mpadm(8), in its order. The daemon checks anything harmful again, and more than this.
 fn check(groups: &[Group], what: What, interface: &str) -> Result<(), &'static str> {
     let of_group = |group| move |member| (group, member);
     let mut members = groups.iter().flat_map(|group| group.members.iter().map(of_group(group)));
@@ -73,7 +73,7 @@ fn check(groups: &[Group], what: What, interface: &str) -> Result<(), &'static s
     }
 }
 
-/// Whether another member is usable or, where the whole group has failed, not offline.
+/// Whether another member is usable or, if the whole group has failed, not offline.
 fn has_other(group: &Group, member: &Member) -> bool {
     let is_spare = |other: &Member| match (other.state, group.state) {
         (MemberState::Ok | MemberState::Unknown, _) | (MemberState::Failed, GroupState::Failed) => true,
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_usable_interface_stays_and_any_may_go_that_another_can_follow() {
+    fn the_last_usable_interface_stays_and_any_other_may_go() {
         use MemberState as M;
         let both = with(AllOk, [("a", M::Ok), ("b", M::Ok)]);
         assert_eq!(refusal(&both, What::Offline, "a"), "");
@@ -112,14 +112,14 @@ mod tests {
         let rest = with(Failed, [("a", M::Failed), ("b", M::Offline)]);
         assert_eq!(refusal(&rest, What::Offline, "a"), NO_OTHER);
         let untold = with(AllOk, [("a", M::Ok), ("b", M::Unknown)]);
-        assert_eq!(refusal(&untold, What::Offline, "a"), "", "without a target it works as far as is known");
+        assert_eq!(refusal(&untold, What::Offline, "a"), "", "without a target it counts as working");
         let bare = Member { no_data_address: true, ..member("b") };
         let spare = group("g", AllOk, None, &[member("a"), bare]);
         assert_eq!(refusal(&spare, What::Offline, "a"), "", "a standby needs no address of its own");
     }
 
     #[test]
-    fn twice_is_once_too_often() {
+    fn a_second_time_is_refused() {
         let away = with(Degraded, [("a", MemberState::Offline), ("b", MemberState::Ok)]);
         assert_eq!(refusal(&away, What::Offline, "a"), "already offline", "case 29");
         assert_eq!(refusal(&away, What::Online, "b"), "not offline", "case 29");
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_in_no_group_has_no_stand_in() {
+    fn nothing_takes_over_outside_a_named_group() {
         let anonymous = group("", AllOk, None, &[member("a"), member("b")]);
         assert_eq!(refusal(&anonymous, What::Offline, "a"), NO_OTHER, "case 41");
         assert_eq!(refusal(&anonymous, What::Offline, "c"), "not an interface of a group");

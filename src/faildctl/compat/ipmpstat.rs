@@ -1,4 +1,4 @@
-//! `faildctl ipmpstat`: one snapshot as a table, or for `-p` the probes as they are answered or given up.
+//! `faildctl ipmpstat`: one snapshot as a table, or for `-p` the probes as they are answered or time out.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -14,7 +14,7 @@ use super::{Fatal, ask, connect, unexpected};
 use crate::control::{Group, Probes, Reply, Request, Targets};
 use crate::faildctl::client::Client;
 
-/// The command with these words after its name, of the daemon that listens at `socket`.
+/// Runs the command with these arguments, on the daemon that listens on `socket`.
 pub(crate) fn main(socket: &Path, words: &[String]) -> ExitCode {
     match run(socket, words) {
         Ok(()) => ExitCode::SUCCESS,
@@ -31,9 +31,9 @@ fn run(socket: &Path, words: &[String]) -> Result<(), Fatal> {
     let options = Options::read(words)?;
     let columns = columns(options.mode);
     let (layout, unknown) = Layout::new(columns, &options.fields, options.is_parsable, screen())
-        .map_err(|words| Fatal::new(format!("{words}; there are: {}", names_of(columns))))?;
+        .map_err(|words| Fatal::new(format!("{words}; the fields are: {}", names_of(columns))))?;
     for name in unknown {
-        let _ = writeln!(io::stderr(), "ipmpstat: warning: unknown field {name:?} is left out");
+        let _ = writeln!(io::stderr(), "ipmpstat: warning: ignoring unknown field {name:?}");
     }
     let mut client = connect(socket)?;
     let mut names = Names::new(options.is_numeric);
@@ -48,18 +48,18 @@ fn run(socket: &Path, words: &[String]) -> Result<(), Fatal> {
     print(layout, &rows).map(drop)
 }
 
-/// Goes on until somebody ends it.
+/// Keeps printing until it is interrupted.
 fn follow(client: &mut Client, mut layout: Layout, names: &mut Names) -> Result<(), Fatal> {
     let targets = targets(client)?;
     let probed = targets.members.iter().filter(|family| rows::is_probed(family));
     let members: BTreeSet<&str> = probed.map(|family| family.interface.as_str()).collect();
     if members.is_empty() {
-        return Err(Fatal::new("no interface of a group is probed"));
+        return Err(Fatal::new("no group interface is probed"));
     }
     let first = probes(client, None)?;
     let (began, mut last) = (first.time_ms, first.items.last().map_or(0, |probe| probe.number));
     loop {
-        // An interrupted pause is a shorter one.
+        // If interrupted, the pause is shorter.
         let _ = poll(&mut [], PAUSE_MS);
         let fresh = probes(client, Some(last))?.items;
         last = fresh.last().map_or(last, |probe| probe.number);
@@ -106,11 +106,11 @@ fn names_of(columns: &[Column]) -> String {
     columns.iter().map(|column| column.name).collect::<Vec<_>>().join(", ")
 }
 
-/// Lines of the screen; as many as a VT100 had where there is none.
+/// Lines of the screen; those of a VT100 if there is none.
 fn screen() -> usize {
     let size = rustix::termios::tcgetwinsize(io::stdout());
     size.ok().map(|size| usize::from(size.ws_row)).filter(|rows| *rows > 0).unwrap_or(24)
 }
 
-/// Between two looks for probes that are new.
+/// Between two polls for new probes.
 const PAUSE_MS: u8 = 200;

@@ -1,6 +1,5 @@
-//! The commands of those who come from Solaris: `faildctl ipmpstat` and `faildctl if_mpadm` read, write and end as
-//! ipmpstat(8) and if_mpadm(8) of illumos do, so that scripts and eyes find what they know. Two scripts of those names
-//! call them.
+//! Commands for users and scripts from Solaris: `faildctl ipmpstat` and `faildctl if_mpadm` have the options, output
+//! and exit status of ipmpstat(8) and if_mpadm(8) of illumos. Two scripts of those names call them.
 
 mod columns;
 mod if_mpadm;
@@ -17,7 +16,7 @@ use crate::control::{Reply, Request};
 pub(super) use if_mpadm::main as if_mpadm;
 pub(super) use ipmpstat::main as ipmpstat;
 
-/// Why a command ends with 1; it says so in one line, after its name and `fatal:`.
+/// Why a command exits with 1; it prints this in one line, after its name and `fatal:`.
 #[derive(Debug, thiserror::Error)]
 enum Fatal {
     #[error("{0}")]
@@ -34,15 +33,15 @@ impl Fatal {
     }
 }
 
-/// Asks; a refusal is fatal.
+/// Sends a request; a refusal is fatal.
 fn ask(client: &mut Client, request: &Request) -> Result<Reply, Fatal> {
     let reply = client.ask(request)?;
     if let Reply::Error(refusal) = reply { Err(Fatal::new(refusal.message)) } else { Ok(reply) }
 }
 
-/// An answer of another kind than was asked for.
+/// The answer to some other request.
 fn unexpected() -> Fatal {
-    Fatal::new("faild answered something else; use the faildctl of this faild")
+    Fatal::new("unexpected answer from faild; use the faildctl of the same version")
 }
 
 fn connect(socket: &Path) -> Result<Client, Fatal> {

@@ -1,9 +1,9 @@
-//! The command line of ipmpstat(8): letters that may stand together, `-o` with a value.
+//! The command line of ipmpstat(8): letters that may be combined, `-o` with a value.
 
 use super::Fatal;
 use super::columns::Choice;
 
-/// What is wanted.
+/// The options.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Options {
     pub(super) mode: Mode,
@@ -31,17 +31,17 @@ pub(super) enum Mode {
 }
 
 impl Options {
-    /// Reads the words after the command.
+    /// Parses the arguments of the command.
     ///
     /// # Errors
     ///
-    /// What is wrong with them.
+    /// One of them is invalid.
     pub(super) fn read(words: &[String]) -> Result<Self, Fatal> {
         let (mut modes, mut is_numeric, mut is_parsable, mut fields) = (Vec::new(), false, false, None);
         let mut words = words.iter();
         while let Some(word) = words.next() {
             let Some(letters) = word.strip_prefix('-').filter(|letters| !letters.is_empty()) else {
-                return Err(usage(&format!("{word:?} is no option")));
+                return Err(usage(&format!("unknown option {word:?}")));
             };
             for (place, letter) in letters.char_indices() {
                 match letter {
@@ -58,25 +58,25 @@ impl Options {
                         fields = Some(value.ok_or_else(|| usage("-o needs a value"))?.to_owned());
                         break;
                     }
-                    other => return Err(usage(&format!("-{other} is no option"))),
+                    other => return Err(usage(&format!("unknown option -{other}"))),
                 }
             }
         }
         let fields = choice(fields.as_deref(), is_parsable)?;
         match modes.as_slice() {
             [mode] => Ok(Self { mode: *mode, is_numeric, is_parsable, fields }),
-            [] => Err(usage("none of -a, -g, -i, -p and -t is given")),
-            _ => Err(usage("more than one of -a, -g, -i, -p and -t is given")),
+            [] => Err(usage("one of -a, -g, -i, -p and -t is required")),
+            _ => Err(usage("only one of -a, -g, -i, -p and -t may be given")),
         }
     }
 }
 
 fn choice(fields: Option<&str>, is_parsable: bool) -> Result<Choice, Fatal> {
     match fields {
-        None if is_parsable => Err(Fatal::new("-P needs -o with the names of fields")),
+        None if is_parsable => Err(Fatal::new("-P requires -o with the names of fields")),
         None => Ok(Choice::Fitting),
         Some(all) if all.eq_ignore_ascii_case("all") && is_parsable => {
-            Err(Fatal::new("-P needs the names of fields, not \"-o all\""))
+            Err(Fatal::new("-P requires the names of fields, not \"-o all\""))
         }
         Some(all) if all.eq_ignore_ascii_case("all") => Ok(Choice::All),
         Some(names) => Ok(Choice::Named(names.split(',').map(str::to_owned).collect())),
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn letters_may_stand_together_and_the_value_may_be_attached() {
+    fn letters_may_be_combined_and_the_value_attached() {
         let named = Choice::Named(vec!["group".to_owned(), "fdt".to_owned()]);
         let wanted = Options { mode: Mode::Groups, is_numeric: false, is_parsable: true, fields: named };
         for line in ["-gP -o group,fdt", "-g -P -ogroup,fdt", "-gPo group,fdt", "-o group,fdt -P -g"] {
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_refused() {
+    fn nonsense_is_refused() {
         for line in ["", "-n", "-g -i", "-gg", "-x", "-g eth0", "-g -o", "-gP", "-gP -o all", "-", "--json"] {
             assert!(read(line).is_err(), "{line}");
         }

@@ -1,4 +1,4 @@
-//! What ipmpstat(8) shows, field by field: a row has a text for every column of its mode, empty where there is nothing.
+//! What ipmpstat(8) shows, field by field: a row has a text for every column of its mode, empty if there is no value.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -16,10 +16,10 @@ use crate::faildctl::watched::members;
 /// A row's fields.
 pub(super) type Row = Vec<String>;
 
-/// Names for addresses, each looked for once.
+/// Names for addresses, each looked up once.
 #[derive(Debug, Default)]
 pub(super) struct Names {
-    /// `-n`: none is looked for.
+    /// `-n`: no name is looked up.
     pub(super) is_numeric: bool,
     known: BTreeMap<IpAddr, String>,
 }
@@ -29,7 +29,7 @@ impl Names {
         Self { is_numeric, known: BTreeMap::new() }
     }
 
-    /// The name that the host's databases have (nsswitch.conf(5)), or the address.
+    /// The name from the host's databases (nsswitch.conf(5)), or the address.
     fn of(&mut self, address: IpAddr) -> String {
         if self.is_numeric {
             return address.to_string();
@@ -37,7 +37,7 @@ impl Names {
         if let Some(name) = self.known.get(&address) {
             return name.clone();
         }
-        // Where one takes too long the others would as well.
+        // If one takes too long, the others would, too.
         let name = look_up(address);
         self.is_numeric = name.is_none();
         let name = name.unwrap_or_else(|| address.to_string());
@@ -54,7 +54,7 @@ pub(super) const ADDRESSES: &[Column] = &[
     Column { name: "OUTBOUND", width: 23 },
 ];
 
-/// An address serves where it stands; what answers to it leaves by its own interface or whatever stands in.
+/// An address receives on its own interface while that is active; packets leave through any active one.
 pub(super) fn addresses(groups: &[Group], names: &mut Names) -> Vec<Row> {
     let mut rows = Vec::new();
     for group in groups {
@@ -118,8 +118,8 @@ pub(super) fn interfaces(groups: &[Group]) -> Vec<Row> {
     members.map(row).collect()
 }
 
-/// i inactive, s standby, d no address, h a MAC address twice. Linux nominates no interface for multicast (m, M) and
-/// broadcast (b): every route says by itself where it leaves.
+/// i inactive, s standby, d no address, h duplicate MAC. Linux does not nominate an interface for multicast (m, M) or
+/// broadcast (b): each route has its own.
 fn flags(member: &Member) -> String {
     let flag = |is_set: bool, letter: char| if is_set { letter } else { '-' };
     [
@@ -143,7 +143,7 @@ const fn link(link: Link) -> &'static str {
     }
 }
 
-/// Any interface that is probed and has failed has failed probes, be it for its link.
+/// An interface that is probed and has failed has failed probes, even if only its link is down.
 const fn probe(member: &Member) -> &'static str {
     match (member.probe, member.state) {
         (Probing::Disabled, _) => "disabled",
@@ -169,7 +169,7 @@ pub(super) const TARGETS: &[Column] = &[
     Column { name: "TARGETS", width: 38 },
 ];
 
-/// A row for each family that is probed, or one that says that none is.
+/// A row for each family that is probed, or one with `disabled` if none is.
 pub(super) fn targets(groups: &[Group], targets: &Targets, names: &mut Names) -> Vec<Row> {
     let mut rows = Vec::new();
     for member in groups.iter().flat_map(|group| &group.members) {
@@ -205,8 +205,8 @@ pub(super) const PROBES: &[Column] = &[
     Column { name: "RTTDEV", width: 10 },
 ];
 
-/// The probes that interfaces of groups have sent; times count from `began`, since 1970. The kernel's stamps are all
-/// that faild goes by, so that both round trips are the same.
+/// The probes sent by group interfaces; times count from `began`, since 1970. faild uses only the kernel's
+/// timestamps, so both round trips are the same.
 pub(super) fn probes(
     probes: &[Probe],
     is_member: impl Fn(&str) -> bool,
@@ -231,7 +231,7 @@ pub(super) fn probes(
     wanted.map(&mut row).collect()
 }
 
-/// Seconds from one time to another, which may be before it.
+/// Seconds from one time to another, which may be earlier.
 fn since(began_ms: u64, at_ms: u64) -> String {
     let ms = at_ms.abs_diff(began_ms);
     let sign = if at_ms < began_ms && ms >= 10 { "-" } else { "" };
@@ -242,7 +242,7 @@ fn millis(us: u64) -> String {
     format!("{}.{:02}ms", us / 1000, us % 1000 / 10)
 }
 
-/// As getent(1) finds it, which asks whatever the host is set up to ask; `None` if that takes too long.
+/// By getent(1), which asks whatever the host is configured to ask; `None` if that takes too long.
 fn look_up(address: IpAddr) -> Option<String> {
     let numeric = address.to_string();
     let mut getent = Command::new("getent");
@@ -254,16 +254,16 @@ fn look_up(address: IpAddr) -> Option<String> {
             child.stdout.take()?.read_to_string(&mut text).ok()?;
             return Some(text.split_whitespace().nth(1).map_or(numeric, str::to_owned));
         }
-        // An interrupted pause is a shorter one.
+        // If interrupted, the pause is shorter.
         let _ = poll(&mut [], LOOK_MS);
     }
-    // It may have ended meanwhile.
+    // It may have exited in the meantime.
     let _ = child.kill();
     let _ = child.wait();
     None
 }
 
-/// Most that a name may take, in looks of 5 ms: who asks because the network is down wants to see something.
+/// How long a lookup may take, in polls of 5 ms: a user who asks because the network is down wants to see something.
 const LOOKS: usize = 200;
 const LOOK_MS: u8 = 5;
 

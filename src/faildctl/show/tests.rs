@@ -7,11 +7,11 @@ use crate::control::{
 const PLAIN: Screen = Screen { is_coloured: false };
 
 #[test]
-fn a_lan_that_does_not_work_says_why() {
+fn a_lan_that_does_not_work_shows_why() {
     let states = [LanState::NoCarrier, LanState::SetDown, LanState::Gone, LanState::Renamed];
     let lans: Vec<Lan> = states.into_iter().map(|state| lan("lanA", state, 0, 0)).collect();
     let shown = PLAIN.text(&Reply::Lans(lans), true);
-    for word in ["no carrier", "set down", "gone", "renamed"] {
+    for word in ["no carrier", "admin down", "gone", "renamed"] {
         assert!(shown.contains(word), "{shown}");
     }
 }
@@ -108,8 +108,8 @@ LAN   STATE       UP  DOWN  UNKNOWN  ADDRESSES
 lanA  no carrier  0   2     0        10.1.0.1
 lanB  up          2   0     0        10.1.0.1
 
-peers: 1 present of 2, 1 with a path down, 1 on a detour
-routes: 2 overlays, 1 remembered, 0 addresses on lo, 0 troubles
+peers: 1 of 2 present, 1 with a path down, 1 on a detour
+routes: 2 overlays, 1 saved, 0 addresses parked on lo, 0 problems
 probes: every 200ms on each LAN, down after 2 missed, up after 10 good, signed
 daemon: version 0.1.0, pid 4711, up 120min, node a452f713d284660d
 "
@@ -123,7 +123,7 @@ fn the_status_counts_groups_and_destinations_where_there_are_some() {
     status.groups = GroupCounts { known: 2, degraded: 1, failed: 0 };
     status.destinations = DestinationCounts { known: 3, degraded: 1, moved: 1, silent: 0 };
     let lines = "groups: 2, 1 degraded, 0 failed\n\
-                 destinations: 3, 1 with a dead next hop, 1 not by the first choice, 0 by none\n";
+                 destinations: 3, 1 with a failed next hop, 1 not on the first choice, 0 failed\n";
     let text = PLAIN.text(&Reply::Status(Box::new(status.clone())), true);
     assert!(text.contains(lines) && text.contains("\nLAN   STATE"), "{text}");
     assert!(text.lines().all(|line| line.len() <= 80), "{text}");
@@ -137,8 +137,8 @@ fn a_peer_is_a_block_with_its_detours() {
     let text = PLAIN.text(&Reply::Peers(Page { items: vec![peer(), peer()], more: None }), true);
     let block = "\
 10.1.0.2  present  responder  every 1.0s  node 5cf8967ba08bf691
-  lanA  ipv4  down  peer: up  missed 7 good 0  rtt 1.2ms    we moved
-  10.1.0.2 goes by lanB via 10.2.0.2
+  lanA  ipv4  down  peer: up  missed 7 good 0  rtt 1.2ms    moved
+  10.1.0.2 uses lanB via 10.2.0.2
 ";
     assert_eq!(text, format!("{block}\n{block}"));
 }
@@ -152,12 +152,12 @@ fn colour_is_only_added_and_only_where_it_is_wanted() {
 
 #[test]
 fn empty_lists_say_so() {
-    assert_eq!(PLAIN.text(&Reply::Peers(Page { items: vec![], more: None }), true), "no peer is known yet\n");
+    assert_eq!(PLAIN.text(&Reply::Peers(Page { items: vec![], more: None }), true), "no peers known yet\n");
     let routes = PLAIN.text(
         &Reply::Routes(Routes { destinations: vec![], page: Page { items: vec![], more: None } }),
         true,
     );
-    assert_eq!(routes, "nothing is moved, remembered or in trouble\n");
+    assert_eq!(routes, "no overlays, saved routes or problems\n");
 }
 
 #[test]
@@ -219,7 +219,7 @@ fn why() -> Why {
             node: "5cf8967ba08bf691".to_owned(),
             name: Some("storage".to_owned()),
             detour: Some(NextHop { interface: "lanB".to_owned(), via: "10.2.0.2".parse().unwrap() }),
-            reason: reason("home-down", "lanA is down (missed:2), and the detour works"),
+            reason: reason("home-down", "lanA is down (missed:2), and the detour is up"),
             needs: vec![reason("good-slots", "10 clean slots (3 so far)")],
             paths: vec![account],
         }),
@@ -231,18 +231,18 @@ fn why_goes_from_the_kernel_to_the_counters() {
     assert_eq!(
         PLAIN.text(&Reply::Why(Box::new(why())), true),
         "\
-now:      by lanB via 10.2.0.2 from 10.1.0.1
+now:      through lanB via 10.2.0.2 from 10.1.0.1
 overlay:  10.9.0.0/24 via 10.2.0.2 dev lanB
-for:      10.9.0.0/24 via 10.1.0.2 dev lanA (gone with its interface, remembered)
+for:      10.9.0.0/24 via 10.1.0.2 dev lanA (lost with its interface, saved)
 peer:     storage, 10.1.0.2 on lanA
-why:      lanA is down (missed:2), and the detour works
-it stays on lanB via 10.2.0.2 until:
+why:      lanA is down (missed:2), and the detour is up
+stays on lanB via 10.2.0.2 until:
   - 10 clean slots (3 so far)
 
 lanA  down  10.1.0.2  home
-  we count down, the peer reports up; evidence missed:2
+  local count down, peer reports up; evidence missed:2
   missed 7 of 2, good 3 of 10, rtt 1.2ms, heard 2.1s ago
-  penalty 2750, held back for 75s; not ready: 10 clean slots (3 so far); the peer is not ready
+  penalty 2750, failback suppressed for 75s; not ready: 10 clean slots (3 so far); the peer is not ready
 "
     );
     let hop = DestinationHop {
@@ -259,7 +259,7 @@ lanA  down  10.1.0.2  home
     let rule = Destination {
         destination: "10.0.0.0/8".to_owned(),
         table: 254,
-        reason: Reason { word: "first-choice".to_owned(), text: "the first choice works".to_owned() },
+        reason: Reason { word: "first-choice".to_owned(), text: "the first choice is in use".to_owned() },
         overlay: None,
         original: None,
         trouble: None,
@@ -269,16 +269,16 @@ lanA  down  10.1.0.2  home
     assert_eq!(
         PLAIN.text(&Reply::Why(Box::new(ruled)), true),
         "\
-now:   by lanB via 10.2.0.2 from 10.1.0.1
+now:   through lanB via 10.2.0.2 from 10.1.0.1
 rule:  [[route]] 10.0.0.0/8
-why:   the first choice works
+why:   the first choice is in use
 
-  lanB  rank 1  weight 1  works  serves
+  lanB  rank 1  weight 1  works  in use
 "
     );
     let unknown = Why { route: None, decision: None, kernel: KernelWay::Local {}, ..why() };
     let text = PLAIN.text(&Reply::Why(Box::new(unknown)), true);
-    assert!(text.contains("this host's own address") && text.contains("the kernel alone decides"), "{text}");
+    assert!(text.contains("an address of this host") && text.contains("the kernel alone decides"), "{text}");
 }
 
 #[test]
@@ -290,7 +290,7 @@ fn a_plan_says_when_and_what_and_how_much_is_left_out() {
         PLAIN.text(&Reply::Plan(plan.clone()), true),
         "if lanA loses its carrier:\n  at once      ip route add x\n  after 405ms  ip neigh del y\n  and 7 more\n"
     );
-    let note = Some("nothing would be changed".to_owned());
+    let note = Some("no change".to_owned());
     let nothing = Rehearsal { steps: vec![], count: 0, note, ..plan };
-    assert!(PLAIN.text(&Reply::Plan(nothing), true).ends_with("  nothing would be changed\n"));
+    assert!(PLAIN.text(&Reply::Plan(nothing), true).ends_with("  no change\n"));
 }

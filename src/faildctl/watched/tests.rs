@@ -65,7 +65,7 @@ fn destination(targets: Vec<Target>) -> Destination {
     Destination {
         destination: "0.0.0.0/0".to_owned(),
         table: 254,
-        reason: Reason { word: "moved".to_owned(), text: "the first choice does not serve".to_owned() },
+        reason: Reason { word: "moved".to_owned(), text: "the first choice is not in use".to_owned() },
         overlay: Some("default via 10.2.0.1 dev eth1 proto faild".to_owned()),
         original: Some("default via 10.1.0.1 dev eth0".to_owned()),
         trouble: None,
@@ -82,7 +82,7 @@ fn groups_come_first_and_then_their_interfaces() {
 GROUP  STATE     FDT  MEMBERS
 lan0   degraded  10s  eth0 eth2 (eth3) [eth1]
 
-INTERFACE  GROUP  STATE   LINK  PROBE   USE                STAND-IN
+INTERFACE  GROUP  STATE   LINK  PROBE   USE                TAKEN OVER BY
 eth0       lan0   ok      up    ok      active             -
 eth1       lan0   failed  down  failed  -                  eth2
 eth2       lan0   ok      up    ok      active, standby    -
@@ -90,7 +90,7 @@ eth3       lan0   ok      up    ok      standby, inactive  -
 ";
     let text = PLAIN.text(&Reply::Groups(vec![group()]), true);
     assert_eq!(text, expected);
-    assert!(PLAIN.text(&Reply::Groups(vec![]), true).contains("there is no group"));
+    assert!(PLAIN.text(&Reply::Groups(vec![]), true).contains("no groups"));
 }
 
 #[test]
@@ -119,14 +119,14 @@ fn targets_are_those_of_groups_and_those_of_next_hops() {
 INTERFACE  MODE      FROM        TARGET            STATE  RTT
 eth0       routes    192.0.2.11  gate (192.0.2.1)  works  420us
 eth0       disabled  -           -                 -      -
-eth0 ipv4: 12 answers were none: from others, by another interface (arp_ignore?), or twice
+eth0 ipv4: 12 invalid answers: from another host, through another interface (check arp_ignore), or duplicated
 
 DESTINATION          NEXT HOP  TARGET       HOW        STATE  MISSED  GOOD  LOSS  RTT
 0.0.0.0/0 table 100  eth1      203.0.113.9  neighbour  poor   7       0     20%   420us
 ";
     let targets = Targets { members, next_hops: vec![hop] };
     assert_eq!(PLAIN.text(&Reply::Targets(targets), true), expected);
-    assert!(PLAIN.text(&Reply::Targets(Targets::default()), true).contains("nobody is probed"));
+    assert!(PLAIN.text(&Reply::Targets(Targets::default()), true).contains("only peers are probed"));
 }
 
 #[test]
@@ -134,13 +134,13 @@ fn routes_begin_with_the_destinations() {
     let page = Page { items: vec![], more: None };
     let routes = Routes { destinations: vec![destination(vec![])], page };
     let expected = "\
-0.0.0.0/0: the first choice does not serve
+0.0.0.0/0: the first choice is not in use
   eth0 via 10.1.0.1  rank 1  weight 1  failed  -       penalty 1000
-  eth1 via 10.2.0.1  rank 2  weight 1  works   serves
+  eth1 via 10.2.0.1  rank 2  weight 1  works   in use
   overlay: default via 10.2.0.1 dev eth1 proto faild
   route: default via 10.1.0.1 dev eth0
 
-nothing is moved, remembered or in trouble
+no overlays, saved routes or problems
 ";
     assert_eq!(PLAIN.text(&Reply::Routes(routes.clone()), true), expected);
     let line = Reply::Routes(routes.clone()).to_line();
@@ -153,11 +153,11 @@ nothing is moved, remembered or in trouble
 }
 
 #[test]
-fn each_next_hop_shows_what_it_rests_on() {
+fn each_next_hop_shows_its_evidence() {
     let text = PLAIN.hops(&destination(vec![target("10.1.0.1", "10.1.0.1", HopState::Failed)]).next_hops);
     let expected = "  eth0 via 10.1.0.1  rank 1  weight 1  failed  -       penalty 1000
     10.1.0.1  neighbour  failed  missed 7 good 0  answered 3.5s ago  loss 20%  rtt 420us
-  eth1 via 10.2.0.1  rank 2  weight 1  works   serves
+  eth1 via 10.2.0.1  rank 2  weight 1  works   in use
 ";
     assert_eq!(text, expected);
 }

@@ -1,4 +1,4 @@
-//! What status says of a destination, in words that somebody understands at three in the morning.
+//! The state of a destination, in words that an administrator understands at three in the morning.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::config::{Config, Judging, Method};
 use crate::interface::{Family, Interface};
 use crate::time::Instant;
 
-/// What a snapshot needs beyond the route.
+/// What a snapshot needs in addition to the route.
 #[derive(Clone, Copy)]
 pub(super) struct View<'a> {
     pub(super) now: Instant,
@@ -48,21 +48,21 @@ impl Route {
         }
     }
 
-    /// Why it is as it is, and why it does not serve if it works.
+    /// The reason for its state, and why it is not in use although it works.
     fn reason(&self, view: View<'_>, hop: &Hop) -> String {
         let mut reason = self.state(view, hop);
         if hop.vanished.is_some() {
-            reason.push_str("; its route is gone from the kernel, and waited for");
+            reason.push_str("; its route is gone from the kernel; waiting for it");
         }
         if hop.offline {
-            reason.push_str("; its interface is offline, by faildctl");
+            reason.push_str("; its interface is offline (faildctl)");
             if hop.in_use {
                 reason.push_str(", but nothing else works");
             }
         } else if hop.verdict == Health::Works && !hop.in_use {
             reason.push_str(&self.why_not_used(view, hop));
         } else if hop.in_use && matches!(hop.verdict, Health::Failed | Health::Poor) {
-            reason.push_str("; kept because no other is better");
+            reason.push_str("; kept in use because no other is better");
         }
         reason
     }
@@ -76,13 +76,12 @@ impl Route {
             Condition::Link => "its link is down".to_owned(),
             Condition::Silent { cause, .. } => {
                 let shared = hop.verdict != Health::Failed;
-                let nobody =
-                    if shared { "; no other next hop is answered either: nothing moves" } else { "" };
-                format!("{}{nobody}", silence(hop, judging, cause))
+                let others = if shared { "; no other next hop answers either; nothing moves" } else { "" };
+                format!("{}{others}", silence(hop, judging, cause))
             }
             Condition::Poor(cause) => poor(hop, cause),
             Condition::Works if hop.is_probed() => "works".to_owned(),
-            Condition::Works => "its link is up, and nothing else is watched".to_owned(),
+            Condition::Works => "its carrier is up; nothing else is monitored".to_owned(),
             Condition::Unknown => unknown(hop, judging),
         }
     }
@@ -90,32 +89,32 @@ impl Route {
     fn why_not_used(&self, view: View<'_>, hop: &Hop) -> String {
         match hop.history.obstacle(view.now, view.config, view.time_of_day) {
             Some(Obstacle::Damped(left)) => {
-                format!("; failed too often, waits for {} more", seconds(left))
+                format!("; failed too often; failback suppressed for {} more", seconds(left))
             }
-            Some(Obstacle::Held) => "; failback is manual, waits for faildctl failback".to_owned(),
-            Some(Obstacle::Delay(left)) => format!("; waits for {} more (failback delay)", seconds(left)),
+            Some(Obstacle::Held) => "; failback is manual; run faildctl failback".to_owned(),
+            Some(Obstacle::Delay(left)) => format!("; failback in {} (failback delay)", seconds(left)),
             Some(Obstacle::Window { from, until }) => {
-                format!("; waits for {} to {} (failback window)", clock(from), clock(until))
+                format!("; failback between {} and {} (failback window)", clock(from), clock(until))
             }
             None if self.hops.iter().any(|other| other.in_use && other.rank < hop.rank) => {
-                "; one of lower rank serves".to_owned()
+                "; a next hop of lower rank is in use".to_owned()
             }
-            None => "; not decided yet".to_owned(),
+            None => "; not yet decided".to_owned(),
         }
     }
 }
 
-/// What is wrong before anything can be asked.
+/// What is wrong with the interface, so that nothing can be probed.
 fn link_state(view: View<'_>, hop: &Hop) -> Option<String> {
     let interface = view.interfaces.iter().find(|interface| interface.name == hop.interface);
     match interface {
-        None => Some("its interface does not exist; waited for".to_owned()),
+        None => Some("its interface does not exist; waiting for it".to_owned()),
         Some(interface) if !interface.up => Some("its interface is down".to_owned()),
         Some(interface) if !interface.carrier => Some("its interface has no carrier".to_owned()),
         Some(_) if !hop.has_source(view.interfaces) => {
             let target = hop.gateway.first().or(hop.targets.first());
             let family = target.map_or_else(String::new, |t| format!("{} ", Family::of(&t.address)));
-            Some(format!("its interface has no {family}address to ask from"))
+            Some(format!("its interface has no {family}source address for probes"))
         }
         Some(_) => None,
     }
@@ -126,7 +125,7 @@ fn silence(hop: &Hop, judging: &Judging, cause: FailureCause) -> String {
         let works = hop.targets.iter().filter(|target| target.level == Level::Works).count();
         let (all, needed) = (hop.targets.len(), hop.needed(judging));
         let gateway = if hop.gateway.is_empty() { "" } else { "its gateway answers, but " };
-        return format!("{gateway}{works} of {all} targets beyond it answer, {needed} must");
+        return format!("{gateway}{works} of {all} targets beyond it answer, {needed} required");
     }
     let missed = hop.gateway.iter().map(|target| target.missed).max().unwrap_or_default();
     let asked: Vec<&str> = hop.gateway.iter().map(method).collect();
@@ -141,7 +140,7 @@ fn poor(hop: &Hop, cause: FailureCause) -> String {
         let mean = quality.and_then(|q| q.latency()).unwrap_or_default();
         return format!("answers take {} ms", mean.as_millis());
     }
-    format!("{} % of its probes are lost", quality.and_then(|q| q.loss()).unwrap_or_default())
+    format!("{} % of probes lost", quality.and_then(|q| q.loss()).unwrap_or_default())
 }
 
 fn unknown(hop: &Hop, judging: &Judging) -> String {
@@ -153,15 +152,15 @@ fn unknown(hop: &Hop, judging: &Judging) -> String {
     if let Some(mean) = late.filter(|_| hop.verdict == Health::Failed) {
         let patience = judging.interval.saturating_mul(judging.missed.get());
         return format!(
-            "answers take {} ms, and {} ms are waited for",
+            "answers take {} ms, later than the {} ms limit",
             mean.as_millis(),
             patience.as_millis()
         );
     }
     if hop.verdict == Health::Failed {
-        return format!("is back, and has to answer {} times in a row", judging.good);
+        return format!("answers again; {} consecutive answers needed", judging.good);
     }
-    "not decided yet".to_owned()
+    "not yet decided".to_owned()
 }
 
 fn method(target: &Target) -> &'static str {

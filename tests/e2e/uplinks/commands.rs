@@ -24,7 +24,7 @@ fn an_uplink_taken_out_of_service_drains_without_loss() {
     assert_eq!(lab.source_to(TARGET), "198.51.100.10", "it is still offline");
     let refused = host.faildctl("offline wan1");
     assert_eq!(refused.code, Some(1), "{refused:?}");
-    assert!(refused.errors.contains("the only next hop of 0.0.0.0/0 that works"), "{refused:?}");
+    assert!(refused.errors.contains("the only working next hop of 0.0.0.0/0"), "{refused:?}");
     assert_eq!(host.faildctl("online wan0").code, Some(0));
     lab.wait_home();
     lab.wait_by("wan0", TARGET);
@@ -44,7 +44,7 @@ fn the_last_way_that_works_is_not_taken_out_of_service() {
     pause_ms(500);
     let refused = host.faildctl("offline wan0");
     assert_eq!(refused.code, Some(1), "{refused:?}");
-    assert!(refused.errors.contains("the only next hop of 0.0.0.0/0 that works"), "{refused:?}");
+    assert!(refused.errors.contains("the only working next hop of 0.0.0.0/0"), "{refused:?}");
     assert_eq!(host.overlays(), Vec::<String>::new());
 }
 

@@ -128,7 +128,7 @@ fn a_rule_that_decides_otherwise_is_named() {
         assert!(log.contains(&format!("kernel=\"via {via} dev wan0 table 200\"")), "{log}");
         wait_degraded(host, "table 200");
         let why = host.faildctl(&format!("why {target}"));
-        assert!(why.text.contains("the kernel does otherwise"), "{why:?}");
+        assert!(why.text.contains("the kernel decides otherwise"), "{why:?}");
         host.ip(&format!("{family}rule del pref 100"));
         daemon.wait_log(&["route-overridden-cleared"]);
         lab.wait_by("wan1", target);

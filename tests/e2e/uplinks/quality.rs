@@ -23,7 +23,7 @@ fn with_a_limit_it_is_left_once_and_gone_back_to_when_it_is_clean() {
     let watch = lab.host(1).watch();
     lab.cut(lab.router(1), 'A', Loss::Percent(20));
     lab.wait_by("wan1", TARGET);
-    lab.host(1).wait_faildctl("routes", &["% of its probes are lost"]);
+    lab.host(1).wait_faildctl("routes", &["% of probes lost"]);
     pause_ms(6000);
     assert_eq!(watch.moves().len(), 1, "{:?}", watch.moves());
     lab.heal(lab.router(1), 'A');
@@ -82,7 +82,7 @@ fn answers_that_take_longer_than_silence_is_found_in_are_told_as_such() {
     let _daemon = lab.start(&route(LISTED, &with_target()));
     let slow = lab.slow_answers("192.0.2.10", 160);
     lab.wait_by("wan1", TARGET);
-    lab.host(1).wait_faildctl("routes", &["answers take 1", "and 100 ms are waited for"]);
+    lab.host(1).wait_faildctl("routes", &["answers take 1", "later than the 100 ms limit"]);
     slow.finish().expect("the slow answers failed");
     lab.wait_by("wan0", TARGET);
 }

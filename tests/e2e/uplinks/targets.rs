@@ -14,7 +14,7 @@ fn a_living_router_that_leads_nowhere_is_left() {
     for target in [TARGET, TARGET_V6] {
         lab.wait_by("wan1", target);
     }
-    lab.host(1).wait_faildctl("routes", &["failed", "serves"]);
+    lab.host(1).wait_faildctl("routes", &["failed", "in use"]);
     pause_ms(300);
     for meter in meters {
         meter.finish_after_failover();

@@ -9,7 +9,7 @@ use crate::route::MAIN_TABLE;
 use crate::watch::{Destination, Health, HopSnapshot, RouteSnapshot, Way};
 
 impl Picture<'_> {
-    /// The destination that governs an address or prefix in the main table: the longest that holds it.
+    /// The destination that applies to an address or prefix in the main table: the longest match.
     pub(in crate::daemon::control) fn rule(&self, wanted: &IpNet) -> Option<&RouteSnapshot> {
         let main = self.watch.routes.iter().filter(|route| route.destination.table == MAIN_TABLE);
         let holds = main.filter(|route| route.destination.prefix.contains(wanted));
@@ -17,7 +17,7 @@ impl Picture<'_> {
     }
 }
 
-/// A destination, without what stands for it in the kernel.
+/// A destination, without its routes in the kernel.
 pub(in crate::daemon::control) fn destination(
     route: &RouteSnapshot,
     with_targets: bool,
@@ -44,15 +44,15 @@ pub(in crate::daemon::control) fn destination(
     }
 }
 
-/// Whether traffic goes elsewhere than by all of the first rank.
+/// Whether traffic does not use all next hops of the first rank.
 pub(super) fn is_moved(route: &RouteSnapshot) -> bool {
     route.goes_by_first_choice() == Some(false)
 }
 
-/// What is wrong with a destination: each next hop that does not work, or should serve and does not.
+/// What is wrong with a destination: each next hop that does not work, or should be in use and is not.
 pub(super) fn route_reasons(route: &RouteSnapshot) -> Vec<String> {
     let name = destination_words(&route.destination);
-    let silent = route.all_silent.then(|| format!("{name}: no next hop works, nothing is moved"));
+    let silent = route.all_silent.then(|| format!("{name}: no next hop works; nothing is moved"));
     let first = route.hops.iter().map(|hop| hop.rank).min();
     let is_left = |hop: &HopSnapshot| route.way != Way::Undecided && Some(hop.rank) == first && !hop.in_use;
     let wrong = route.hops.iter().filter(|hop| is_broken(hop) || is_left(hop));
@@ -67,13 +67,13 @@ pub(super) const fn is_broken(hop: &HopSnapshot) -> bool {
     }
 }
 
-/// What is wrong with a next hop that does not work, or does not serve.
+/// What is wrong with a next hop that does not work, or is not in use.
 fn hop_state(hop: &HopSnapshot) -> &str {
     match hop.health {
         _ if !hop.reason.is_empty() => &hop.reason,
-        Health::Failed => "does not work",
-        Health::Poor => "works poorly",
-        Health::Works | Health::Unknown => "is not used",
+        Health::Failed => "has failed",
+        Health::Poor => "is degraded",
+        Health::Works | Health::Unknown => "is not in use",
     }
 }
 
@@ -84,16 +84,16 @@ pub(super) fn destination_words(destination: &Destination) -> String {
     }
 }
 
-/// Why a destination goes where it goes.
+/// Why a destination uses the next hops it uses.
 fn route_words(route: &RouteSnapshot) -> Reason {
     let used: Vec<String> = route.hops.iter().filter(|hop| hop.in_use).map(hop_words).collect();
     let used = used.join(", ");
     let (word, text) = match &route.way {
-        _ if route.hops.is_empty() => ("no-next-hop", "no next hop is known: nothing is moved".to_owned()),
-        _ if route.all_silent => ("all-silent", "no next hop works: nothing is moved".to_owned()),
-        Way::Undecided => ("undecided", "nothing is decided yet: what is there stays".to_owned()),
-        Way::By(_) if is_moved(route) => ("moved", format!("the first choice does not serve: by {used}")),
-        Way::By(_) => ("first-choice", format!("the first choice works: by {used}")),
+        _ if route.hops.is_empty() => ("no-next-hop", "no next hop is known; nothing is moved".to_owned()),
+        _ if route.all_silent => ("all-silent", "no next hop works; nothing is moved".to_owned()),
+        Way::Undecided => ("undecided", "not yet decided; existing routes stay in place".to_owned()),
+        Way::By(_) if is_moved(route) => ("moved", format!("the first choice is not in use; using {used}")),
+        Way::By(_) => ("first-choice", format!("the first choice is in use: {used}")),
     };
     Reason { word: word.to_owned(), text }
 }

@@ -14,7 +14,7 @@ impl Picture<'_> {
         self.watch.groups.iter().map(|group| self.group(group)).collect()
     }
 
-    /// The group that an interface is in, with the evidence for how it stands.
+    /// The group that an interface is in, with the evidence for its state.
     pub(in crate::daemon::control) fn account(&self, interface: &str) -> Option<GroupAccount> {
         let has_it = |group: &&GroupSnapshot| group.members.iter().any(|m| m.interface == interface);
         let group = self.watch.groups.iter().find(has_it)?;
@@ -72,8 +72,8 @@ impl Picture<'_> {
         let broken: Vec<String> = group.members.iter().filter_map(|member| self.broken(member)).collect();
         let state = match group.state {
             GroupState::Ok if broken.is_empty() => return None,
-            // Only an anonymous one is: there nothing stands in.
-            GroupState::Ok => "watched only",
+            // Only in the anonymous group, where nothing takes over.
+            GroupState::Ok => "monitored only",
             GroupState::Degraded => "degraded",
             GroupState::Failed => "failed",
         };
@@ -90,28 +90,28 @@ impl Picture<'_> {
                 None if member.duplicate_mac => format!("{name} has the MAC address of another member"),
                 None => format!("{name} is offline"),
             }),
-            MemberState::Failed if member.link == Link::Down => Some(format!("{name} has no link")),
+            MemberState::Failed if member.link == Link::Down => Some(format!("{name} has no carrier")),
             MemberState::Failed => Some(format!("{name} has failed")),
             MemberState::Ok | MemberState::Unknown => None,
         }
     }
 }
 
-/// Why traffic of a member goes where it goes.
+/// Why traffic of a member takes the path it takes.
 fn member_reason(group: &GroupSnapshot, member: &MemberSnapshot) -> Reason {
     let name = &member.interface;
     let (word, text) = match (member.state, &member.stand_in) {
         (MemberState::Offline, Some(other)) => {
-            ("member-offline", format!("{name} is offline, {other} stands in"))
+            ("member-offline", format!("{name} is offline; {other} has taken over"))
         }
-        (_, Some(other)) => ("member-failed", format!("{name} has failed, {other} stands in")),
+        (_, Some(other)) => ("member-failed", format!("{name} has failed; {other} has taken over")),
         (_, None) if group.state == GroupState::Failed => (
             "group-failed",
-            format!("no interface of {} is usable: nothing is moved", group_words(&group.name)),
+            format!("no interface of {} is usable; nothing is moved", group_words(&group.name)),
         ),
         (MemberState::Ok | MemberState::Unknown, None) => ("member-works", format!("{name} works")),
         (MemberState::Failed | MemberState::Offline, None) => {
-            ("no-stand-in", format!("{name} does not work, and nothing stands in"))
+            ("no-stand-in", format!("{name} has failed, and nothing has taken over"))
         }
     };
     Reason { word: word.to_owned(), text }

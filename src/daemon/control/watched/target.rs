@@ -10,7 +10,7 @@ use crate::time::Instant;
 use crate::watch::{GroupSnapshot, Health, MemberSnapshot, Mode, ProbeRecord, TargetSnapshot};
 
 impl Picture<'_> {
-    /// The hosts that are probed, by this interface or by all.
+    /// The hosts that are probed, through this interface or through all.
     pub(in crate::daemon::control) fn targets(&self, interface: Option<&str>) -> control::Targets {
         let is_wanted = |name: &str| interface.is_none_or(|wanted| wanted == name);
         let members = self.watch.groups.iter().flat_map(|group| {

@@ -136,39 +136,39 @@ fn a_group_says_which_interfaces_are_wrong_and_how() {
     scene.take_offline("eth2");
     assert_eq!(
         scene.reasons(),
-        ["group lan0 degraded: eth1 has no link, eth2 is offline until told, \
+        ["group lan0 degraded: eth1 has no carrier, eth2 is offline until further notice, \
           eth3 has the MAC address of another member, eth5 has failed"]
     );
     let watched = vec![member("eth9", MemberState::Failed)];
     let anonymous = Scene::new(vec![group("", AllOk, watched)], Vec::new());
-    assert_eq!(anonymous.reasons(), ["the anonymous group watched only: eth9 has failed"]);
+    assert_eq!(anonymous.reasons(), ["the anonymous group monitored only: eth9 has failed"]);
 }
 
 #[test]
 fn a_destination_says_which_next_hops_are_wrong() {
     let held = HopSnapshot {
-        reason: "works; failed too often, waits for 9 s more".to_owned(),
+        reason: "works; failed too often; failback suppressed for 9 s more".to_owned(),
         ..hop("eth0", 1, Health::Works, false)
     };
     for (hops, expected, moved) in [
         (
             vec![hop("eth0", 1, Health::Failed, false), hop("eth1", 2, Health::Works, true)],
-            "10.9.0.0/16: eth0 via 10.0.0.1: does not work",
+            "10.9.0.0/16: eth0 via 10.0.0.1: has failed",
             1,
         ),
         (
             vec![held, hop("eth1", 2, Health::Works, true)],
-            "10.9.0.0/16: eth0 via 10.0.0.1: works; failed too often, waits for 9 s more",
+            "10.9.0.0/16: eth0 via 10.0.0.1: works; failed too often; failback suppressed for 9 s more",
             1,
         ),
         (
             vec![hop("eth0", 1, Health::Works, true), hop("eth1", 2, Health::Poor, false)],
-            "10.9.0.0/16: eth1 via 10.0.0.2: works poorly",
+            "10.9.0.0/16: eth1 via 10.0.0.2: is degraded",
             0,
         ),
         (
             vec![hop("eth0", 1, Health::Works, true), hop("eth1", 1, Health::Failed, false)],
-            "10.9.0.0/16: eth1 via 10.0.0.1: does not work",
+            "10.9.0.0/16: eth1 via 10.0.0.1: has failed",
             1,
         ),
     ] {
@@ -182,16 +182,16 @@ fn a_destination_says_which_next_hops_are_wrong() {
     assert_eq!(
         scene.reasons(),
         [
-            "::/0: no next hop works, nothing is moved",
-            "::/0: eth0 via 10.0.0.1: does not work",
-            "::/0: eth1 via 10.0.0.2: does not work",
+            "::/0: no next hop works; nothing is moved",
+            "::/0: eth0 via 10.0.0.1: has failed",
+            "::/0: eth1 via 10.0.0.2: has failed",
         ]
     );
     assert_eq!(scene.picture().counts().1, DestinationCounts { known: 1, degraded: 1, moved: 0, silent: 1 });
 }
 
 #[test]
-fn what_is_not_decided_yet_is_no_fault() {
+fn an_undecided_destination_is_not_a_fault() {
     let hops = vec![hop("eth0", 1, Health::Unknown, false), hop("eth1", 2, Health::Unknown, false)];
     let scene = Scene::new(Vec::new(), vec![route("10.0.0.0/8", hops)]);
     assert_eq!(scene.reasons(), [""; 0]);
@@ -218,7 +218,7 @@ fn an_interface_may_go_where_another_of_its_group_can_follow() {
     }
     let watched = vec![member("eth0", M::Ok), member("eth1", M::Ok)];
     let anonymous = Scene::new(vec![group("", AllOk, watched)], Vec::new());
-    assert_eq!(anonymous.picture().last_of("eth0").len(), 1, "nothing would stand in");
+    assert_eq!(anonymous.picture().last_of("eth0").len(), 1, "nothing would take over");
 }
 
 #[test]
@@ -235,12 +235,12 @@ fn an_interface_may_go_unless_only_it_has_a_next_hop_that_works() {
     ] {
         let scene = Scene::new(Vec::new(), vec![route("10.9.0.0/16", pair(one, other))]);
         let expected: &[&str] =
-            if is_last { &["the only next hop of 10.9.0.0/16 that works is there"] } else { &[] };
+            if is_last { &["it has the only working next hop of 10.9.0.0/16"] } else { &[] };
         assert_eq!(scene.picture().last_of("eth0"), expected, "{one:?} {other:?}");
     }
     let mut scene = Scene::new(Vec::new(), vec![route("10.9.0.0/16", pair(Health::Works, Health::Works))]);
     scene.take_offline("eth1");
-    assert_eq!(scene.picture().last_of("eth0").len(), 1, "the other is out of service");
+    assert_eq!(scene.picture().last_of("eth0").len(), 1, "the other is offline");
 }
 
 #[test]
@@ -301,7 +301,7 @@ fn a_member_that_is_stood_in_for_says_by_whom() {
     let members = vec![failed, member("eth1", MemberState::Ok)];
     let scene = Scene::new(vec![group("lan0", Degraded, members)], Vec::new());
     let account = scene.picture().account("eth0").unwrap();
-    assert_eq!(account.reason.text, "eth0 has failed, eth1 stands in");
+    assert_eq!(account.reason.text, "eth0 has failed; eth1 has taken over");
     assert_eq!((account.group.name.as_str(), account.targets.len()), ("lan0", 2));
     assert_eq!(scene.picture().account("eth1").unwrap().reason.word, "member-works");
     assert!(scene.picture().account("eth7").is_none());

@@ -34,7 +34,7 @@ fn settings_that_are_the_same_ask_the_kernel_for_nothing_but_its_interfaces() {
     bench.done();
     offer(&bench, |_| {});
     let reply = bench.edges.reload(bench.moment.now, ON_TRIAL).unwrap();
-    assert_eq!(reply, "reloaded: nothing has changed");
+    assert_eq!(reply, "reloaded: no changes");
     assert_eq!(bench.done(), ["interfaces"]);
     assert!(bench.edges.errands.is_empty() && bench.edges.trial.is_none());
     assert!(is_told(&bench, "reloaded changes=none"));
@@ -132,7 +132,7 @@ fn while_one_reload_is_on_trial_another_is_refused() {
     offer(&bench, |config| config.missed = NonZeroU32::new(8).unwrap());
     for within_ms in [None, Some(5000)] {
         let (_, message) = refusal(ask(&mut bench, &Request::Reload { within_ms }));
-        assert!(message.contains("waits to be confirmed, and goes back in 60s"), "{message}");
+        assert!(message.contains("is not confirmed and will be undone in 60s"), "{message}");
     }
     assert_eq!(bench.edges.config.missed.get(), 7);
     ask(&mut bench, &Request::Confirm {});
@@ -147,7 +147,7 @@ fn what_nobody_has_confirmed_is_taken_again_by_a_command_and_not_by_a_signal() {
     bench.edges.reload(bench.moment.now, ON_TRIAL).unwrap();
     bench.pass(TRIAL);
     let refusal = bench.edges.reload(bench.moment.now, By::Signal).unwrap_err();
-    assert!(refusal.message.ends_with("faildctl reload takes it"), "{refusal:?}");
+    assert!(refusal.message.ends_with("run faildctl reload to apply it"), "{refusal:?}");
     assert_eq!(bench.edges.config.missed.get(), 2);
     bench.edges.reload(bench.moment.now, FOR_GOOD).unwrap();
     assert_eq!(bench.edges.config.missed.get(), 7);

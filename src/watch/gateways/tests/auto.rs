@@ -102,7 +102,7 @@ fn our_own_routes_are_never_next_hops_even_if_the_settings_say_so() {
 fn a_renewal_that_deletes_and_adds_changes_nothing() {
     let mut world = world();
     world.show_routes(&BOTH[1..]);
-    assert!(world.hop(1).reason.ends_with("its route is gone from the kernel, and waited for"));
+    assert!(world.hop(1).reason.ends_with("its route is gone from the kernel; waiting for it"));
     world.run(ms(4900));
     world.show_routes(&BOTH);
     world.run(ms(10_000));

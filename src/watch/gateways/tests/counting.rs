@@ -169,7 +169,7 @@ fn an_interface_without_an_address_gets_time_to_get_one() {
     world.show_interfaces();
     world.run(ms(4000));
     assert_eq!(world.hop(1).health, Health::Unknown);
-    assert_eq!(world.hop(1).reason, "its interface has no ipv4 address to ask from");
+    assert_eq!(world.hop(1).reason, "its interface has no ipv4 source address for probes");
     world.interfaces[0].addresses = addresses;
     world.show_interfaces();
     world.run(ms(600));

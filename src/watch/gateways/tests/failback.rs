@@ -35,7 +35,7 @@ fn manual_waits_for_the_administrator_over_a_restart() {
     let mut world = returned(Failback::Manual);
     world.run(ms(600_000));
     assert_eq!(world.serving(), [TWO]);
-    assert_eq!(world.hop(1).reason, "works; failback is manual, waits for faildctl failback");
+    assert_eq!(world.hop(1).reason, "works; failback is manual; run faildctl failback");
     let memory = world.memories.last().unwrap().clone();
     let mut again = World::with(2, world.config.clone(), &memory, 2);
     again.show_interfaces();
@@ -135,7 +135,7 @@ fn delay_waits_for_as_long_without_a_break() {
 #[test]
 fn window_waits_for_its_time_of_day() {
     let mut world = returned(Failback::Window { from: 7200, until: 14_400 });
-    assert!(world.hop(1).reason.ends_with("; waits for 02:00 to 04:00 (failback window)"));
+    assert!(world.hop(1).reason.ends_with("; failback between 02:00 and 04:00 (failback window)"));
     world.input(Input::TimeOfDay(7199));
     assert_eq!(world.serving(), [TWO]);
     world.input(Input::TimeOfDay(7200));
@@ -160,7 +160,7 @@ fn one_that_flaps_is_damped_and_told_how_long() {
     world.run(ms(20_000));
     assert_eq!(world.serving(), [TWO]);
     assert!(
-        world.hop(1).reason.starts_with("works; failed too often, waits for "),
+        world.hop(1).reason.starts_with("works; failed too often; failback suppressed for "),
         "{}",
         world.hop(1).reason
     );

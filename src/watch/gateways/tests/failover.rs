@@ -110,7 +110,7 @@ fn an_absent_interface_is_waited_for() {
     let gone = world.interfaces.remove(0);
     world.show_interfaces();
     assert_eq!(world.serving(), [TWO]);
-    assert_eq!(world.hop(1).reason, "its interface does not exist; waited for");
+    assert_eq!(world.hop(1).reason, "its interface does not exist; waiting for it");
     assert!(
         world.watch.plan().interfaces.contains(&"up1".to_owned()),
         "its routes are to be known when it comes"
@@ -146,7 +146,7 @@ fn a_living_router_with_a_dead_uplink_is_left() {
     let took = world.run_until(|world| world.serving() == [TWO]);
     assert!(took <= ms(2000), "{took:?}");
     assert!(world.news()[0].ends_with("hop=10.0.1.1@up1 cause=targets-dead"));
-    assert_eq!(world.hop(1).reason, "its gateway answers, but 0 of 2 targets beyond it answer, 1 must");
+    assert_eq!(world.hop(1).reason, "its gateway answers, but 0 of 2 targets beyond it answer, 1 required");
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn a_target_that_is_dead_by_all_ways_moves_nothing() {
     world.run(ms(60_000));
     assert_eq!(world.ways, []);
     assert_eq!(world.news(), ["all-next-hops-silent destination=0.0.0.0/0 action=\"nothing is moved\""]);
-    assert!(world.hop(1).reason.ends_with("no other next hop is answered either: nothing moves"));
+    assert!(world.hop(1).reason.ends_with("no other next hop answers either; nothing moves"));
     world.dead.clear();
     world.run(ms(60_000));
     assert_eq!(world.ways, []);
@@ -328,7 +328,7 @@ fn an_offline_interface_serves_only_if_nothing_else_works() {
     world.offline(&["up1"]);
     assert_eq!(world.serving(), [TWO]);
     assert!(world.news()[0].ends_with("cause=offline"));
-    assert_eq!(world.hop(1).reason, "works; its interface is offline, by faildctl");
+    assert_eq!(world.hop(1).reason, "works; its interface is offline (faildctl)");
     world.uplink(2).gateway = false;
     world.run(ms(2000));
     assert_eq!(world.serving(), [ONE]);

@@ -27,7 +27,7 @@ fn one_fifth_lost_moves_once_and_stays() {
         assert_eq!(world.serving(), [TWO]);
         assert_eq!(world.ways.len(), 1, "seed {seed}: {:?}", world.said());
         assert_eq!(world.hop(1).health, Health::Poor);
-        assert!(world.hop(1).reason.ends_with(" % of its probes are lost"), "{}", world.hop(1).reason);
+        assert!(world.hop(1).reason.ends_with(" % of probes lost"), "{}", world.hop(1).reason);
         assert!(world.said()[1].ends_with("cause=loss"), "{:?}", world.said());
     }
 }
