@@ -101,10 +101,10 @@ fn interfaces_of_no_group_are_watched_if_all_were_tracked() {
     assert_eq!(watched, [("eth7", false), ("eth8", true)]);
     let (config, talk) = import(SHIPPED, &words[..6]);
     assert_eq!(config.groups.len(), 1);
-    assert!(talk.contains("eth7,eth8 of -a will not be watched"), "{talk}");
+    assert!(talk.contains("eth7,eth8 from -a will not be monitored"), "{talk}");
     let (config, talk) = import("TRACK_INTERFACES_ONLY_WITH_GROUPS=no\n", &words[..2]);
     assert_eq!(config.groups.len(), 1);
-    assert!(talk.contains("by -a IF"), "{talk}");
+    assert!(talk.contains("with -a IF"), "{talk}");
 }
 
 #[test]
