@@ -1,5 +1,5 @@
-//! The command line of faild(8), and how the program answers for it: every refusal is one line on standard error, every
-//! end an [`ExitStatus`].
+//! The command line of faild(8), and how the program reports errors in it: every error is one line on standard error,
+//! and every exit has an [`ExitStatus`].
 
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -18,17 +18,17 @@ use crate::config::{
 };
 use crate::interface::Interface;
 
-/// How the program ends (faild(8), EXIT STATUS), so that an init system can tell "try again" from "do not".
+/// The exit status (faild(8), EXIT STATUS): an init system can tell "try again" from "do not".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum ExitStatus {
-    /// What was asked for was done.
+    /// Success.
     Done = 0,
-    /// Something failed that may work another time: not root, a second instance, a log that cannot be written.
+    /// Something failed that may succeed later: not root, a second instance, a log that is not writable.
     Failed = 1,
-    /// The command line is wrong.
+    /// The command line is invalid.
     Usage = 2,
-    /// The configuration is wrong (EX_CONFIG of sysexits.h).
+    /// The configuration is invalid (EX_CONFIG of sysexits.h).
     Configuration = 78,
 }
 
@@ -39,7 +39,7 @@ impl From<ExitStatus> for ExitCode {
 }
 
 impl From<&Faults> for ExitStatus {
-    /// The gravest fault decides.
+    /// The most severe error decides.
     fn from(faults: &Faults) -> Self {
         let statuses = faults.list.iter().map(|fault| match (fault.kind, &fault.origin) {
             (FaultKind::Environment, _) => ExitStatus::Failed,
@@ -58,16 +58,16 @@ impl From<&Faults> for ExitStatus {
 #[command(after_help = "See faild(8), faild.toml(5) and faild(7).")]
 #[command(override_usage = "faild [-r] [-t SECONDS] [-f SLOTS] [-s SLOTS] [-p PORT] [-l FILE] [OPTION]...")]
 pub struct Arguments {
-    /// Send INQs as well as answer them
+    /// Send INQs in addition to answering them
     #[arg(short, long)]
     pub requestor: bool,
     /// Time between INQs: 0.05, 50ms, 2s [default: 0.2]
     #[arg(short = 't', long, value_name = "SECONDS", value_parser = interval, allow_negative_numbers = true)]
     pub interval: Option<Duration>,
-    /// Missed slots until a path is down [default: 2]
+    /// Missed slots before a path is down [default: 2]
     #[arg(short = 'f', long, value_name = "SLOTS", value_parser = missed, allow_negative_numbers = true)]
     pub missed: Option<NonZeroU32>,
-    /// Good slots until a path is up again [default: 10]
+    /// Good slots before a path is up [default: 10]
     #[arg(short = 's', long, value_name = "SLOTS", value_parser = good, allow_negative_numbers = true)]
     pub good: Option<NonZeroU32>,
     /// UDP port of the probes [default: 64029]
@@ -76,13 +76,13 @@ pub struct Arguments {
     /// Log to this file [default: standard error]
     #[arg(short, long, value_name = "FILE")]
     pub log: Option<PathBuf>,
-    /// A LAN's interface; once for each LAN
+    /// Use this interface as a LAN; may be repeated
     #[arg(short, long, value_name = "NAME", value_parser = value::interface_name)]
     pub interface: Vec<String>,
-    /// An interface to leave alone; may be repeated
+    /// Do not use this interface; may be repeated
     #[arg(short = 'x', long, value_name = "NAME", value_parser = value::interface_name)]
     pub exclude: Vec<String>,
-    /// Settings [default: /etc/faild/faild.toml]
+    /// Configuration [default: /etc/faild/faild.toml]
     #[arg(short, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Detach from the terminal when ready
@@ -97,13 +97,13 @@ pub struct Arguments {
     /// Run as this user [default: faild]
     #[arg(long, value_name = "NAME", value_parser = value::user_name)]
     pub user: Option<String>,
-    /// Report every fault of settings and host, then end
+    /// Check configuration and host, then exit
     #[arg(long)]
     pub check: bool,
     /// Probe, decide and log, but change nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Log more; twice: every packet
+    /// Log more; given twice, log every packet
     #[arg(short, long, action = ArgAction::Count)]
     pub verbose: u8,
     /// Print the version
@@ -115,10 +115,10 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    /// The arguments of this process. Help and version are printed, and faults reported, before it returns an error.
+    /// The arguments of this process. Prints help, version or an error itself, before it returns a status.
     ///
     /// # Errors
-    /// The status to end with at once.
+    /// The status to exit with at once.
     pub fn parse_from_env() -> Result<Self, ExitStatus> {
         Self::try_parse().map_err(|error| {
             if error.use_stderr() {
@@ -129,27 +129,27 @@ impl Arguments {
         })
     }
 
-    /// The same from given words, the first being the program's name.
+    /// The same from the given words; the first is the program's name.
     ///
     /// # Errors
-    /// One line that says what is wrong and how to mend it; help and version, too, are an "error".
+    /// One line that says what is wrong and how to fix it; help and version are errors, too.
     pub fn parse_from_words(
         words: impl IntoIterator<Item = impl Into<OsString> + Clone>,
     ) -> Result<Self, String> {
         Self::try_parse_from(words).map_err(|error| usage_line(&error))
     }
 
-    /// The settings of file and flags; the flags win.
+    /// The configuration from file and options; options override the file.
     ///
     /// # Errors
-    /// Every fault of both. [`ExitStatus`] can be made of them.
+    /// Every error in both. They convert to an [`ExitStatus`].
     pub fn load(&self) -> Result<Loaded, Faults> {
         let mut draft = Draft::from_file(self.config.as_deref());
         self.apply(&mut draft);
         draft.finish()
     }
 
-    /// The same while the daemon runs with other settings: waits for no name server and no pipe, see [`Draft::keep_names`].
+    /// The same for a reload: waits for no name server and no pipe, see [`Draft::keep_names`].
     ///
     /// # Errors
     /// As [`Arguments::load`].
@@ -160,7 +160,7 @@ impl Arguments {
         draft.finish()
     }
 
-    /// The same with this text in place of the file's.
+    /// The same with this text instead of the file's.
     ///
     /// # Errors
     /// As [`Arguments::load`].
@@ -171,7 +171,7 @@ impl Arguments {
         draft.finish()
     }
 
-    /// The same, for a process that goes to another directory: paths are still those that the user meant.
+    /// The same with absolute paths, for a process that changes to another directory.
     #[must_use]
     pub fn rooted(&self) -> Self {
         let mut rooted = self.clone();
@@ -182,8 +182,8 @@ impl Arguments {
         rooted
     }
 
-    /// What `--check` does: reports every fault and warning on standard error, and changes nothing. `interfaces` are
-    /// the host's, if they could be read; `preview` tells what a start would warn of there.
+    /// `--check`: reports every error and warning on standard error, and changes nothing. `interfaces` are
+    /// the host's, if they could be read; `preview` returns the warnings that a start would log.
     pub fn check(
         &self,
         interfaces: Option<&[Interface]>,
@@ -209,12 +209,12 @@ impl Arguments {
         if !faults.list.is_empty() {
             return ExitStatus::from(&faults);
         }
-        let file = loaded.file.as_deref().map_or("defaults and flags".into(), Path::to_string_lossy);
-        print(&format_args!("{file}: no fault\n"));
+        let file = loaded.file.as_deref().map_or("defaults and options".into(), Path::to_string_lossy);
+        print(&format_args!("{file}: no errors\n"));
         ExitStatus::Done
     }
 
-    /// Puts the flags over what the file says.
+    /// Applies the options on top of the file.
     fn apply(&self, draft: &mut Draft) {
         let settings = &mut draft.settings;
         settings.requestor |= self.requestor;
@@ -243,18 +243,18 @@ impl Arguments {
     }
 }
 
-/// Says on standard error, in one line, why the program ends; gives the status back for the caller to end with.
+/// Prints on standard error, in one line, why the program exits; returns the status for the caller to exit with.
 pub fn refuse(why: &dyn Display, status: ExitStatus) -> ExitStatus {
     report(&format_args!("faild: {}", one_line(&why.to_string())));
     status
 }
 
-/// A line on standard error. If nobody can read it there is nobody left to tell.
+/// Writes a line to standard error. A failure is ignored: there is nowhere else to report it.
 fn report(line: &dyn Display) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-/// Data on standard output. A closed pipe is no error: the reader has seen enough.
+/// Writes data to standard output. A closed pipe is not an error: the reader has seen enough.
 fn print(data: &dyn Display) {
     let _ = write!(std::io::stdout(), "{data}");
 }
@@ -265,18 +265,21 @@ fn replace<T>(place: &mut T, value: Option<T>) {
     }
 }
 
-/// A path of the command line is meant from where the user stands, and the daemon goes to `/`.
+/// Command-line paths are relative to the user's directory, but the daemon changes to `/`.
 fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
-/// clap's error as one line: what, where, how to mend.
-#[expect(clippy::wildcard_enum_match_arm, reason = "clap may add kinds; its own words do for the rare ones")]
+/// clap's error as one line: what, where, how to fix it.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "clap may add kinds; its own text is good enough for rare ones"
+)]
 fn usage_line(error: &clap::Error) -> String {
     let context = |kind| error.get(kind).map(context_text).unwrap_or_default();
     let (argument, value) = (context(ContextKind::InvalidArg), context(ContextKind::InvalidValue));
     let option = argument.split(' ').next().unwrap_or_default();
-    let mend = match context(ContextKind::SuggestedArg) {
+    let fix = match context(ContextKind::SuggestedArg) {
         near if near.is_empty() => "remove it".to_owned(),
         near => format!("did you mean {near}?"),
     };
@@ -287,12 +290,12 @@ fn usage_line(error: &clap::Error) -> String {
         }
         ErrorKind::InvalidValue if value.is_empty() => format!("{argument} needs a value; add one"),
         ErrorKind::UnknownArgument if option.starts_with('-') => {
-            format!("unknown option {argument}; {mend}")
+            format!("unknown option {argument}; {fix}")
         }
-        ErrorKind::UnknownArgument => format!("{argument} is not an option; remove it"),
+        ErrorKind::UnknownArgument => format!("unexpected argument {argument}; remove it"),
         ErrorKind::ArgumentConflict => format!("{option} is given twice; remove one"),
         ErrorKind::TooManyValues => format!("{option} takes no value; remove {value}"),
-        ErrorKind::InvalidUtf8 => "an argument is not UTF-8; write it anew".to_owned(),
+        ErrorKind::InvalidUtf8 => "an argument is not valid UTF-8".to_owned(),
         _ => error.to_string(),
     };
     one_line(&format!("{what} (see faild --help)"))
@@ -302,7 +305,7 @@ fn context_text(value: &ContextValue) -> String {
     if let ContextValue::Strings(list) = value { list.join(" or ") } else { value.to_string() }
 }
 
-/// Words of others may hold line breaks; a refusal may not.
+/// Foreign text may contain line breaks; our error message must not.
 fn one_line(text: &str) -> String {
     text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
 }

@@ -19,7 +19,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 pub(crate) enum Links {
     /// It leads to the file.
     Follow,
-    /// It is not a plain file.
+    /// It is not a regular file.
     Refuse,
 }
 
@@ -61,7 +61,7 @@ pub(crate) fn read_open(file: File, longest: u64) -> io::Result<Vec<u8>> {
     match file.take(longest + 1).read_to_end(&mut bytes) {
         // Some files of the kernel wait for more, as /proc/kmsg does.
         Err(error) if error.kind() == ErrorKind::WouldBlock => {
-            Err(io::Error::new(ErrorKind::InvalidData, "it waits for more to come, as no plain file does"))
+            Err(io::Error::new(ErrorKind::InvalidData, "it has no end, so it is not a regular file"))
         }
         Err(error) => Err(error),
         Ok(_) if bytes.len() as u64 > longest => Err(too_long(longest)),
@@ -148,7 +148,7 @@ fn check(found: &Metadata) -> io::Result<()> {
         () if kind.is_socket() => "a socket",
         () => "a device",
     };
-    Err(io::Error::new(ErrorKind::InvalidData, format!("it is {what}, not a plain file")))
+    Err(io::Error::new(ErrorKind::InvalidData, format!("it is {what}, not a regular file")))
 }
 
 fn too_long(longest: u64) -> io::Error {
@@ -192,7 +192,7 @@ mod tests {
             (scratch.0.clone(), "a directory"),
             ("/dev/zero".into(), "a device"),
         ] {
-            assert_eq!(refusal(&path), format!("it is {what}, not a plain file"), "{}", path.display());
+            assert_eq!(refusal(&path), format!("it is {what}, not a regular file"), "{}", path.display());
         }
         assert_eq!(read(&at("link"), 4, Links::Follow).unwrap(), b"text");
         symlink(at("nowhere"), at("dangling")).unwrap();

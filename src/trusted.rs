@@ -101,7 +101,10 @@ impl Trust {
         }
         walk.check_directory(&found)?;
         if self.owners.is_some() && found.st_mode & 0o002 != 0 {
-            return Err(refusal(path, "can be written by everybody; chmod o-w it, or use another directory"));
+            return Err(refusal(
+                path,
+                "is writable by all users; run chmod o-w on it, or use another directory",
+            ));
         }
         Ok(directory)
     }
@@ -147,7 +150,7 @@ impl Trust {
             return Err(refusal(path, &text));
         }
         if place.is_shared && found.st_nlink > 1 {
-            return Err(refusal(path, "has a second name (a hard link); remove it, or use another file"));
+            return Err(refusal(path, "has a second hard link; remove that, or use another file"));
         }
         Ok(())
     }
@@ -276,19 +279,21 @@ impl<'a> Walk<'a> {
         let (owner, mode) = (found.st_uid, found.st_mode);
         let is_roots = owner == 0 || is_owner_of_root(owner);
         if !is_roots && !owners.contains(&owner) {
-            let text = format!("belongs to user {owner}; chown root it, or use a directory of root's");
+            let text = format!(
+                "belongs to user {owner}; run chown root on it, or use a directory that belongs to root"
+            );
             return Err(refusal(&self.walked, &text));
         }
         let is_sticky = mode & 0o1000 != 0;
         if mode & 0o002 != 0 && !is_sticky {
-            let text = "can be written by everybody; chmod o-w it, or use another directory";
+            let text = "is writable by all users; run chmod o-w on it, or use another directory";
             return Err(refusal(&self.walked, text));
         }
         let is_open_to_group =
             mode & 0o020 != 0 && found.st_gid != 0 && Some(found.st_gid) != self.trust.group;
         if self.is_strict && is_open_to_group && !is_sticky {
             let group = found.st_gid;
-            let text = format!("can be written by group {group}; chmod g-w it, or use another directory");
+            let text = format!("is writable by group {group}; run chmod g-w on it, or use another directory");
             return Err(refusal(&self.walked, &text));
         }
         self.is_of_root &= is_roots;
@@ -304,7 +309,7 @@ impl<'a> Walk<'a> {
         if self.trust.owners.is_none() || (is_roots && self.is_of_root) {
             return Ok(());
         }
-        let text = "is a symbolic link that root did not make; name the place that it leads to";
+        let text = "is a symbolic link not created by root; use the path that it points to";
         Err(refusal(&self.walked.join(name), text))
     }
 

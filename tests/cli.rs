@@ -1,4 +1,4 @@
-//! The binary as a user meets it: what it refuses, in which words, with which exit status. Nothing here starts probing.
+//! The binary as a user sees it: what it rejects, with which message and exit status. Nothing here starts probing.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests, as the tests themselves")]
 
@@ -74,7 +74,7 @@ fn a_wrong_file_is_one_line_and_status_78() {
     assert_eq!(
         refusal,
         format!(
-            "faild: {}: line 3: interval = \"0s\" is below 10ms; raise it, or remove the line for 200ms; and 2 more: \
+            "faild: {}: line 3: interval = \"0s\" is below 10ms; raise it, or remove the line to use 200ms; and 2 more: \
              run faild --check\n",
             file.path()
         )
@@ -119,7 +119,7 @@ fn check_of_what_is_good_says_so_and_changes_nothing() {
         "-i",
         "lan-of-one",
     ]);
-    assert_eq!((status(&output), stdout(&output)), (0, format!("{}: no fault\n", file.display())));
+    assert_eq!((status(&output), stdout(&output)), (0, format!("{}: no errors\n", file.display())));
     assert!(stderr(&output).starts_with("warning: lan-of-one is the only LAN"), "{}", stderr(&output));
     assert!(!log.exists() && !state.exists());
 }

@@ -23,20 +23,20 @@ fn every_short_option_has_a_long_name() {
 }
 
 #[test]
-fn every_refusal_is_one_line_that_says_how_to_mend() {
+fn every_error_is_one_line_that_says_how_to_fix_it() {
     for (words, line) in [
         ("-t 0", "--interval 0 is below 10ms; raise it"),
         ("-t 61", "--interval 61 is above 60s; lower it"),
-        ("-t -1", "--interval -1 is not a duration such as 0.2 (seconds), 200ms, 2s, 5m or 1h; correct it"),
+        ("-t -1", "--interval -1 is not a duration such as 0.2 (seconds), 200ms, 2s, 5m or 1h; fix it"),
         ("-t", "--interval <SECONDS> needs a value; add one"),
-        ("-f x", "--missed x is not a whole number; correct it"),
+        ("-f x", "--missed x is not a whole number; fix it"),
         ("-f 0", "--missed 0 is below 1; raise it"),
         ("-s 10001", "--good 10001 is above 10000; lower it"),
         ("-p 70000", "--port 70000 is above 65535; lower it"),
         ("-p -1", "--port -1 is below 1; raise it"),
         ("--intervall 1", "unknown option --intervall; did you mean --interval?"),
         ("-z", "unknown option -z; remove it"),
-        ("extra", "extra is not an option; remove it"),
+        ("extra", "unexpected argument extra; remove it"),
         ("-t 1 -t 2", "--interval is given twice; remove one"),
         ("--check=3", "--check takes no value; remove 3"),
     ] {
@@ -71,10 +71,7 @@ fn a_daemon_that_reads_its_settings_again_resolves_no_name() {
     let faults = [arguments.load(), arguments.load_again(&Config::default())].map(Result::unwrap_err);
     std::fs::remove_file(path).unwrap();
     let [start, reload] = faults.map(|faults| faults.to_string());
-    assert!(
-        start.contains("line 4: target localhost has an address that is no address of a host"),
-        "{start}"
-    );
+    assert!(start.contains("line 4: target localhost has an address that is not a host address"), "{start}");
     assert!(reload.contains("line 4: target localhost is new"), "{reload}");
 }
 
@@ -87,7 +84,7 @@ fn paths_of_the_command_line_are_meant_from_here() {
 }
 
 #[test]
-fn the_gravest_fault_decides_the_exit_status() {
+fn the_most_severe_error_decides_the_exit_status() {
     let status = |words| ExitStatus::from(&parse(words).unwrap().load().unwrap_err());
     assert_eq!(status("-c /dev/null -i a -i a"), ExitStatus::Usage);
     assert_eq!(status("-c /dev/null -l /nonexistent/log"), ExitStatus::Failed);

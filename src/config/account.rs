@@ -1,7 +1,7 @@
-//! Users and groups of this host, from its own files.
+//! Users and groups of this host, from its files.
 //!
-//! The name service is not asked: faild starts before the network does, and a directory server that cannot be reached
-//! yet would keep it waiting. A user of a service stands in /etc/passwd.
+//! The name service is not used: faild starts before the network does, and a directory server that cannot be reached
+//! yet would keep it waiting. The user of a service is in /etc/passwd.
 
 use std::path::Path;
 
@@ -52,7 +52,7 @@ impl Account {
     }
 }
 
-/// Whose files root relies on when faild is to become this user, or was once: its own, and those of the default user.
+/// The users whose files root may rely on when faild switches to this user: root, this user, and the default user.
 pub(crate) fn trust(user: &str) -> Trust {
     let account = Account::find(user);
     let group = account.as_ref().map(|account| account.gid);
@@ -65,7 +65,7 @@ pub fn group(name: &str) -> Option<u32> {
     text.lines().find(|line| words(line).next() == Some(name)).and_then(|line| field(line, 2))
 }
 
-/// The command that makes a user for a service.
+/// The command that creates a user for a service.
 pub fn make_command(name: &str) -> String {
     format!(
         "useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin {name}"
@@ -80,7 +80,7 @@ fn field(line: &str, number: usize) -> Option<u32> {
     words(line).nth(number)?.trim().parse().ok()
 }
 
-/// Groups of a user that are taken over: a user of a service is in few, and the kernel takes 65,536.
+/// How many groups of a user are used: the user of a service is in few, and the kernel accepts 65,536.
 const GROUPS: usize = 64;
 
 #[cfg(test)]
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_user_is_none() {
+    fn unknown_users_are_not_found() {
         for name in ["", "fail", "bad", "# a comment", "998"] {
             assert_eq!(Account::find_in(name, PASSWD, GROUP), None, "{name}");
         }

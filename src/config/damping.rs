@@ -1,4 +1,4 @@
-//! `[damping]`: how long a path that keeps failing is held back.
+//! `[damping]`: how long failback to a path that keeps failing is suppressed.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -36,18 +36,18 @@ pub(super) fn read(draft: &mut Draft, value: &Value<'_>, faults: &mut Vec<Fault>
     let ceiling = damping.ceiling();
     if reuse >= suppress {
         faults.push(value.fault_of_section(&format!(
-            "has reuse {reuse}, which is not below suppress {suppress}; lower reuse or raise suppress"
+            "reuse {reuse} must be below suppress {suppress}; lower reuse or raise suppress"
         )));
     } else if ceiling < suppress {
         faults.push(value.fault_of_section(&format!(
-            "never suppresses: maximum caps the penalty at {ceiling:.0}, below suppress {suppress}; raise maximum, \
+            "can never suppress: maximum caps the penalty at {ceiling:.0}, below suppress {suppress}; raise maximum, \
              shorten half-life or lower suppress"
         )));
     }
     Ok(())
 }
 
-/// Sizes of penalties: only their proportions count, so a million is room enough.
+/// The maximum of all penalties: only their proportions count, so a million is enough.
 const PENALTY: f64 = 1_000_000.0;
 /// A penalty that halves in under a second damps nothing; one that takes over a day never goes.
 const HALF_LIFE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(24 * 3600);

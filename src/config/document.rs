@@ -1,5 +1,5 @@
-//! A TOML document as tables of keys: each key knows its name, its default and how to read its value, and every fault
-//! knows its line.
+//! A TOML document as tables of keys: each key has its name, its default and how to read its value, and every error
+//! has its line.
 
 use std::ops::{Range, RangeInclusive};
 use std::path::Path;
@@ -11,7 +11,7 @@ use toml::de::{DeTable, DeValue};
 use super::fault::{Complaint, Fault, Origin};
 use super::value;
 
-/// A file's text and where its lines begin.
+/// A file's text and the offsets of its lines.
 pub(super) struct Source<'a> {
     file: &'a Path,
     text: &'a str,
@@ -42,7 +42,7 @@ impl<'a> Source<'a> {
         start..end.max(start)
     }
 
-    /// What stands in the file at a span, shortened so that a message stays one line.
+    /// The text at a span, shortened so that a message stays one line.
     fn excerpt(&self, span: &Range<usize>) -> String {
         let text = self.text.get(span.clone()).unwrap_or_default();
         let mut excerpt: String =
@@ -53,10 +53,10 @@ impl<'a> Source<'a> {
         excerpt
     }
 
-    /// Hands the document's top table to `read`, after all faults of its syntax went to `faults`. Lines that the
-    /// parser stumbles over are blanked and the rest is parsed again, so that one run shows all of them.
+    /// Passes the document's top table to `read`, after adding all syntax errors to `faults`. Lines that the
+    /// parser rejects are blanked and the rest is parsed again, so that one run shows all errors.
     ///
-    /// If there were any, the table is not whole: a missing key proves nothing then.
+    /// If there were any, the table is not complete: a missing key proves nothing then.
     pub(super) fn parse(&self, faults: &mut Vec<Fault>, read: impl FnOnce(&Value<'_>, &mut Vec<Fault>)) {
         let mut text = self.text.to_owned();
         for round in 0..=SYNTAX_FAULTS {
@@ -77,26 +77,26 @@ impl<'a> Source<'a> {
     }
 }
 
-/// One key of a table: its name, its default as the file would have it (empty if there is none), and how to read it.
+/// One key of a table: its name, its default as written in the file (empty if there is none), and how to read it.
 pub(super) struct Key<T: 'static> {
     /// The name.
     pub(super) name: &'static str,
     /// The default, in TOML.
     pub(super) default: &'static str,
-    /// Puts the value where it belongs. Faults of parts of the value go to the list, that of the whole is returned.
+    /// Stores the value. Errors in parts of the value go to the list, one about the whole is returned.
     pub(super) read: Reader<T>,
 }
 
-/// See [`Key::read`]. An alias, because the type is long and stands in each table of keys.
+/// See [`Key::read`]. An alias, because the type is long and is used in each table of keys.
 pub(super) type Reader<T> = fn(&mut T, &Value<'_>, &mut Vec<Fault>) -> Result<(), Complaint>;
 
-/// A value and the key that it was given to.
+/// A value and its key.
 pub(super) struct Value<'a> {
     source: &'a Source<'a>,
     name: &'a str,
     span: Range<usize>,
     value: &'a DeValue<'a>,
-    /// Whether the syntax of the file is good.
+    /// Whether the file has no syntax errors.
     pub(super) is_whole: bool,
 }
 
@@ -140,36 +140,36 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Where the value stands.
+    /// The position of the value.
     pub(super) fn origin(&self) -> Origin {
         self.source.origin(self.span.start)
     }
 
-    /// A fault of this value: `name = value complaint`.
+    /// An error in this value: `name = value complaint`.
     pub(super) fn fault(&self, complaint: &Complaint) -> Fault {
         Fault::new(self.origin(), format!("{} {complaint}", self.words()))
     }
 
-    /// A fault of a table that is not about one of its values.
+    /// An error in a table that is not about one of its values.
     pub(super) fn fault_of_section(&self, text: &str) -> Fault {
         Fault::new(self.origin(), format!("{} {text}", self.section()))
     }
 
-    /// A fault of this value that also tells what happens without it.
+    /// An error in this value that also names the default.
     fn fault_with_default(&self, complaint: &Complaint, default: &str) -> Fault {
         let mut fault = self.fault(complaint);
         if !default.is_empty() {
-            fault.text.push_str(&format!(", or remove the line for {}", default.replace('"', "")));
+            fault.text.push_str(&format!(", or remove the line to use {}", default.replace('"', "")));
         }
         fault
     }
 
-    /// The setting as it stands in the file.
+    /// The setting as written in the file.
     fn words(&self) -> String {
         format!("{} = {}", self.name, self.source.excerpt(&self.span))
     }
 
-    /// The header of a table, as it stands in the file; a table in braces has only its key.
+    /// The header of a table, as written in the file; a table in braces has only its key.
     fn section(&self) -> String {
         match self.name {
             "lan" | "peer" | "hook" | "route" | "group" => format!("[[{}]]", self.name),
@@ -220,11 +220,11 @@ impl<'a> Value<'a> {
         if path.is_absolute() {
             Ok(path)
         } else {
-            Err(Complaint::Other("is not absolute; let it begin with '/'"))
+            Err(Complaint::Other("is not an absolute path; start it with '/'"))
         }
     }
 
-    /// The elements of an array, at most `most`; they bear the array's name.
+    /// The elements of an array, at most `most`; they have the array's name.
     pub(super) fn items(&self, wanted: &'static str, most: usize) -> Result<Vec<Value<'_>>, Complaint> {
         let array = self.value.as_array().ok_or_else(|| self.wrong_type(wanted))?;
         if array.len() > most {
@@ -233,7 +233,7 @@ impl<'a> Value<'a> {
         Ok(array.iter().map(|item| self.child(self.name, item)).collect())
     }
 
-    /// The keys of a table go to `target`.
+    /// Reads the keys of a table into `target`.
     pub(super) fn read<T>(
         &self,
         keys: &[Key<T>],
@@ -268,7 +268,7 @@ impl<'a> Value<'a> {
         self.value.as_table().is_some_and(|table| table.contains_key(key))
     }
 
-    /// The digits of a number that is written in decimal.
+    /// The digits of a number written in decimal.
     fn decimal_text(&self) -> Option<&str> {
         let integer = self.value.as_integer().filter(|integer| integer.radix() == 10);
         integer.map(|integer| integer.as_str()).or_else(|| self.value.as_float().map(|float| float.as_str()))
@@ -279,7 +279,7 @@ impl<'a> Value<'a> {
     }
 }
 
-/// A key that nobody knows: is it a slip of the pen, or does it belong somewhere else?
+/// An unknown key: is it a typing error, or does it belong somewhere else?
 fn unknown<T>(section: &Value<'_>, name: &Spanned<std::borrow::Cow<'_, str>>, keys: &[Key<T>]) -> Fault {
     let source = section.source;
     let written = source.excerpt(&name.span());
@@ -293,7 +293,7 @@ fn unknown<T>(section: &Value<'_>, name: &Spanned<std::borrow::Cow<'_, str>>, ke
     Fault::new(source.origin(name.span().start), format!("unknown key {written}{place}; {hint}"))
 }
 
-/// The known word that differs from `word` by a slip or two.
+/// The known word that differs from `word` by one or two typing errors.
 pub(crate) fn near<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     known
         .map(|candidate| (strsim::osa_distance(word, candidate), candidate))
@@ -307,22 +307,22 @@ fn home_of(name: &str) -> Option<&'static str> {
     super::keys().find(|key| key.name == name).map(|key| key.section)
 }
 
-/// Whether a table stands as a value behind its key.
+/// Whether a table is written in braces, as the value of its key.
 fn is_in_braces(name: &str) -> bool {
     matches!(name, "next-hops" | "members" | "loss" | "latency")
 }
 
-/// The parser's words on one line.
+/// The parser's message on one line.
 fn syntax_text(message: &str) -> String {
     let line = message.split_whitespace().collect::<Vec<_>>().join(" ");
-    format!("not TOML: {line}; see faild.toml(5) for the form")
+    format!("invalid TOML: {line}; see faild.toml(5)")
 }
 
 fn article(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a string",
         DeValue::Integer(_) => "a whole number",
-        DeValue::Float(_) => "a number with a point",
+        DeValue::Float(_) => "a decimal number",
         DeValue::Boolean(_) => "true or false",
         DeValue::Datetime(_) => "a date",
         DeValue::Array(_) => "an array",
@@ -330,9 +330,9 @@ fn article(value: &DeValue<'_>) -> &'static str {
     }
 }
 
-/// How much of a value is quoted in a message, in characters: enough to recognise it in its line.
+/// How much of a value is quoted in a message, in characters: enough to find it in its line.
 const EXCERPT: usize = 40;
 
-/// So many faults of syntax are looked for: each costs another parse of the file, and whoever has more has the wrong
+/// How many syntax errors are looked for: each costs another parse of the file, and with more it is probably the wrong
 /// file.
 const SYNTAX_FAULTS: usize = 20;

@@ -1,4 +1,4 @@
-//! A configuration in the making: what the file and the flags say, each with its place, until all of it is checked.
+//! A configuration under construction: the settings of file and options, each with its position, until all are checked.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -20,10 +20,11 @@ use super::target::{self, Names};
 use super::{Config, DEFAULT_USER, KeyRing, LanConfig, PeerConfig, file, key_file};
 use crate::plain_file::{self, Links};
 
-/// The file that is read when none is named.
+/// The file that is read by default.
 pub const DEFAULT_FILE: &str = "/etc/faild/faild.toml";
 
-/// LANs at most: every pair of LANs of every pair of nodes is a path, and an address list has to fit a datagram.
+/// Maximum number of LANs: every pair of LANs of every pair of nodes is a path, and an address list must fit a
+/// datagram.
 pub const MOST_LANS: usize = 4;
 
 /// A value and where it was set.
@@ -38,7 +39,7 @@ pub(super) struct Placed<T> {
 /// Fill it from a file first, then from the command line, which wins; then [`Draft::finish`] it.
 #[derive(Debug)]
 pub struct Draft {
-    /// What cannot be in conflict with anything else: set at will.
+    /// Settings that cannot conflict with others: set at will.
     pub settings: Config,
     pub(super) lans: Vec<Placed<LanConfig>>,
     pub(super) exclude: Vec<Placed<String>>,
@@ -60,7 +61,7 @@ pub struct Draft {
 pub struct Loaded {
     /// The settings.
     pub config: Config,
-    /// What is likely not as it was meant, one line each; to be logged once.
+    /// Valid settings that are probably not what was meant, one line each; to be logged once.
     pub warnings: Vec<String>,
     /// The file that was read, if there was one.
     pub file: Option<PathBuf>,
@@ -69,7 +70,7 @@ pub struct Loaded {
 }
 
 impl Draft {
-    /// The defaults, overlaid with the file: the named one, or else [`DEFAULT_FILE`] if that exists. It may be a pipe,
+    /// The defaults, overridden by the file: the given one, or else [`DEFAULT_FILE`] if that exists. It may be a pipe,
     /// which is read to its end, for 10 seconds at most.
     pub fn from_file(named: Option<&Path>) -> Self {
         Self::from_reader(named, |path| {
@@ -77,7 +78,7 @@ impl Draft {
         })
     }
 
-    /// The same for a daemon that must not wait: a pipe is a fault.
+    /// The same for a daemon that must not wait: a pipe is an error.
     pub fn from_file_at_once(named: Option<&Path>) -> Self {
         Self::from_reader(named, |path| {
             text(plain_file::read_or_nothing(path, LONGEST).map_err(TextError::from_io)?)
@@ -97,7 +98,7 @@ impl Draft {
         }
     }
 
-    /// The defaults, overlaid with a file's text.
+    /// The defaults, overridden by a file's text.
     pub fn from_text(path: &Path, text: &str) -> Self {
         let mut draft = Self { text: text.to_owned(), ..Self::empty() };
         file::read(&mut draft, &Source::new(path, text));
@@ -136,7 +137,7 @@ impl Draft {
         self.user = Some(Placed { origin: Origin::Flag, value: name });
     }
 
-    /// `-i`: these are the LANs, in this order; one that the file describes keeps its settings.
+    /// `-i`: these are the LANs, in this order; one with a section in the file keeps its settings.
     pub fn set_lans(&mut self, names: &[String]) {
         let described = std::mem::take(&mut self.lans);
         let settings_of = |name: &String| {
@@ -148,23 +149,23 @@ impl Draft {
         self.settings.lans_by_flag = true;
     }
 
-    /// `-x`: these are left alone, too.
+    /// `-x`: these are excluded, too.
     pub fn add_exclude(&mut self, names: &[String]) {
         let placed = |name: &String| Placed { origin: Origin::Flag, value: name.clone() };
         self.exclude.extend(names.iter().map(placed));
     }
 
-    /// Targets keep the addresses that their names have in the settings that run, and no name is resolved: for a
-    /// daemon that must not wait. A new name is a fault then.
+    /// Targets keep the addresses of their names in the running configuration, and no name is resolved: for a
+    /// daemon that must not wait. A new name is an error then.
     pub fn keep_names(&mut self, running: &Config) {
         self.names = Names::of_running(running);
     }
 
-    /// Checks what the settings have to do with each other and with the host's files, and gives the result. Nothing
+    /// Checks the settings against each other and against the host's files, and returns the result. Nothing
     /// is created or changed. Names of targets are resolved, which may take seconds (but see [`Draft::keep_names`]).
     ///
     /// # Errors
-    /// All faults that were found, from the syntax of the file on.
+    /// All errors that were found, including those of syntax.
     pub fn finish(mut self) -> Result<Loaded, Faults> {
         check_exclude(&self.exclude, &self.lans, &mut self.faults);
         let user = self.user.as_ref().map_or(DEFAULT_USER, |user| &user.value);
@@ -200,13 +201,13 @@ impl Draft {
     }
 }
 
-/// Why the text of a file is not to be had.
+/// Error reading a configuration file.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum TextError {
     /// The file cannot be read.
-    #[error("cannot be read: {0}; mend that, or name another file")]
+    #[error("cannot be read: {0}; fix that, or use another file")]
     Read(#[from] io::Error),
-    /// It is no file that was meant for us.
+    /// It is not a configuration file.
     #[error("cannot be used: {0}; is it the right file?")]
     Strange(io::Error),
     /// The text is not UTF-8.
@@ -222,7 +223,7 @@ impl TextError {
         if error.kind() == ErrorKind::InvalidData { Self::Strange(error) } else { Self::Read(error) }
     }
 
-    /// The fault, with its place.
+    /// The error, with its position.
     pub(super) fn fault(&self, path: &Path) -> Fault {
         match self {
             TextError::NotText { line } => Fault::new(Origin::line(path, *line), self.to_string()),
@@ -233,12 +234,12 @@ impl TextError {
     }
 }
 
-/// The text of a plain file of at most 1 MiB; nothing is waited for.
+/// The text of a regular file of at most 1 MiB; never waits.
 pub(super) fn read_text(path: &Path) -> Result<String, TextError> {
     text(plain_file::read(path, LONGEST, Links::Follow).map_err(TextError::from_io)?)
 }
 
-/// The same of a file that is open.
+/// The same for an open file.
 pub(super) fn read_open_text(file: File) -> Result<String, TextError> {
     text(plain_file::read_open(file, LONGEST).map_err(TextError::from_io)?)
 }
@@ -250,10 +251,10 @@ fn text(bytes: Vec<u8>) -> Result<String, TextError> {
     })
 }
 
-/// Of the files that people write for faild none is longer.
+/// No file that people write for faild is longer.
 const LONGEST: u64 = 1 << 20;
 
-/// How long a start waits for the settings to come through a pipe.
+/// How long a start waits for the configuration to come through a pipe.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The same interface twice, or too many.
@@ -262,12 +263,15 @@ fn check_lans(lans: &[Placed<LanConfig>], faults: &mut Vec<Fault>) {
     for lan in lans {
         let name = &lan.value.interface;
         if seen.insert(name, ()).is_some() {
-            faults
-                .push(Fault::new(lan.origin.clone(), format!("interface {name} is named twice; remove one")));
+            faults.push(Fault::new(
+                lan.origin.clone(),
+                format!("interface {name} is listed twice; remove one"),
+            ));
         }
     }
     if let Some(first_beyond) = lans.get(MOST_LANS) {
-        let text = format!("{} LANs are named, and {MOST_LANS} is the most; remove some", lans.len());
+        let text =
+            format!("{} LANs are configured, but at most {MOST_LANS} are allowed; remove some", lans.len());
         faults.push(Fault::new(first_beyond.origin.clone(), text));
     }
 }
@@ -278,7 +282,7 @@ fn check_peers(peers: &[Placed<PeerConfig>], faults: &mut Vec<Fault>) {
     let mut owners: BTreeMap<IpAddr, &str> = BTreeMap::new();
     for Placed { origin, value: peer } in peers {
         if !peer.name.is_empty() && names.insert(&peer.name, ()).is_some() {
-            let text = format!("peer {} is named twice; give each its own name", peer.name);
+            let text = format!("peer name {} is used twice; rename one", peer.name);
             faults.push(Fault::new(origin.clone(), text));
         }
         for address in &peer.addresses {
@@ -297,24 +301,24 @@ fn check_peers(peers: &[Placed<PeerConfig>], faults: &mut Vec<Fault>) {
 fn check_exclude(exclude: &[Placed<String>], lans: &[Placed<LanConfig>], faults: &mut Vec<Fault>) {
     let mut seen = BTreeMap::new();
     for Placed { origin, value: name } in exclude {
-        // Once in the file and once by -x is no contradiction.
+        // Once in the file and once by -x is not an error.
         if seen.insert((name, *origin == Origin::Flag), ()).is_some() {
             faults
                 .push(Fault::new(origin.clone(), format!("interface {name} is excluded twice; remove one")));
         }
         if lans.iter().any(|lan| lan.value.interface == *name) {
-            let text = format!("interface {name} is excluded and named as a LAN; remove one of the two");
+            let text = format!("interface {name} is both excluded and configured as a LAN; remove one");
             faults.push(Fault::new(origin.clone(), text));
         }
     }
 }
 
-/// A user that is asked for must exist; the default one need not.
+/// A user given explicitly must exist; the default one need not.
 fn check_user(user: &Placed<String>) -> Option<Fault> {
     let name = &user.value;
     let is_good = name == DEFAULT_USER || Account::find(name).is_some();
     (!is_good).then(|| {
-        let text = format!("user {name} is not in /etc/passwd; make it: {}", account::make_command(name));
+        let text = format!("user {name} is not in /etc/passwd; create it: {}", account::make_command(name));
         Fault::environment(user.origin.clone(), text)
     })
 }
@@ -324,10 +328,10 @@ fn check_log(log: &Placed<PathBuf>, user: &str) -> Option<Fault> {
     let path = &log.value;
     let refusal = match std::fs::metadata(path) {
         Ok(found) if found.is_dir() => {
-            let text = format!("log {} is a directory; name a file in it", path.display());
+            let text = format!("log {} is a directory; use a file in it", path.display());
             return Some(Fault::new(log.origin.clone(), text));
         }
-        Ok(_) => may_write(path, "cannot be written"),
+        Ok(_) => may_write(path, "is not writable"),
         Err(e) if e.kind() == ErrorKind::NotFound => check_directory(path),
         Err(e) => Some(format!("cannot be reached: {e}")),
     };
@@ -336,7 +340,7 @@ fn check_log(log: &Placed<PathBuf>, user: &str) -> Option<Fault> {
         Some(format!("cannot be used: {error}"))
     });
     refusal.map(|refusal| {
-        let text = format!("log {} {refusal}; mend that, or log elsewhere", path.display());
+        let text = format!("log {} {refusal}; fix that, or choose another file", path.display());
         Fault::environment(log.origin.clone(), text)
     })
 }
@@ -346,7 +350,7 @@ fn check_directory(path: &Path) -> Option<String> {
     let directory = path.parent().unwrap_or(Path::new("/"));
     match std::fs::metadata(directory) {
         Ok(found) if found.is_dir() => {
-            may_write(directory, "cannot be created: its directory cannot be written")
+            may_write(directory, "cannot be created: its directory is not writable")
         }
         Ok(_) => Some(format!("cannot be created: {} is not a directory", directory.display())),
         Err(e) => Some(format!("cannot be created: {}: {e}", directory.display())),
@@ -357,29 +361,28 @@ fn may_write(path: &Path, refusal: &str) -> Option<String> {
     eaccess(path, AccessFlags::W_OK).err().map(|errno| format!("{refusal}: {}", errno.desc()))
 }
 
-/// What can run, and is likely not as it was meant.
+/// Valid settings that are probably not what was meant.
 fn warnings(config: &Config) -> Vec<String> {
     let mut warnings = hook::warnings(&config.hooks);
     warnings.extend(route::warnings(&config.routes, &config.groups));
     warnings.extend(group::warnings(&config.groups));
     if let [only] = config.lans.as_slice() {
         warnings.push(format!(
-            "{} is the only LAN, there is nothing to fail over to; name two to four",
+            "{} is the only LAN, so there is nothing to fail over to; configure two to four",
             only.interface
         ));
     }
     let is_pipe = |log: &&PathBuf| std::fs::metadata(log).is_ok_and(|found| found.file_type().is_fifo());
     warnings.extend(config.log.as_ref().filter(is_pipe).map(|log| {
         format!(
-            "log {} is a pipe: faild starts only while somebody reads it, and what is logged while nobody does is lost; \
-             name a file",
+            "log {} is a pipe: faild starts only while it has a reader, and loses log lines while it has none; use a file",
             log.display()
         )
     }));
     if config.peers.is_empty() {
         for lan in config.lans.iter().filter(|lan| config.requestor && !lan.broadcast) {
             warnings.push(format!(
-                "LAN {} has broadcast = false and there is no [[peer]]: nobody is asked there; add the peers",
+                "LAN {} has broadcast = false, but there is no [[peer]]: nothing is probed there; add the peers",
                 lan.interface
             ));
         }

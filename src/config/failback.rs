@@ -1,4 +1,4 @@
-//! `[failback]`: when traffic may go home.
+//! `[failback]`: when traffic may fail back.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -15,11 +15,13 @@ pub(super) const KEYS: &[Key<FailbackDraft>] = &[
     Key {
         name: "window",
         default: "",
-        read: |f, v, _| put(&mut f.window, placed(v, value::window(v.text("a part of the day in quotes")?))),
+        read: |f, v, _| {
+            put(&mut f.window, placed(v, value::window(v.text("a time of day range in quotes")?)))
+        },
     },
 ];
 
-/// The keys of `[failback]` before they are held against each other.
+/// The keys of `[failback]` before they are checked.
 #[derive(Default)]
 pub(super) struct FailbackDraft {
     policy: Option<Placed<Policy>>,
@@ -63,14 +65,14 @@ pub(super) fn read(draft: &mut Draft, value: &Value<'_>, faults: &mut Vec<Fault>
         (Policy::Delay, Some(delay), _) => Failback::Delay(delay.value),
         (Policy::Window, _, Some((from, until))) => Failback::Window { from, until },
         (Policy::Delay, None, _) => {
-            missing(value, "delay", "has policy \"delay\" and no delay; add delay = \"5m\"", faults);
+            missing(value, "delay", "has policy = \"delay\" but no delay; add delay = \"5m\"", faults);
             Failback::Auto
         }
         (Policy::Window, _, None) => {
             missing(
                 value,
                 "window",
-                "has policy \"window\" and no window; add window = \"02:00-04:30\"",
+                "has policy = \"window\" but no window; add window = \"02:00-04:30\"",
                 faults,
             );
             Failback::Auto
@@ -79,7 +81,7 @@ pub(super) fn read(draft: &mut Draft, value: &Value<'_>, faults: &mut Vec<Fault>
     Ok(())
 }
 
-/// A key that the policy makes no use of is a misunderstanding.
+/// A key that the policy does not use is a misunderstanding.
 fn refuse_idle<T>(given: Option<&Placed<T>>, is_used: bool, key: &str, faults: &mut Vec<Fault>) {
     if let Some(given) = given.filter(|_| !is_used) {
         let text = format!("{key} has no effect without policy = \"{key}\"; set that, or remove the line");

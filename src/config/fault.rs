@@ -1,23 +1,23 @@
-//! Faults of the configuration: what is wrong, where, and how to mend it, one line each.
+//! Errors in the configuration: what is wrong, where, and how to fix it, one line each.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// Where a setting was made.
+/// Where a setting comes from.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
-    /// On the command line.
+    /// The command line.
     Flag,
-    /// In a file, as a whole (it cannot be read, for example).
+    /// A file as a whole (it cannot be read, for example).
     File(PathBuf),
-    /// In a line of a file.
+    /// A line of a file.
     Line {
         /// The file.
         file: PathBuf,
         /// The line, from 1.
         line: usize,
     },
-    /// Nowhere: what the host has does not go with the settings.
+    /// The host: its interfaces do not match the configuration.
     Host,
 }
 
@@ -28,23 +28,23 @@ impl Origin {
     }
 }
 
-/// What sort of fault it is: decides the exit status.
+/// The kind of error: decides the exit status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FaultKind {
-    /// The settings are wrong and stay so until somebody changes them.
+    /// The configuration is wrong, and stays so until it is changed.
     Setting,
-    /// The settings may be right, the host is not (yet) as they want it: a directory is missing, for example.
+    /// The configuration may be right, but the host does not match it (yet): a directory is missing, for example.
     Environment,
 }
 
-/// One fault. Its `Display` is one line: where, what, how to mend.
+/// One error. Its `Display` is one line: where, what, how to fix it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct Fault {
     /// Where.
     pub origin: Origin,
-    /// What sort.
+    /// Which kind.
     pub kind: FaultKind,
-    /// What, and how to mend it.
+    /// What, and how to fix it.
     pub text: String,
 }
 
@@ -70,7 +70,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// All faults that were found, at least one. Its `Display` is one line: the first, and how to see the others.
+/// All errors that were found, at least one. Its `Display` is one line: the first, and how to see the others.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct Faults {
     /// In the order of the command line and the lines of the files.
@@ -78,7 +78,7 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// Sorts; `Ok` if there is none.
+    /// Sorts them; `Ok` if there are none.
     pub(super) fn check(mut list: Vec<Fault>) -> Result<(), Self> {
         list.sort_by(|a, b| a.origin.cmp(&b.origin));
         list.dedup();
@@ -88,7 +88,7 @@ impl Faults {
 
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(first) = self.list.first() else { return f.write_str("no fault") };
+        let Some(first) = self.list.first() else { return f.write_str("no errors") };
         match self.list.len() - 1 {
             0 => first.fmt(f),
             more => write!(f, "{first}; and {more} more: run faild --check"),
@@ -96,19 +96,19 @@ impl fmt::Display for Faults {
     }
 }
 
-/// What is wrong with one value; the place is added by who knows it.
+/// What is wrong with one value; the caller adds the place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Complaint {
     /// The wrong type of TOML value.
-    #[error("is {found}, not {wanted}; correct it")]
+    #[error("is {found}, not {wanted}; fix it")]
     Type {
-        /// What stands there.
+        /// What is there.
         found: &'static str,
         /// What is wanted, with an example.
         wanted: &'static str,
     },
-    /// The right type, but not of the right form.
-    #[error("is not {wanted}; correct it")]
+    /// The right type, but the wrong form.
+    #[error("is not {wanted}; fix it")]
     Form {
         /// What is wanted, with an example.
         wanted: &'static str,
@@ -128,16 +128,16 @@ pub enum Complaint {
     /// Too many elements.
     #[error("has more than {most} elements; remove some")]
     TooMany {
-        /// So many are allowed.
+        /// How many are allowed.
         most: usize,
     },
-    /// A prefix with an address in it.
-    #[error("has bits set beyond its length; write {prefix}")]
+    /// A prefix with host bits set.
+    #[error("has host bits set; write {prefix}")]
     HostBits {
         /// The same without them.
         prefix: String,
     },
-    /// Anything else: what, and how to mend it.
+    /// Anything else: what, and how to fix it.
     #[error("{0}")]
     Other(&'static str),
 }

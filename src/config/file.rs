@@ -10,18 +10,18 @@ use super::draft::{Draft, Placed};
 use super::fault::{Complaint, Fault};
 use super::{Exit, damping, failback, group, hook, lan, peer, route, value};
 
-/// A key of the file, for the manual's sake.
+/// A key of the file, to check the manual against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyName {
     /// The section, empty at the top.
     pub section: &'static str,
     /// The key.
     pub name: &'static str,
-    /// What it is if it is not given, in TOML; empty if there is nothing to be written for that.
+    /// Its default, in TOML; empty if that cannot be written.
     pub default: &'static str,
 }
 
-/// Every key of the file, sections left out.
+/// Every key of the file, except sections.
 pub fn keys() -> impl Iterator<Item = KeyName> {
     let section = |section, names: Vec<(&'static str, &'static str)>| {
         names.into_iter().map(move |(name, default)| KeyName { section, name, default })
@@ -112,13 +112,13 @@ const AUTH: &[Key<Draft>] = &[Key {
     read: |d, v, _| put(&mut d.key_file, placed(v, v.path().map(PathBuf::from))),
 }];
 
-/// Puts a good value into its place, or passes the complaint on.
+/// Stores a valid value, or passes the complaint on.
 pub(super) fn put<T>(place: &mut T, value: Result<impl Into<T>, Complaint>) -> Result<(), Complaint> {
     *place = value?.into();
     Ok(())
 }
 
-/// A good value with its place.
+/// A valid value with its position.
 pub(super) fn placed<T>(value: &Value<'_>, read: Result<T, Complaint>) -> Result<Placed<T>, Complaint> {
     read.map(|read| Placed { origin: value.origin(), value: read })
 }
@@ -169,7 +169,7 @@ fn read_protocols(draft: &mut Draft, value: &Value<'_>, faults: &mut Vec<Fault>)
     for item in value.items("a list of routing protocols such as [\"static\", 16]", PROTOCOLS)? {
         match protocol(&item) {
             Ok(number) if protocols.contains(&number) => {
-                faults.push(item.fault(&Complaint::Other("stands there twice; remove one")));
+                faults.push(item.fault(&Complaint::Other("is listed twice; remove one")));
             }
             Ok(number) => protocols.push(number),
             Err(complaint) => faults.push(item.fault(&complaint)),
@@ -179,7 +179,7 @@ fn read_protocols(draft: &mut Draft, value: &Value<'_>, faults: &mut Vec<Fault>)
     Ok(())
 }
 
-/// A protocol by number or name. The kernel's own routes and ours are never followed.
+/// A protocol by number or name. The kernel's routes and ours are never followed.
 fn protocol(value: &Value<'_>) -> Result<u8, Complaint> {
     const WANTED: &str = "a routing protocol by number, or by a name such as \"static\"";
     let number = match value.text(WANTED) {
@@ -190,8 +190,8 @@ fn protocol(value: &Value<'_>) -> Result<u8, Complaint> {
         }
     };
     match number {
-        0..=2 => Err(Complaint::Other("is the kernel's own; leave it out")),
-        250 => Err(Complaint::Other("is faild's own; leave it out")),
+        0..=2 => Err(Complaint::Other("is reserved for the kernel; remove it")),
+        250 => Err(Complaint::Other("is reserved for faild; remove it")),
         other => Ok(other),
     }
 }
@@ -200,16 +200,16 @@ fn is_type(complaint: &Complaint) -> bool {
     matches!(complaint, Complaint::Type { .. })
 }
 
-/// A fault for a key that a section must have. One that was given and refused has its own fault already.
+/// An error for a missing key that a section requires. A key that was given and refused has its own error already.
 pub(super) fn missing(section: &Value<'_>, key: &str, text: &str, faults: &mut Vec<Fault>) {
     if section.is_whole && !section.has(key) {
         faults.push(section.fault_of_section(text));
     }
 }
 
-/// Below 100 packets a second two LANs at the default interval are not served; above a million no core keeps up.
+/// Fewer than 100 packets per second are not enough for two LANs at the default interval; no core handles a million.
 const PACKET_BUDGET: RangeInclusive<u32> = 100..=1_000_000;
-/// Interfaces that can be excluded: more than a host has, few enough to be looked through for each interface.
+/// Interfaces that can be excluded: more than a host has, few enough to search for each interface.
 const EXCLUDED: usize = 1024;
 /// There are 256 protocol numbers.
 const PROTOCOLS: usize = 256;

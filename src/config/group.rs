@@ -1,4 +1,4 @@
-//! `[[group]]`: interfaces on one subnet that stand in for each other.
+//! `[[group]]`: interfaces on one subnet that take over for each other.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -14,14 +14,14 @@ use super::watch::DETECTION_TIME;
 use super::{GroupConfig, LanConfig, MemberConfig, TargetConfig, value};
 use crate::interface::Family;
 
-/// A section before it is held against itself and the others.
+/// A section before it is checked.
 #[derive(Debug)]
 pub(super) struct GroupDraft {
     /// Without members and targets.
     group: GroupConfig,
     members: Vec<Placed<MemberConfig>>,
     targets: Vec<Placed<String>>,
-    /// Nothing of it was refused, so that what is missing is really missing.
+    /// No part of it was refused, so a missing key is really missing.
     is_sound: bool,
 }
 
@@ -90,7 +90,7 @@ fn read_members(draft: &mut GroupDraft, value: &Value<'_>, faults: &mut Vec<Faul
     const WANTED: &str = "a list such as [{ interface = \"eth0\" }, { interface = \"eth1\" }]";
     let items = value.items(WANTED, MEMBERS)?;
     if items.is_empty() {
-        return Err(Complaint::Other("is empty; name at least one interface"));
+        return Err(Complaint::Other("is empty; list at least one interface"));
     }
     for item in items {
         let mut member = MemberConfig {
@@ -103,7 +103,7 @@ fn read_members(draft: &mut GroupDraft, value: &Value<'_>, faults: &mut Vec<Faul
         if let Err(complaint) = item.read(MEMBER, &mut member, faults) {
             faults.push(item.fault(&complaint));
         } else if member.interface.is_empty() {
-            missing(&item, "interface", "names no interface; add interface = \"eth0\"", faults);
+            missing(&item, "interface", "has no interface; add interface = \"eth0\"", faults);
         } else {
             draft.members.push(Placed { origin: item.origin(), value: member });
         }
@@ -111,17 +111,17 @@ fn read_members(draft: &mut GroupDraft, value: &Value<'_>, faults: &mut Vec<Faul
     Ok(())
 }
 
-/// The address that IPv4 probes come from. By IPv6 they come from the link-local one.
+/// The source address of IPv4 probes. IPv6 probes use the link-local one.
 fn test_address(value: &Value<'_>) -> Result<IpAddr, Complaint> {
     match value.text("an address in quotes").and_then(value::host_address)? {
         address @ IpAddr::V4(_) => Ok(address),
         IpAddr::V6(_) => Err(Complaint::Other(
-            "is IPv6, where probes come from the link-local address by themselves; name an IPv4 one, or remove it",
+            "is IPv6, where probes always use the link-local address; use an IPv4 address, or remove it",
         )),
     }
 }
 
-/// The groups with the addresses of their targets, held against each other, the LANs and the excluded interfaces.
+/// The groups with the addresses of their targets, checked against each other, the LANs and the excluded interfaces.
 pub(super) fn finish(
     drafts: Vec<Placed<GroupDraft>>,
     lans: &[Placed<LanConfig>],
@@ -135,24 +135,25 @@ pub(super) fn finish(
     for member in drafts.iter().flat_map(|draft| &draft.value.members) {
         let name = &member.value.interface;
         if lans.iter().any(|lan| lan.value.interface == *name) {
-            let text = format!("interface {name} is a LAN and in a [[group]]; remove it from one of the two");
+            let text =
+                format!("interface {name} is both a LAN and in a [[group]]; remove it from one of them");
             faults.push(Fault::new(member.origin.clone(), text));
         }
         if exclude.iter().any(|excluded| excluded.value == *name) {
             let text =
-                format!("interface {name} is excluded and in a [[group]]; remove it from one of the two");
+                format!("interface {name} is both excluded and in a [[group]]; remove it from one of them");
             faults.push(Fault::new(member.origin.clone(), text));
         }
     }
     drafts.into_iter().map(|draft| draft.value.finish(&draft.origin, names, faults)).collect()
 }
 
-/// Two groups of one name.
+/// Two groups with the same name.
 fn check_names(drafts: &[Placed<GroupDraft>], faults: &mut Vec<Fault>) {
     let mut seen = BTreeMap::new();
     for Placed { origin, value: draft } in drafts.iter().filter(|draft| !draft.value.group.name.is_empty()) {
         if seen.insert(&draft.group.name, ()).is_some() {
-            let text = format!("group {} is there twice; give each its own name", draft.group.name);
+            let text = format!("group name {} is used twice; rename one", draft.group.name);
             faults.push(Fault::new(origin.clone(), text));
         }
     }
@@ -167,7 +168,7 @@ fn check_interfaces(drafts: &[Placed<GroupDraft>], faults: &mut Vec<Fault>) {
             let text = match owners.insert(name, index) {
                 None => continue,
                 Some(other) if other == index => {
-                    format!("interface {name} is in its group twice; remove one")
+                    format!("interface {name} is listed twice in its group; remove one")
                 }
                 Some(_) => format!("interface {name} is in two groups; remove it from one"),
             };
@@ -176,14 +177,14 @@ fn check_interfaces(drafts: &[Placed<GroupDraft>], faults: &mut Vec<Fault>) {
     }
 }
 
-/// A test address of two interfaces: whose probes would the answers be?
+/// A test address used by two interfaces: answers could not be assigned to one of them.
 fn check_test_addresses(drafts: &[Placed<GroupDraft>], faults: &mut Vec<Fault>) {
     let mut owners = BTreeMap::new();
     for Placed { origin, value: member } in drafts.iter().flat_map(|draft| &draft.value.members) {
         let Some(address) = member.test_address else { continue };
         if let Some(other) = owners.insert(address, &member.interface) {
             let text = format!(
-                "test address {address} is that of {other} and of {}; give each its own",
+                "test address {address} is used by both {other} and {}; give each its own",
                 member.interface
             );
             faults.push(Fault::new(origin.clone(), text));
@@ -193,7 +194,7 @@ fn check_test_addresses(drafts: &[Placed<GroupDraft>], faults: &mut Vec<Fault>) 
 
 impl GroupDraft {
     fn finish(self, origin: &Origin, names: &mut Names, faults: &mut Vec<Fault>) -> GroupConfig {
-        // Without a test address nobody could probe an IPv4 target, and a name may stand for one of either family.
+        // Without a test address no member could probe an IPv4 target, and a name may have addresses of both families.
         let has_test_address = self.members.iter().any(|member| member.value.test_address.is_some());
         let family = has_test_address.then_some(Family::V4);
         let targets = target::resolve(&self.targets, family, names, faults);
@@ -214,7 +215,7 @@ impl GroupDraft {
         let is_anonymous = self.group.name.is_empty();
         if let Some(standby) = self.members.iter().find(|member| member.value.standby && is_anonymous) {
             let text = format!(
-                "{} is a standby in a group without a name, where nothing stands in; name the group",
+                "{} is a standby in an anonymous group, where nothing takes over; name the group",
                 standby.value.interface
             );
             return Some(Fault::new(standby.origin.clone(), text));
@@ -222,25 +223,25 @@ impl GroupDraft {
         let has_active = self.members.iter().any(|member| !member.value.standby);
         (!has_active).then(|| {
             let text = format!(
-                "group {} has standbys only; let one of them be none (standby = false)",
+                "group {} has only standbys; set standby = false for at least one member",
                 self.group.name
             );
             Fault::new(origin.clone(), text)
         })
     }
 
-    /// A target that nobody could probe, or that is the one who probes.
+    /// A target that no member could probe, or that is a member's own address.
     fn check_target(&self, target: &Placed<TargetConfig>) -> Option<Fault> {
         let TargetConfig { name, address } = &target.value;
         let members = || self.members.iter().map(|member| &member.value);
         let text = if let Some(own) = members().find(|member| member.test_address == Some(*address)) {
-            format!("target {name} is the test address of {}; name another host", own.interface)
+            format!("target {name} is the test address of {}; use another host", own.interface)
         } else if address.is_ipv4() && members().all(|member| member.test_address.is_none()) {
             format!(
-                "target {name} is IPv4 and no member has a test address to probe it from; add test-address"
+                "target {name} is IPv4, but no member has a test address to probe it from; add test-address"
             )
         } else if address.is_ipv6() && members().all(|member| !member.ipv6) {
-            format!("target {name} is IPv6 and every member has ipv6 = false; name an IPv4 one")
+            format!("target {name} is IPv6, but every member has ipv6 = false; use an IPv4 target")
         } else {
             return None;
         };
@@ -248,13 +249,13 @@ impl GroupDraft {
     }
 }
 
-/// What can run, and is likely not as it was meant.
+/// Valid settings that are probably not what was meant.
 pub(super) fn warnings(groups: &[GroupConfig]) -> Vec<String> {
     let mut warnings = Vec::new();
     for group in groups.iter().filter(|group| !group.name.is_empty()) {
         if let [only] = group.members.as_slice() {
             warnings.push(format!(
-                "{} is the only member of group {}, nothing can stand in for it; add another",
+                "{} is the only member of group {}, so nothing can take over for it; add another",
                 only.interface, group.name
             ));
         }
@@ -266,7 +267,7 @@ pub(super) fn warnings(groups: &[GroupConfig]) -> Vec<String> {
 const GROUPS: usize = 32;
 /// Members of a group: each is probed with each target.
 const MEMBERS: usize = 16;
-/// in.mpathd(8) takes no less than 100 ms: it is shared by seven probes. More than an hour is no failover.
+/// in.mpathd(8) accepts no less than 100 ms: it is divided among seven probes. More than an hour is not a failover.
 const DETECTION: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(3600);
 
 #[cfg(test)]

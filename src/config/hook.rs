@@ -1,4 +1,4 @@
-//! `[[hook]]`: programs that are told of changes.
+//! `[[hook]]`: programs that are run for events.
 
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -12,16 +12,16 @@ use super::draft::{Draft, Placed};
 use super::fault::{Complaint, Fault};
 use super::value;
 
-/// A program that is told.
+/// A program that is run for events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HookConfig {
     /// The program, an absolute path, and its arguments. No shell sees them.
     pub command: Vec<String>,
-    /// What it is told of. Default everything.
+    /// The events it is run for. Default all.
     pub events: Vec<ChangeKind>,
     /// Longest that it may run, 100 ms to 10 min. Default 10 s.
     pub timeout: Duration,
-    /// The user that it runs as. Default the one that faild runs as, unless that is root.
+    /// The user that it runs as. Default the user that faild runs as, unless that is root.
     pub user: Option<String>,
 }
 
@@ -149,34 +149,33 @@ pub(super) fn read(draft: &mut Draft, value: &Value<'_>, faults: &mut Vec<Fault>
         };
         section.read(KEYS, &mut hook, faults)?;
         if section.is_whole && !section.has("command") {
-            faults
-                .push(section.fault_of_section("names no program; add command = [\"/usr/local/bin/tell\"]"));
+            faults.push(section.fault_of_section("has no command; add command = [\"/usr/local/bin/tell\"]"));
         }
         draft.hooks.push(Placed { origin: section.origin(), value: hook });
     }
     Ok(())
 }
 
-/// Whether the users of the hooks exist, and whether a faild that runs as `user` could run anything as them.
+/// Whether the users of the hooks exist, and whether faild, running as `user`, may run programs as them.
 pub(super) fn check_users(hooks: &[Placed<HookConfig>], user: &str) -> Vec<Fault> {
     let named = hooks.iter().filter_map(|hook| Some((hook, hook.value.user.as_deref()?)));
     let fault = |(hook, name): (&Placed<HookConfig>, &str)| {
         if name != user && user != "root" {
             let text = format!(
-                "[[hook]] is to run as {name}, which takes user = \"root\" at the top; set that, or remove it"
+                "[[hook]] user = \"{name}\" requires user = \"root\" at the top of the file; set that, or remove it"
             );
             return Some(Fault::new(hook.origin.clone(), text));
         }
         let is_there = name == user || Account::find(name).is_some();
         let text = || {
-            format!("[[hook]]: user {name} is not in /etc/passwd; make it: {}", account::make_command(name))
+            format!("[[hook]]: user {name} is not in /etc/passwd; create it: {}", account::make_command(name))
         };
         (!is_there).then(|| Fault::environment(hook.origin.clone(), text()))
     };
     named.filter_map(fault).collect()
 }
 
-/// A program that cannot be run is no reason not to keep hosts reachable.
+/// A program that cannot be run is only a warning: failover is more important.
 pub(super) fn warnings(hooks: &[HookConfig]) -> Vec<String> {
     let programs = hooks.iter().filter_map(|hook| hook.command.first());
     let unfit = programs.filter(|path| {
@@ -184,7 +183,7 @@ pub(super) fn warnings(hooks: &[HookConfig]) -> Vec<String> {
         !is_file || eaccess(Path::new(path), AccessFlags::X_OK).is_err()
     });
     unfit
-        .map(|path| format!("the hook {path} is not there or cannot be executed; mend that, or remove it"))
+        .map(|path| format!("hook {path} does not exist or is not executable; fix that, or remove it"))
         .collect()
 }
 
@@ -193,26 +192,26 @@ fn read_command(hook: &mut HookConfig, value: &Value<'_>, faults: &mut Vec<Fault
     for item in value.items(WANTED, WORDS)? {
         match item.text("a word in quotes") {
             Ok(word) if word.len() > LONGEST_WORD || word.contains('\0') => {
-                faults.push(item.fault(&Complaint::Other("is too long or holds a NUL; shorten it")));
+                faults.push(item.fault(&Complaint::Other("is too long or contains a NUL; change it")));
             }
             Ok(word) => hook.command.push(word.to_owned()),
             Err(complaint) => faults.push(item.fault(&complaint)),
         }
     }
     match hook.command.first().map(PathBuf::from) {
-        None => Err(Complaint::Other("names no program; put its path first")),
-        Some(program) if !program.is_absolute() => {
-            Err(Complaint::Other("names no program by an absolute path; let the first word begin with '/'"))
-        }
+        None => Err(Complaint::Other("is empty; put the path of the program first")),
+        Some(program) if !program.is_absolute() => Err(Complaint::Other(
+            "does not start with the absolute path of a program; start the first word with '/'",
+        )),
         Some(_) => Ok(()),
     }
 }
 
 fn read_events(hook: &mut HookConfig, value: &Value<'_>, faults: &mut Vec<Fault>) -> Result<(), Complaint> {
-    const WANTED: &str = "a change such as \"peer-lost\" or \"failover\"";
+    const WANTED: &str = "an event such as \"peer-lost\" or \"failover\"";
     hook.events.clear();
     for item in
-        value.items("a list of changes such as [\"lan-lost\", \"lan-regained\"]", ChangeKind::ALL.len())?
+        value.items("a list of events such as [\"lan-lost\", \"lan-regained\"]", ChangeKind::ALL.len())?
     {
         let known =
             item.text(WANTED).map(|name| ChangeKind::ALL.into_iter().find(|kind| kind.name() == name));
@@ -223,15 +222,15 @@ fn read_events(hook: &mut HookConfig, value: &Value<'_>, faults: &mut Vec<Fault>
         }
     }
     if hook.events.is_empty() {
-        Err(Complaint::Other("names no change; remove the line for all of them"))
+        Err(Complaint::Other("is empty; remove the line to use all events"))
     } else {
         Ok(())
     }
 }
 
-/// More than ten minutes is no news; a tenth of a second is what starting a program may take.
+/// After ten minutes an event is no longer news; starting a program may take a tenth of a second.
 const TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(600);
-/// Hooks: each change may start so many programs.
+/// Hooks: each event may start this many programs.
 const HOOKS: usize = 16;
 /// Words of a command.
 const WORDS: usize = 32;

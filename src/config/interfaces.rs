@@ -1,4 +1,4 @@
-//! The settings held against the interfaces that the host has.
+//! Checks the configuration against the host's interfaces.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -10,9 +10,9 @@ use super::{Config, GroupConfig, LanConfig, MemberConfig, NextHopConfig, documen
 use crate::gather::Gather;
 use crate::interface::{Family, Interface, InterfaceAddress, InterfaceKind, is_link_local};
 
-/// Faults that show only on the host: an interface that cannot be what it is named for, two whose prefixes overlap.
+/// Errors that show only on the host: an interface that cannot have its configured role, two whose prefixes overlap.
 ///
-/// An interface that is absent is no fault, see [`host_warnings`]. Only those that the settings name are looked at.
+/// A missing interface is not an error, see [`host_warnings`]. Only configured interfaces are checked.
 pub fn check_against_interfaces(config: &Config, interfaces: &[Interface]) -> Vec<Fault> {
     let present = named(config, interfaces);
     let mut faults: Vec<Fault> = present.iter().filter_map(|named| check_kind(named, interfaces)).collect();
@@ -24,9 +24,9 @@ pub fn check_against_interfaces(config: &Config, interfaces: &[Interface]) -> Ve
     faults
 }
 
-/// What can run on this host, and is likely not as it was meant: interfaces that are not there (faild waits for them),
-/// excluded ones that are not there where LANs are chosen (the one that was meant may be asked for peers),
-/// members of a group that are on different subnets or have no address, targets and next hops that are on none of theirs.
+/// Settings that work on this host, but are probably not what was meant: interfaces that do not exist (faild waits for
+/// them), excluded ones that do not exist while LANs are selected automatically (the one that was meant may be probed),
+/// members of a group on different subnets or without an address, targets and next hops on no subnet.
 pub fn host_warnings(config: &Config, interfaces: &[Interface]) -> Vec<String> {
     let names = all_names(config);
     let absent = names.into_iter().filter(|name| find(interfaces, name).is_none());
@@ -43,10 +43,10 @@ pub fn host_warnings(config: &Config, interfaces: &[Interface]) -> Vec<String> {
     warnings
 }
 
-/// An interface that the settings name, and as what.
+/// A configured interface and its role.
 struct Named<'a> {
     role: Role<'a>,
-    /// By the command line.
+    /// Given on the command line.
     by_flag: bool,
     interface: &'a Interface,
 }
@@ -62,7 +62,7 @@ impl Named<'_> {
         if self.by_flag { Origin::Flag } else { Origin::Host }
     }
 
-    /// Whether the two are in one group, where one subnet is what is wanted.
+    /// Whether the two are in one group, whose members share a subnet.
     fn is_with(&self, other: &Named<'_>) -> bool {
         match (&self.role, &other.role) {
             (Role::Member(one), Role::Member(other)) => std::ptr::eq(*one, *other),
@@ -70,8 +70,7 @@ impl Named<'_> {
         }
     }
 
-    /// The prefixes that make addresses on-link there: not link-local IPv6, which every interface has, and not a single
-    /// address.
+    /// The prefixes that are on-link there, except link-local IPv6, which every interface has, and single addresses.
     fn prefixes(&self) -> impl Iterator<Item = IpNet> {
         let counts = |prefix: &IpNet| match (&self.role, Family::of(&prefix.addr())) {
             (Role::Lan(lan), Family::V4) => lan.ipv4,
@@ -82,7 +81,7 @@ impl Named<'_> {
     }
 }
 
-/// The interfaces that are there, each once: what is a LAN or a member and a next hop, too, counts as the former.
+/// The interfaces that exist, each once: a LAN or member that is a next hop, too, counts as the former.
 fn named<'a>(config: &'a Config, interfaces: &'a [Interface]) -> Vec<Named<'a>> {
     let lans = config.lans.iter().map(|lan| (Role::Lan(lan), &lan.interface));
     let members = config
@@ -102,7 +101,7 @@ fn named<'a>(config: &'a Config, interfaces: &'a [Interface]) -> Vec<Named<'a>> 
     named
 }
 
-/// The names of all interfaces of the settings, each once, LANs first.
+/// The names of all configured interfaces, each once, LANs first.
 fn all_names(config: &Config) -> Vec<&str> {
     let lans = config.lans.iter().map(|lan| &lan.interface);
     let hops = config.routes.iter().flat_map(|route| route.next_hops.listed()).map(|hop| &hop.interface);
@@ -118,7 +117,7 @@ fn all_names(config: &Config) -> Vec<&str> {
 
 fn absent_text(name: &str, interfaces: &[Interface]) -> String {
     let hint = near_hint(name, interfaces);
-    format!("interface {name} is absent{hint}; faild starts without it and takes it when it comes")
+    format!("interface {name} does not exist{hint}; faild starts without it and waits for it")
 }
 
 fn near_hint(name: &str, interfaces: &[Interface]) -> String {
@@ -126,7 +125,7 @@ fn near_hint(name: &str, interfaces: &[Interface]) -> String {
     near.map(|near| format!(" (did you mean {near}?)")).unwrap_or_default()
 }
 
-/// All of them in one line: settings for many hosts may exclude what few of them have.
+/// All of them in one line: a configuration for many hosts may exclude interfaces that few of them have.
 fn excluded_absent(config: &Config, interfaces: &[Interface]) -> Option<String> {
     let absent = config.exclude.iter().filter(|name| find(interfaces, name).is_none());
     let names: BTreeSet<String> =
@@ -134,8 +133,8 @@ fn excluded_absent(config: &Config, interfaces: &[Interface]) -> Option<String> 
     (config.lans.is_empty() && !names.is_empty()).then(|| {
         let names = names.into_iter().collect::<Vec<_>>().join(", ");
         format!(
-            "excluded and absent: {names}; were another name meant, its interface may be chosen as a LAN and peers be \
-             asked for there: correct the name, or name the LANs with -i"
+            "excluded interfaces do not exist: {names}; if a name is misspelled, the interface you meant may be selected \
+             as a LAN and probed: correct it, or name the LANs with -i"
         )
     })
 }
@@ -144,27 +143,26 @@ fn find<'a>(interfaces: &'a [Interface], name: &str) -> Option<&'a Interface> {
     interfaces.iter().find(|interface| interface.name == name)
 }
 
-/// Whether the interface can be what it is named for.
+/// Whether the interface can have its configured role.
 fn check_kind(named: &Named<'_>, interfaces: &[Interface]) -> Option<Fault> {
     let Named { role, interface, .. } = named;
     let name = &interface.name;
     let text = match (interface.kind, interface.master, role) {
         (InterfaceKind::Loopback, _, Role::Lan(_)) => {
-            format!("interface {name} is the loopback interface, which reaches no peer; name another")
+            format!("interface {name} is the loopback interface, which reaches no peer; use another")
         }
         (InterfaceKind::Loopback, _, Role::Member(_) | Role::NextHop) => {
-            format!("interface {name} is the loopback interface, which reaches no other host; name another")
+            format!("interface {name} is the loopback interface, which reaches no other host; use another")
         }
         (_, Some(master), _) => {
             let master = interfaces.iter().find(|i| i.index == master).map_or("its master", |i| &i.name);
-            format!("interface {name} is a port of {master} and bears no addresses of its own; name {master}")
+            format!("interface {name} is a port of {master} and has no addresses of its own; use {master}")
         }
         (InterfaceKind::Tunnel, _, Role::Lan(lan)) if lan.broadcast => format!(
-            "interface {name} has no broadcast; give its [[lan]] broadcast = false and name its peers by [[peer]]"
+            "interface {name} does not support broadcast; set broadcast = false in its [[lan]] and list its peers in [[peer]]"
         ),
         (InterfaceKind::Tunnel, _, Role::Member(group)) if !group.name.is_empty() => format!(
-            "interface {name} has only one other end, so that no interface can stand in for it; take it out of its \
-             [[group]]"
+            "interface {name} is point-to-point, so no other interface can take over for it; remove it from its [[group]]"
         ),
         (
             InterfaceKind::Tunnel
@@ -178,8 +176,8 @@ fn check_kind(named: &Named<'_>, interfaces: &[Interface]) -> Option<Fault> {
     Some(Fault::new(named.origin(), text))
 }
 
-/// The first pair of prefixes of two interfaces that share addresses: over which of them such an address is reached
-/// would be anybody's guess.
+/// The first pair of prefixes of two interfaces that share addresses: it would be unclear which interface leads to such
+/// an address.
 fn overlap(one: &Named<'_>, other: &Named<'_>) -> Option<Fault> {
     let (a, b) = common(one.prefixes(), || other.prefixes())?;
     let are_lans = matches!((&one.role, &other.role), (Role::Lan(_), Role::Lan(_)));
@@ -187,8 +185,8 @@ fn overlap(one: &Named<'_>, other: &Named<'_>) -> Option<Fault> {
     let origin = one.origin().max(other.origin());
     let (one, other) = (&one.interface.name, &other.interface.name);
     let text = format!(
-        "{what} {one} ({a}) and {other} ({b}) overlap; give each its own prefix, name only one of them, or make them \
-         members of one [[group]], where interfaces of one subnet stand in for each other"
+        "{what} {one} ({a}) and {other} ({b}) overlap; give each its own prefix, use only one of them, or put both in \
+         one [[group]], whose members share a subnet"
     );
     Some(Fault::new(origin, text))
 }
@@ -201,7 +199,7 @@ fn common<I: Iterator<Item = IpNet>>(
     ones.find_map(|a| others().find(|b| a.contains(b) || b.contains(&a)).map(|b| (a, b)))
 }
 
-/// Members that have addresses of one family and no subnet of it in common: none of the two can stand in for the other.
+/// Members with addresses of one family but no common subnet: neither can take over for the other.
 fn strangers(group: &GroupConfig, interfaces: &[Interface]) -> Vec<String> {
     let members = group.members.iter().filter_map(|member| find(interfaces, &member.interface));
     let Some((first, others)) = members.collect::<Vec<_>>().split_first().map(|(f, o)| (*f, o.to_vec()))
@@ -215,15 +213,15 @@ fn strangers(group: &GroupConfig, interfaces: &[Interface]) -> Vec<String> {
             common(of(first), || of(other)).is_none().then_some(pair)
         })?;
         Some(format!(
-            "members {} ({a}) and {} ({b}) of group {} are on different subnets; a group is for interfaces of one",
+            "members {} ({a}) and {} ({b}) of group {} are on different subnets; the members of a group must share one",
             first.name, other.name, group.name
         ))
     };
     others.into_iter().filter_map(stranger).collect()
 }
 
-/// Members that could not stand in for others: what they send would be answered to an address elsewhere. Where nobody has
-/// an address yet nothing can be said.
+/// Members without an address to take over with: replies would go to an address on another interface. As long as no
+/// member has an address, nothing is known.
 fn mute(group: &GroupConfig, interfaces: &[Interface]) -> Vec<String> {
     let has_address = |member: &MemberConfig, family: Family| {
         let own = find(interfaces, &member.interface).into_iter().flat_map(|i| &i.addresses);
@@ -237,8 +235,8 @@ fn mute(group: &GroupConfig, interfaces: &[Interface]) -> Vec<String> {
         let is_used = there().any(|member| has_address(member, family));
         warnings.extend(there().filter(|member| is_used && !has_address(member, family)).map(|member| {
             format!(
-                "member {} of group {} has no {family} address of its own besides those it is probed from, so that \
-                 nobody could answer when it stands in for another; give it one of the subnet",
+                "member {} of group {} has no {family} address besides its test address, so replies could not reach it when \
+                 it takes over; give it one in the subnet",
                 member.interface, group.name
             )
         }));
@@ -246,7 +244,7 @@ fn mute(group: &GroupConfig, interfaces: &[Interface]) -> Vec<String> {
     warnings
 }
 
-/// Targets that are on no subnet of the members: they are passed over. Where there are no subnets yet nothing can be said.
+/// Targets on no subnet of the members: they are ignored. As long as there are no subnets, nothing is known.
 fn far_targets(group: &GroupConfig, interfaces: &[Interface]) -> Vec<String> {
     let members = || group.members.iter().filter_map(|member| find(interfaces, &member.interface));
     let is_far = |address: &IpAddr| {
@@ -259,15 +257,12 @@ fn far_targets(group: &GroupConfig, interfaces: &[Interface]) -> Vec<String> {
     let far = group.targets.iter().filter(|target| is_far(&target.address));
     far.map(|target| {
         let name = &target.name;
-        format!(
-            "target {name} is on no subnet of group {}, and is passed over; name a host there",
-            group.name
-        )
+        format!("target {name} is not on a subnet of group {} and is ignored; use a host that is", group.name)
     })
     .collect()
 }
 
-/// A next hop that is on no subnet of its interface. Where the interface has no subnets yet nothing can be said.
+/// A next hop on no subnet of its interface. As long as the interface has no subnets, nothing is known.
 fn unreached(hop: &NextHopConfig, interfaces: &[Interface]) -> Option<String> {
     let via = hop.via.filter(|via| !is_link_local(via))?;
     let interface = find(interfaces, &hop.interface).filter(|i| i.kind != InterfaceKind::Tunnel)?;
@@ -275,7 +270,7 @@ fn unreached(hop: &NextHopConfig, interfaces: &[Interface]) -> Option<String> {
     let first = *subnets.peek()?;
     (!subnets.any(|subnet| subnet.contains(&via))).then(|| {
         format!(
-            "next hop {via} is on no subnet of {} (such as {first}); onlink is not used, the kernel will refuse it",
+            "next hop {via} is not on a subnet of {} (such as {first}); the kernel will reject it, since onlink is not used",
             interface.name
         )
     })

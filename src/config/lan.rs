@@ -1,4 +1,4 @@
-//! `[[lan]]`: the LANs that are named.
+//! `[[lan]]`: the configured LANs.
 
 use super::document::{Key, Value};
 use super::draft::{Draft, Placed};
@@ -27,10 +27,11 @@ pub(super) fn read(draft: &mut Draft, value: &Value<'_>, faults: &mut Vec<Fault>
         let mut lan = LanConfig::new("");
         section.read(KEYS, &mut lan, faults)?;
         if !lan.ipv4 && !lan.ipv6 {
-            faults.push(section.fault_of_section("is probed by no family; set ipv4 or ipv6 to true"));
+            faults
+                .push(section.fault_of_section("has neither ipv4 nor ipv6 enabled; set one of them to true"));
         }
         if lan.interface.is_empty() {
-            missing(&section, "interface", "names no interface; add interface = \"eth0\"", faults);
+            missing(&section, "interface", "has no interface; add interface = \"eth0\"", faults);
         } else {
             draft.lans.push(Placed { origin: section.origin(), value: lan });
         }
@@ -38,5 +39,5 @@ pub(super) fn read(draft: &mut Draft, value: &Value<'_>, faults: &mut Vec<Fault>
     Ok(())
 }
 
-/// `[[lan]]` sections that are read: how many may be used is checked later, with a better message.
+/// `[[lan]]` sections that are read: the number that may be used is checked later, with a better message.
 const LANS: usize = 64;

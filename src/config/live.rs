@@ -1,13 +1,13 @@
-//! Settings against settings: which differ, and which of those only a start can change.
+//! Compares two configurations: which settings differ, and which of those only a start can change.
 
 use super::Config;
 
-/// The keys (faild.toml(5)) and sections in which two differ.
+/// The keys (faild.toml(5)) and sections in which the two differ.
 pub fn differences(one: &Config, other: &Config) -> Vec<&'static str> {
     LIVE.iter().filter(|(_, differs)| differs(one, other)).map(|(name, _)| *name).collect()
 }
 
-/// Puts back into `new` what only a start can change, and says what that was.
+/// Restores in `new` the settings that only a start can change, and returns their names.
 pub fn keep_fixed(running: &Config, new: &mut Config) -> Vec<&'static str> {
     let mut kept = Vec::new();
     let mut keep = |name, differs: bool| kept.extend(differs.then_some(name));
@@ -17,7 +17,7 @@ pub fn keep_fixed(running: &Config, new: &mut Config) -> Vec<&'static str> {
     keep("dry-run", running.dry_run != new.dry_run);
     keep("user", running.user != new.user);
     keep("control-group", running.control_group != new.control_group);
-    // The right to a low port is given up at the start, unless it was needed then.
+    // The privilege to open a low port is dropped at startup, unless it was needed then.
     let is_out_of_reach = new.port < PRIVILEGED && running.port >= PRIVILEGED;
     keep("port", is_out_of_reach);
     if is_out_of_reach {
@@ -32,7 +32,7 @@ pub fn keep_fixed(running: &Config, new: &mut Config) -> Vec<&'static str> {
     kept
 }
 
-/// A key or section, and whether two differ in it.
+/// A key or section, and whether the two differ in it.
 type Live = (&'static str, fn(&Config, &Config) -> bool);
 
 const LIVE: &[Live] = &[
@@ -58,7 +58,7 @@ const LIVE: &[Live] = &[
     ("group", |a, b| a.groups != b.groups),
 ];
 
-/// Ports below are for those with CAP_NET_BIND_SERVICE.
+/// Ports below this require CAP_NET_BIND_SERVICE.
 const PRIVILEGED: u16 = 1024;
 
 #[cfg(test)]
@@ -69,10 +69,10 @@ mod tests {
     use crate::config::{Failback, KeyName, LanConfig, keys};
 
     #[test]
-    fn every_key_is_live_but_those_of_rights_that_are_given_up() {
+    fn every_key_is_live_except_those_of_dropped_privileges() {
         let section = |key: KeyName| key.section.split('.').next().filter(|section| !section.is_empty());
         let mut named: BTreeSet<&str> = keys().map(|key| section(key).unwrap_or(key.name)).collect();
-        assert!(named.remove("user") && named.remove("control-group"), "who it is belongs to the start");
+        assert!(named.remove("user") && named.remove("control-group"), "only a start can change the user");
         assert_eq!(LIVE.iter().map(|(name, _)| *name).collect::<BTreeSet<_>>(), named);
     }
 

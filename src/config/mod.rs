@@ -1,6 +1,6 @@
-//! Settings: what the command line and the file say, checked, in the shape that the rest of the program uses.
+//! The configuration: command line and file, checked, in the form that the rest of the program uses.
 //!
-//! Nothing is checked again later: a [`Config`] that exists is one that faild can run with.
+//! Nothing is checked again later: faild can run with any [`Config`] that exists.
 //!
 //! ```text
 //! file  --> document (lines, tables)  --> file (the keys) --+
@@ -8,9 +8,9 @@
 //! key file -----------------------------> key_file ---------+            or Faults, all of them
 //! ```
 //!
-//! A section of the file has its keys in a module of its own.
+//! Each section of the file has its keys in its own module.
 //!
-//! What only the host's interfaces can show is [`check_against_interfaces`], and what only its directories [`check_places`].
+//! [`check_against_interfaces`] checks it against the host's interfaces, and [`check_places`] against its directories.
 
 pub mod account;
 mod damping;
@@ -55,13 +55,13 @@ use crate::gather::Gather;
 /// Everything that can be set, with its default (faild.toml(5)).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
-    /// `-r`: send INQs of our own accord; without it only answer.
+    /// `-r`: send INQs; without it only answer.
     pub requestor: bool,
     /// `-t`: time between two INQs on a LAN, 10 ms to 60 s. Default 200 ms.
     pub interval: Duration,
-    /// `-f`: slots missed in a row until a path is down, 1 to 100. Default 2.
+    /// `-f`: consecutive missed slots before a path is down, 1 to 100. Default 2.
     pub missed: NonZeroU32,
-    /// `-s`: clean slots in a row until a path is up again, 1 to 10,000. Default 10.
+    /// `-s`: consecutive good slots before a path is up again, 1 to 10,000. Default 10.
     pub good: NonZeroU32,
     /// `-p`: UDP port. Default 64029.
     pub port: u16,
@@ -69,44 +69,44 @@ pub struct Config {
     pub log: Option<PathBuf>,
     /// `-v`: 0 info, 1 debug, 2 and more trace.
     pub verbosity: u8,
-    /// `-i` and `[[lan]]`: the LANs; if there are none, every fitting interface is one.
+    /// `-i` and `[[lan]]`: the LANs; if there are none, every suitable interface is one.
     pub lans: Vec<LanConfig>,
-    /// Whether it was `-i`: then what is wrong with them is wrong with the command line.
+    /// Whether they come from `-i`: then an error in them is an error in the command line.
     pub lans_by_flag: bool,
-    /// `-x`: interfaces that are left alone.
+    /// `-x`: interfaces that are not used.
     pub exclude: Vec<String>,
-    /// `[[peer]]`: hosts that broadcasts do not reach, or whose addresses are to be known before they are heard.
+    /// `[[peer]]`: hosts that broadcasts do not reach, or whose addresses must be known before they are heard.
     pub peers: Vec<PeerConfig>,
-    /// `[[hook]]`: programs that are told of changes.
+    /// `[[hook]]`: programs that are run for events.
     pub hooks: Vec<HookConfig>,
-    /// `[[route]]`: destinations that follow the next hop that works.
+    /// `[[route]]`: destinations that follow a working next hop.
     pub routes: Vec<RouteConfig>,
-    /// `[[group]]`: interfaces on one subnet that stand in for each other.
+    /// `[[group]]`: interfaces on one subnet that take over for each other.
     pub groups: Vec<GroupConfig>,
     /// Keys; empty: probes are not authenticated.
     pub keys: KeyRing,
-    /// Where the keys came from.
+    /// The file with the keys.
     pub key_file: Option<PathBuf>,
     /// Flap damping.
     pub damping: Damping,
-    /// When traffic may go home.
+    /// When traffic may fail back.
     pub failback: Failback,
     /// Protocol numbers (rtnetlink(7)) of the routes that follow their gateway: by default boot 3, static 4,
     /// ra 9, dhcp 16.
     pub route_protocols: Vec<u8>,
-    /// Most packets sent and received in a second, all LANs together. Default 10,000.
+    /// Maximum number of packets sent and received per second, on all LANs together. Default 10,000.
     pub packet_budget: NonZeroU32,
     /// Run at real-time priority, with all memory locked, where the system allows it. Default true.
     pub realtime: bool,
-    /// What becomes of overlays when faild is told to end.
+    /// What happens to overlays when faild is told to stop.
     pub exit: Exit,
     /// Members of this group may read the control socket. Default faild.
     pub control_group: String,
-    /// `--user`: the user to run as. Default `faild`, or root with fewer rights where there is no such user.
+    /// `--user`: the user to run as. Default `faild`, or root with fewer privileges if there is no such user.
     pub user: String,
-    /// Directory of what must survive a reboot (node id, penalties, known peers). Default /var/lib/faild.
+    /// Directory of everything that must survive a reboot (node id, penalties, known peers). Default /var/lib/faild.
     pub state_dir: PathBuf,
-    /// Directory of what must survive only the process (journal). Default /run/faild.
+    /// Directory of everything that must survive only the process (journal). Default /run/faild.
     pub runtime_dir: PathBuf,
     /// `-d`: detach when ready.
     pub daemon: bool,
@@ -117,7 +117,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// The excluded interfaces that no next hop is listed on: who lists one speaks of that one in particular.
+    /// The excluded interfaces without a listed next hop: listing one there overrides the exclusion.
     pub fn left_alone(&self) -> BTreeSet<String> {
         let listed = |name: &String| {
             self.routes.iter().flat_map(|route| route.next_hops.listed()).any(|hop| hop.interface == *name)
@@ -162,21 +162,21 @@ impl Default for Config {
     }
 }
 
-/// The user that faild runs as where nobody says otherwise.
+/// The user that faild runs as by default.
 pub const DEFAULT_USER: &str = "faild";
 
-/// One LAN that was named.
+/// One configured LAN.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LanConfig {
-    /// The interface; it may be absent and come later.
+    /// The interface; it may not exist yet.
     pub interface: String,
-    /// Probe by IPv4. Default true.
+    /// Probe over IPv4. Default true.
     pub ipv4: bool,
-    /// Probe by IPv6. Default true.
+    /// Probe over IPv6. Default true.
     pub ipv6: bool,
     /// Destination of IPv6 INQs, a link-local multicast group. Default ff02::1.
     pub multicast_group: Ipv6Addr,
-    /// Send broadcast or multicast INQs. False: only configured peers are asked, by unicast. Default true.
+    /// Send broadcast or multicast INQs. False: only configured peers are probed, by unicast. Default true.
     pub broadcast: bool,
 }
 
@@ -198,12 +198,12 @@ impl LanConfig {
 pub struct PeerConfig {
     /// For the log.
     pub name: String,
-    /// Its addresses on all LANs; asked by unicast, and taken to belong to one node (rule 3 of the protocol).
+    /// Its addresses on all LANs; probed by unicast, and taken to belong to one node (rule 3 of the protocol).
     pub addresses: Vec<IpAddr>,
 }
 
-/// Keys by id. The first signs, all are accepted: add the new one last everywhere, then move it to the front
-/// everywhere, then remove the old one.
+/// Keys by id. The first signs, all are accepted. To change keys: add the new one at the end on all nodes, then move
+/// it to the front on all nodes, then remove the old one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct KeyRing {
     /// The keys, the signing one first.
@@ -213,7 +213,7 @@ pub struct KeyRing {
 /// A shared secret.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Key {
-    /// Tells the receiver which key it is.
+    /// Identifies the key to the receiver.
     pub id: u32,
     /// 16 to 64 bytes.
     pub secret: Vec<u8>,
@@ -226,15 +226,15 @@ impl std::fmt::Debug for Key {
     }
 }
 
-/// Flap damping: each failure of a path adds to its penalty, which decays; a path above `suppress` is not gone home
-/// to until its penalty is below `reuse`. It never keeps traffic on a way that is dead.
+/// Flap damping: each failure of a path adds to its penalty, which decays; failback to a path above `suppress` is
+/// suppressed until its penalty is below `reuse`. Traffic never stays on a dead path because of it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Damping {
     /// Added for each failure. Default 1000.
     pub penalty: f64,
-    /// Suppressed from here on. Default 2500 (the third failure in a short time).
+    /// Suppressed at and above this. Default 2500 (the third failure in a short time).
     pub suppress: f64,
-    /// Free again from here on down. Default 1000.
+    /// No longer suppressed below this. Default 1000.
     pub reuse: f64,
     /// The penalty halves in this time. Default 60 s.
     pub half_life: Duration,
@@ -243,8 +243,8 @@ pub struct Damping {
 }
 
 impl Damping {
-    /// What is left of a penalty of 1 after this time: half after each half-life, and a straight line between, which is
-    /// never more than 7 % from the curve. (The curve needs libm, and that half a megabyte of resident memory.)
+    /// What is left of a penalty of 1 after this time: half after each half-life, and a straight line in between, which
+    /// is never more than 7 % off the curve. (The curve needs libm, which takes half a megabyte of resident memory.)
     pub fn remaining(&self, elapsed: Duration) -> f64 {
         let (mut left, mut share) = (elapsed, 1.0);
         while left > self.half_life && share > f64::EPSILON {
@@ -254,7 +254,7 @@ impl Damping {
         share * (1.0 - left.div_duration_f64(self.half_life).min(1.0) / 2.0)
     }
 
-    /// After which time this share of a penalty is left: the reverse of [`Damping::remaining`].
+    /// The time after which this share of a penalty is left: the inverse of [`Damping::remaining`].
     pub fn elapsed_at(&self, share: f64) -> Duration {
         let (mut elapsed, mut left) = (Duration::ZERO, 1.0);
         while share < left / 2.0 && left > f64::EPSILON {
@@ -265,7 +265,7 @@ impl Damping {
         elapsed.saturating_add(self.half_life.mul_f64(rest))
     }
 
-    /// The most that a penalty can be, so that it falls to `reuse` within `maximum` (RFC 2439 section 4.8.1).
+    /// The maximum penalty, so that it falls to `reuse` within `maximum` (RFC 2439 section 4.8.1).
     pub fn ceiling(&self) -> f64 {
         self.reuse / self.remaining(self.maximum)
     }
@@ -283,16 +283,16 @@ impl Default for Damping {
     }
 }
 
-/// When traffic may leave a detour that works for a home that works.
+/// When traffic may leave a working detour for a working home path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failback {
-    /// As soon as home has proven itself.
+    /// As soon as the home path is proven.
     Auto,
-    /// When told (SIGUSR2).
+    /// On command (`faildctl failback`, SIGUSR2).
     Manual,
-    /// When home has been up for this long without a break.
+    /// When the home path has been up for this long without interruption.
     Delay(Duration),
-    /// In this part of the day, local time, in seconds since midnight; `from` may be after `until`.
+    /// In this time of day, local time, in seconds since midnight; `from` may be after `until`.
     Window {
         /// Start.
         from: u32,
@@ -301,10 +301,10 @@ pub enum Failback {
     },
 }
 
-/// What becomes of overlays when faild ends by SIGTERM or SIGINT.
+/// What happens to overlays when faild exits on SIGTERM or SIGINT.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// Those whose home works are lifted, the others stay.
+    /// Those with a working home path are removed, the others stay.
     Lift,
     /// All stay.
     Keep,

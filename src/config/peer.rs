@@ -39,7 +39,7 @@ fn read_addresses(
 ) -> Result<(), Complaint> {
     let items = value.items("a list of addresses such as [\"192.0.2.7\"]", ADDRESSES)?;
     if items.is_empty() {
-        return Err(Complaint::Other("is empty; name at least one address"));
+        return Err(Complaint::Other("is empty; list at least one address"));
     }
     for item in items {
         match item.text("an address in quotes").and_then(value::peer_address) {
@@ -52,7 +52,7 @@ fn read_addresses(
 
 fn add_address(addresses: &mut Vec<IpAddr>, address: IpAddr, item: &Value<'_>, faults: &mut Vec<Fault>) {
     if addresses.contains(&address) {
-        faults.push(item.fault(&Complaint::Other("stands there twice; remove one")));
+        faults.push(item.fault(&Complaint::Other("is listed twice; remove one")));
     } else {
         addresses.push(address);
     }

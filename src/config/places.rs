@@ -1,7 +1,7 @@
-//! Whether the host lets faild have its directories and its pid file, for `--check`: looked at, nothing is made.
+//! Whether faild can create its directories and its pid file, for `--check`: nothing is created.
 //!
-//! A start finds out by making them, and says so itself; a reload must not ask, for by then faild has given up the
-//! rights that it made them with.
+//! A start finds out by creating them, and reports errors itself; a reload must not check this, because faild has
+//! dropped the privileges that it created them with.
 
 use std::fs;
 use std::io;
@@ -16,7 +16,7 @@ use super::fault::{Fault, Origin};
 use super::{Config, account};
 use crate::trusted::Trust;
 
-/// Faults of the state directories and the pid file that a start would find.
+/// Errors with the state directories and the pid file that a start would find.
 pub fn check_places(config: &Config) -> Vec<Fault> {
     let trust = account::trust(&config.user);
     let look = |path| directory_refusal(path, &trust);
@@ -24,16 +24,16 @@ pub fn check_places(config: &Config) -> Vec<Fault> {
     let runtime = look(&config.runtime_dir).map(|refusal| (&config.runtime_dir, refusal));
     let directories = state.into_iter().chain(runtime.filter(|_| config.runtime_dir != config.state_dir));
     let texts = directories.map(|(path, refusal)| {
-        format!("state directory {} {refusal}; name another with --state-dir", path.display())
+        format!("state directory {} {refusal}; choose another with --state-dir", path.display())
     });
     let pid_file = config.pid_file.as_deref().and_then(|path| Some((path, pid_file_refusal(path, &trust)?)));
     let texts = texts.chain(pid_file.map(|(path, refusal)| {
-        format!("pid file {} {refusal}; make its directory, or name another file", path.display())
+        format!("pid file {} {refusal}; create its directory, or choose another file", path.display())
     }));
     texts.map(|text| Fault::environment(Origin::Flag, text)).collect()
 }
 
-/// A directory is made if it is not there, with those above it.
+/// A missing directory is created, with its parents.
 fn directory_refusal(path: &Path, trust: &Trust) -> Option<String> {
     let (place, found) = path.ancestors().find_map(|place| Some((place, fs::metadata(place).ok()?)))?;
     match found.is_dir() {
@@ -42,14 +42,14 @@ fn directory_refusal(path: &Path, trust: &Trust) -> Option<String> {
     }
 }
 
-/// Its directory must be there; what is no plain file is not written to.
+/// Its directory must exist; only a regular file is written to.
 fn pid_file_refusal(path: &Path, trust: &Trust) -> Option<String> {
     let directory = path.parent().unwrap_or(Path::new("/"));
     let refusal = match fs::symlink_metadata(path) {
         Ok(found) if found.is_file() && found.nlink() == 1 => unwritable(path),
-        Ok(_) => Some("is not a plain file".to_owned()),
+        Ok(_) => Some("is not a regular file".to_owned()),
         Err(_) if directory.is_dir() => unwritable(directory),
-        Err(_) => Some(format!("cannot be made: there is no directory {}", directory.display())),
+        Err(_) => Some(format!("cannot be created: there is no directory {}", directory.display())),
     };
     refusal.or_else(|| untrusted(trust.check_file(path)))
 }
@@ -59,16 +59,16 @@ fn untrusted(checked: io::Result<()>) -> Option<String> {
 }
 
 fn unwritable(place: &Path) -> Option<String> {
-    // To root /proc looks as if files could be made there.
+    // For root, /proc looks writable.
     if statfs(place).is_ok_and(|found| [PROC_SUPER_MAGIC, SYSFS_MAGIC].contains(&found.filesystem_type())) {
-        return Some(format!("cannot be made: {} holds the kernel's files alone", place.display()));
+        return Some(format!("cannot be created: {} is a kernel file system", place.display()));
     }
     match eaccess(place, AccessFlags::W_OK) {
         Ok(()) => None,
-        // Who looks as somebody else than root learns nothing about a start by root.
+        // A check by another user shows nothing about a start by root.
         Err(Errno::EACCES) if !geteuid().is_root() => None,
         Err(errno) => {
-            Some(format!("cannot be made: {} cannot be written: {}", place.display(), errno.desc()))
+            Some(format!("cannot be created: {} is not writable: {}", place.display(), errno.desc()))
         }
     }
 }
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_can_be_made_is_no_fault_and_is_not_made() {
+    fn places_that_can_be_created_are_no_error_and_are_not_created() {
         let place = std::env::temp_dir().join(format!("faild-places-check-{}", std::process::id()));
         assert_eq!(faults(&place.join("a/b"), None), NONE);
         assert!(!place.exists());
@@ -93,29 +93,29 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_made_is_told_once_with_the_way_out() {
+    fn places_that_cannot_be_created_are_reported_once_with_a_fix() {
         for (directory, text) in [
             ("/dev/null", "cannot be used: /dev/null is not a directory"),
             ("/dev/null/x", "cannot be used: /dev/null is not a directory"),
-            ("/proc/x", "cannot be made: /proc holds the kernel's files alone"),
-            ("/sys/x/y", "cannot be made: /sys holds the kernel's files alone"),
+            ("/proc/x", "cannot be created: /proc is a kernel file system"),
+            ("/sys/x/y", "cannot be created: /sys is a kernel file system"),
         ] {
-            let fault = format!("state directory {directory} {text}; name another with --state-dir");
+            let fault = format!("state directory {directory} {text}; choose another with --state-dir");
             assert_eq!(faults(Path::new(directory), None), [fault]);
         }
         for (file, text) in [
-            ("/nonexistent/pid", "cannot be made: there is no directory /nonexistent"),
-            ("/dev/null/pid", "cannot be made: there is no directory /dev/null"),
-            ("/dev/null", "is not a plain file"),
-            ("/proc/pid", "cannot be made: /proc holds the kernel's files alone"),
+            ("/nonexistent/pid", "cannot be created: there is no directory /nonexistent"),
+            ("/dev/null/pid", "cannot be created: there is no directory /dev/null"),
+            ("/dev/null", "is not a regular file"),
+            ("/proc/pid", "cannot be created: /proc is a kernel file system"),
         ] {
-            let fault = format!("pid file {file} {text}; make its directory, or name another file");
+            let fault = format!("pid file {file} {text}; create its directory, or choose another file");
             assert_eq!(faults(Path::new("/run"), Some(Path::new(file))), [fault]);
         }
     }
 
     #[test]
-    fn what_belongs_to_another_user_is_told() {
+    fn places_of_another_user_are_reported() {
         let place = std::env::temp_dir().join(format!("faild-places-theirs-{}", std::process::id()));
         fs::create_dir(&place).unwrap();
         std::os::unix::fs::chown(&place, Some(12_345), None).unwrap();
@@ -123,7 +123,7 @@ mod tests {
         fs::remove_dir(&place).unwrap();
         assert_eq!(found.len(), 2, "{found:?}");
         assert!(
-            found.iter().all(|fault| fault.contains("belongs to user 12345; chown root it")),
+            found.iter().all(|fault| fault.contains("belongs to user 12345; run chown root on it")),
             "{found:?}"
         );
     }

@@ -1,4 +1,4 @@
-//! `[[route]]`: destinations that follow the next hop that works.
+//! `[[route]]`: destinations that follow a working next hop.
 
 mod values;
 
@@ -19,7 +19,7 @@ use super::{
 use crate::interface::{Family, is_link_local};
 use crate::route::MAIN_TABLE;
 
-/// A section before it is held against itself and the others.
+/// A section before it is checked.
 #[derive(Debug)]
 pub(super) struct RouteDraft {
     destination: Option<IpNet>,
@@ -27,7 +27,7 @@ pub(super) struct RouteDraft {
     hops: Hops,
     judging: Judging,
     targets: Vec<Placed<String>>,
-    /// Nothing of it was refused, so that what is missing is really missing.
+    /// No part of it was refused, so a missing key is really missing.
     is_sound: bool,
 }
 
@@ -110,15 +110,15 @@ pub(super) fn read(draft: &mut Draft, value: &Value<'_>, faults: &mut Vec<Fault>
             is_sound: false,
         };
         section.read(KEYS, &mut route, faults)?;
-        missing(&section, "destination", "names no destination; add destination = \"default\"", faults);
-        missing(&section, "next-hops", "names no next hops; add next-hops = \"auto\", or a list", faults);
+        missing(&section, "destination", "has no destination; add destination = \"default\"", faults);
+        missing(&section, "next-hops", "has no next hops; add next-hops = \"auto\", or a list", faults);
         route.is_sound = section.is_whole && faults.len() == before;
         draft.routes.push(Placed { origin: section.origin(), value: route });
     }
     Ok(())
 }
 
-/// The routes with the addresses of their targets, held against each other.
+/// The routes with the addresses of their targets, checked against each other.
 pub(super) fn finish(
     drafts: Vec<Placed<RouteDraft>>,
     lans: &[Placed<LanConfig>],
@@ -130,7 +130,7 @@ pub(super) fn finish(
         let Some(destination) = route.destination else { continue };
         if seen.insert((destination, route.table), ()).is_some() {
             let text = format!(
-                "[[route]] {destination} in table {} is there twice; put all next hops into one",
+                "[[route]] {destination} in table {} is listed twice; put all next hops into one section",
                 route.table
             );
             faults.push(Fault::new(origin.clone(), text));
@@ -165,16 +165,16 @@ impl RouteDraft {
         Some(RouteConfig { destination, table: self.table, next_hops, judging })
     }
 
-    /// What can never come true, or always is.
+    /// A condition that can never be true, or always is.
     fn check_need(&self) -> Option<String> {
         let count = self.targets.len();
         match self.judging.need {
             Need::AtLeast(need) if usize::from(need) > count => Some(format!(
-                "[[route]] needs {need} targets of {count}, which never answer; lower need, or add targets"
+                "[[route]] has need = {need}, more than the number of targets ({count}); lower need, or add targets"
             )),
             Need::Any | Need::All | Need::AtLeast(_) if count == 0 && self.judging.methods.is_empty() => {
                 Some(
-                    "[[route]] probes nothing: probe is empty and there are no targets; add one of the two"
+                    "[[route]] probes nothing: probe is empty and there are no targets; set one of them"
                         .to_owned(),
                 )
             }
@@ -183,12 +183,12 @@ impl RouteDraft {
     }
 }
 
-/// Next hops that are there twice, or of another family than what they lead to.
+/// Next hops that are listed twice, or of another family than their destination.
 fn check_hops(hops: &[Placed<NextHopConfig>], destination: IpNet, faults: &mut Vec<Fault>) {
     let mut seen = BTreeMap::new();
     for Placed { origin, value: hop } in hops {
         if seen.insert((&hop.interface, hop.via), ()).is_some() {
-            let text = format!("next hop {} is there twice; remove one", hop_text(hop));
+            let text = format!("next hop {} is listed twice; remove one", hop_text(hop));
             faults.push(Fault::new(origin.clone(), text));
         }
         if let Some(text) = hop.via.and_then(|via| check_family("next hop", via, destination)) {
@@ -197,18 +197,18 @@ fn check_hops(hops: &[Placed<NextHopConfig>], destination: IpNet, faults: &mut V
     }
 }
 
-/// A next hop that only peers could speak for, on an interface where none are.
+/// A next hop that is only probed as a peer, on an interface that is not a LAN.
 fn check_lan(hop: &Placed<NextHopConfig>, lans: &[Placed<LanConfig>]) -> Option<Fault> {
     let name = &hop.value.interface;
     let is_lan = lans.iter().any(|lan| lan.value.interface == *name);
     (!is_lan).then(|| {
         let text =
-            format!("next hop on {name} is asked by INQ only, and {name} is no LAN; add a [[lan]] for it, or another probe");
+            format!("next hop on {name} is probed by INQ only, but {name} is not a LAN; add a [[lan]] for it, or another probe");
         Fault::new(hop.origin.clone(), text)
     })
 }
 
-/// Targets that tell nothing of what is beyond a next hop.
+/// Targets that show nothing about the network beyond a next hop.
 fn check_targets(
     targets: &[Placed<TargetConfig>],
     hops: &[Placed<NextHopConfig>],
@@ -221,11 +221,11 @@ fn check_targets(
             text
         } else if let Some(hop) = hop {
             format!(
-                "target {name} is next hop {}, which probe is for; name a host beyond it, or remove it",
+                "target {name} is next hop {} itself, which is checked by probe; use a host beyond it, or remove it",
                 hop_text(&hop.value)
             )
         } else if is_link_local(address) {
-            format!("target {name} is a link-local address, which no router passes on; name a global one")
+            format!("target {name} is a link-local address, which routers do not forward; use a global one")
         } else {
             continue;
         };
@@ -237,13 +237,13 @@ fn check_family(what: &str, address: IpAddr, destination: IpNet) -> Option<Strin
     let (found, wanted) = (Family::of(&address), Family::of(&destination.addr()));
     (found != wanted).then(|| {
         let (found, wanted) = (family_text(found), family_text(wanted));
-        format!("{what} {address} is {found}, and its destination {destination} {wanted}; name an {wanted} address")
+        format!("{what} {address} is {found}, but its destination {destination} is {wanted}; use an {wanted} address")
     })
 }
 
-/// What can run, and is likely not as it was meant.
+/// Valid settings that are probably not what was meant.
 pub(super) fn warnings(routes: &[RouteConfig], groups: &[GroupConfig]) -> Vec<String> {
-    // One that has a next hop on each member is meant so.
+    // With a next hop on each member it is intended.
     let is_alone = |name: &String, route: &RouteConfig| {
         let has_hop = |name: &String| route.next_hops.listed().iter().any(|hop| hop.interface == *name);
         groups.iter().filter(|group| !group.name.is_empty()).map(|group| &group.members).any(|members| {
@@ -254,13 +254,13 @@ pub(super) fn warnings(routes: &[RouteConfig], groups: &[GroupConfig]) -> Vec<St
         let (name, destination) = (&hop.interface, route.destination);
         if hop.via.is_none() && route.judging.targets.is_empty() {
             Some(format!(
-                "next hop {name} of [[route]] {destination} has no via and there are no targets: only its link is \
-                 watched; add targets"
+                "next hop {name} of [[route]] {destination} has no via and no targets, so only its carrier is monitored; \
+                 add targets"
             ))
         } else if is_alone(name, route) {
             Some(format!(
-                "next hop {} of [[route]] {destination} is on a member of a [[group]], and fails with it; leave the \
-                 routes of its subnet to the group, or add a next hop on each member",
+                "next hop {} of [[route]] {destination} uses a member of a [[group]] and fails with it; leave the subnet's \
+                 routes to the group, or add a next hop on each member",
                 hop_text(hop)
             ))
         } else {
@@ -273,12 +273,12 @@ pub(super) fn warnings(routes: &[RouteConfig], groups: &[GroupConfig]) -> Vec<St
         .collect()
 }
 
-/// A next hop in words.
+/// A next hop as text.
 pub(super) fn hop_text(hop: &NextHopConfig) -> String {
     hop.via.map_or_else(|| hop.interface.clone(), |via| format!("{via} on {}", hop.interface))
 }
 
-/// Sections: each destination is watched by itself, and a host has few that matter so much.
+/// Sections: each destination is monitored separately, and a host has few that matter that much.
 const ROUTES: usize = 64;
 
 #[cfg(test)]

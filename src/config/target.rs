@@ -1,5 +1,5 @@
-//! Targets: hosts that are probed, by address or by name. A name is resolved once, when the settings are loaded at the
-//! start: the loop of a running daemon waits for no name server.
+//! Targets: hosts that are probed, by address or by name. A name is resolved once, when the configuration is loaded at
+//! startup: a running daemon waits for no name server.
 
 use std::io;
 use std::net::IpAddr;
@@ -11,18 +11,18 @@ use super::fault::{Complaint, Fault, Origin};
 use super::{Config, TargetConfig, value};
 use crate::interface::Family;
 
-/// Targets of a route or group at most: each is probed over each interface.
+/// Maximum number of targets of a route or group: each is probed through each interface.
 pub(super) const TARGETS: usize = 16;
 
-/// Names in a file at most: a name server that is silent costs some seconds for each, before anything is watched.
+/// Maximum number of names in a file: a silent name server delays the start by some seconds for each.
 pub(super) const NAMES: usize = 5;
 
-/// Where names become addresses.
+/// Resolves names.
 #[derive(Debug)]
 pub(super) struct Names {
-    /// Those that have addresses already.
+    /// Those that are resolved already.
     known: Vec<TargetConfig>,
-    /// Who is asked for the others; nobody while the daemon runs.
+    /// Resolves the others; `None` while the daemon runs.
     resolver: Option<Resolver>,
     asked: Vec<String>,
 }
@@ -31,19 +31,19 @@ pub(super) struct Names {
 pub(super) type Resolver = fn(&str) -> io::Result<Vec<IpAddr>>;
 
 impl Names {
-    /// Each name is asked for.
+    /// Each name is resolved.
     pub(super) fn of_resolver(resolver: Resolver) -> Self {
         Self { known: Vec::new(), resolver: Some(resolver), asked: Vec::new() }
     }
 
-    /// Nobody is asked: names keep the addresses that they have in the settings that run.
+    /// Nothing is resolved: names keep the addresses that they have in the running configuration.
     pub(super) fn of_running(running: &Config) -> Self {
         let routes = running.routes.iter().flat_map(|route| &route.judging.targets);
         let targets = routes.chain(running.groups.iter().flat_map(|group| &group.targets));
         Self { known: targets.cloned().collect(), resolver: None, asked: Vec::new() }
     }
 
-    /// The target that was written, if `family` is given by an address of that family.
+    /// The target with this name; with an address of `family`, if that is given.
     pub(super) fn target(
         &mut self,
         name: &Placed<String>,
@@ -62,19 +62,19 @@ impl Names {
             Err(kind(name.origin.clone(), format!("target {} {text}", name.value)))
         };
         let Some(resolver) = self.resolver else {
-            let text = "is new and names are resolved at the start only; give its address, or restart faild";
+            let text = "is new, and names are resolved only at startup; give its address, or restart faild";
             return fault(Fault::new, text.to_owned());
         };
         if !self.asked.contains(&name.value) {
             self.asked.push(name.value.clone());
         }
         if self.asked.len() > NAMES {
-            return fault(Fault::new, format!("is one name too many, {NAMES} is the most; give its address"));
+            return fault(Fault::new, format!("exceeds the limit of {NAMES} names; give its address"));
         }
         let addresses = match resolver(&name.value) {
             Ok(addresses) => addresses,
             Err(e) => {
-                let text = format!("cannot be resolved: {e}; mend that, or give its address");
+                let text = format!("cannot be resolved: {e}; fix that, or give its address");
                 return fault(Fault::environment, text);
             }
         };
@@ -91,14 +91,14 @@ impl Names {
             (None, None) => fault(Fault::environment, "has no address; give one".to_owned()),
             (None, Some(family)) => fault(
                 Fault::environment,
-                format!("has no {} address; name a host that has one", family_text(family)),
+                format!("has no {} address; use a host that has one", family_text(family)),
             ),
         }
     }
 }
 
-/// The resolver of the system, by getent(1): a C library that is linked in could not ask all that nsswitch.conf(5) may
-/// name.
+/// The resolver of the system, by getent(1): a statically linked C library cannot use every source that
+/// nsswitch.conf(5) may list.
 pub(super) fn ask_system(name: &str) -> io::Result<Vec<IpAddr>> {
     let output = Command::new("getent").args(["ahosts", name]).output()?;
     let text = String::from_utf8_lossy(&output.stdout);
@@ -106,10 +106,10 @@ pub(super) fn ask_system(name: &str) -> io::Result<Vec<IpAddr>> {
         text.lines().filter_map(|line| line.split_whitespace().next()?.parse().ok()).collect();
     // Once for each type of socket.
     addresses.dedup();
-    if addresses.is_empty() { Err(io::Error::other("no such host is known")) } else { Ok(addresses) }
+    if addresses.is_empty() { Err(io::Error::other("host not found")) } else { Ok(addresses) }
 }
 
-/// The family as people write it.
+/// The family as text.
 pub(super) const fn family_text(family: Family) -> &'static str {
     match family {
         Family::V4 => "IPv4",
@@ -126,7 +126,7 @@ pub(super) fn read(
     for item in value.items("a list of hosts such as [\"192.0.2.53\"]", TARGETS)? {
         match item.text("an address or a name in quotes").and_then(value::host) {
             Ok(host) if targets.iter().any(|other| other.value == host) => {
-                faults.push(item.fault(&Complaint::Other("stands there twice; remove one")));
+                faults.push(item.fault(&Complaint::Other("is listed twice; remove one")));
             }
             Ok(host) => targets.push(Placed { origin: item.origin(), value: host }),
             Err(complaint) => faults.push(item.fault(&complaint)),

@@ -1,4 +1,4 @@
-//! Values as people write them, on the command line as in the file: durations, times of day, names, numbers.
+//! Values as people write them, on the command line and in the file: durations, times of day, names, numbers.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::ops::RangeInclusive;
@@ -9,9 +9,9 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use super::Complaint;
 use crate::interface::is_link_local;
 
-/// `-t`: below 10 ms the host's own scheduling looks like loss; above 60 s it is no failover.
+/// `-t`: below 10 ms the host's own scheduling looks like loss; above 60 s it is not a failover.
 pub(crate) const INTERVAL: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(60);
-/// `-f`: 100 slots of 60 s are more than an hour and a half; more is no failover.
+/// `-f`: 100 slots of 60 s are more than an hour and a half; more is not a failover.
 pub(crate) const MISSED: RangeInclusive<u32> = 1..=100;
 /// `-s`: 10,000 slots of 60 s are a week.
 pub(crate) const GOOD: RangeInclusive<u32> = 1..=10_000;
@@ -72,7 +72,7 @@ pub(crate) fn whole_text_in(text: &str, range: &RangeInclusive<u32>) -> Result<u
     if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return Err(Complaint::Form { wanted: "a whole number" });
     }
-    // What does not fit an i128 is beyond every range, on the side that its sign says.
+    // A number that does not fit an i128 is out of every range, on the side of its sign.
     let beyond = if text.starts_with('-') { i128::MIN } else { i128::MAX };
     whole_in(text.parse().unwrap_or(beyond), range)
 }
@@ -87,26 +87,26 @@ pub(crate) fn user_name(text: &str) -> Result<String, Complaint> {
     }
 }
 
-/// Part of a day, `HH:MM-HH:MM`, in seconds since midnight; may pass midnight, `24:00` ends a day.
+/// A time of day range, `HH:MM-HH:MM`, in seconds since midnight; may pass midnight, `24:00` ends a day.
 pub(crate) fn window(text: &str) -> Result<(u32, u32), Complaint> {
-    const WANTED: Complaint = Complaint::Form { wanted: "a part of the day such as \"02:00-04:30\"" };
+    const WANTED: Complaint = Complaint::Form { wanted: "a time of day range such as \"02:00-04:30\"" };
     let (from, until) = text.split_once('-').ok_or(WANTED)?;
     let (from, until) = (time_of_day(from).ok_or(WANTED)?, time_of_day(until).ok_or(WANTED)?);
     if from == until {
         return Err(Complaint::Other(
-            "is empty; make the end differ from the start, or use policy = \"auto\"",
+            "is empty; set an end that differs from the start, or use policy = \"auto\"",
         ));
     }
     Ok((from, until))
 }
 
-/// The name of an interface, as the kernel would take it (dev_valid_name, Linux 6.18).
+/// The name of an interface, as the kernel accepts it (dev_valid_name, Linux 6.18).
 pub(crate) fn interface_name(text: &str) -> Result<String, Complaint> {
     let fits = !text.is_empty() && text.len() <= 15 && text != "." && text != "..";
     if fits && !text.contains(|c: char| c == '/' || c == ':' || c.is_whitespace() || c.is_control()) {
         return Ok(text.to_owned());
     }
-    Err(Complaint::Form { wanted: "a name that an interface can have (1 to 15 bytes, no '/', ':' or blank)" })
+    Err(Complaint::Form { wanted: "a valid interface name (1 to 15 bytes, no '/', ':' or space)" })
 }
 
 /// The name of a peer: one word, so that the log keeps its form.
@@ -115,10 +115,10 @@ pub(crate) fn peer_name(text: &str) -> Result<String, Complaint> {
     if !text.is_empty() && text.len() <= 64 && text.chars().all(is_word) {
         return Ok(text.to_owned());
     }
-    Err(Complaint::Form { wanted: "a name of one word (1 to 64 bytes, no blank, '=' or quote)" })
+    Err(Complaint::Form { wanted: "a single word (1 to 64 bytes, no space, '=' or quote)" })
 }
 
-/// The name of a group of users, as useradd(8) would take it.
+/// The name of a group of users, as useradd(8) accepts it.
 pub(crate) fn group_name(text: &str) -> Result<String, Complaint> {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     if !text.is_empty() && text.len() <= 32 && text.chars().all(fits) {
@@ -135,10 +135,10 @@ pub(crate) fn peer_address(text: &str) -> Result<IpAddr, Complaint> {
     match address {
         IpAddr::V4(v4) if is_host && !v4.is_broadcast() => Ok(address),
         IpAddr::V6(v6) if v6.is_unicast_link_local() => Err(Complaint::Other(
-            "is a link-local address, which does not tell the LAN; name the peer's global or ULA addresses",
+            "is a link-local address, which does not identify the LAN; use the peer's global or ULA addresses",
         )),
         IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some() => {
-            Err(Complaint::Other("is an IPv4 address in IPv6 dress; write it as IPv4"))
+            Err(Complaint::Other("is an IPv4-mapped IPv6 address; write it as IPv4"))
         }
         IpAddr::V6(_) if is_host => Ok(address),
         IpAddr::V4(_) | IpAddr::V6(_) => Err(NO_HOST),
@@ -153,15 +153,15 @@ pub(crate) fn host_address(text: &str) -> Result<IpAddr, Complaint> {
     match address {
         IpAddr::V4(v4) if v4.is_broadcast() => Err(NOT_A_HOST),
         IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some() => {
-            Err(Complaint::Other("is an IPv4 address in IPv6 dress; write it as IPv4"))
+            Err(Complaint::Other("is an IPv4-mapped IPv6 address; write it as IPv4"))
         }
         IpAddr::V4(_) | IpAddr::V6(_) if is_host => Ok(address),
         IpAddr::V4(_) | IpAddr::V6(_) => Err(NOT_A_HOST),
     }
 }
 
-/// A host: an address, or a name (RFC 1123 section 2.1, and underscores). A name's last label is not a number, so that a
-/// slip in an address is not taken for a name.
+/// A host: an address, or a name (RFC 1123 section 2.1, and underscores). A name's last label is not a number, so that
+/// a mistyped address is not taken for a name.
 pub(crate) fn host(text: &str) -> Result<String, Complaint> {
     if text.parse::<IpAddr>().is_ok() {
         return host_address(text).map(|address| address.to_string());
@@ -192,7 +192,7 @@ pub(crate) fn destination(text: &str) -> Result<IpNet, Complaint> {
         return Err(Complaint::HostBits { prefix: prefix.trunc().to_string() });
     }
     if address.is_loopback() || address.is_multicast() || is_link_local(&address) {
-        return Err(Complaint::Other("is nothing that a router passes on; name another"));
+        return Err(Complaint::Other("is not routable; use another"));
     }
     Ok(prefix)
 }
@@ -234,15 +234,15 @@ fn time_of_day(text: &str) -> Option<u32> {
     (minutes < 60 && hours * 60 + minutes <= 24 * 60).then_some(hours * 3600 + minutes * 60)
 }
 
-/// No duration at all.
+/// Not a duration.
 const NOT_A_DURATION: Complaint =
     Complaint::Form { wanted: "a duration such as 0.2 (seconds), 200ms, 2s, 5m or 1h" };
 
-/// An address that no host has.
-const NO_HOST: Complaint = Complaint::Other("is no address of a host; name one by which the peer is reached");
+/// Not an address of a peer.
+const NO_HOST: Complaint = Complaint::Other("is not a host address; use one at which the peer is reachable");
 
-/// No address of a host, whatever it is for.
-const NOT_A_HOST: Complaint = Complaint::Other("is no address of a host; name one");
+/// Not an address of a host.
+const NOT_A_HOST: Complaint = Complaint::Other("is not a host address; use one");
 
 /// The names that ip-route(8) prints.
 const PROTOCOL_NAMES: [(&str, u8); 18] = [

@@ -1,12 +1,12 @@
-//! Going into the background, and telling whoever started us that we are ready.
+//! Going into the background, and telling the process that started us when we are ready.
 //!
 //! ```text
-//! faild -d        parent: waits on the pipe ---------------------> ends with what came by the pipe
-//!      \--fork--> child: setsid, starts up, complains on stderr --> ready: stdio to /dev/null, works on
+//! faild -d        parent: waits on the pipe ---------------------> exits with the status from the pipe
+//!      \--fork--> child: setsid, starts up, errors to stderr ----> ready: stdio to /dev/null, keeps running
 //! ```
 //!
-//! So `faild -d && echo ready` means it, and a start that fails is told where it was asked for. SIGTERM and SIGINT to the
-//! parent end the start: it passes them on, for the child is in a session of its own.
+//! So `faild -d && echo ready` is reliable, and a failed start is reported where it was requested. SIGTERM and SIGINT
+//! to the parent abort the start: it passes them on, because the child is in its own session.
 #![allow(unsafe_code)]
 
 use std::fs::OpenOptions;
@@ -26,28 +26,28 @@ use super::signals;
 /// Which process this is after [`detach`].
 #[derive(Debug)]
 pub(super) enum Side {
-    /// The one that was started: all that is left to do is to end with this status.
+    /// The one that was started: all that remains is to exit with this status.
     Parent(u8),
-    /// The daemon; it tells the other by this.
+    /// The daemon; it reports to the other through this.
     Daemon(Readiness),
 }
 
-/// Tells, once, that the daemon is ready. If it is dropped before, the start has failed.
+/// Reports, once, that the daemon is ready. If it is dropped before, the start has failed.
 #[derive(Debug, Default)]
 pub(super) struct Readiness {
     parent: Option<PipeWriter>,
 }
 
-/// Forks; the parent waits until the child is ready or has ended.
+/// Forks; the parent waits until the child is ready or has exited.
 ///
 /// # Errors
 ///
 /// Out of processes or file descriptors.
 pub(super) fn detach() -> anyhow::Result<Side> {
-    let (reader, writer) = io::pipe().context("cannot make a pipe")?;
+    let (reader, writer) = io::pipe().context("cannot create a pipe")?;
     let ends = signals::ends();
     ends.thread_block().context("cannot block signals")?;
-    // SAFETY: this process has one thread, so that the child may do all that the parent could.
+    // SAFETY: this process has one thread, so the child may do anything that the parent could.
     match unsafe { fork() }.context("cannot detach")? {
         ForkResult::Parent { child } => {
             drop(writer);
@@ -59,7 +59,7 @@ pub(super) fn detach() -> anyhow::Result<Side> {
         ForkResult::Child => {
             drop(reader);
             ends.thread_unblock().context("cannot unblock signals")?;
-            setsid().context("cannot leave the terminal's session")?;
+            setsid().context("cannot start a new session")?;
             chdir("/").context("cannot change to /")?;
             Ok(Side::Daemon(Readiness { parent: Some(writer) }))
         }
@@ -67,27 +67,27 @@ pub(super) fn detach() -> anyhow::Result<Side> {
 }
 
 impl Readiness {
-    /// Whether somebody waits for us to detach.
+    /// Whether a parent is waiting for us to detach.
     pub(super) fn is_awaited(&self) -> bool {
         self.parent.is_some()
     }
 
-    /// The daemon works: lets the parent end well, and gives up the terminal.
+    /// The daemon works: lets the parent exit with success, and detaches from the terminal.
     ///
     /// # Errors
     ///
     /// There is no /dev/null.
     pub(super) fn tell(mut self) -> anyhow::Result<()> {
         if let Some(mut parent) = self.parent.take() {
-            silence().context("cannot give up the terminal")?;
-            // A parent that was killed meanwhile needs no word.
+            silence().context("cannot detach from the terminal")?;
+            // If the parent was killed in the meantime, this fails, and that does not matter.
             let _ = parent.write_all(&[READY]);
         }
         Ok(())
     }
 }
 
-/// Passes signals on to the child until it has something to say or has ended.
+/// Passes signals on to the child until it reports or exits.
 fn pass_on(signals: &SignalFd, reader: &PipeReader, child: Pid) {
     let mut polled =
         [reader.as_fd(), signals.as_fd()].map(|descriptor| PollFd::new(descriptor, PollFlags::POLLIN));
@@ -102,20 +102,20 @@ fn pass_on(signals: &SignalFd, reader: &PipeReader, child: Pid) {
         while let Ok(Some(signal)) = signals.read_signal() {
             let signal =
                 i32::try_from(signal.ssi_signo).ok().and_then(|signal| Signal::try_from(signal).ok());
-            // A child that has ended closes the pipe.
+            // A child that has exited closes the pipe.
             let _ = kill(child, signal);
         }
     }
 }
 
-/// Waits for the word. The pipe ends without one when the child has ended, after it complained on our common standard
-/// error.
+/// Waits for the report. The pipe closes without one if the child has exited, after printing the error on our common
+/// standard error.
 fn is_told_ready(mut reader: PipeReader) -> bool {
     let mut word = [0];
     reader.read_exact(&mut word).is_ok() && word == [READY]
 }
 
-/// The status that the child ended with; 1 if a signal ended it.
+/// The exit status of the child; 1 if a signal killed it.
 fn status(child: Pid) -> u8 {
     match waitpid(child, None) {
         Ok(WaitStatus::Exited(_, status)) => u8::try_from(status).unwrap_or(1),

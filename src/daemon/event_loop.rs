@@ -68,13 +68,13 @@ impl EventLoop {
         hooks: Hooks,
         lock: Lock,
     ) -> anyhow::Result<Self> {
-        let timer = Timer::new().context("cannot make a timer")?;
+        let timer = Timer::new().context("cannot create a timer")?;
         for (token, descriptor) in
             [(TIMER, timer.as_raw_fd()), (SIGNALS, signals.as_raw_fd()), (MONITOR, monitor.as_raw_fd())]
         {
             poll.registry()
                 .register(&mut SourceFd(&descriptor), token, Interest::READABLE)
-                .context("cannot poll")?;
+                .context("cannot set up polling")?;
         }
         Ok(Self {
             edges,

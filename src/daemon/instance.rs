@@ -1,7 +1,7 @@
-//! One faild for each network namespace, because two would fight over its routes.
+//! One faild per network namespace, because two would fight over its routes.
 //!
-//! The lock is an abstract unix socket: it belongs to the network namespace, as routes do, it needs no directory, and
-//! the kernel removes it when its owner ends, however that ends. The kernel also tells who listens.
+//! The lock is an abstract unix socket: it belongs to the network namespace, like routes; it needs no directory; and
+//! the kernel removes it when its owner exits, however that happens. The kernel also reports its owner.
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -16,7 +16,7 @@ use nix::sys::socket::{
 
 use crate::time::Instant;
 
-/// The lock; free again when this is dropped.
+/// The lock; released when this is dropped.
 #[derive(Debug)]
 pub(super) struct Instance {
     listener: UnixListener,
@@ -26,16 +26,14 @@ pub(super) struct Instance {
 /// Why there is no lock.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum InstanceError {
-    /// Another one runs.
-    #[error(
-        "another faild ({holder}) runs in this network namespace; stop it first, or let that one do the work"
-    )]
+    /// Another faild is running.
+    #[error("another faild ({holder}) is already running in this network namespace; stop it first")]
     Taken {
-        /// `pid 123`, or why nobody can tell.
+        /// `pid 123`, or why that is unknown.
         holder: String,
     },
-    /// The lock cannot be made at all.
-    #[error("cannot make the lock of this network namespace (abstract unix socket @{NAME})")]
+    /// The lock cannot be created at all.
+    #[error("cannot create the lock for this network namespace (abstract unix socket @{NAME})")]
     Failed(#[source] io::Error),
 }
 
@@ -53,20 +51,20 @@ impl Instance {
             Err(Errno::EADDRINUSE) => return Err(InstanceError::Taken { holder: holder(&address) }),
             Err(errno) => return Err(InstanceError::failed(errno)),
         }
-        // Listening is what makes the kernel note our pid for those who connect.
+        // Only for a listening socket does the kernel show our pid to processes that connect.
         listen(&listener, Backlog::new(BACKLOG).map_err(InstanceError::failed)?)
             .map_err(InstanceError::failed)?;
         Ok(Self { listener: listener.into(), attended: Instant::default() })
     }
 
-    /// Makes room for others who ask: who has been told our pid stays in the backlog until he is accepted. Nobody can
-    /// wake us by asking.
+    /// Makes room in the backlog: a process that was told our pid stays there until it is accepted. Connecting does
+    /// not wake us.
     pub(super) fn attend(&mut self, now: Instant) {
         if now.since(self.attended) < PAUSE {
             return;
         }
         self.attended = now;
-        // Whoever is accepted is let go at once.
+        // The connection is closed at once.
         for _ in 0..BACKLOG {
             if self.listener.accept().is_err() {
                 return;
@@ -81,23 +79,23 @@ impl InstanceError {
     }
 }
 
-/// Who listens at `address`.
+/// The process that listens on `address`.
 fn holder(address: &UnixAddr) -> String {
     let peer = stream().and_then(|client| {
         connect(client.as_raw_fd(), address)?;
         getsockopt(&client, PeerCredentials)
     });
     match peer {
-        // Pid 0 is a process of another pid namespace, as a container's is.
-        Ok(peer) if peer.pid() == 0 => "in another container, or outside of this one".to_owned(),
+        // Pid 0 is a process in another pid namespace, such as that of a container.
+        Ok(peer) if peer.pid() == 0 => "in another container, or outside this one".to_owned(),
         Ok(peer) if peer.uid() != 0 => format!("pid {} of user {}", peer.pid(), peer.uid()),
         Ok(peer) => format!("pid {}", peer.pid()),
-        // The backlog is full of others who asked, or the other one is just starting or ending.
+        // The backlog is full of other connections, or the other faild is just starting or exiting.
         Err(_) => format!("pid unknown: see ss -xlp src @{NAME}"),
     }
 }
 
-/// Never blocks, as a connect does while a backlog is full.
+/// Non-blocking, since a connect blocks while a backlog is full.
 fn stream() -> Result<OwnedFd, Errno> {
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     socket(AddressFamily::Unix, SockType::Stream, flags, None)
@@ -105,10 +103,10 @@ fn stream() -> Result<OwnedFd, Errno> {
 
 const NAME: &str = "faild";
 
-/// So many may ask at once and be told.
+/// How many processes can ask at once.
 const BACKLOG: i32 = 16;
 
-/// How often the backlog is emptied at most.
+/// Minimum time between two times that the backlog is emptied.
 const PAUSE: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
@@ -123,7 +121,7 @@ mod tests {
         let first = Instance::take().unwrap();
         let refusal = Instance::take().unwrap_err().to_string();
         let pid = std::process::id();
-        assert!(refusal.starts_with(&format!("another faild (pid {pid}) runs in this")), "{refusal}");
+        assert!(refusal.starts_with(&format!("another faild (pid {pid}) is already running")), "{refusal}");
         drop(first);
         Instance::take().unwrap();
     }

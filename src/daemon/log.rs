@@ -263,11 +263,11 @@ fn shortened(line: &[u8]) -> &[u8] {
     line.get(..PAGE - 1).unwrap_or(line)
 }
 
-/// A pipe that nobody reads is a fault, not a reason to wait: probes would stand still.
+/// A pipe without a reader is an error, not a reason to wait: probing would stop.
 fn open(path: &Path, trust: &Trust) -> anyhow::Result<File> {
     open_or_make(path, trust).map_err(|error| {
         let mend = match error.raw_os_error() {
-            Some(ENXIO) => " (it is a pipe that nobody reads: start its reader first, or name a file)",
+            Some(ENXIO) => " (it is a pipe without a reader: start the reader first, or use a file)",
             _ => "",
         };
         anyhow::Error::new(error).context(format!("cannot open the log file {}{mend}", path.display()))
@@ -293,8 +293,8 @@ fn open_or_make(path: &Path, trust: &Trust) -> io::Result<File> {
 fn check(found: &FileStat) -> io::Result<()> {
     match kind(found) {
         SFlag::S_IFREG | SFlag::S_IFCHR | SFlag::S_IFIFO => Ok(()),
-        SFlag::S_IFDIR => Err(io::Error::other("it is a directory; name a file in it")),
-        _ => Err(io::Error::other("it is neither a file nor a character device; name one")),
+        SFlag::S_IFDIR => Err(io::Error::other("it is a directory; use a file in it")),
+        _ => Err(io::Error::other("it is neither a file nor a character device; use one")),
     }
 }
 

@@ -1,7 +1,7 @@
-//! The daemon: starts up in an order in which every refusal comes before anything is changed, then turns the loop.
+//! The daemon: starts up in an order in which every error comes before any change, then runs the loop.
 //!
 //! ```text
-//! settings checked (before us) -> detach -> signals -> may we? -> one instance -> log, pid file -> limits raised, rights dropped
+//! configuration checked (before us) -> detach -> signals -> privileges -> instance lock -> log, pid file -> limits, rights
 //!   -> netlink -> memory, journal -> the kernel is read, sockets -> SIGTERM held -> pid -> real-time priority -> ready -> loop
 //!   -> goodbye
 //! ```
@@ -69,13 +69,13 @@ use crate::kernel::{DryRun, Kernel, Monitor, Netlink, RECEIVE_BUFFER};
 use crate::net::{Probers, Sockets};
 use crate::reconcile::LastRun;
 
-/// Runs the daemon with these settings until a signal ends it; their warnings go to the log first. `load` reads the
-/// settings again; from `/` if the daemon detaches. The status to end with is that of this process, which is the one that
-/// was started if the daemon detaches.
+/// Runs the daemon with this configuration until a signal stops it; its warnings go to the log first. `load` reads the
+/// configuration again; from `/` if the daemon detaches. Returns the exit status of this process; if the daemon
+/// detaches, that is the one that was started.
 ///
 /// # Errors
 ///
-/// Why it cannot start, as one line with all causes.
+/// Why it cannot start, in one line with all causes.
 pub fn run(
     loaded: Loaded,
     load: impl Fn(Reading<'_>) -> Result<Loaded, Faults> + 'static,
@@ -96,12 +96,14 @@ pub fn interfaces() -> Option<Vec<Interface>> {
     Netlink::open(RECEIVE_BUFFER).and_then(|mut netlink| netlink.interfaces()).ok()
 }
 
-/// What a start with these settings would warn of on this host; for checks that change nothing.
+/// The warnings that a start with this configuration would log on this host; for checks that change nothing.
 pub fn preview(config: &Config) -> Vec<String> {
-    let rights = privileges::check(config).err().map(|refusal| format!("you may not start it: {refusal:#}"));
+    let rights = privileges::check(config)
+        .err()
+        .map(|refusal| format!("a start as this user would fail: {refusal:#}"));
     let looked =
         Netlink::open(RECEIVE_BUFFER).and_then(|mut netlink| preview::warnings(config, &mut netlink));
-    let found = looked.unwrap_or_else(|error| vec![format!("this host cannot be looked at: {error}")]);
+    let found = looked.unwrap_or_else(|error| vec![format!("cannot inspect this host: {error}")]);
     rights.into_iter().chain(found).collect()
 }
 
@@ -121,20 +123,21 @@ fn serve(loaded: Loaded, source: Source, readiness: Readiness) -> anyhow::Result
     );
     warnings.iter().for_each(|warning| warn!("configuration {warning}"));
     let mut pid_file = config.pid_file.as_deref().map(|path| PidFile::open(path, &trust)).transpose()?;
-    let poll = Poll::new().context("cannot poll")?;
-    let registry = poll.registry().try_clone().context("cannot poll")?;
+    let poll = Poll::new().context("cannot set up polling")?;
+    let registry = poll.registry().try_clone().context("cannot set up polling")?;
     privileges::prepare(&config, &trust)?;
-    // As root still, which may give the socket to any group.
+    // While still root, which may give the socket to any group.
     let control = Control::open(&config.runtime_dir, &config.control_group, registry, &trust)?;
     let limited = Limited::prepare(config.realtime && !config.dry_run);
     privileges::drop_rights(&config, &trust)?;
     let mut confirmation = Confirmation::open(&config.state_dir, config.dry_run, text);
     let config = confirmed(config, file.as_deref(), &mut confirmation, &source, &log);
-    let netlink = Netlink::open(RECEIVE_BUFFER).context("cannot talk to the kernel")?;
-    let monitor = Monitor::open(netlink.port(), RECEIVE_BUFFER).context("cannot listen to the kernel")?;
+    let netlink = Netlink::open(RECEIVE_BUFFER).context("cannot open a netlink socket")?;
+    let monitor =
+        Monitor::open(netlink.port(), RECEIVE_BUFFER).context("cannot subscribe to kernel notifications")?;
     let kernel = open_kernel(netlink, &config)?;
-    let registry = poll.registry().try_clone().context("cannot poll")?;
-    let hooks = Hooks::new(&config, registry, limited.children()).context("cannot make ready for hooks")?;
+    let registry = poll.registry().try_clone().context("cannot set up polling")?;
+    let hooks = Hooks::new(&config, registry, limited.children()).context("cannot set up hooks")?;
     let edges = edges(config, kernel, &poll, log.clone(), source, confirmation, limited)?;
     let mut event_loop = EventLoop::new(edges, control, poll, signals, monitor, hooks, instance)?;
     event_loop.supervisor = Supervisor::from_env();
@@ -153,7 +156,7 @@ fn serve(loaded: Loaded, source: Source, readiness: Readiness) -> anyhow::Result
     event_loop.run()
 }
 
-/// The settings from before those of the file, if those were on trial and nobody has confirmed them.
+/// The configuration before that of the file, if that was on trial and was never confirmed.
 fn confirmed(
     config: Config,
     file: Option<&Path>,
@@ -190,7 +193,7 @@ fn confirmed(
     }
 }
 
-/// The kernel, or in a dry run one that is only looked at; refused if the settings do not go with what the host has.
+/// The kernel, in a dry run read-only; an error if the configuration does not match the host's interfaces.
 fn open_kernel(mut netlink: Netlink, config: &Config) -> anyhow::Result<Box<dyn Kernel>> {
     let interfaces = netlink.interfaces().context("cannot read the interfaces")?;
     let list = check_against_interfaces(config, &interfaces);
@@ -213,13 +216,13 @@ fn edges(
     let (state, memory) = State::open(&config.state_dir, config.dry_run)?;
     let (journal, journalled) = Journal::open(&config.runtime_dir, config.dry_run)?;
     let running = running_kernel();
-    let registry = poll.registry().try_clone().context("cannot poll")?;
+    let registry = poll.registry().try_clone().context("cannot set up polling")?;
     let last = LastRun { journal: journalled.as_deref(), kernel: &running };
     Ok(Edges {
         core: Core::new(&config, memory, last, state::random()?),
         kernel,
         probers: Probers::new(
-            registry.try_clone().context("cannot poll")?,
+            registry.try_clone().context("cannot set up polling")?,
             u16::from_le_bytes(state::random()?),
         ),
         sockets: Sockets::new(registry, config.port),

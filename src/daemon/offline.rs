@@ -1,7 +1,8 @@
-//! Interfaces that the administrator has taken out of service: which, why, since when and until when.
+//! Interfaces that the administrator has taken offline: which, why, since when and until when.
 //!
 //! They are kept in the state directory, so that neither a restart nor a reboot puts traffic back on a cable that is
-//! about to be pulled. They expire by the wall clock: a reboot has no other. The engine is told the names alone.
+//! about to be pulled. They expire by the wall clock, the only one that survives a reboot. The engine gets only the
+//! names.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -33,7 +34,7 @@ pub(super) struct Entry {
 }
 
 impl Offline {
-    /// Reads what an earlier run kept. What cannot be understood is set aside: then nothing is offline.
+    /// Reads the file of an earlier run. A file that cannot be parsed is set aside: then nothing is offline.
     pub(super) fn open(directory: &Path, is_dry_run: bool) -> Self {
         let path = directory.join(FILE);
         let entries = match files::read(&path, LONGEST).map(|text| parse(&text)) {
@@ -45,7 +46,7 @@ impl Offline {
         Self { path: Some(path).filter(|_| !is_dry_run), entries }
     }
 
-    /// The interfaces, as the engine wants to know them.
+    /// The interfaces, in the form for the engine.
     pub(super) fn names(&self) -> BTreeSet<String> {
         self.entries.keys().cloned().gather()
     }
@@ -58,11 +59,11 @@ impl Offline {
         self.entries.iter()
     }
 
-    /// Takes an interface out of service.
+    /// Takes an interface offline.
     ///
     /// # Errors
     ///
-    /// It cannot be kept; then nothing has changed.
+    /// The file cannot be written; then nothing has changed.
     pub(super) fn add(&mut self, interface: &str, entry: Entry) -> io::Result<()> {
         let mut entries = self.entries.clone();
         entries.insert(interface.to_owned(), entry);
@@ -80,7 +81,7 @@ impl Offline {
         self.replace(entries)
     }
 
-    /// Puts those back whose time is over. They are back even if that cannot be kept: the next start finds it out too.
+    /// Puts back interfaces whose time is over, even if the file cannot be written: the next start does the same.
     pub(super) fn expire(&mut self, wall: Duration) -> Vec<(String, Entry)> {
         let is_over = |entry: &Entry| entry.until.is_some_and(|until| until <= wall);
         let over: Vec<_> = self.entries.extract_if(.., |_, entry| is_over(entry)).collect();
@@ -92,7 +93,7 @@ impl Offline {
         over
     }
 
-    /// When the next is over.
+    /// When the next one expires.
     pub(super) fn next_end(&self) -> Option<Duration> {
         self.entries.values().filter_map(|entry| entry.until).min()
     }
@@ -123,17 +124,17 @@ impl fmt::Display for Entry {
     }
 }
 
-/// A reason of one line that the log can hold.
+/// Checks that a reason fits a line of the log.
 ///
 /// # Errors
 ///
-/// What is wrong with it.
+/// It does not.
 pub(super) fn check_reason(reason: &str) -> Result<(), String> {
     if reason.chars().count() > LONGEST_REASON {
         return Err(format!("the reason is longer than {LONGEST_REASON} characters; shorten it"));
     }
     match reason.chars().find(|c| c.is_control() || *c == '"' || REORDER.contains(c)) {
-        Some(found) => Err(format!("the reason has {found:?} in it; take it out")),
+        Some(found) => Err(format!("the reason contains {found:?}; remove it")),
         None => Ok(()),
     }
 }
@@ -198,13 +199,13 @@ const VERSION: u32 = 1;
 
 const HEADER: &str = "# Written by faild (faildctl offline, online), read at its start.\n";
 
-/// A few interfaces with their reasons; more than that nobody wrote by faildctl.
+/// A few interfaces with their reasons; faildctl writes no more than that.
 const LONGEST: u64 = 64 << 10;
 
 /// A line on a screen, and a place in the log.
 const LONGEST_REASON: usize = 200;
 
-/// They end a line, or turn the writing round: what stands behind them on a screen is not what is there.
+/// They end a line, or change the direction of writing: the screen would not show the real text.
 const REORDER: &[char] = &[
     '\u{200e}', '\u{200f}', '\u{2028}', '\u{2029}', '\u{202a}', '\u{202b}', '\u{202c}', '\u{202d}',
     '\u{202e}', '\u{2066}', '\u{2067}', '\u{2068}', '\u{2069}',

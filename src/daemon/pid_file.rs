@@ -1,7 +1,7 @@
-//! The pid file, for init scripts. It is no lock: a stale one is no obstacle, and one of another process is left alone.
+//! The pid file, for init scripts. It is not a lock: a stale one is replaced, and one of another process is left alone.
 //!
-//! It is opened while faild may still write everywhere, and filled when faild is ready. Where it cannot be removed at
-//! the end, because the directory belongs to root and faild has become somebody else, it is left empty.
+//! It is opened while faild may still write everywhere, and filled when faild is ready. If it cannot be removed at
+//! exit, because the directory belongs to root and faild has switched to another user, it is left empty.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -13,7 +13,7 @@ use nix::sys::stat::{SFlag, fstat};
 
 use crate::trusted::{LastLink, Place, Trust, kind};
 
-/// A pid file that goes when this is dropped.
+/// A pid file that is removed when this is dropped.
 #[derive(Debug)]
 pub(super) struct PidFile {
     path: PathBuf,
@@ -22,31 +22,34 @@ pub(super) struct PidFile {
 }
 
 impl PidFile {
-    /// Opens `path`, or makes it.
+    /// Opens `path`, or creates it.
     ///
     /// # Errors
     ///
-    /// The file cannot be written.
+    /// The file is not writable.
     pub(super) fn open(path: &Path, trust: &Trust) -> anyhow::Result<Self> {
         let refusal = || {
-            format!("cannot write the pid file {} (make its directory, or name another file)", path.display())
+            format!(
+                "cannot write the pid file {} (create its directory, or choose another file)",
+                path.display()
+            )
         };
         let (place, file) = open(path, trust).with_context(refusal)?;
         Ok(Self { path: path.to_owned(), place, file })
     }
 
-    /// Writes our pid into it, in place of what was there.
+    /// Replaces its contents with our pid.
     ///
     /// # Errors
     ///
-    /// The file cannot be written.
+    /// The file is not writable.
     pub(super) fn fill(&mut self) -> anyhow::Result<()> {
         let pid = format!("{}\n", std::process::id());
         let written = self.file.set_len(0).and_then(|()| self.file.write_all(pid.as_bytes()));
         written.with_context(|| format!("cannot write the pid file {}", self.path.display()))
     }
 
-    /// What is in the file of that name now.
+    /// The contents of the file now under that name.
     fn text(&self) -> io::Result<String> {
         let mut text = String::new();
         self.place.open(OFlag::O_RDONLY, 0)?.take(LONGEST).read_to_string(&mut text)?;
@@ -59,15 +62,15 @@ impl Drop for PidFile {
         let pid = self.text().unwrap_or_default();
         let is_ours = pid.is_empty() || pid.trim() == std::process::id().to_string();
         if is_ours && self.place.remove().is_err() {
-            // One that cannot be emptied either is a stale one, which is no obstacle.
+            // If that fails, too, the file is stale, which is no obstacle.
             let _ = self.file.set_len(0);
         }
     }
 }
 
-/// A plain file, and no other's behind a link: its directory may belong to somebody who is not root.
+/// A regular file, and not another user's behind a link: its directory may belong to a user other than root.
 fn open(path: &Path, trust: &Trust) -> io::Result<(Place, File)> {
-    let not_plain = || io::Error::other("it is not a plain file");
+    let not_plain = || io::Error::other("it is not a regular file");
     let place = trust.file(path, LastLink::Keep)?;
     let file = match place.found() {
         None => place.open(OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL, 0o644)?,
@@ -82,7 +85,7 @@ fn open(path: &Path, trust: &Trust) -> io::Result<(Place, File)> {
     Ok((place, file))
 }
 
-/// No pid has as many digits.
+/// Longer than any pid.
 const LONGEST: u64 = 64;
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
-//! What survives: the core's memory in the state directory (a reboot), its journal in the runtime
-//! directory (the death of the process).
+//! Persistent state: the core's memory in the state directory (survives a reboot), its journal in the runtime
+//! directory (survives a crash).
 //!
-//! The memory is forced to the disk, which may take as long as it likes when the disk is dying: that is done by a
-//! thread that lives only as long, so that probing goes on. The journal goes before the operations that depend on it,
-//! so that is written at once, but only as far as the page cache.
+//! The memory is synced to the disk, which may take very long when the disk is failing: a short-lived thread does it,
+//! so that probing continues. The journal must precede the operations that depend on it, so it is written at once, but
+//! only to the page cache.
 
 mod file;
 
@@ -28,20 +28,20 @@ use crate::wire::NodeId;
 pub(super) struct State {
     /// `None` in a dry run: nothing is written.
     path: Option<PathBuf>,
-    /// What is to be written once the writer has ended.
+    /// The text to write once the writer has finished.
     waiting: Option<String>,
-    /// Where the writer that is at work tells how it ended.
+    /// The result of the writer that is running.
     writer: Option<Receiver<io::Result<()>>>,
     failing: bool,
 }
 
 impl State {
-    /// Reads what is there and makes sure that it can be written; draws a node id if there is none.
+    /// Reads the file and makes sure that it can be written; chooses a node id if there is none.
     ///
     /// # Errors
     ///
-    /// The directory cannot be written, in one line with the way out. A full disk is none: a host whose disk is full
-    /// needs its LANs all the same.
+    /// The directory is not writable, in one line with the fix. A full disk is not an error: a host with a full disk
+    /// still needs its LANs.
     pub(super) fn open(directory: &Path, is_dry_run: bool) -> anyhow::Result<(Self, Memory)> {
         let path = directory.join("state.toml");
         let mut memory = if is_dry_run { peek(&path) } else { load(&path)? };
@@ -59,7 +59,7 @@ impl State {
         self.attend();
     }
 
-    /// Looks after the writer; to be called now and then.
+    /// Checks on the writer; to be called now and then.
     pub(super) fn attend(&mut self) {
         match self.writer.as_ref().map(Receiver::try_recv) {
             Some(Err(TryRecvError::Empty)) => return,
@@ -72,7 +72,7 @@ impl State {
         }
     }
 
-    /// Waits until all is written, at most this long.
+    /// Waits until everything is written, at most this long.
     pub(super) fn finish(&mut self, limit: Duration) {
         self.attend();
         while let Some(writer) = self.writer.take() {
@@ -113,11 +113,11 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    /// Reads what a former run left.
+    /// Reads the journal of an earlier run.
     ///
     /// # Errors
     ///
-    /// The directory cannot be made.
+    /// The directory cannot be created.
     pub(super) fn open(directory: &Path, is_dry_run: bool) -> anyhow::Result<(Self, Option<String>)> {
         let path = directory.join("journal");
         if !is_dry_run {
@@ -136,7 +136,7 @@ impl Journal {
         Ok((Self { path, waiting: None, failing: false }, text))
     }
 
-    /// Takes what is to be written next; what is to be appended is put behind what waits already.
+    /// Takes the next text to write; text to append is added to text that is already waiting.
     pub(super) fn hold(&mut self, write: JournalWrite) {
         self.waiting = Some(match (self.waiting.take(), write) {
             (Some(JournalWrite::Append(before)), JournalWrite::Append(text)) => {
@@ -149,12 +149,12 @@ impl Journal {
         });
     }
 
-    /// Whether something is to be written.
+    /// Whether there is something to write.
     pub(super) const fn is_waiting(&self) -> bool {
         self.waiting.is_some()
     }
 
-    /// Writes what waits, if anything does; how it went.
+    /// Writes the waiting text, if there is any; returns the result.
     pub(super) fn write(&mut self) -> Option<Result<(), Refusal>> {
         let write = self.waiting.take()?;
         let Some(path) = &self.path else { return Some(Ok(())) };
@@ -168,7 +168,7 @@ impl Journal {
         }))
     }
 
-    /// What people are told of a result: the first failure, and the first success after it.
+    /// The message to log for a result: for the first failure, and the first success after it.
     pub(super) fn news(&mut self, result: &Result<(), Refusal>) -> Option<(Level, String)> {
         let was_failing = std::mem::replace(&mut self.failing, result.is_err());
         let file = self.path.as_deref().unwrap_or(Path::new("?")).display();
@@ -186,7 +186,8 @@ impl Journal {
     }
 }
 
-/// Without the journal what a crash left open cannot be finished, but without a daemon there is no failover at all.
+/// Without the journal, operations interrupted by a crash cannot be finished, but without a daemon there is no failover
+/// at all.
 fn set_journal_aside(path: &Path, error: &io::Error) {
     let kept = files::set_aside(path);
     error!(
@@ -195,7 +196,7 @@ fn set_journal_aside(path: &Path, error: &io::Error) {
     );
 }
 
-/// Bytes that nobody can guess: since Linux 5.6 this waits until the generator is seeded and never again.
+/// Bytes that cannot be guessed: since Linux 5.6 this waits until the generator is seeded, and never again.
 ///
 /// # Errors
 ///
@@ -207,12 +208,12 @@ pub(super) fn random<const N: usize>() -> anyhow::Result<[u8; N]> {
     Ok(bytes)
 }
 
-/// The memory, as far as it can be read; nothing is changed.
+/// The memory, if it can be read; nothing is changed.
 fn peek(path: &Path) -> Memory {
     files::read(path, LONGEST).ok().and_then(|text| file::parse(&text).ok()).unwrap_or_default()
 }
 
-/// The memory. What cannot be understood is set aside: faild must start, and a person may want to look.
+/// The memory. A file that cannot be parsed is set aside: faild must start, and a person may want to look at it.
 fn load(path: &Path) -> anyhow::Result<Memory> {
     if let Some(directory) = path.parent() {
         make_directory(directory, 0o755)?;
@@ -222,7 +223,7 @@ fn load(path: &Path) -> anyhow::Result<Memory> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Default::default()),
         Err(error) if error.kind() != io::ErrorKind::InvalidData => {
             return Err(error)
-                .with_context(|| format!("cannot read {}; let faild read it, or remove it", path.display()));
+                .with_context(|| format!("cannot read {}: make it readable, or remove it", path.display()));
         }
         Ok(Err(problem)) => problem,
         Err(error) => error.to_string(),
@@ -235,7 +236,7 @@ fn load(path: &Path) -> anyhow::Result<Memory> {
     Ok(Default::default())
 }
 
-/// Writes the memory; false if there is no room for it now.
+/// Writes the memory; false if there is no space for it now.
 fn is_written(path: &Path, memory: &Memory) -> anyhow::Result<bool> {
     match write(path, memory) {
         Ok(()) => Ok(true),
@@ -248,14 +249,14 @@ fn is_written(path: &Path, memory: &Memory) -> anyhow::Result<bool> {
         }
         Err(error) => Err(error).with_context(|| {
             format!(
-                "cannot write {}: make it writable, or name another place with --state-dir",
+                "cannot write {}: make it writable, or choose another directory with --state-dir",
                 path.display()
             )
         }),
     }
 }
 
-/// Whether this is a matter of room, and no fault of the settings.
+/// Whether the disk is full, which is not an error in the configuration.
 fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
@@ -263,7 +264,7 @@ fn is_full(error: &io::Error) -> bool {
 fn make_directory(directory: &Path, mode: u32) -> anyhow::Result<()> {
     files::make_directory(directory, mode).with_context(|| {
         format!(
-            "cannot make {}: make it by hand, or name another place with --state-dir",
+            "cannot create {}: create it by hand, or choose another directory with --state-dir",
             directory.display()
         )
     })
@@ -276,7 +277,7 @@ fn write(path: &Path, memory: &Memory) -> io::Result<()> {
 fn start_writer(path: PathBuf, text: String) -> Receiver<io::Result<()>> {
     let (tell, told) = sync_channel(1);
     let write = move || {
-        // Nobody listens any more when the daemon has ended meanwhile.
+        // This fails if the daemon has exited in the meantime.
         let _ = tell.send(files::replace(&path, &text, Durability::Power));
     };
     // Without a thread the channel closes at once, and the next memory is a new attempt.

@@ -1,10 +1,10 @@
 //! The edge to the kernel: netlink and sysctls. It lists, watches and carries out, and decides nothing.
 //!
 //! Requests and notifications have a socket each. rtnetlink requests are carried out inside `sendto`, so that all
-//! calls here are synchronous; they block only while somebody else holds the kernel's RTNL lock. rtnetlink's async
+//! calls here are synchronous; they block only while another process holds the kernel's RTNL lock. rtnetlink's async
 //! half is not used: its types and builders write what is short and fixed (links, addresses, neighbours), routes are
 //! patched in their raw bytes, and everything is read by a walk over the attributes, so that a message is never lost
-//! for a part that no one here needs.
+//! because of a part that is not needed here.
 //!
 //! ```text
 //!  Operation --> apply ----> [ batch of 64, fence on the last ] --sendto--> kernel
@@ -14,8 +14,8 @@
 //!  Event <-- Monitor::read, bounded; own route changes left out <-- kernel
 //! ```
 //!
-//! When an answer is lost, or does not come, what became of the requests is unknown and said to be so; the socket is
-//! opened anew, so that nothing of the past is taken for an answer.
+//! When an answer is lost, or does not come, the result of the requests is unknown and reported as such; the socket is
+//! reopened, so that no late answer is taken for a new one.
 
 mod address;
 mod attributes;
@@ -53,14 +53,14 @@ pub trait Kernel {
     /// All links of this network namespace with their addresses.
     ///
     /// # Errors
-    /// When the listing fails; then nothing is known anew and the last one stands.
+    /// The listing failed; then nothing new is known, and the last one remains valid.
     fn interfaces(&mut self) -> Result<Vec<Interface>, Error>;
 
-    /// The state of single links at this moment, carrier included, which notifications may tell a second later (10 us
+    /// The state of single links at this moment, carrier included, which notifications may report a second later (10 us
     /// each; Linux 6.18 handles a pending carrier event for it). A link that does not exist is left out.
     ///
     /// # Errors
-    /// When the kernel cannot be asked.
+    /// The kernel cannot be queried.
     fn links(&mut self, wanted: &[InterfaceIndex]) -> Result<Vec<LinkState>, Error>;
 
     /// All unicast routes with faild's protocol number, both families, all tables.
@@ -69,16 +69,17 @@ pub trait Kernel {
     /// As [`Kernel::interfaces`].
     fn own_routes(&mut self) -> Result<Vec<Route>, Error>;
 
-    /// All unicast routes of these tables that use one of these interfaces, be it by one leg of several, and all routes
-    /// of other types, which use none; both families. A table that does not exist has none. Each route comes once, equal keys in the order in which the kernel tries them. Routes that the kernel
-    /// tells by a nexthop object alone (`nexthop_compat_mode` 0) are left out.
+    /// All unicast routes of these tables that use one of these interfaces, even with only one of several legs, and all
+    /// routes of other types, which use none; both families. A table that does not exist has none. Each route comes
+    /// once, equal keys in the order in which the kernel tries them. Routes that the kernel identifies only by a
+    /// nexthop object (`nexthop_compat_mode` 0) are left out.
     ///
     /// # Errors
     /// As [`Kernel::interfaces`].
     fn routes_over(&mut self, interfaces: &[InterfaceIndex], tables: &[u32]) -> Result<Vec<Route>, Error>;
 
-    /// All routes with this key, of any type, protocol and interface: those that refuse ours a place. It lists the whole
-    /// table: not for every day.
+    /// All routes with this key, of any type, protocol and interface: those that keep ours out. It lists the whole
+    /// table, so it is for rare use.
     ///
     /// # Errors
     /// As [`Kernel::interfaces`].
@@ -87,21 +88,21 @@ pub trait Kernel {
     /// The hardware address behind an address on a LAN, if the kernel's neighbour table has it at this moment.
     fn hardware_address(&mut self, interface: InterfaceIndex, address: IpAddr) -> Option<MacAddress>;
 
-    /// The addresses on this interface whose neighbour entries say that somebody was there lately (REACHABLE, STALE or
+    /// The addresses on this interface whose neighbour entries show that a host was there recently (REACHABLE, STALE or
     /// DELAY), both families.
     ///
     /// # Errors
     /// As [`Kernel::interfaces`].
     fn neighbours(&mut self, interface: InterfaceIndex) -> Result<Vec<IpAddr>, Error>;
 
-    /// What would become of a packet to this address, sent now.
+    /// How the kernel would route a packet to this address now.
     ///
     /// # Errors
-    /// [`Error::Refused`] when there is no way, with the kernel's reason; else as [`Kernel::links`].
+    /// [`Error::Refused`] if there is no route, with the kernel's reason; otherwise as [`Kernel::links`].
     fn hop(&mut self, address: IpAddr, source: Option<IpAddr>) -> Result<Hop, Error>;
 
-    /// Carries out operations in their order, whatever becomes of single ones. The results are aligned with the
-    /// operations; see [`Refusal::is_unknown`] for those whose outcome nobody can tell.
+    /// Carries out operations in order, even if some fail. The results are aligned with the
+    /// operations; see [`Refusal::is_unknown`] for those whose outcome is unknown.
     fn apply(&mut self, operations: &[Operation]) -> Vec<Result<(), Refusal>>;
 }
 
@@ -143,14 +144,14 @@ impl<K: Kernel + ?Sized> Kernel for &mut K {
     }
 }
 
-/// Why the kernel could not be asked.
+/// Why the kernel could not be queried.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// No socket.
     #[error("cannot open a netlink socket")]
     Open(#[source] io::Error),
-    /// The request was not taken.
-    #[error("cannot ask the kernel for {what}")]
+    /// The request was not accepted.
+    #[error("cannot query the kernel for {what}")]
     Send {
         /// What was asked for.
         what: &'static str,
@@ -167,8 +168,8 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
-    /// The kernel said no.
-    #[error("the kernel does not list {what}")]
+    /// The kernel refused.
+    #[error("the kernel cannot list {what}")]
     Refused {
         /// What was asked for.
         what: &'static str,

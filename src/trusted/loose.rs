@@ -30,7 +30,7 @@ impl Trust {
         }
         let mode = Mode::from_bits_truncate(found.st_mode & 0o7777 & !0o022);
         fchmod(directory, mode).map_err(|errno| {
-            refusal(path, &format!("can be written by others, and chmod go-w fails: {}", errno.desc()))
+            refusal(path, &format!("is writable by others, and chmod go-w fails: {}", errno.desc()))
         })?;
         warn!(
             "directory-tightened path={} cause=\"other users could write to it\" action=\"chmod go-w\"",
@@ -99,7 +99,7 @@ fn names(directory: &OwnedFd, path: &Path) -> io::Result<Vec<OsString>> {
         if names.len() == MOST {
             return Err(refusal(
                 path,
-                "holds too many files; remove those of others, or use another directory",
+                "contains too many files; remove those of other users, or use another directory",
             ));
         }
         names.push(name);

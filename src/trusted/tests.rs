@@ -51,7 +51,7 @@ fn directories_of_root_and_of_our_user_are_believed_and_those_of_others_are_not(
         assert_eq!(
             refusal,
             format!(
-                "{} belongs to user {THEIRS}; chown root it, or use a directory of root's",
+                "{} belongs to user {THEIRS}; run chown root on it, or use a directory that belongs to root",
                 theirs.display()
             )
         );
@@ -64,33 +64,27 @@ fn what_everybody_may_write_is_refused_unless_it_is_sticky() {
     let scratch = Scratch::new("trusted-modes");
     let (open, sticky) = (scratch.directory("open", 0, 0o777), scratch.directory("sticky", 0, 0o1777));
     assert!(
-        refused(trust().file(&open.join("log"), LastLink::Follow))
-            .contains("open can be written by everybody")
+        refused(trust().file(&open.join("log"), LastLink::Follow)).contains("open is writable by all users")
     );
     // Its mount point cannot be replaced, but what is in it can.
     let below = open.join("below");
     fs::create_dir(&below).unwrap();
     let text = refused(trust().directory(&below, Some(0o755)));
     assert!(
-        text.ends_with("open can be written by everybody; chmod o-w it, or use another directory"),
+        text.ends_with("open is writable by all users; run chmod o-w on it, or use another directory"),
         "{text}"
     );
     fs::write(open.join("theirs"), "").unwrap();
-    assert!(refused(trust().directory(&open, None)).contains("can be written by everybody"));
+    assert!(refused(trust().directory(&open, None)).contains("is writable by all users"));
     let place = trust().file(&sticky.join("log"), LastLink::Follow).unwrap();
     assert!(place.is_shared && place.found().is_none());
     trust().directory(&sticky.join("state"), Some(0o755)).unwrap();
-    assert!(
-        refused(trust().directory(&sticky, None)).contains("can be written by everybody"),
-        "as /tmp itself"
-    );
+    assert!(refused(trust().directory(&sticky, None)).contains("is writable by all users"), "as /tmp itself");
     // A group that may write, as to /var/log, could exchange a directory, but not what one open file is.
     let group = scratch.directory("group", 0, 0o775);
     chown(&group, None, Some(THEIRS)).unwrap();
     assert!(trust().file(&group.join("log"), LastLink::Follow).unwrap().is_shared);
-    assert!(
-        refused(trust().directory(&group.join("state"), Some(0o755))).contains("can be written by group")
-    );
+    assert!(refused(trust().directory(&group.join("state"), Some(0o755))).contains("is writable by group"));
 }
 
 /// An emptyDir of Kubernetes, a tmpfs of Docker, a volume with an fsGroup; and the same after faild was given them.
@@ -151,15 +145,13 @@ fn only_links_that_root_made_are_followed() {
     for refusal in
         [refused(trust().directory(&bad, None)), refused(trust().file(&bad.join("log"), LastLink::Follow))]
     {
-        assert!(refusal.contains("bad is a symbolic link that root did not make"), "{refusal}");
+        assert!(refusal.contains("bad is a symbolic link not created by root"), "{refusal}");
     }
     // Our user could be the attacker as well: what he has made leads nowhere.
     let ours = scratch.directory("ours", OURS, 0o755);
     for owner in [OURS, 0] {
         let link = scratch.link(&format!("ours/{owner}"), &target.join("log"), owner);
-        assert!(
-            refused(trust().file(&link, LastLink::Follow)).contains("symbolic link that root did not make")
-        );
+        assert!(refused(trust().file(&link, LastLink::Follow)).contains("symbolic link not created by root"));
         let place = trust().file(&link, LastLink::Keep).unwrap();
         assert!(place.open(OFlag::O_RDONLY, 0).is_err(), "it is not followed by an open either");
     }
@@ -202,7 +194,7 @@ fn files_of_others_and_files_with_two_names_are_refused() {
     chown(&theirs, Some(THEIRS), None).unwrap();
     fs::hard_link(&twin, scratch.at("twin")).unwrap();
     assert!(refused(check(&theirs)).contains(&format!("theirs belongs to user {THEIRS}; remove it")));
-    assert!(refused(check(&twin)).contains("has a second name"));
+    assert!(refused(check(&twin)).contains("has a second hard link"));
     check(&good).unwrap();
     check(&scratch.at("twin")).unwrap();
 }

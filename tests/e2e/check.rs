@@ -36,7 +36,8 @@ fn check_tells_that_no_interface_serves_as_a_lan_and_names_slips_of_the_pen() {
     assert!(told[0].starts_with("no-lan why=\"lanA: excluded, lanB: excluded"), "{told:#?}");
     let told = warnings(&lab, "-r -x lanAA");
     assert!(
-        told.iter().any(|line| line.starts_with("excluded and absent: lanAA (did you mean lanA?)")),
+        told.iter()
+            .any(|line| line.starts_with("excluded interfaces do not exist: lanAA (did you mean lanA?)")),
         "{told:#?}"
     );
     let daemon = lab.host(1).faild_with("-r -x lanA -x lanB");
@@ -52,15 +53,17 @@ fn check_tells_who_may_not_start_it_and_what_cannot_be_made() {
     let errors = lab.host(1).sh(&command).stderr;
     let errors = String::from_utf8_lossy(&errors);
     assert!(
-        errors.contains("warning: you may not start it: not allowed to work here: CAP_NET_RAW missing"),
+        errors.contains(
+            "warning: a start as this user would fail: insufficient privileges: CAP_NET_RAW missing"
+        ),
         "{errors}"
     );
     for (flags, text) in [
         ("--state-dir /dev/null", "state directory /dev/null cannot be used"),
-        ("--state-dir /tmp", "state directory /tmp cannot be used: /tmp can be written by everybody"),
+        ("--state-dir /tmp", "state directory /tmp cannot be used: /tmp is writable by all users"),
         (
             "--state-dir /run/faild-check --pid-file /nonexistent/pid",
-            "pid file /nonexistent/pid cannot be made",
+            "pid file /nonexistent/pid cannot be created",
         ),
     ] {
         let ended = lab.host(1).run_faild(&format!("--check -i lanA -i lanB {flags}"));
@@ -68,7 +71,7 @@ fn check_tells_who_may_not_start_it_and_what_cannot_be_made() {
     }
     let ended = lab.host(1).run_faild("-i lanA -i lanB --state-dir /dev/null");
     assert_eq!(ended.code, Some(1));
-    let refusal = "cannot use the state directory /dev/null (name another with --state-dir): ";
+    let refusal = "cannot use the state directory /dev/null (choose another with --state-dir): ";
     assert!(ended.errors.contains(refusal), "{}", ended.errors);
 }
 

@@ -99,7 +99,7 @@ fn a_hook_that_hangs_and_reads_nothing_is_ended_with_its_children_and_holds_up_n
     lab.wait_moved(h1, h2, 'A', 'B');
     lab.heal_lan('A');
     lab.wait_home();
-    let line = daemons[0].wait_log(&["hook-failed", "took too long"]);
+    let line = daemons[0].wait_log(&["hook-failed", "timed out"]);
     assert!(line.contains("failures=1"), "{line}");
     wait_until("the children are gone", PATIENCE, || {
         let pids = told.lines().into_iter().filter_map(|line| line.strip_prefix("child ").map(str::to_owned));
@@ -191,7 +191,7 @@ fn a_hook_of_another_user_takes_a_faild_that_stays_root() {
     let flags = h1.configure("[[hook]]\ncommand = [\"/bin/true\"]\nuser = \"root\"\n");
     let refused = h1.run_faild(&flags);
     assert_eq!(refused.code, Some(78));
-    assert!(refused.errors.contains("takes user = \"root\" at the top"), "{}", refused.errors);
+    assert!(refused.errors.contains("requires user = \"root\" at the top"), "{}", refused.errors);
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn a_hook_that_is_not_there_is_told_at_the_start_and_once_more() {
     daemons[0].wait_log(&["configuration the hook /nonexistent/hook is not there"]);
     lab.cut_lan('A', Loss::Silent);
     lab.wait_moved(h1, h2, 'A', 'B');
-    daemons[0].wait_log(&["hook-failed", "not started: No such file"]);
+    daemons[0].wait_log(&["hook-failed", "cannot start: No such file"]);
 }
 
 /// Its name is a command to a shell, begins with a quote, and looks like a key and a value.

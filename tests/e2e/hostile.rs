@@ -102,7 +102,7 @@ fn root_is_led_nowhere_by_links_and_directories_of_others() {
         (format!("--state-dir {}", path("link-state")), "symbolic link"),
         (format!("--state-dir {}", path("link-state/deeper")), "symbolic link"),
         (format!("--state-dir {}", path("theirs/state")), "belongs to user"),
-        (format!("--pid-file {} --state-dir {state}", path("link-pid")), "plain file"),
+        (format!("--pid-file {} --state-dir {state}", path("link-pid")), "regular file"),
         (format!("--pid-file {} --state-dir {state}", path("theirs/pid")), "belongs to user"),
     ] {
         for more in ["", "--user root", "--check"] {

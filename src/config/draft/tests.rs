@@ -12,17 +12,17 @@ fn lans_named_by_flag_replace_the_files_and_keep_their_settings() {
 #[test]
 fn the_same_interface_twice_is_refused_wherever_it_stands() {
     let file = draft("[[lan]]\ninterface = \"a\"\n[[lan]]\ninterface = \"a\"\n");
-    assert_eq!(texts(file), ["f.toml: line 3: interface a is named twice; remove one"]);
+    assert_eq!(texts(file), ["f.toml: line 3: interface a is listed twice; remove one"]);
 
     let mut flags = draft("");
     flags.set_lans(&names(&["a", "b", "a"]));
-    assert_eq!(texts(flags), ["interface a is named twice; remove one"]);
+    assert_eq!(texts(flags), ["interface a is listed twice; remove one"]);
 
     let mut both = draft("exclude = [\"a\"]\n");
     both.set_lans(&names(&["a", "b"]));
     assert_eq!(
         texts(both),
-        ["f.toml: line 1: interface a is excluded and named as a LAN; remove one of the two"]
+        ["f.toml: line 1: interface a is both excluded and configured as a LAN; remove one"]
     );
 
     let mut twice = draft("");
@@ -54,18 +54,18 @@ fn peers_share_neither_names_nor_addresses() {
     assert_eq!(
         texts(draft(text)),
         [
-            "f.toml: line 4: peer a is named twice; give each its own name",
+            "f.toml: line 4: peer name a is used twice; rename one",
             "f.toml: line 7: address 10.0.0.1 belongs to peer a and to peer b; remove it from one",
         ]
     );
 }
 
 #[test]
-fn a_lan_where_nobody_is_asked_is_a_warning() {
+fn a_lan_where_nothing_is_probed_is_a_warning() {
     let text = "requestor = true\n[[lan]]\ninterface=\"a\"\nbroadcast=false\n[[lan]]\ninterface=\"b\"\n";
     let loaded = draft(text).finish().unwrap();
     assert_eq!(loaded.warnings.len(), 1);
-    assert!(loaded.warnings[0].contains("nobody is asked"), "{:?}", loaded.warnings);
+    assert!(loaded.warnings[0].contains("nothing is probed"), "{:?}", loaded.warnings);
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn a_log_that_another_user_could_lead_elsewhere_is_refused() {
     let fault = draft.finish().unwrap_err().list.remove(0);
     std::fs::remove_dir(&directory).unwrap();
     assert_eq!(fault.kind, FaultKind::Environment);
-    assert!(fault.to_string().contains("belongs to user 12345; chown root it"), "{fault}");
+    assert!(fault.to_string().contains("belongs to user 12345; run chown root on it"), "{fault}");
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn the_first_fault_and_how_to_see_the_others() {
     let faults = draft("port = 0\nmissed = 0\ngood = 0\n").finish().unwrap_err();
     assert_eq!(
         faults.to_string(),
-        "f.toml: line 1: port = 0 is below 1; raise it, or remove the line for 64029; and 2 more: run faild --check"
+        "f.toml: line 1: port = 0 is below 1; raise it, or remove the line to use 64029; and 2 more: run faild --check"
     );
 }
 
@@ -142,7 +142,7 @@ fn a_file_must_be_text_of_a_sensible_size() {
     std::fs::remove_file(&path).unwrap();
     nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
     let pipe = Draft::from_file_at_once(Some(&path)).finish().unwrap_err();
-    assert!(pipe.to_string().contains("cannot be used: it is a pipe, not a plain file"), "{pipe}");
+    assert!(pipe.to_string().contains("cannot be used: it is a pipe, not a regular file"), "{pipe}");
     let writer = path.clone();
     let writer = std::thread::spawn(move || std::fs::write(writer, "port = 7\n").unwrap());
     assert_eq!(Draft::from_file(Some(&path)).finish().unwrap().config.port, 7, "a start reads a pipe");

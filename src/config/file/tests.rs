@@ -280,13 +280,13 @@ fn every_key_has_its_boundaries_tested() {
 }
 
 #[test]
-fn a_fault_says_where_what_and_how_to_mend() {
+fn an_error_says_where_what_and_how_to_fix_it() {
     for (text, fault) in [
         (
             "\n\ninterval = \"0s\"",
-            "line 3: interval = \"0s\" is below 10ms; raise it, or remove the line for 200ms",
+            "line 3: interval = \"0s\" is below 10ms; raise it, or remove the line to use 200ms",
         ),
-        ("port = 70000", "line 1: port = 70000 is above 65535; lower it, or remove the line for 64029"),
+        ("port = 70000", "line 1: port = 70000 is above 65535; lower it, or remove the line to use 64029"),
         ("prot = 1", "line 1: unknown key prot; did you mean port?"),
         ("packet_budget = 1", "line 1: unknown key packet_budget; did you mean packet-budget?"),
         ("half-life = \"1s\"", "line 1: unknown key half-life; it belongs in [damping]"),
@@ -296,27 +296,27 @@ fn a_fault_says_where_what_and_how_to_mend() {
         ),
         ("zebra = 1", "line 1: unknown key zebra; remove it, or see faild.toml(5) for the keys"),
         ("[lann]\n", "line 1: unknown key lann; did you mean lan?"),
-        ("\n[[lan]]\nipv4 = true", "line 2: [[lan]] names no interface; add interface = \"eth0\""),
+        ("\n[[lan]]\nipv4 = true", "line 2: [[lan]] has no interface; add interface = \"eth0\""),
         (
             "[failback]\ndelay = \"5m\"",
             "line 2: delay has no effect without policy = \"delay\"; set that, or remove the line",
         ),
         (
             "[failback]\npolicy = \"delay\"",
-            "line 1: [failback] has policy \"delay\" and no delay; add delay = \"5m\"",
+            "line 1: [failback] has policy = \"delay\" but no delay; add delay = \"5m\"",
         ),
         (
             "[damping]\nreuse = 2500",
-            "line 1: [damping] has reuse 2500, which is not below suppress 2500; lower reuse or raise suppress",
+            "line 1: [damping] reuse 2500 must be below suppress 2500; lower reuse or raise suppress",
         ),
         (
             "[damping]\nmaximum = \"1m\"",
-            "line 1: [damping] never suppresses: maximum caps the penalty at 2000, below suppress 2500; raise maximum, \
+            "line 1: [damping] can never suppress: maximum caps the penalty at 2000, below suppress 2500; raise maximum, \
              shorten half-life or lower suppress",
         ),
         (
             "[[lan]]\ninterface=\"a\"\nipv4=false\nipv6=false",
-            "line 1: [[lan]] is probed by no family; set ipv4 or ipv6 to true",
+            "line 1: [[lan]] has neither ipv4 nor ipv6 enabled; set one of them to true",
         ),
     ] {
         assert_eq!(faults(text), [format!("f.toml: {fault}")], "{text}");
@@ -336,7 +336,7 @@ fn all_faults_are_told_at_once_in_the_order_of_the_lines() {
 fn a_missing_key_is_not_guessed_where_the_syntax_is_broken() {
     let faults = faults("[[lan]]\ninterface = eth0\n");
     assert_eq!(faults.len(), 1, "{faults:#?}");
-    assert!(faults[0].contains("line 2: not TOML"), "{faults:#?}");
+    assert!(faults[0].contains("line 2: invalid TOML"), "{faults:#?}");
 }
 
 #[test]

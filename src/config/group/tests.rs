@@ -9,7 +9,7 @@ fn what_goes_with_nothing_else_is_told_with_its_line() {
         (
             "members = [{ interface = \"a\" },\n{ interface = \"a\" }]",
             4,
-            "interface a is in its group twice; remove one",
+            "interface a is listed twice in its group; remove one",
         ),
         (
             "members = [{ interface = \"a\" }]\n[[group]]\nmembers = [{ interface = \"a\" }]",
@@ -19,57 +19,57 @@ fn what_goes_with_nothing_else_is_told_with_its_line() {
         (
             "members = [{ interface = \"a\" }]\n[[group]]\nname = \"lan0\"\nmembers = [{ interface = \"b\" }]",
             4,
-            "group lan0 is there twice; give each its own name",
+            "group name lan0 is used twice; rename one",
         ),
         (
             "members = [{ interface = \"a\", standby = true }, { interface = \"b\", standby = true }]",
             1,
-            "group lan0 has standbys only; let one of them be none (standby = false)",
+            "group lan0 has only standbys; set standby = false for at least one member",
         ),
         (
             "members = [{ interface = \"c\" }]\n[[group]]\nmembers = [{ interface = \"a\" },\n\
              { interface = \"b\", standby = true }]",
             6,
-            "b is a standby in a group without a name, where nothing stands in; name the group",
+            "b is a standby in an anonymous group, where nothing takes over; name the group",
         ),
         (
             "members = [{ interface = \"a\", test-address = \"192.0.2.1\" }]\n[[group]]\n\
              members = [{ interface = \"b\", test-address = \"192.0.2.1\" }]",
             5,
-            "test address 192.0.2.1 is that of a and of b; give each its own",
+            "test address 192.0.2.1 is used by both a and b; give each its own",
         ),
         (
             "members = [{ interface = \"a\", test-address = \"192.0.2.1\" }]\ntargets = [\"192.0.2.1\"]",
             4,
-            "target 192.0.2.1 is the test address of a; name another host",
+            "target 192.0.2.1 is the test address of a; use another host",
         ),
         (
             "members = [{ interface = \"a\" }]\ntargets = [\"192.0.2.1\"]",
             4,
-            "target 192.0.2.1 is IPv4 and no member has a test address to probe it from; add test-address",
+            "target 192.0.2.1 is IPv4, but no member has a test address to probe it from; add test-address",
         ),
         (
             "members = [{ interface = \"a\", ipv6 = false }]\ntargets = [\"fe80::1\"]",
             4,
-            "target fe80::1 is IPv6 and every member has ipv6 = false; name an IPv4 one",
+            "target fe80::1 is IPv6, but every member has ipv6 = false; use an IPv4 target",
         ),
         (
             "members = [{ interface = \"a\", test-address = \"fd00::1\" }]",
             3,
-            "test-address = \"fd00::1\" is IPv6, where probes come from the link-local address by themselves; name an \
-             IPv4 one, or remove it",
+            "test-address = \"fd00::1\" is IPv6, where probes always use the link-local address; use an \
+             IPv4 address, or remove it",
         ),
         (
             "members = [{ interface = \"a\" }]\ndetection-time = \"99ms\"",
             4,
-            "detection-time = \"99ms\" is below 100ms; raise it, or remove the line for 10s",
+            "detection-time = \"99ms\" is below 100ms; raise it, or remove the line to use 10s",
         ),
         (
             "members = [{ interface = \"a\", via = 1 }]",
             3,
             "unknown key via in members; it belongs in [route.next-hops]",
         ),
-        ("members = []", 3, "members = [] is empty; name at least one interface"),
+        ("members = []", 3, "members = [] is empty; list at least one interface"),
         (
             "",
             1,
@@ -85,8 +85,8 @@ fn what_goes_with_nothing_else_is_told_with_its_line() {
 fn a_member_is_neither_a_lan_nor_excluded_wherever_that_was_said() {
     let group = "[[group]]\nname = \"lan0\"\nmembers = [\n{ interface = \"a\" },\n{ interface = \"b\" }]\n";
     let file = draft(&format!("exclude = [\"b\"]\n{group}[[lan]]\ninterface = \"a\"\n"));
-    let lan = "interface a is a LAN and in a [[group]]; remove it from one of the two";
-    let excluded = "interface b is excluded and in a [[group]]; remove it from one of the two";
+    let lan = "interface a is both a LAN and in a [[group]]; remove it from one of them";
+    let excluded = "interface b is both excluded and in a [[group]]; remove it from one of them";
     assert_eq!(texts(file), [format!("f.toml: line 5: {lan}"), format!("f.toml: line 6: {excluded}")]);
     let mut flags = draft(group);
     flags.set_lans(&["a".to_owned(), "c".to_owned()]);
@@ -100,7 +100,7 @@ fn anonymous_groups_may_be_many_and_named_ones_alone() {
     let loaded = load(text);
     assert_eq!((loaded.config.groups.len(), loaded.warnings), (2, Vec::new()));
     let alone = load("[[group]]\nname = \"lan0\"\nmembers = [{ interface = \"a\" }]\n");
-    let warning = "a is the only member of group lan0, nothing can stand in for it; add another";
+    let warning = "a is the only member of group lan0, so nothing can take over for it; add another";
     assert_eq!(alone.warnings, [warning]);
 }
 

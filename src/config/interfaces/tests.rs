@@ -95,7 +95,7 @@ fn excluded_names_that_are_absent_are_one_warning_where_lans_are_chosen() {
     let warnings = host_warnings(&Config { exclude: exclude.clone(), ..Config::default() }, &interfaces);
     assert_eq!(warnings.len(), 1, "{warnings:#?}");
     assert!(
-        warnings[0].starts_with("excluded and absent: br7, wna0 (did you mean wan0?); "),
+        warnings[0].starts_with("excluded interfaces do not exist: br7, wna0 (did you mean wan0?); "),
         "{warnings:#?}"
     );
     assert_eq!(host_warnings(&Config { exclude, ..config(&["eth0"]) }, &interfaces), NONE);
@@ -116,14 +116,13 @@ fn two_on_one_subnet_are_refused_in_whatever_role_and_told_of_groups() {
     let texts: Vec<String> =
         check_against_interfaces(&config, &interfaces).iter().map(ToString::to_string).collect();
     assert_eq!(texts.len(), 2, "{texts:#?}");
-    let mend =
-        "overlap; give each its own prefix, name only one of them, or make them members of one [[group]]";
+    let fix = "overlap; give each its own prefix, use only one of them, or put both in one [[group]]";
     let pairs = [
         "interfaces lan (10.1.0.1/24) and hop (10.1.0.2/24)",
         "interfaces member (10.2.0.2/24) and hop (10.2.0.1/24)",
     ];
     for (text, pair) in texts.iter().zip(pairs) {
-        assert!(text.starts_with(&format!("{pair} {mend}")), "{text}");
+        assert!(text.starts_with(&format!("{pair} {fix}")), "{text}");
     }
 }
 
@@ -152,8 +151,8 @@ fn members_on_different_subnets_are_a_warning_unless_nobody_stands_in() {
         let config = Config { groups: vec![group(name, &["a", "b", "bare"])], ..Config::default() };
         host_warnings(&config, &interfaces)
     };
-    let text = "members a (10.1.0.1/24) and b (10.2.0.1/24) of group g are on different subnets; a group is for interfaces \
-                of one";
+    let text = "members a (10.1.0.1/24) and b (10.2.0.1/24) of group g are on different subnets; the members of a \
+                group must share one";
     assert_eq!(warnings("g"), [text]);
     assert_eq!(warnings(""), NONE);
 }
@@ -172,13 +171,13 @@ fn a_member_that_nobody_could_answer_is_a_warning() {
     };
     let text = |member: &str, family: &str| {
         format!(
-            "member {member} of group g has no {family} address of its own besides those it is probed from, so that \
-             nobody could answer when it stands in for another; give it one of the subnet"
+            "member {member} of group g has no {family} address besides its test address, so replies could not reach it \
+             when it takes over; give it one in the subnet"
         )
     };
     assert_eq!(warnings("g", &["a", "b", "c"]), [text("c", "ipv4"), text("b", "ipv6")]);
-    assert_eq!(warnings("", &["a", "b", "c"]), NONE, "nobody stands in");
-    assert_eq!(warnings("g", &["c"]), NONE, "there is nobody to stand in for");
+    assert_eq!(warnings("", &["a", "b", "c"]), NONE, "nothing takes over");
+    assert_eq!(warnings("g", &["c"]), NONE, "there is no other member");
 }
 
 #[test]
@@ -189,7 +188,7 @@ fn a_target_that_is_on_no_subnet_of_its_group_is_a_warning() {
         let group = GroupConfig { targets: vec![target], ..group("g", members) };
         host_warnings(&Config { groups: vec![group], ..Config::default() }, &interfaces)
     };
-    let text = "target host is on no subnet of group g, and is passed over; name a host there";
+    let text = "target host is not on a subnet of group g and is ignored; use a host that is";
     assert_eq!(warnings("10.2.0.9", &["a", "b"]), [text]);
     for address in ["10.1.0.9", "fe80::9", "fd00::9"] {
         assert_eq!(warnings(address, &["a", "b"]), NONE, "{address}");
@@ -204,7 +203,7 @@ fn a_next_hop_beyond_its_interfaces_subnets_is_a_warning() {
     let warnings = |interface, via| {
         host_warnings(&Config { routes: vec![route(&[(interface, via)])], ..Config::default() }, &interfaces)
     };
-    let text = "next hop 10.2.0.1 is on no subnet of a (such as 10.1.0.1/24); onlink is not used, the kernel will refuse it";
+    let text = "next hop 10.2.0.1 is not on a subnet of a (such as 10.1.0.1/24); the kernel will reject it, since onlink is not used";
     assert_eq!(warnings("a", "10.2.0.1"), [text]);
     for (interface, via) in
         [("a", "10.1.0.9"), ("a", "fe80::9"), ("a", "fd00::9"), ("ppp0", "10.2.0.1"), ("bare", "10.2.0.1")]
@@ -232,7 +231,7 @@ fn next_hops_and_members_have_a_kind_and_may_come_later() {
     assert_eq!(found.len(), 2, "{found:#?}");
     assert!(found[0].contains("a port of br0") && found[1].contains("loopback"), "{found:#?}");
     let found = faults(&[("ppp0", "10.3.0.2")], "g", &["ppp0"]);
-    assert!(found.len() == 1 && found[0].contains("only one other end"), "{found:#?}");
+    assert!(found.len() == 1 && found[0].contains("is point-to-point"), "{found:#?}");
     assert_eq!(faults(&[], "", &["ppp0"]), NONE);
     let config = Config {
         routes: vec![route(&[("wan0", "10.1.0.2"), ("pp0", "10.1.0.2")])],
@@ -241,9 +240,9 @@ fn next_hops_and_members_have_a_kind_and_may_come_later() {
     };
     let warnings = host_warnings(&config, &interfaces);
     let starts = [
-        "interface wan0 is absent;",
-        "interface pp0 is absent (did you mean ppp0?)",
-        "interface br1 is absent",
+        "interface wan0 does not exist;",
+        "interface pp0 does not exist (did you mean ppp0?)",
+        "interface br1 does not exist",
     ];
     assert_eq!(warnings.len(), 3, "{warnings:#?}");
     assert!(warnings.iter().zip(starts).all(|(warning, start)| warning.starts_with(start)), "{warnings:#?}");

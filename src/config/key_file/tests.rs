@@ -48,7 +48,7 @@ fn secrets_have_both_their_ends() {
 
 #[test]
 fn no_key_and_too_many_keys_are_refused() {
-    assert!(faults("# none\n")[0].contains("holds no key"));
+    assert!(faults("# none\n")[0].contains("contains no key"));
     let ring = |n: usize| (0..n).map(|id| format!("{id} {HEX16}\n")).collect::<String>();
     assert!(faults(&ring(16)).is_empty());
     assert!(faults(&ring(17))[0].contains("17 keys"));
@@ -70,7 +70,7 @@ fn who_else_can_read_it_is_told() {
     }
     std::fs::remove_file(&path).unwrap();
     assert!(read(&path, &Origin::Host).unwrap_err()[0].to_string().contains("cannot be read"));
-    assert!(read(Path::new("/"), &Origin::Host).unwrap_err()[0].to_string().contains("ordinary file"));
+    assert!(read(Path::new("/"), &Origin::Host).unwrap_err()[0].to_string().contains("regular file"));
 }
 
 /// No fault shows a secret, whatever the file looks like.

@@ -9,50 +9,46 @@ fn what_goes_with_nothing_else_is_told_with_its_line() {
         (
             "next-hops = [{ interface = \"a\", via = \"2001:db8::1\" }]",
             3,
-            "next hop 2001:db8::1 is IPv6, and its destination 0.0.0.0/0 IPv4; name an IPv4 address",
+            "next hop 2001:db8::1 is IPv6, but its destination 0.0.0.0/0 is IPv4; use an IPv4 address",
         ),
         (
             "next-hops = \"auto\"\ntargets = [\"2001:db8::53\"]",
             4,
-            "target 2001:db8::53 is IPv6, and its destination 0.0.0.0/0 IPv4; name an IPv4 address",
+            "target 2001:db8::53 is IPv6, but its destination 0.0.0.0/0 is IPv4; use an IPv4 address",
         ),
         (
             "next-hops = [\n{ interface = \"a\", via = \"192.0.2.1\" },\n]\ntargets = [\"192.0.2.1\"]",
             6,
-            "target 192.0.2.1 is next hop 192.0.2.1 on a, which probe is for; name a host beyond it, or remove it",
+            "target 192.0.2.1 is next hop 192.0.2.1 on a itself, which is checked by probe; use a host beyond it, or remove it",
         ),
         (
             "next-hops = [\n{ interface = \"a\", via = \"192.0.2.1\" },\n{ interface = \"a\", via = \"192.0.2.1\", rank = 9 }]",
             5,
-            "next hop 192.0.2.1 on a is there twice; remove one",
+            "next hop 192.0.2.1 on a is listed twice; remove one",
         ),
         (
             "next-hops = \"auto\"\ntargets = [\"192.0.2.53\"]\nneed = 2",
             1,
-            "[[route]] needs 2 targets of 1, which never answer; lower need, or add targets",
+            "[[route]] has need = 2, more than the number of targets (1); lower need, or add targets",
         ),
         (
             "next-hops = \"auto\"\nprobe = []",
             1,
-            "[[route]] probes nothing: probe is empty and there are no targets; add one of the two",
+            "[[route]] probes nothing: probe is empty and there are no targets; set one of them",
         ),
         (
             "next-hops = [{ interface = \"a\", vai = 1 }]",
             3,
             "unknown key vai in next-hops; did you mean via?",
         ),
-        (
-            "next-hops = [{ via = \"192.0.2.1\" }]",
-            3,
-            "next-hops names no interface; add interface = \"eth0\"",
-        ),
+        ("next-hops = [{ via = \"192.0.2.1\" }]", 3, "next-hops has no interface; add interface = \"eth0\""),
         (
             "next-hops = [3]",
             3,
-            "next-hops = 3 is a whole number, not a table in braces such as { interface = \"eth0\" }; correct it",
+            "next-hops = 3 is a whole number, not a table in braces such as { interface = \"eth0\" }; fix it",
         ),
         ("next-hops = \"auto\"\nloss = { bda = 1 }", 4, "unknown key bda in loss; did you mean bad?"),
-        ("", 1, "[[route]] names no next hops; add next-hops = \"auto\", or a list"),
+        ("", 1, "[[route]] has no next hops; add next-hops = \"auto\", or a list"),
     ] {
         let found = faults(&format!("[[route]]\ndestination = \"default\"\n{rest}\n"));
         assert!(found.contains(&format!("f.toml: line {line}: {fault}")), "{rest}: {found:#?}");
@@ -64,7 +60,7 @@ fn what_goes_with_nothing_else_is_told_with_its_line() {
 #[test]
 fn a_slip_in_a_prefix_is_told_with_what_was_meant() {
     let text = "[[route]]\nnext-hops = \"auto\"\ndestination = \"10.1.2.3/8\"\n";
-    let fault = "line 3: destination = \"10.1.2.3/8\" has bits set beyond its length; write 10.0.0.0/8";
+    let fault = "line 3: destination = \"10.1.2.3/8\" has host bits set; write 10.0.0.0/8";
     assert_eq!(faults(text), [format!("f.toml: {fault}")]);
 }
 
@@ -76,7 +72,8 @@ fn one_destination_may_be_in_two_tables_and_not_in_one_twice() {
     let good = section("default", "100") + &section("default", "\"main\"") + &section("default6", "254");
     assert_eq!(load(&good).config.routes.len(), 3);
     let twice = section("default", "\"main\"") + &section("0.0.0.0/0", "254");
-    let fault = "line 5: [[route]] 0.0.0.0/0 in table 254 is there twice; put all next hops into one";
+    let fault =
+        "line 5: [[route]] 0.0.0.0/0 in table 254 is listed twice; put all next hops into one section";
     assert_eq!(faults(&twice), [format!("f.toml: {fault}")]);
 }
 
@@ -87,7 +84,7 @@ fn link_local_next_hops_are_for_ipv6_and_no_targets() {
     let route = &load(text).config.routes[0];
     assert_eq!(route.next_hops.listed()[0].via, Some("fe80::1".parse().unwrap()));
     let fault =
-        "line 4: target fe80::2 is a link-local address, which no router passes on; name a global one";
+        "line 4: target fe80::2 is a link-local address, which routers do not forward; use a global one";
     assert_eq!(faults(&format!("{text}targets = [\"fe80::2\"]\n")), [format!("f.toml: {fault}")]);
 }
 
@@ -135,21 +132,20 @@ fn every_fault_is_told_at_once() {
 }
 
 #[test]
-fn a_next_hop_that_nothing_is_asked_of_is_a_warning() {
+fn a_next_hop_without_targets_is_a_warning() {
     let text = "[[route]]\ndestination = \"default\"\nnext-hops = [{ interface = \"ppp0\" }]\n";
-    let expected = "next hop ppp0 of [[route]] 0.0.0.0/0 has no via and there are no targets: only its link is watched; \
-                    add targets";
+    let expected = "next hop ppp0 of [[route]] 0.0.0.0/0 has no via and no targets, so only its carrier is \
+                    monitored; add targets";
     assert_eq!(load(text).warnings, [expected]);
     assert_eq!(load(&format!("{text}targets = [\"192.0.2.53\"]\n")).warnings, Vec::<String>::new());
 }
 
 #[test]
-fn next_hops_that_only_peers_speak_for_are_on_lans() {
+fn next_hops_that_are_only_probed_as_peers_are_on_lans() {
     let route = "[[route]]\ndestination = \"default\"\nnext-hops = [\n{ interface = \"a\" },\n{ interface = \"b\" }]\n\
                  targets = [\"192.0.2.53\"]\n";
     let only = format!("{route}probe = [\"inq\"]\n[[lan]]\ninterface = \"a\"\n");
-    let fault =
-        "line 5: next hop on b is asked by INQ only, and b is no LAN; add a [[lan]] for it, or another probe";
+    let fault = "line 5: next hop on b is probed by INQ only, but b is not a LAN; add a [[lan]] for it, or another probe";
     assert_eq!(faults(&only), [format!("f.toml: {fault}")]);
     load(&format!("{only}[[lan]]\ninterface = \"b\"\n"));
     load(&format!("{route}probe = [\"inq\", \"arp\"]\n"));
@@ -165,8 +161,8 @@ fn a_next_hop_on_a_member_of_a_group_is_a_warning() {
     let named = format!(
         "{route}[[group]]\nname = \"g\"\nmembers = [{{ interface = \"a\" }}, {{ interface = \"b\" }}]\n"
     );
-    let expected = "next hop 192.0.2.1 on a of [[route]] 0.0.0.0/0 is on a member of a [[group]], and fails with it; leave \
-                    the routes of its subnet to the group, or add a next hop on each member";
+    let expected = "next hop 192.0.2.1 on a of [[route]] 0.0.0.0/0 uses a member of a [[group]] and fails with it; leave \
+                    the subnet's routes to the group, or add a next hop on each member";
     assert_eq!(load(&named).warnings, [expected]);
     let both =
         named.replace("\" }]\n[[group]]", "\" }, { interface = \"b\", via = \"192.0.2.1\" }]\n[[group]]");

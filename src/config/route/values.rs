@@ -19,7 +19,7 @@ pub(super) fn table(value: &Value<'_>) -> Result<u32, Complaint> {
         return if is_main { Ok(MAIN_TABLE) } else { Err(Complaint::Form { wanted: WANTED }) };
     }
     match value.whole(&(1..=u32::MAX))? {
-        LOCAL => Err(Complaint::Other("is the table of the host's own addresses; name another")),
+        LOCAL => Err(Complaint::Other("is the table of the host's own addresses; use another")),
         other => Ok(other),
     }
 }
@@ -36,7 +36,7 @@ pub(super) fn read_next_hops(
     }
     let items = value.items(WANTED, NEXT_HOPS)?;
     if items.is_empty() {
-        return Err(Complaint::Other("is empty; name at least one next hop, or write \"auto\""));
+        return Err(Complaint::Other("is empty; list at least one next hop, or write \"auto\""));
     }
     let mut hops = Vec::new();
     for (rank, item) in (1..).zip(&items) {
@@ -44,7 +44,7 @@ pub(super) fn read_next_hops(
         if let Err(complaint) = item.read(NEXT_HOP, &mut hop, faults) {
             faults.push(item.fault(&complaint));
         } else if hop.interface.is_empty() {
-            missing(item, "interface", "names no interface; add interface = \"eth0\"", faults);
+            missing(item, "interface", "has no interface; add interface = \"eth0\"", faults);
         } else {
             hops.push(Placed { origin: item.origin(), value: hop });
         }
@@ -69,7 +69,7 @@ pub(super) fn read_methods(
         });
         match method {
             Ok(method) if route.judging.methods.contains(&method) => {
-                faults.push(item.fault(&Complaint::Other("stands there twice; remove one")));
+                faults.push(item.fault(&Complaint::Other("is listed twice; remove one")));
             }
             Ok(method) => route.judging.methods.push(method),
             Err(complaint) => faults.push(item.fault(&complaint)),
@@ -90,7 +90,7 @@ pub(super) fn need(value: &Value<'_>) -> Result<Need, Complaint> {
     small(value, &NEED).map(Need::AtLeast)
 }
 
-/// A threshold before its two values are held against each other.
+/// A threshold before its two values are compared.
 struct LimitsDraft<T> {
     bad: Option<T>,
     good: Option<T>,
@@ -126,7 +126,7 @@ pub(super) fn read_latency(
     Ok(())
 }
 
-/// A threshold: `{ bad = .., good = .. }`, or one value, which is the bad one; the good one is half of that then.
+/// A threshold: `{ bad = .., good = .. }`, or one value for `bad`; `good` is then half of it.
 fn limits<T: PartialOrd + Copy>(
     value: &Value<'_>,
     keys: &[Key<LimitsDraft<T>>],
@@ -148,7 +148,7 @@ fn limits<T: PartialOrd + Copy>(
     }
 }
 
-/// A whole number of a small range.
+/// A whole number in a small range.
 pub(super) fn small<T: TryFrom<u32>>(value: &Value<'_>, range: &RangeInclusive<u32>) -> Result<T, Complaint> {
     let number = value.whole(range)?;
     T::try_from(number).map_err(|_| Complaint::Above { most: range.end().to_string() })
@@ -156,7 +156,7 @@ pub(super) fn small<T: TryFrom<u32>>(value: &Value<'_>, range: &RangeInclusive<u
 
 /// Next hops of a destination: each is probed with each target.
 const NEXT_HOPS: usize = 16;
-/// Methods there are.
+/// The number of methods.
 const METHODS: usize = 3;
 /// Ranks: more than there can be next hops, so that gaps may be left.
 pub(super) const RANK: RangeInclusive<u32> = 1..=255;
@@ -164,13 +164,13 @@ pub(super) const RANK: RangeInclusive<u32> = 1..=255;
 pub(super) const WEIGHT: RangeInclusive<u32> = 1..=255;
 /// As many as there can be targets.
 const NEED: RangeInclusive<u32> = 1..=16;
-/// Over fewer probes loss in percent means nothing; more than 1,000 answer too late.
+/// With fewer probes, loss in percent means nothing; more than 1,000 react too late.
 pub(super) const WINDOW: RangeInclusive<u32> = 5..=1_000;
-/// Percent from which on it is bad: no loss at all cannot be.
+/// Percent at which it becomes bad: zero loss cannot be bad.
 const LOSS: RangeInclusive<u32> = 1..=100;
-/// Percent from which down it is good.
+/// Percent at which it becomes good again.
 const GOOD_LOSS: RangeInclusive<u32> = 0..=100;
-/// Round trips: less than a millisecond is the hosts' own scheduling, more than a minute is no answer.
+/// Round trips: below a millisecond the hosts' own scheduling dominates, more than a minute counts as no answer.
 const LATENCY: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(60);
 /// RT_TABLE_LOCAL (linux/rtnetlink.h).
 const LOCAL: u32 = 255;

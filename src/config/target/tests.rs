@@ -19,10 +19,10 @@ fn what_a_name_may_not_stand_for_is_told_with_its_line() {
     for (targets, fault) in [
         (
             "\"nobody.example\"",
-            "target nobody.example cannot be resolved: nobody knows it; mend that, or give its address",
+            "target nobody.example cannot be resolved: nobody knows it; fix that, or give its address",
         ),
-        ("\"six.example\"", "target six.example has no IPv4 address; name a host that has one"),
-        ("\"here.example\"", "target here.example has an address that is no address of a host; name one"),
+        ("\"six.example\"", "target six.example has no IPv4 address; use a host that has one"),
+        ("\"here.example\"", "target here.example has an address that is not a host address; use one"),
         (
             "\"192.0.2.7\", \"both.example\"",
             "targets 192.0.2.7 and both.example are both 192.0.2.7; remove one",
@@ -50,7 +50,11 @@ fn five_names_are_resolved_and_no_sixth() {
     assert_eq!(names(NAMES).unwrap().config.routes[0].judging.targets.len(), 5);
     let faults = names(NAMES + 1).unwrap_err().list;
     assert_eq!(faults.len(), 1);
-    assert!(faults[0].text.starts_with("target n5.many.example is one name too many, 5"), "{}", faults[0]);
+    assert!(
+        faults[0].text.starts_with("target n5.many.example exceeds the limit of 5 names"),
+        "{}",
+        faults[0]
+    );
 }
 
 #[test]
@@ -64,7 +68,7 @@ fn while_it_runs_names_keep_their_addresses_and_nobody_is_asked() {
     let same = again(&format!("{ROUTE}targets = [\"203.0.113.1\", \"both.example\"]\n")).unwrap();
     let targets = &same.config.routes[0].judging.targets;
     assert_eq!(targets[..], [target("203.0.113.1", "203.0.113.1"), target("both.example", "192.0.2.7")]);
-    let new = "is new and names are resolved at the start only; give its address, or restart faild";
+    let new = "is new, and names are resolved only at startup; give its address, or restart faild";
     for (text, name) in [
         (format!("{ROUTE}targets = [\"localhost\"]\n"), "localhost"),
         // Known, but not for IPv6.

@@ -146,8 +146,8 @@ impl std::fmt::Display for End {
                 (Some(code), _) => write!(f, "exit status {code}"),
                 (_, signal) => write!(f, "signal {}", signal.unwrap_or_default()),
             },
-            End::NotStarted(error) => write!(f, "not started: {error}"),
-            End::TimedOut => f.write_str("killed: it took too long"),
+            End::NotStarted(error) => write!(f, "cannot start: {error}"),
+            End::TimedOut => f.write_str("killed: timed out"),
         }
     }
 }

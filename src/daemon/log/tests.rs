@@ -115,7 +115,7 @@ fn a_pipe_that_nobody_reads_is_refused_with_the_way_out() {
     nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
     let refusal = format!("{:#}", open(&path, &trust()).unwrap_err());
     std::fs::remove_file(&path).unwrap();
-    assert!(refusal.contains("it is a pipe that nobody reads: start its reader first"), "{refusal}");
+    assert!(refusal.contains("it is a pipe without a reader: start the reader first"), "{refusal}");
 }
 
 #[test]

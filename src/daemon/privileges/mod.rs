@@ -33,17 +33,17 @@ use crate::trusted::Trust;
 
 pub(super) use places::prepare;
 
-/// Checks for the capabilities that are needed.
+/// Checks for the required capabilities.
 ///
 /// # Errors
 ///
-/// One line with the way out.
+/// One line with the fix.
 pub(super) fn check(config: &Config) -> anyhow::Result<()> {
     let missing = needed(config).difference(held()?);
     if missing.is_empty() {
         return Ok(());
     }
-    bail!("not allowed to work here: {} missing; start faild as root", names(missing).join(" and "))
+    bail!("insufficient privileges: {} missing; start faild as root", names(missing).join(" and "))
 }
 
 /// Gives up what is not needed. From here on this is the user that the settings name, and files that it writes belong
@@ -61,16 +61,16 @@ pub(super) fn drop_rights(config: &Config, trust: &Trust) -> anyhow::Result<()> 
     let mut kept = needed(config);
     match &choice {
         Choice::Become(account) => become_user(account, kept).with_context(|| {
-            format!("cannot become user {}; mend that, or stay root with --user root", account.name)
+            format!("cannot switch to user {}; fix that, or stay root with --user root", account.name)
         })?,
         Choice::StayRoot { .. } => {
             if !config.hooks.is_empty() {
                 kept |= TO_RUN_AS_OTHERS.intersection(held);
             }
-            limit(kept, kept).context("cannot give up capabilities")?;
+            limit(kept, kept).context("cannot drop capabilities")?;
         }
         Choice::StayUser { .. } => {
-            limit(kept, CapabilitySet::empty()).context("cannot give up capabilities")?;
+            limit(kept, CapabilitySet::empty()).context("cannot drop capabilities")?;
         }
     }
     choice.tell(kept);
@@ -82,8 +82,8 @@ pub(super) fn drop_rights(config: &Config, trust: &Trust) -> anyhow::Result<()> 
 pub(super) fn hooks_that_wait(config: &Config) -> Option<String> {
     let held = held().ok()?;
     waits(&config.hooks, geteuid().is_root(), held).then(|| {
-        "[[hook]] takes effect at the next start: faild stays root, and there was no hook at the start, so that it gave \
-         up the right to run one as another user"
+        "[[hook]] takes effect at the next start: faild started as root without hooks, and has dropped the privileges \
+         to run one as another user"
             .to_owned()
     })
 }
@@ -225,7 +225,7 @@ fn needed(config: &Config) -> CapabilitySet {
 }
 
 fn held() -> anyhow::Result<CapabilitySet> {
-    Ok(capabilities(None).context("cannot read our capabilities")?.effective)
+    Ok(capabilities(None).context("cannot read own capabilities")?.effective)
 }
 
 fn names(set: CapabilitySet) -> Vec<String> {

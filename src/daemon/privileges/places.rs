@@ -35,7 +35,7 @@ pub(in crate::daemon) fn prepare(config: &Config, trust: &Trust) -> anyhow::Resu
             false => trust.directory(path, Some(0o755)).map(drop),
         };
         checked.with_context(|| {
-            format!("cannot use the state directory {} (name another with --state-dir)", path.display())
+            format!("cannot use the state directory {} (choose another with --state-dir)", path.display())
         })?;
     }
     Ok(())

@@ -21,7 +21,7 @@ fn two_interfaces_of_one_subnet_are_refused_outside_a_group() {
         let ended = here.run_faild(&format!("--state-dir {} {flags}", state.display()));
         assert_eq!(ended.code, Some(78), "{}", ended.errors);
         assert!(ended.errors.contains(overlap), "{}", ended.errors);
-        assert!(ended.errors.contains("or make them members of one [[group]]"), "{}", ended.errors);
+        assert!(ended.errors.contains("or put both in one [[group]]"), "{}", ended.errors);
     }
 }
 
