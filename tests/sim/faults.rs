@@ -55,6 +55,10 @@ pub enum Fault {
     KillAmid(NodeNumber, u32),
     /// An interface falls, and the daemon is killed before it has heard of that.
     Unseen(Port, Fall, Start),
+    /// An interface is set down, and comes back while the daemon is stopped.
+    Caught(Port, Caught),
+    /// An address is deleted and added again, and another LAN dies in between.
+    Parted(Port, Parted),
     /// The daemon ends properly.
     Stop(NodeNumber),
     /// The host reboots.
@@ -104,6 +108,34 @@ pub enum Fall {
     Deleted,
 }
 
+/// How the fall of an interface and the stop of a daemon come together.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Caught {
+    /// So long after the fall the daemon is stopped.
+    pub pause: Duration,
+    /// The part of the time after which the interface is back.
+    pub back: f64,
+    /// The daemon is killed.
+    pub is_killed: bool,
+}
+
+/// How an address that comes and goes and the death of a LAN come together.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Parted {
+    /// The family of the address.
+    pub family: Family,
+    /// The LAN that dies.
+    pub other: LanNumber,
+    /// How long that is dead, and then works from one side only, in turns.
+    pub phase: Duration,
+    /// So often it does.
+    pub times: u32,
+    /// The host hears nobody there then; else nobody hears it.
+    pub is_deaf: bool,
+    /// The part of the time after which the address is back.
+    pub back: f64,
+}
+
 /// When a daemon that was killed as an interface fell starts again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start {
@@ -127,6 +159,11 @@ pub enum Change {
 }
 
 impl Fault {
+    /// So long it takes at least, if there is time.
+    pub fn least(&self) -> Duration {
+        if let Fault::Parted(_, parted) = self { parted.least() } else { Duration::ZERO }
+    }
+
     /// Strikes now, and is over after `duration`.
     pub fn strike(self, world: &mut World, duration: Duration) {
         world.note(format_args!("fault for {duration:?}: {self:?}"));
@@ -169,6 +206,8 @@ impl Fault {
                     world.after(duration / 2, move |world| world.start(node));
                 }
             }
+            Fault::Caught(port, caught) => caught.begin(world, *port, duration),
+            Fault::Parted(port, parted) => parted.begin(world, *port, duration),
             Fault::Stop(node) => world.stop(*node),
             Fault::Reboot(node) => world.reboot(*node, duration),
             Fault::Stall(node) => world.stall(*node, duration),
@@ -228,6 +267,11 @@ impl Fault {
                 fall.fault(*port).end(world);
                 world.start(port.node);
             }
+            Fault::Caught(port, _) => {
+                world.set_up(*port, true);
+                world.start(port.node);
+            }
+            Fault::Parted(port, parted) => parted.end(world, *port),
             Fault::KillAmid(node, _) => {
                 world.nodes[node.index()].dies_after = None;
                 world.start(*node);
@@ -278,6 +322,74 @@ impl Fall {
             Fall::Down => Fault::Down(port),
             Fall::Deleted => Fault::Deleted(port),
         }
+    }
+}
+
+impl Caught {
+    fn begin(self, world: &mut World, port: Port, duration: Duration) {
+        world.set_up(port, false);
+        let (pause, node) = (self.pause.min(duration), port.node);
+        world.after(pause, move |world| match self.is_killed {
+            true => world.kill(node),
+            false => world.stall(node, duration - pause),
+        });
+        world.after(duration.mul_f64(self.back).max(pause), move |world| world.set_up(port, true));
+    }
+}
+
+impl Parted {
+    /// How long it takes until all of it has happened, and the other LAN has been dead for as long again.
+    pub fn least(&self) -> Duration {
+        self.phase * (2 * self.times + 2)
+    }
+
+    fn begin(self, world: &mut World, port: Port, duration: Duration) {
+        if let Some(address) = world.address(port, self.family) {
+            let name = world.interface_name(port).to_owned();
+            world.meddle(port.node, "address deleted", |node| {
+                node.kernel.delete_address(&name, prefix_of(address));
+                node.ports[port.lan.index()].stripped = Some(self.family);
+            });
+        }
+        let phases = (0..=2 * self.times).filter(|n| self.phase * (n + 1) < duration);
+        for n in phases {
+            world.after(self.phase * (n + 1), move |world| self.turn(world, port.node, n % 2 == 0));
+        }
+        world.after(duration.mul_f64(self.back), move |world| self.give_back(world, port));
+    }
+
+    /// The other LAN passes nothing, or only what goes one way.
+    fn turn(self, world: &mut World, node: NodeNumber, is_dead: bool) {
+        on_lan(world, self.other, |lan| {
+            lan.silent = is_dead;
+            let side = if self.is_deaf { &mut lan.deaf } else { &mut lan.mute };
+            if is_dead {
+                side.remove(&node);
+            } else {
+                side.insert(node);
+            }
+        });
+    }
+
+    /// The last IPv4 address took all routes along; who adds it again puts his routes there again.
+    fn give_back(self, world: &mut World, port: Port) {
+        let Some(address) = world.address(port, self.family) else { return };
+        let name = world.interface_name(port).to_owned();
+        world.meddle(port.node, "address added", |node| {
+            node.kernel.add_address(&name, prefix_of(address));
+            node.ports[port.lan.index()].stripped = None;
+            let is_gone =
+                |plan: &&RoutePlan| plan.interface == name && plan.gateway.is_ipv4() && address.is_ipv4();
+            for plan in node.blueprint.routes.iter().filter(is_gone) {
+                node.kernel.add_route(plan);
+            }
+        });
+    }
+
+    fn end(self, world: &mut World, port: Port) {
+        self.give_back(world, port);
+        self.turn(world, port.node, true);
+        on_lan(world, self.other, |lan| lan.silent = false);
     }
 }
 

@@ -89,8 +89,10 @@ fn play_faults(simulation: &mut Simulation, theme: Theme, random: &mut Random) -
     while simulation.world.now < end {
         let left = end.since(simulation.world.now);
         let longest = random.between(interval, interval * 60);
-        let duration = random.between(interval / 8, longest).min(left);
-        Fault::draw(theme, &simulation.world, &setup, random).strike(&mut simulation.world, duration);
+        let duration = random.between(interval / 8, longest);
+        let fault = Fault::draw(theme, &simulation.world, &setup, random);
+        let duration = duration.max(fault.least()).min(left);
+        fault.strike(&mut simulation.world, duration);
         faults += 1;
         simulation.run(random.between(interval / 10, pace * 2))?;
     }

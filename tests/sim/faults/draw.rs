@@ -7,7 +7,7 @@ use faild::config::{Key, KeyRing};
 use faild::interface::Family;
 use ipnet::IpNet;
 
-use super::{Change, Fall, Fault, Start};
+use super::{Caught, Change, Fall, Fault, Parted, Start};
 use crate::kernel::{Moods, RoutePlan};
 use crate::network::{LanNumber, NodeNumber, Port, Sort, Weather};
 use crate::random::Random;
@@ -88,7 +88,9 @@ impl Fault {
 
     fn of_interfaces(t: &Targets, setup: &Setup, random: &mut Random) -> Fault {
         let interval = setup.config.interval;
-        match random.below(10) {
+        match random.below(14) {
+            10 | 11 => Fault::Caught(t.port, caught(random)),
+            12 | 13 => Fault::Parted(t.port, parted(t, setup, random)),
             8 | 9 => {
                 let start = *random.pick(&[Start::Amid, Start::Before, Start::After]);
                 Fault::Unseen(t.port, *random.pick(&Fall::ALL), start)
@@ -156,6 +158,27 @@ impl Fault {
                 }
             }
         }
+    }
+}
+
+/// What is found gone is judged a tenth of a second after the fall.
+fn caught(random: &mut Random) -> Caught {
+    Caught {
+        pause: random.between(Duration::ZERO, Duration::from_millis(150)),
+        back: random.fraction(),
+        is_killed: random.chance(0.3),
+    }
+}
+
+fn parted(t: &Targets, setup: &Setup, random: &mut Random) -> Parted {
+    let slots = setup.config.good.get() + setup.config.missed.get() + 3;
+    Parted {
+        family: *random.pick(&setup.families),
+        other: t.other_lan,
+        phase: setup.config.interval * slots,
+        times: u32::try_from(random.below(4)).unwrap_or(0),
+        is_deaf: random.chance(0.5),
+        back: random.fraction(),
     }
 }
 

@@ -115,7 +115,15 @@ pub fn overlays_have_proof(
     let detail = |what: &str| format!("{} by {via} on {interface}: {what}", route.key.destination);
     let lan = world.node(node).lan_of(route.legs[0].interface);
     let shown = |lan| records.shown.get(&(node, lan, via));
-    let bearer = |lan| world.owner(lan, &via).or_else(|| shown(lan).map(|(bearer, _)| *bearer));
+    // So does one that has moved to another host since.
+    let last = |lan| {
+        let (port, at) = *shown(lan)?;
+        (world.node(node).clock(world.now).since(at) <= memory_of(world, node)
+            && world.owner(lan, &via) != Some(port))
+        .then_some(port)
+    };
+    let bearer =
+        |lan| last(lan).or_else(|| world.owner(lan, &via)).or_else(|| shown(lan).map(|(bearer, _)| *bearer));
     let owner = lan.and_then(|lan| Some((lan, bearer(lan)?)));
     let Some((lan, peer)) = owner else {
         return broken(node, "overlays_have_proof", detail("nobody bears that address"));
@@ -139,6 +147,12 @@ pub fn overlays_have_proof(
     let slept = world.node(node).has_just_woken(world.now, window);
     let both = is_fresh(Port { node, lan }, peer.node) && (slept || is_fresh(peer, node));
     require(both, node, "overlays_have_proof", || detail("the two have not heard each other there lately"))
+}
+
+/// So long a host may believe what it last heard of an address.
+fn memory_of(world: &World, node: NodeNumber) -> Duration {
+    let config = &world.node(node).config;
+    config.interval * (config.missed.get() + 2) + ALLOWANCE
 }
 
 /// How often a host says that it asks, as another one knows it.
@@ -186,9 +200,12 @@ fn is_told(world: &World, node: NodeNumber, address: &IpAddr) -> bool {
     interfaces.into_iter().any(|interface| interface.up && has(&interface, address))
 }
 
-/// Whether a host lost its address on a LAN while nobody watched: then it has no subnet there, and nobody's address in
-/// it is known to be on that LAN.
+/// Whether a host lost its address on a LAN while nobody watched, or by its owner's will: then it has no subnet there, and
+/// nobody's address in it is known to be on that LAN.
 fn has_lost_address(records: &Records, world: &World, port: Port, family: Family) -> bool {
+    if world.node(port.node).ports[port.lan.index()].stripped == Some(family) {
+        return true;
+    }
     let address = world.address(port, family);
     address.is_some_and(|a| records.losses[port.node.index()].has_address(world.interface_name(port), &a))
 }

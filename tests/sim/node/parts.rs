@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use faild::engine::Dropped;
-use faild::interface::{Interface, InterfaceIndex};
+use faild::interface::{Family, Interface, InterfaceIndex};
 use faild::time::Instant;
 use log::Level;
 
@@ -24,6 +24,8 @@ pub struct PortState {
     pub addresses: Vec<IpAddr>,
     /// The cable, as long as the interface exists or not.
     pub unplugged: bool,
+    /// Its owner has deleted its address of this family.
+    pub stripped: Option<Family>,
     /// Whom its kernel knows there.
     pub neighbours: Neighbours,
 }
