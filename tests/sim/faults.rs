@@ -371,10 +371,15 @@ impl Parted {
         });
     }
 
-    /// The last IPv4 address took all routes along; who adds it again puts his routes there again.
+    /// The last IPv4 address took all routes along; who adds it again puts his routes there again, and waits for the interface
+    /// if that is down or gone meanwhile.
     fn give_back(self, world: &mut World, port: Port) {
+        const AGAIN: Duration = Duration::from_millis(100);
         let Some(address) = world.address(port, self.family) else { return };
         let name = world.interface_name(port).to_owned();
+        if !world.node(port.node).kernel.interface(&name).is_some_and(|interface| interface.up) {
+            return world.after(AGAIN, move |world| self.give_back(world, port));
+        }
         world.meddle(port.node, "address added", |node| {
             node.kernel.add_address(&name, prefix_of(address));
             node.ports[port.lan.index()].stripped = None;

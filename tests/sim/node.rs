@@ -177,9 +177,8 @@ impl Node {
         self.kill();
     }
 
-    /// Other settings, taken over as the daemon does.
-    pub fn reload(&mut self, now: Instant, change: impl FnOnce(&mut Config), effects: &mut Vec<Effect>) {
-        change(&mut self.config);
+    /// The settings have changed, and are taken over as the daemon does.
+    pub fn reload(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         self.counters.beginnings += 1;
         let Some(daemon) = &mut self.daemon else { return };
         daemon.core.handle(now, Input::Config(&self.config));

@@ -33,20 +33,40 @@ impl World {
 
     /// SIGTERM.
     pub fn stop(&mut self, number: NodeNumber) {
+        if let Some(rest) = self.stalled_for(number) {
+            return self.after(rest, move |w| w.stop(number));
+        }
         self.on_disturbed(number, "daemon stopped");
         self.with_effects(number, Node::stop);
     }
 
     /// SIGHUP, with other settings.
     pub fn reload(&mut self, number: NodeNumber, change: impl FnOnce(&mut Config)) {
+        change(&mut self.nodes[number.index()].config);
+        self.hang_up(number);
+    }
+
+    fn hang_up(&mut self, number: NodeNumber) {
+        if let Some(rest) = self.stalled_for(number) {
+            return self.after(rest, move |w| w.hang_up(number));
+        }
         self.on_disturbed(number, "settings reloaded");
-        self.with_effects(number, |node, now, effects| node.reload(now, change, effects));
+        self.with_effects(number, Node::reload);
     }
 
     /// `faildctl offline`, `faildctl online`.
     pub fn set_offline(&mut self, port: Port, offline: bool) {
+        if let Some(rest) = self.stalled_for(port.node) {
+            return self.after(rest, move |w| w.set_offline(port, offline));
+        }
         let name = self.interface_name(port).to_owned();
         self.with_effects(port.node, |node, now, effects| node.set_offline(&name, offline, now, effects));
+    }
+
+    /// How long a daemon is stopped still: it takes no signal and no command meanwhile.
+    fn stalled_for(&self, number: NodeNumber) -> Option<Duration> {
+        let until = self.node(number).stalled_until.filter(|until| *until > self.now)?;
+        Some(until.since(self.now))
     }
 
     /// SIGSTOP, and SIGCONT later.
