@@ -69,13 +69,33 @@ pub fn run_as(seed: u64, traced: bool, theme: Option<Theme>) -> Result<Stats, Fa
     Ok(stats)
 }
 
-/// What each daemon knows, for whoever replays a seed.
+/// What each daemon knows, and what its kernel has, for whoever replays a seed.
 fn tell_states(simulation: &Simulation) {
     let world = &simulation.world;
     for node in world.nodes.iter().filter(|_| simulation.setup().traced) {
         let clock = node.clock(world.now);
         let state = node.daemon.as_ref().map(|daemon| daemon.core.peers().snapshot(clock).to_string());
         eprintln!("{} {} {}", world.now, node.number, state.as_deref().unwrap_or("no daemon"));
+        let report = node.daemon.iter().flat_map(|daemon| daemon.core.reconciler().report());
+        report.for_each(|line| eprintln!("{} {line}", node.number));
+        for interface in node.kernel.interfaces() {
+            let addresses: Vec<String> = interface.addresses.iter().map(|a| a.prefix.to_string()).collect();
+            let (name, index) = (&interface.name, interface.index);
+            eprintln!(
+                "{} {index} {name} runs={} {}",
+                node.number,
+                interface.is_running(),
+                addresses.join(" ")
+            );
+        }
+        for route in node.kernel.routes() {
+            let (key, legs) = (&route.key, &route.legs);
+            let (destination, metric, protocol) = (key.destination, key.metric, route.protocol);
+            eprintln!(
+                "{} {destination} metric {metric} proto {protocol} src {:?} {legs:?}",
+                node.number, route.source
+            );
+        }
     }
 }
 

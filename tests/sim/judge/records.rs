@@ -42,6 +42,10 @@ pub struct Records {
     ids: Vec<(Option<NodeId>, Instant)>,
     /// When the interface of a host there got the name that it has: to the host it is another LAN then.
     named: BTreeMap<Port, Instant>,
+    /// The families whose address an owner has deleted at each port.
+    stripped: BTreeMap<Port, Family>,
+    /// When such an address came back.
+    given_back: BTreeMap<(Port, Family), Instant>,
     /// When something was last done to a host.
     pub disturbed: Vec<Instant>,
     /// When the id of a host was last another's too.
@@ -108,6 +112,8 @@ impl Records {
             met: BTreeSet::new(),
             ids: vec![(None, world.now); n],
             named: BTreeMap::new(),
+            stripped: BTreeMap::new(),
+            given_back: BTreeMap::new(),
             disturbed: vec![world.now; n],
             shared_id: vec![None; n],
             shown: BTreeMap::new(),
@@ -132,6 +138,7 @@ impl Records {
             }
             Happening::Disturbed(node) => {
                 self.disturbed[node.index()] = world.now;
+                self.note_stripped(world, *node);
                 // After a rollback, or under another name, it uses what stands.
                 let standing = world.node(*node).kernel.own_routes();
                 self.used[node.index()].extend(standing.filter_map(|r| way_of(world, *node, r)));
@@ -205,6 +212,21 @@ impl Records {
     fn alone_since(&self, way: Way, node: NodeNumber, world: &World) -> Instant {
         let (interval, missed) = way.terms(world);
         self.shared_id[node.index()].map_or(Instant::default(), |shared| shared + interval * (missed + 2))
+    }
+
+    /// Notes which addresses their owner has deleted, or given back.
+    fn note_stripped(&mut self, world: &World, node: NodeNumber) {
+        for (port, state) in
+            world.network.numbers().map(|lan| Port { node, lan }).zip(&world.node(node).ports)
+        {
+            let before = match state.stripped {
+                Some(family) => self.stripped.insert(port, family),
+                None => self.stripped.remove(&port),
+            };
+            if let Some(family) = before.filter(|family| Some(*family) != state.stripped) {
+                self.given_back.insert((port, family), world.now);
+            }
+        }
     }
 
     /// An interface under another name is another LAN: by that no address was ever proven (rule 4), and while it does not
@@ -332,11 +354,32 @@ impl Records {
         working.map(|(w, _)| *w).eq([way])
     }
 
-    /// Whether some way of the pair works, and all have been as they are for so long.
+    /// Whether some way of the pair works that both ends may use for the addresses on this one, and all have been as they are
+    /// for so long.
     pub fn has_settled_way(&self, world: &World, way: Way, long: Duration) -> bool {
-        let ways: Vec<_> =
-            world.network.numbers().filter_map(|lan| self.ways.get(&Way { lan, ..way })).collect();
-        ways.iter().all(|(_, since)| world.now.since(*since) > long)
-            && ways.iter().any(|(truth, _)| *truth == Truth::Works)
+        let others = world.network.numbers().map(|lan| Way { lan, ..way });
+        let ways: Vec<_> = others.filter_map(|other| Some((other, self.ways.get(&other)?))).collect();
+        ways.iter().all(|(_, (_, since))| world.now.since(*since) > long)
+            && ways
+                .iter()
+                .any(|(other, (truth, _))| *truth == Truth::Works && self.serves(world, way, *other))
+    }
+
+    /// Whether a way may serve for another (rule 4): without keys an end has to hear of its address over the other. One that
+    /// was given back when that was dead already cannot be known to be the same host's.
+    fn serves(&self, world: &World, way: Way, other: Way) -> bool {
+        let (interval, missed) = way.terms(world);
+        let is_keyed = |node: NodeNumber| !world.node(node).config.keys.keys.is_empty();
+        let hears_of_it = |by: Port, of: NodeNumber| {
+            let given_back = self.given_back.get(&(Port { node: of, lan: other.lan }, way.family));
+            let heard = self.heard.get(&(by, of, way.family));
+            given_back.is_none_or(|since| {
+                let told = *since + interval * (missed + 2);
+                heard.is_some_and(|at| world.node(by.node).world_time(*at) >= told)
+            })
+        };
+        way.lan == other.lan
+            || (is_keyed(way.one) && is_keyed(way.other))
+            || way.directions().iter().all(|(from, to)| hears_of_it(*from, to.node))
     }
 }
