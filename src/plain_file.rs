@@ -1,8 +1,8 @@
-//! Reading small files where something else may have been put in their place.
+//! Reads small files that may have been replaced by something else.
 //!
-//! Only a plain file of a sensible length is read: a pipe or a device could keep its reader waiting for ever, or never
-//! end. The kind is looked at before the file is opened, for to open some devices is to do something to them, and
-//! again after that.
+//! Only a regular file of a sensible length is read: a pipe or a device could keep its reader waiting forever, or never
+//! end. The kind is checked before the file is opened, because opening some devices has side effects, and again after
+//! that.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Read};
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use nix::libc::{self, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-/// What to do with a symbolic link in the file's place.
+/// What to do with a symbolic link in place of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Links {
     /// It leads to the file.
@@ -23,11 +23,11 @@ pub(crate) enum Links {
     Refuse,
 }
 
-/// Opens a plain file to read it.
+/// Opens a regular file to read it.
 ///
 /// # Errors
 ///
-/// What the kernel says, or, as `InvalidData`, what is there instead.
+/// That of the kernel, or, as `InvalidData`, what is there instead.
 pub(crate) fn open(path: &Path, links: Links) -> io::Result<File> {
     let (found, flags) = match links {
         Links::Follow => (fs::metadata(path)?, 0),
@@ -39,7 +39,7 @@ pub(crate) fn open(path: &Path, links: Links) -> io::Result<File> {
     Ok(file)
 }
 
-/// The bytes of a plain file.
+/// The bytes of a regular file.
 ///
 /// # Errors
 ///
@@ -48,7 +48,7 @@ pub(crate) fn read(path: &Path, longest: u64, links: Links) -> io::Result<Vec<u8
     read_open(open(path, links)?, longest)
 }
 
-/// The bytes of a plain file that is open.
+/// The bytes of an open regular file.
 ///
 /// # Errors
 ///
@@ -59,7 +59,7 @@ pub(crate) fn read_open(file: File, longest: u64) -> io::Result<Vec<u8>> {
     }
     let mut bytes = Vec::new();
     match file.take(longest + 1).read_to_end(&mut bytes) {
-        // Some files of the kernel wait for more, as /proc/kmsg does.
+        // Some files of the kernel, such as /proc/kmsg, wait for more.
         Err(error) if error.kind() == ErrorKind::WouldBlock => {
             Err(io::Error::new(ErrorKind::InvalidData, "it has no end, so it is not a regular file"))
         }
@@ -69,7 +69,7 @@ pub(crate) fn read_open(file: File, longest: u64) -> io::Result<Vec<u8>> {
     }
 }
 
-/// The bytes of a plain file; /dev/null is an empty one.
+/// The bytes of a regular file; /dev/null counts as an empty one.
 ///
 /// # Errors
 ///
@@ -82,7 +82,7 @@ pub(crate) fn read_or_nothing(path: &Path, longest: u64) -> io::Result<Vec<u8>> 
     read(path, longest, Links::Follow)
 }
 
-/// The same, and what comes through a pipe within `limit`.
+/// The same, or the bytes that arrive through a pipe within `limit`.
 ///
 /// # Errors
 ///

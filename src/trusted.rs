@@ -1,17 +1,17 @@
 //! Paths that root can rely on.
 //!
-//! Root must not write where another user chooses. A path is therefore walked one name after the other, each opened
-//! below the directory before it, so that what was checked is what is used:
+//! Root must not write where another user chooses. A path is therefore walked name by name, each opened below the
+//! directory before it, so that the file that was checked is the one that is used:
 //!
 //! ```text
-//! directory        belongs to root or to the user that faild becomes, and not everybody may write to it, unless it is
-//!                  sticky, as /tmp is: then what it holds can be replaced by its owner only
-//! symbolic link    made by root, where every directory so far is root's: anybody else's could lead to any file
-//! plain file       belongs to root or to that user; where others may write it has no second name
+//! directory        belongs to root or to the user that faild switches to, and is not writable by all, unless it is
+//!                  sticky like /tmp: then only the owner of a file can replace it
+//! symbolic link    created by root, in directories of root only: another user's could lead to any file
+//! regular file     belongs to root or to that user; where others may write it has no second hard link
 //! ```
 //!
-//! A process that is not root can harm only what is its own: it is refused nothing here. Where `/` belongs to somebody
-//! else than root, as in a user namespace, its owner is believed as root is, for nothing can be done against him.
+//! A process that is not root can harm only its own files: nothing is refused to it here. If `/` does not belong to
+//! root, as in a user namespace, its owner is trusted like root, since there is no protection against that user.
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
@@ -26,12 +26,12 @@ use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat, mkdirat};
 use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
 use nix::unistd::{UnlinkatFlags, geteuid, unlinkat};
 
-/// Whose files and directories are believed.
+/// Whose files and directories are trusted.
 #[derive(Debug, Clone)]
 pub(crate) struct Trust {
-    /// `None`: everybody's.
+    /// `None`: those of all users.
     owners: Option<Vec<u32>>,
-    /// A group that may write where no other may.
+    /// A group that may write where no other group may.
     group: Option<u32>,
 }
 
@@ -40,47 +40,47 @@ pub(crate) struct Trust {
 pub(crate) struct Place {
     directory: OwnedFd,
     name: OsString,
-    /// What is there now.
+    /// The file that is there now.
     found: Option<FileStat>,
-    /// Others than root can put a file there.
+    /// Users other than root can create a file there.
     is_shared: bool,
-    /// A link of the kernel's to a file that this process has open.
+    /// A link in /proc to a file that this process has open.
     is_magic: bool,
 }
 
 /// What to do with a symbolic link at the end of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LastLink {
-    /// It leads to the file, if root has made it.
+    /// It leads to the file, if root has created it.
     Follow,
     /// It is the file.
     Keep,
 }
 
 impl Trust {
-    /// Root and these other users and group are believed; everybody, unless this process is root.
+    /// Trusts root, these users and this group; or all users, if this process is not root.
     pub(crate) fn in_users(users: impl IntoIterator<Item = u32>, group: Option<u32>) -> Self {
         let owners = geteuid().is_root().then(|| [0].into_iter().chain(users).collect());
         Self { owners, group }
     }
 
-    /// The place of a file; nothing is made.
+    /// The place of a file; nothing is created.
     ///
     /// # Errors
     ///
-    /// Its directory cannot be reached, or cannot be relied on: then the error says which one, why, and the way out.
+    /// Its directory cannot be reached, or is not trusted: then the error says which one, why, and how to fix it.
     pub(crate) fn file(&self, path: &Path, last: LastLink) -> io::Result<Place> {
         let mut walk = Walk::new(self, false)?;
         walk.to(path, last, None)
     }
 
-    /// A directory for files that are written again and again: no other user can put anything into it or in its place.
-    /// With `mode` it is made if it is not there, and so are those above it; and one of root's that others may write to,
-    /// but that is faild's alone, is made safe.
+    /// A directory for files that are rewritten again and again: no other user can create files in it or replace it.
+    /// With `mode` it is created if it does not exist, with its parents; and if it belongs to root and only faild
+    /// uses it, but others may write to it, their write permission is removed.
     ///
     /// # Errors
     ///
-    /// As [`Trust::file`], or it cannot be made.
+    /// As [`Trust::file`], or it cannot be created.
     pub(crate) fn directory(&self, path: &Path, mode: Option<u32>) -> io::Result<OwnedFd> {
         let mut walk = Walk::new(self, true)?;
         let place = walk.to(path, LastLink::Follow, mode)?;
@@ -95,7 +95,7 @@ impl Trust {
             self.tighten(path, &directory)?;
         }
         let found = fstat(&directory)?;
-        // One that is only looked at is tightened when it is used.
+        // A directory that is only checked is tightened when it is used.
         if mode.is_none() && self.can_tighten(path, &directory, &found)? {
             return Ok(directory);
         }
@@ -134,8 +134,8 @@ impl Trust {
         }
     }
 
-    /// Whether a file found at `place` is root's or that user's, and is known by that name alone. What is no plain
-    /// file belongs to whoever uses it, as a terminal does.
+    /// Whether a file found at `place` belongs to root or that user, and has no second hard link. Anything but a
+    /// regular file belongs to its user, as a terminal does.
     ///
     /// # Errors
     ///
@@ -157,16 +157,16 @@ impl Trust {
 }
 
 impl Place {
-    /// What is there, if anything is.
+    /// The file that is there, if there is one.
     pub(crate) fn found(&self) -> Option<&FileStat> {
         self.found.as_ref()
     }
 
-    /// Opens what is there, or makes it where `flags` say so; follows no link.
+    /// Opens the file, or creates it if `flags` say so; follows no link.
     ///
     /// # Errors
     ///
-    /// What the kernel says.
+    /// That of the kernel.
     pub(crate) fn open(&self, flags: OFlag, mode: u32) -> io::Result<File> {
         let follow = if self.is_magic { OFlag::empty() } else { OFlag::O_NOFOLLOW };
         let flags = flags | OFlag::O_CLOEXEC | OFlag::O_NOCTTY | OFlag::O_NONBLOCK | follow;
@@ -178,23 +178,23 @@ impl Place {
     ///
     /// # Errors
     ///
-    /// What the kernel says.
+    /// That of the kernel.
     pub(crate) fn remove(&self) -> io::Result<()> {
         Ok(unlinkat(&self.directory, self.name.as_os_str(), UnlinkatFlags::NoRemoveDir)?)
     }
 }
 
-/// One path on its way.
+/// A path while it is walked.
 struct Walk<'a> {
     trust: &'a Trust,
-    /// No other may write to any directory on the way: names are used again later.
+    /// No other user may write to any directory on the way, because the names are used again later.
     is_strict: bool,
     directory: OwnedFd,
-    /// For errors.
+    /// The path so far, for errors.
     walked: PathBuf,
-    /// Every directory so far is root's.
+    /// Every directory so far belongs to root.
     is_of_root: bool,
-    /// Others than root may write to the directory.
+    /// Users other than root may write to the directory.
     is_shared: bool,
 }
 
@@ -227,7 +227,7 @@ impl<'a> Walk<'a> {
             if is_link
                 && fstatfs(&self.directory).is_ok_and(|found| found.filesystem_type() == PROC_SUPER_MAGIC)
             {
-                // The kernel's own links, as /proc/self/fd/2, lead to what this process has already.
+                // Links in /proc such as /proc/self/fd/2 lead to files that this process has open already.
                 if is_last {
                     let open = fstatat(&self.directory, name.as_os_str(), AtFlags::empty()).ok();
                     return self.place(name, open, true);
@@ -313,14 +313,14 @@ impl<'a> Walk<'a> {
         Err(refusal(&self.walked.join(name), text))
     }
 
-    /// What the kernel says, with the name that it says it of.
+    /// The error of the kernel, with the name that it is about.
     fn error(&self, name: &OsStr, errno: Errno) -> io::Error {
         let kind = io::Error::from(errno).kind();
         io::Error::new(kind, format!("{}: {}", self.walked.join(name).display(), errno.desc()))
     }
 }
 
-/// The names of a path in their order; `/` where it begins at the root.
+/// The names of a path in order; `/` if it starts at the root.
 fn names(path: &Path) -> impl Iterator<Item = OsString> {
     path.components().filter_map(|component| match component {
         Component::CurDir | Component::Prefix(_) => None,
@@ -338,7 +338,7 @@ fn is_owner_of_root(uid: u32) -> bool {
     open_root().is_ok_and(|root| fstat(root.as_fd()).is_ok_and(|found| found.st_uid == uid))
 }
 
-/// What kind of file it is.
+/// The kind of a file.
 pub(crate) fn kind(found: &FileStat) -> SFlag {
     SFlag::from_bits_truncate(found.st_mode) & SFlag::S_IFMT
 }
@@ -347,7 +347,7 @@ fn refusal(path: &Path, text: &str) -> io::Error {
     io::Error::new(io::ErrorKind::PermissionDenied, format!("{} {text}", path.display()))
 }
 
-/// Links on the way, as the kernel has it (path_resolution(7)).
+/// How many links are followed, as in the kernel (path_resolution(7)).
 const LINKS: usize = 40;
 
 mod loose;

@@ -1,7 +1,7 @@
-//! A directory that belongs to root, but that others may write to, made safe to use.
+//! Makes a directory safe that belongs to root, but that others may write to.
 //!
-//! Volumes of containers are often such: an emptyDir of Kubernetes has mode 0777, a tmpfs of Docker 1777, and one with an
-//! fsGroup 2775. Nobody would be served by a daemon that does not start there, since root can change it.
+//! Volumes of containers are often like that: an emptyDir of Kubernetes has mode 0777, a tmpfs of Docker 1777, and one
+//! with an fsGroup 2775. A daemon that refused to start there would help no one, since root can change it.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -17,12 +17,12 @@ use nix::sys::stat::{FileStat, Mode, fchmod, fstat, fstatat};
 use super::{Trust, is_owner_of_root, refusal};
 
 impl Trust {
-    /// Takes the right to write away from others than the owner, if this is needed and the directory is faild's alone. What
-    /// others have put into it is set aside.
+    /// Removes the write permission of others than the owner, if this is needed and only faild uses the directory.
+    /// Files that others have put into it are set aside.
     ///
     /// # Errors
     ///
-    /// It cannot be changed, or holds too much of others.
+    /// It cannot be changed, or contains too many files of others.
     pub(super) fn tighten(&self, path: &Path, directory: &OwnedFd) -> io::Result<()> {
         let found = fstat(directory)?;
         if !self.can_tighten(path, directory, &found)? {
@@ -36,7 +36,7 @@ impl Trust {
             "directory-tightened path={} cause=\"other users could write to it\" action=\"chmod go-w\"",
             path.display()
         );
-        // From here on nothing can be added.
+        // From now on nothing can be added.
         for name in names(directory, path)? {
             let found = fstatat(directory, name.as_os_str(), AtFlags::AT_SYMLINK_NOFOLLOW)?;
             if !self.believes(found.st_uid) && !name.as_bytes().ends_with(ASIDE) {
@@ -46,8 +46,8 @@ impl Trust {
         Ok(())
     }
 
-    /// Whether others may write to it, and it is for faild to change that: it bears faild's name, or it is empty or
-    /// holds faild's files and is not sticky, as /tmp is.
+    /// Whether others may write to it, and faild may change that: its name is faild, or it is empty or contains
+    /// faild's files and is not sticky, as /tmp is.
     pub(super) fn can_tighten(&self, path: &Path, directory: &OwnedFd, found: &FileStat) -> io::Result<bool> {
         let is_foreign = found.st_gid != 0 && Some(found.st_gid) != self.group;
         let is_open = found.st_mode & 0o002 != 0 || (found.st_mode & 0o020 != 0 && is_foreign);
@@ -88,7 +88,7 @@ fn set_aside(directory: &OwnedFd, path: &Path, name: &OsStr, owner: u32) -> io::
 
 fn names(directory: &OwnedFd, path: &Path) -> io::Result<Vec<OsString>> {
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-    // One of its own, so that each listing begins at the beginning.
+    // A new descriptor, so that each listing starts at the beginning.
     let mut listing = Dir::from_fd(openat(directory, ".", flags, Mode::empty())?)?;
     let mut names = Vec::new();
     for entry in listing.iter() {
@@ -107,11 +107,11 @@ fn names(directory: &OwnedFd, path: &Path) -> io::Result<Vec<OsString>> {
     Ok(names)
 }
 
-/// Behind the name of what is set aside.
+/// Added to the name of a file that is set aside.
 const ASIDE: &[u8] = b".bad";
 
-/// A directory with one of these is one of faild's.
+/// A directory with one of these belongs to faild.
 const OURS: [&str; 3] = ["state.toml", "journal", "control.sock"];
 
-/// Files of a directory that are looked at: faild keeps a handful.
+/// How many files of a directory are checked: faild keeps a handful.
 const MOST: usize = 1024;

@@ -1,4 +1,4 @@
-//! The socket itself, and who is let in.
+//! The socket itself, and who may connect.
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::FileTypeExt;
@@ -104,7 +104,7 @@ impl Bench {
         BufReader::new(theirs)
     }
 
-    /// A turn, for which the poll has told of all that it could.
+    /// A turn, after the poll has reported all that it could.
     fn pass(&mut self, time: Duration) {
         self.now = self.now + time;
         for client in self.control.clients.values_mut() {

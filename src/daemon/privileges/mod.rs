@@ -1,19 +1,19 @@
-//! What faild is allowed to do: checked at the start, so that the refusal is one line and not one a socket, and given
-//! up, as far as it is not needed, before the first packet is read.
+//! The privileges of faild: checked at startup, so that a lack of them is one error and not one per socket; those that
+//! are not needed are dropped before the first packet is read.
 //!
 //! ```text
 //! root --> user faild --+--> CAP_NET_ADMIN  routes, addresses, neighbours, receive buffers
-//!   \                   |    CAP_NET_RAW    ARP and ND, and sockets bound to interfaces, also of those that come later
-//!    \-> stays root ----+    CAP_NET_BIND_SERVICE, only where the port is below 1024
+//!   \                   |    CAP_NET_RAW    ARP and ND, and sockets bound to interfaces, also to later ones
+//!    \-> stays root ----+    CAP_NET_BIND_SERVICE, only if the port is below 1024
 //!                       |    CAP_SETUID, CAP_SETGID, CAP_KILL, only for root with hooks, which run as others
 //! ```
 //!
-//! No program that faild starts gets any right that faild does not have (no-new-privs), and none of its capabilities
-//! unless faild stays root. Who is not root at the start, as under systemd, stays who he is.
+//! No program that faild starts gets any privilege that faild does not have (no-new-privs), and it gets no capability
+//! unless faild stays root. If faild is not started as root, as under systemd, it keeps its user.
 //!
-//! There is no seccomp filter of faild's own: it would be inherited by hooks, which are anybody's programs, and the
-//! list of system calls that a libc makes changes with the libc. The unit for systemd has one by systemd's groups,
-//! which the distribution keeps in step with its libc.
+//! faild has no seccomp filter of its own: hooks, which can be any program, would inherit it, and the list of system
+//! calls that a libc makes changes with the libc. The systemd unit has one, in terms of systemd's groups, which the
+//! distribution keeps in step with its libc.
 
 mod places;
 
@@ -46,12 +46,12 @@ pub(super) fn check(config: &Config) -> anyhow::Result<()> {
     bail!("insufficient privileges: {} missing; start faild as root", names(missing).join(" and "))
 }
 
-/// Gives up what is not needed. From here on this is the user that the settings name, and files that it writes belong
-/// to it. To be called while there is one thread: capabilities belong to threads.
+/// Drops privileges that are not needed. From now on this process runs as the configured user, and files that it writes
+/// belong to that user. To be called while there is one thread: capabilities belong to threads.
 ///
 /// # Errors
 ///
-/// The kernel refuses what it should allow, in one line with the way out.
+/// The kernel refuses something that it should allow, in one line with the fix.
 pub(super) fn drop_rights(config: &Config, trust: &Trust) -> anyhow::Result<()> {
     let held = held()?;
     let choice = choose(&config.user, geteuid().is_root(), held, Account::find);
@@ -78,7 +78,7 @@ pub(super) fn drop_rights(config: &Config, trust: &Trust) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// A warning for hooks that came by a reload and cannot run before the next start.
+/// A warning for hooks that were added by a reload and cannot run before the next start.
 pub(super) fn hooks_that_wait(config: &Config) -> Option<String> {
     let held = held().ok()?;
     waits(&config.hooks, geteuid().is_root(), held).then(|| {
@@ -88,13 +88,13 @@ pub(super) fn hooks_that_wait(config: &Config) -> Option<String> {
     })
 }
 
-/// Hooks of root run as faild itself does.
+/// Hooks of root run like faild itself.
 fn waits(hooks: &[HookConfig], is_root: bool, held: CapabilitySet) -> bool {
     let runs_as_another = |hook: &HookConfig| hook.user.as_deref() != Some("root");
     is_root && !held.contains(TO_RUN_AS_OTHERS) && hooks.iter().any(runs_as_another)
 }
 
-/// The keys have been read; to read them again, faild must be able to as whoever it is from here on.
+/// The keys have been read; to read them again, the user that faild runs as from now on must be able to.
 fn check_key_file(config: &Config) {
     let Some(path) = &config.key_file else { return };
     if let Err(error) = plain_file::open(path, Links::Follow) {
@@ -106,7 +106,7 @@ fn check_key_file(config: &Config) {
     }
 }
 
-/// Who faild is from here on.
+/// The user that faild runs as from now on.
 #[derive(Debug, PartialEq, Eq)]
 enum Choice {
     Become(Account),
@@ -114,7 +114,7 @@ enum Choice {
     StayUser { wanted: Option<String> },
 }
 
-/// Why faild stays root though nobody said so.
+/// Why faild stays root although that is not configured.
 #[derive(Debug, PartialEq, Eq)]
 enum Why {
     NoUser,
@@ -144,7 +144,7 @@ fn choose(
 }
 
 impl Choice {
-    /// Whose files ours are.
+    /// The owner of our files.
     fn account(&self) -> Option<&Account> {
         match self {
             Choice::Become(account) => Some(account),
@@ -176,7 +176,7 @@ impl Choice {
     }
 }
 
-/// Changes user and keeps `kept`.
+/// Switches to a user and keeps `kept`.
 fn become_user(account: &Account, kept: CapabilitySet) -> Result<(), Errno> {
     limit_bounding(CapabilitySet::empty())?;
     let groups: Vec<Gid> = account.groups.iter().copied().map(Gid::from_raw).collect();
@@ -190,7 +190,7 @@ fn become_user(account: &Account, kept: CapabilitySet) -> Result<(), Errno> {
     set_keep_capabilities(false).map_err(errno)
 }
 
-/// Keeps only `kept`, and leaves programs that we start at most `inherited`.
+/// Keeps only `kept`, and lets programs that we start have at most `inherited`.
 fn limit(kept: CapabilitySet, inherited: CapabilitySet) -> Result<(), Errno> {
     limit_bounding(inherited)?;
     let sets = CapabilitySets { effective: kept, permitted: kept, inheritable: CapabilitySet::empty() };
@@ -199,8 +199,8 @@ fn limit(kept: CapabilitySet, inherited: CapabilitySet) -> Result<(), Errno> {
     set_no_new_privs(true).map_err(errno)
 }
 
-/// Takes all but `kept` from what programs that we start can ever have. Without CAP_SETPCAP it stays as it is:
-/// no-new-privs keeps them from using it.
+/// Limits the bounding set of programs that we start to `kept`. Without CAP_SETPCAP it stays as it is: no-new-privs
+/// keeps them from using it.
 fn limit_bounding(kept: CapabilitySet) -> Result<(), Errno> {
     if !capabilities(None).map_err(errno)?.effective.contains(CapabilitySet::SETPCAP) {
         return Ok(());
@@ -211,7 +211,7 @@ fn limit_bounding(kept: CapabilitySet) -> Result<(), Errno> {
             continue;
         }
         match remove_capability_from_bounding_set(capability) {
-            // This kernel knows no more of them.
+            // This kernel has no more capabilities.
             Err(rustix::io::Errno::INVAL) => return Ok(()),
             result => result.map_err(errno)?,
         }
@@ -236,11 +236,11 @@ fn errno(error: rustix::io::Errno) -> Errno {
     Errno::from_raw(error.raw_os_error())
 }
 
-/// What it takes to start a program as another user, and to end it.
+/// Capabilities to start a program as another user, and to kill it.
 const TO_RUN_AS_OTHERS: CapabilitySet =
     CapabilitySet::SETUID.union(CapabilitySet::SETGID).union(CapabilitySet::KILL);
 
-/// What it takes to become another user and to hand it our files.
+/// Capabilities to switch to another user and to give it our files.
 const TO_BECOME: CapabilitySet =
     CapabilitySet::SETUID.union(CapabilitySet::SETGID).union(CapabilitySet::CHOWN);
 

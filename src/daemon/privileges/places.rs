@@ -1,8 +1,8 @@
-//! Files that root has made, or a former run by another user, handed over to the user that faild runs as.
+//! Gives files created by root, or by an earlier run as another user, to the user that faild runs as.
 //!
-//! Only what is faild's is touched: its own directories, another one if it is empty or holds faild's files, and the
-//! log. Nothing is followed: a file with two names, or one that is not a file, is left alone, so that whoever could
-//! write to a directory cannot be given what is not his.
+//! Only faild's files are changed: its own directories, another one if it is empty or contains faild's files, and the
+//! log. No link is followed: a file with two hard links, or one that is not a regular file, is left alone, so that a
+//! user who could write to a directory is not given the files of others.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -22,12 +22,12 @@ use crate::config::account::Account;
 use crate::control::SOCKET;
 use crate::trusted::{LastLink, Trust, kind};
 
-/// Makes the state directories that are not there, and makes sure that no other user can put anything into one or in
-/// the place of one. In a dry run nothing is made.
+/// Creates missing state directories, and makes sure that no other user can create files in one or replace one. In a
+/// dry run nothing is created.
 ///
 /// # Errors
 ///
-/// One of them cannot be made, or cannot be relied on, in one line with the way out.
+/// One of them cannot be created, or is not trusted, in one line with the fix.
 pub(in crate::daemon) fn prepare(config: &Config, trust: &Trust) -> anyhow::Result<()> {
     for path in [&config.state_dir, &config.runtime_dir] {
         let checked = match config.dry_run {
@@ -41,8 +41,8 @@ pub(in crate::daemon) fn prepare(config: &Config, trust: &Trust) -> anyhow::Resu
     Ok(())
 }
 
-/// Hands over everything. What cannot be is told, and is no reason not to start: who cannot write there later says so
-/// himself.
+/// Gives everything to the user. A failure is logged, but does not prevent the start: if a file cannot be written
+/// later, that is reported then.
 pub(super) fn hand_over(config: &Config, account: &Account, trust: &Trust) {
     let defaults = Config::default();
     let own = [&defaults.state_dir, &defaults.runtime_dir];
@@ -60,7 +60,7 @@ fn report(path: &Path, result: io::Result<()>) {
     }
 }
 
-/// A directory and the files in it; made if it is not there.
+/// A directory and the files in it; created if it does not exist.
 fn hand_over_directory(path: &Path, is_own: bool, account: &Account, trust: &Trust) -> io::Result<()> {
     let directory = trust.directory(path, Some(0o755))?;
     let owner = fstat(&directory)?.st_uid;
@@ -78,12 +78,12 @@ fn hand_over_directory(path: &Path, is_own: bool, account: &Account, trust: &Tru
             hand_over_file(&file, account, Some(account.gid))?;
         }
     }
-    // The directory last: until then nobody else can put anything into it.
+    // The directory last: until then no other user can create files in it.
     fchown(&directory, Some(account.uid), Some(account.gid))?;
     Ok(())
 }
 
-/// A symbolic link, or a device such as a terminal, is what the administrator wants it to be.
+/// A symbolic link, or a device such as a terminal, is left as the administrator wants it.
 fn hand_over_log(path: &Path, account: &Account, trust: &Trust) -> io::Result<()> {
     let place = trust.file(path, LastLink::Keep)?;
     match place.found() {
@@ -103,7 +103,7 @@ fn hand_over_file(file: &impl AsFd, account: &Account, gid: Option<u32>) -> io::
     Ok(())
 }
 
-/// What is in a directory, as far as faild's own can be.
+/// The names in a directory, at most as many as are handed over.
 fn names(directory: &OwnedFd) -> io::Result<Vec<OsString>> {
     let mut listing = Dir::from_fd(directory.try_clone()?)?;
     let name = |entry: nix::Result<nix::dir::Entry>| {
@@ -113,10 +113,10 @@ fn names(directory: &OwnedFd) -> io::Result<Vec<OsString>> {
     Ok(listing.iter().filter_map(name).take(FILES).collect())
 }
 
-/// A directory with one of these is one of faild's.
+/// A directory with one of these belongs to faild.
 const OURS: [&str; 3] = ["state.toml", "journal", SOCKET];
 
-/// Files of a directory that are handed over: faild keeps a handful.
+/// How many files of a directory are handed over: faild keeps a handful.
 const FILES: usize = 64;
 
 #[cfg(test)]
