@@ -201,7 +201,7 @@ fn a_hook_that_is_not_there_is_told_at_the_start_and_once_more() {
     let settings = "[[hook]]\ncommand = [\"/nonexistent/hook\"]\n";
     let daemons = [h1.faild(&format!("-r {}", h1.configure(settings))), h2.faild("-r")];
     lab.settle(&daemons);
-    daemons[0].wait_log(&["configuration the hook /nonexistent/hook is not there"]);
+    daemons[0].wait_log(&["configuration hook /nonexistent/hook does not exist"]);
     lab.cut_lan('A', Loss::Silent);
     lab.wait_moved(h1, h2, 'A', 'B');
     daemons[0].wait_log(&["hook-failed", "cannot start: No such file"]);

@@ -62,7 +62,7 @@ fn a_standby_that_nobody_could_answer_is_the_last_to_stand_in() {
     let lab = Grouped::new(&[Made::Ready, Made::Ready, Made::Bare]);
     let daemon = lab.start(&settings("", ""));
     for family in ["ipv4", "ipv6"] {
-        daemon.wait_log(&["member eth2 of group lan0 has no", family, "give it one of the subnet"]);
+        daemon.wait_log(&["member eth2 of group lan0 has no", family, "give it one in the subnet"]);
     }
     let meters = EVERYWHERE.map(|destination| lab.meter(destination));
     pause_ms(300);
