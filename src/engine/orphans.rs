@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::house::FORGET_AFTER;
 use super::notice::{Notice, Unclaimed};
+use super::peer_address::Known;
 use super::{Engine, NextHop, Output, Subject, Verdict};
 use crate::time::Instant;
 use crate::wire::LanIndex;
@@ -71,8 +72,24 @@ impl Engine {
         !self.lans.values().any(|lan| self.subject_nodes.contains_key(&subject(lan.home()))) && !is_claimed()
     }
 
+    /// An overlay that was found and leads to a node that names the address is that node's, even if the address cannot
+    /// answer, as its home is dead: it was proven when the overlay was laid.
+    fn claim_found(&mut self, now: Instant) {
+        let bearer = |(address, way): (&IpAddr, &NextHop)| {
+            let next_hop = Subject { home: way.interface.as_str().into(), address: way.via };
+            let peer = self.peer(*self.subject_nodes.get(&next_hop)?)?;
+            let is_new = !self.lans.keys().any(|lan| peer.has_proven(*lan, address));
+            (is_new && !peer.absent && self.names(now, peer, address)).then_some((peer.node, *address))
+        };
+        for (node, address) in self.adopted.iter().filter_map(bearer).collect::<Vec<_>>() {
+            self.note_on_its_lan(now, node, address, Known::Trusted);
+            self.settle(now, node);
+        }
+    }
+
     /// Once a slot: asks on a LAN for the addresses that are at home there, and for the next hops.
     pub(super) fn watch_orphans(&mut self, now: Instant, index: LanIndex) {
+        self.claim_found(now);
         let Some(lan) = self.lans.get(&index) else { return };
         let (home, runs) = (lan.home(), lan.running().is_some());
         let found: Vec<(IpAddr, NextHop)> = self

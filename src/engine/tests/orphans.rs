@@ -45,6 +45,23 @@ fn an_orphan_stays_while_its_next_hop_answers_and_goes_when_that_has_been_silent
     assert_eq!(causes(&world), ["next-hop-silent"]);
 }
 
+/// Its home is dead, so that the address cannot answer; but what was found leads to a node that names it.
+#[test]
+fn who_is_led_to_and_names_the_address_has_it() {
+    let mut world = World::new(2, 3);
+    world.run(ms(2000));
+    world.cut(0, |_, _| true);
+    world.start(0, &Config { requestor: true, ..Config::default() }, Memory::default());
+    let way = NextHop { interface: "lan1".into(), via: address(1, 1) };
+    world.find_overlay(0, address(0, 1), Some(&way));
+    world.run(ms(2000));
+    assert_eq!(world.verdict(0, 0, 1), Some(Verdict::Detour(way)), "{}", world.state(0));
+    world.cut(1, |_, _| true);
+    world.run(ms(1000));
+    let other = NextHop { interface: "lan2".into(), via: address(2, 1) };
+    assert_eq!(world.verdict(0, 0, 1), Some(Verdict::Detour(other)), "{}", world.state(0));
+}
+
 /// An interface without carrier asks nobody, and proves nothing.
 #[test]
 fn silence_of_our_own_ends_nothing() {
