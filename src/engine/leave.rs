@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use super::lan::Lan;
 use super::notice::Notice;
-use super::path::PathKey;
+use super::path::{PathKey, is_link_local};
 use super::peer_address::Position;
 use super::{Engine, Output, Reason, Subject, Verdict};
 use crate::gather::Gather;
@@ -50,8 +50,11 @@ impl Engine {
         paths.retain(|(_, key)| leaves(key.family));
         for (node, key) in &paths {
             self.timers.cancel(Reason::Expected(*node, *key));
-            if let Some(peer) = self.peers.get_mut(node) {
-                peer.paths.remove(key);
+            let left = self.peers.get_mut(node).and_then(|peer| peer.paths.remove(key));
+            // Until it is lifted, what stands serves the same address on another LAN, as when an interface is renamed.
+            for record in left.iter().flat_map(|path| path.addresses.iter()) {
+                let way = record.applied.as_deref().filter(|_| !is_link_local(&record.address));
+                self.adopted.extend(way.map(|way| (record.address, way.clone())));
             }
         }
         let nodes: BTreeSet<NodeId> = paths.iter().map(|(node, _)| *node).gather();

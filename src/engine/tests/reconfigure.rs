@@ -127,6 +127,28 @@ fn a_lan_that_leaves_lifts_its_overlays_and_goes_from_the_plan() {
     assert_eq!(world.verdict(1, 0, 0), Some(Verdict::Home), "withdrawn at the peer{}", world.state(1));
 }
 
+/// An interface gets another name, and the settings with it, while its LAN is dead. What stands is lifted for the old name or
+/// serves the new one, and leaves a way that dies.
+#[test]
+fn what_stands_for_a_lan_that_leaves_serves_the_same_address_on_another() {
+    let mut world = World::new(2, 3);
+    for host in 0..2 {
+        world.start(host, &Config { lans: lans(&[0, 1, 2]), ..named() }, Memory::default());
+    }
+    world.run(ms(2000));
+    world.cut(0, |_, _| true);
+    world.run(ms(800));
+    let NextHop { interface, via } = NextHop { interface: "lan1".into(), via: address(1, 1) };
+    world.outcome(0, &subject(0, 1), &Outcome::Applied(NextHop { interface, via }));
+    world.rename(0, 0, "other");
+    let mut renamed = lans(&[0, 1, 2]);
+    renamed[0].interface = "other".to_owned();
+    world.reload(0, &Config { lans: renamed, ..named() });
+    world.run(ms(50));
+    let there = Subject { home: "other".into(), address: address(0, 1) };
+    assert_eq!(world.plan(0).subjects.get(&there), Some(&by_lan1(1)), "{}", world.state(0));
+}
+
 /// Its interface stays, and the kernel goes on answering ARP there.
 #[test]
 fn a_lan_that_a_peer_drops_is_not_said_to_be_filtered() {
