@@ -16,6 +16,7 @@ use super::ways::{Way, all_ways, way_of};
 use crate::kernel::{Applied, RoutePlan, has, is_same};
 use crate::neighbours::TRY_PAUSE;
 use crate::network::{NodeNumber, Port};
+use crate::node::Node;
 use crate::traffic::{self, Fate};
 use crate::world::World;
 
@@ -187,7 +188,8 @@ pub fn working_way_means_traffic(records: &Records, world: &World) -> Result<(),
             let is_fine = matches!(fate, Fate::Delivered(..))
                 || is_lost_in_doubt(records, *way, fate)
                 || !is_proven()
-                || (fate == Fate::NoRoute(from.node) && has_lost_address(records, world, from, way.family));
+                || (has_lost_address(records, world, from, way.family)
+                    && !is_overlaid(world, from.node, &address));
             require(is_fine, from.node, "working_way_means_traffic", || format!("to {address}: {fate:?}"))?;
         }
     }
@@ -342,7 +344,7 @@ pub fn all_is_home(records: &Records, world: &World) -> Result<(), Violation> {
     for node in &world.nodes {
         let number = node.number;
         require(!records.shares_id(world, number), number, PROMISE, || "another bears its id".to_owned())?;
-        if let Some(route) = node.kernel.own_routes().find(|route| !is_nobodys(world, route)) {
+        if let Some(route) = node.kernel.own_routes().find(|route| !is_nobodys(world, number, route)) {
             return broken(
                 number,
                 PROMISE,
@@ -368,11 +370,14 @@ pub fn all_is_home(records: &Records, world: &World) -> Result<(), Violation> {
     every_pair_talks(records, world)
 }
 
-/// Whether a route leads to an address that no host has, by a next hop that no host has. If its daemon was killed before it
-/// had written down whose it is, it is lifted after ten minutes; nothing goes by it until then.
-fn is_nobodys(world: &World, route: &Route) -> bool {
-    let mut addresses = route.legs.iter().filter_map(|leg| leg.gateway).chain([route.key.destination.addr()]);
-    addresses.all(|address| !world.nodes.iter().any(|node| node.kernel.is_local(&address)))
+/// Whether a route leads to an address that no host has, by a next hop that no host has, or one that asks as little as this
+/// host does: nobody can tell it. If its daemon was killed before it had written down whose it is, it is lifted after ten
+/// minutes; nothing goes by it until then.
+fn is_nobodys(world: &World, number: NodeNumber, route: &Route) -> bool {
+    let bearer = |address: &IpAddr| world.nodes.iter().find(|node| node.kernel.is_local(address));
+    let talks = |other: &Node| other.config.requestor || world.node(number).config.requestor;
+    bearer(&route.key.destination.addr()).is_none()
+        && route.legs.iter().filter_map(|leg| leg.gateway).all(|via| !bearer(&via).is_some_and(talks))
 }
 
 /// Every pair that includes a requestor has met on every LAN and reaches each other directly.
