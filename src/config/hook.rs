@@ -11,6 +11,7 @@ use super::document::{Key, Value};
 use super::draft::{Draft, Placed};
 use super::fault::{Complaint, Fault};
 use super::value;
+use crate::event::EventName;
 
 /// A program that is run for events.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,8 +94,8 @@ impl ChangeKind {
             Self::PeerRegained => "peer-regained",
             Self::LanLost => "lan-lost",
             Self::LanRegained => "lan-regained",
-            Self::RedundancyLost => "redundancy-lost",
-            Self::RedundancyRegained => "redundancy-regained",
+            Self::RedundancyLost => EventName::RedundancyLost.as_str(),
+            Self::RedundancyRegained => EventName::RedundancyRegained.as_str(),
             Self::Failover => "failover",
             Self::Failback => "failback",
             Self::GroupFailed => "group-failed",

@@ -8,6 +8,7 @@ use log::Level;
 
 use crate::config::Config;
 use crate::engine::{self};
+use crate::event::EventName;
 use crate::interface::{Interface, InterfaceIndex};
 use crate::operation::{Operation, Refusal};
 use crate::packet::{Answer, Arrival, Probe, Transmit};
@@ -136,6 +137,15 @@ pub enum Notice {
 }
 
 impl Notice {
+    /// Which event it is.
+    pub const fn name(&self) -> EventName {
+        match self {
+            Notice::Peers(notice) => notice.name(),
+            Notice::Watch(notice) => notice.name(),
+            Notice::Reconcile(notice) => notice.name(),
+        }
+    }
+
     /// How much it matters.
     pub fn level(&self) -> Level {
         match self {

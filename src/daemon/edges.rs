@@ -33,6 +33,7 @@ use crate::change::{Change, Tracker};
 use crate::config::{Config, Failback};
 use crate::core::{Core, Input, Notice, Output};
 use crate::engine;
+use crate::event::EventName;
 use crate::interface::{InterfaceIndex, MacAddress};
 use crate::kernel::Kernel;
 use crate::net::{Moment, Probers, Sockets};
@@ -245,8 +246,10 @@ impl Edges {
 
     /// What the kernel is about to be asked for, as commands: all that a dry run has to show.
     fn show(&self, operations: &[Operation]) {
-        let (level, event) =
-            if self.config.dry_run { (Level::Info, "would-do") } else { (Level::Debug, "asking-kernel") };
+        let (level, event) = match self.config.dry_run {
+            true => (Level::Info, EventName::WouldDo),
+            false => (Level::Debug, EventName::AskingKernel),
+        };
         if log_enabled!(level) {
             for operation in operations {
                 log!(level, "{event} command=\"{}\"", describe(operation, &|index| self.core.name(index)));

@@ -20,6 +20,7 @@ use nix::sys::stat::{FileStat, SFlag, fstat};
 use rate::Rates;
 
 use super::clock;
+use crate::event::EventName;
 use crate::time::Stamp;
 use crate::trusted::{LastLink, Trust, kind};
 use crate::words::OneLine;
@@ -204,7 +205,8 @@ impl Output {
 
     fn write_line(&mut self, line: &[u8]) {
         if self.lost > 0 {
-            let confession = format!("{} warn log-lines-lost count={}\n", Stamp(clock::wall()), self.lost);
+            let confession =
+                format!("{} warn {} count={}\n", Stamp(clock::wall()), EventName::LogLinesLost, self.lost);
             if self.target.write_line(&mut self.is_torn, confession.as_bytes()).is_err() {
                 self.lost += 1;
                 return;

@@ -8,6 +8,7 @@ use log::Level as Loudness;
 
 use super::path::is_link_local;
 use super::{LeftOut, NextHop};
+use crate::event::EventName;
 use crate::interface::{Family, InterfaceIndex, MacAddress};
 use crate::wire::{Level, NodeId};
 use crate::words::shell_word;
@@ -217,6 +218,52 @@ pub enum Notice {
 }
 
 impl Notice {
+    /// Which event it is.
+    pub const fn name(&self) -> EventName {
+        match self {
+            Notice::LanChosen { .. } => EventName::LanChosen,
+            Notice::LanKept { .. } => EventName::LanKept,
+            Notice::InterfaceLeftOut { .. } => EventName::InterfaceLeftOut,
+            Notice::NoLan { .. } => EventName::NoLan,
+            Notice::InterfaceAbsent { .. } => EventName::InterfaceAbsent,
+            Notice::LanLeft { .. } => EventName::LanLeft,
+            Notice::LanRenamed { .. } => EventName::LanRenamed,
+            Notice::InterfaceUp { .. } => EventName::InterfaceUp,
+            Notice::InterfaceDown { .. } => EventName::InterfaceDown,
+            Notice::SameMac { .. } => EventName::SameMac,
+            Notice::LansJoined { .. } => EventName::LansJoined,
+            Notice::PathFound { .. } => EventName::PathFound,
+            Notice::PathChanged { level: Level::Up, .. } => EventName::PathUp,
+            Notice::PathChanged { level: Level::Down, .. } => EventName::PathDown,
+            Notice::PathChanged { level: Level::Unknown, .. } => EventName::PathUnknown,
+            Notice::PeerAbsent { .. } => EventName::PeerAbsent,
+            Notice::PeerPresent { .. } => EventName::PeerPresent,
+            Notice::PeerRestarted { .. } => EventName::PeerRestarted,
+            Notice::PeerForgotten { .. } => EventName::PeerForgotten,
+            Notice::PeerCloned { .. } => EventName::PeerCloned,
+            Notice::OwnIdCloned { .. } => EventName::OwnIdCloned,
+            Notice::FailedOver { adopted: true, .. } => EventName::DetourAdopted,
+            Notice::FailedOver { .. } => EventName::Failover,
+            Notice::FailbackWaits { .. } => EventName::FailbackWaits,
+            Notice::FailedBack { .. } => EventName::Failback,
+            Notice::AddressFloats { .. } => EventName::AddressFloats,
+            Notice::AddressWithdrawn { .. } => EventName::AddressWithdrawn,
+            Notice::OverlayUnclaimed { .. } => EventName::OverlayUnclaimed,
+            Notice::PortFiltered { .. } => EventName::PortFiltered,
+            Notice::BroadcastFiltered { .. } => EventName::BroadcastFiltered,
+            Notice::BroadcastHeard { .. } => EventName::BroadcastHeard,
+            Notice::LanMute { .. } => EventName::LanMute,
+            Notice::LanSilent { .. } => EventName::LanSilent,
+            Notice::LanHeard { .. } => EventName::LanHeard,
+            Notice::AllSilent { .. } => EventName::AllSilent,
+            Notice::SilenceEnded => EventName::SilenceEnded,
+            Notice::IntervalRaised { .. } => EventName::IntervalChanged,
+            Notice::DrainSuspended { .. } => EventName::DrainSuspended,
+            Notice::DrainResumed { .. } => EventName::DrainResumed,
+            Notice::Stalled { .. } => EventName::Stalled,
+        }
+    }
+
     /// How loud: error, a promise is broken and a person is needed; warn, still served, redundancy or configuration is
     /// not as wished; info, a state that people notice changed; debug, why a decision went so.
     pub fn level(&self) -> Loudness {
@@ -310,59 +357,60 @@ impl Notice {
 impl fmt::Display for Notice {
     /// `event-name key=value ...`, one line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.name().fmt(f)?;
         match self {
-            Notice::LanChosen { interface } => write!(f, "lan-chosen interface={interface} reason=fits"),
+            Notice::LanChosen { interface } => write!(f, " interface={interface} reason=fits"),
             Notice::LanKept { interface } => write!(
                 f,
-                "lan-kept interface={interface} why=\"it was a LAN before the restart, and is gone or has no address\" \
+                " interface={interface} why=\"it was a LAN before the restart, and is gone or has no address\" \
                  action=\"wait for it\""
             ),
             Notice::InterfaceLeftOut { interface, reason } => {
-                write!(f, "interface-left-out interface={interface} {reason}")
+                write!(f, " interface={interface} {reason}")
             }
             Notice::NoLan { left_out, .. } => write!(
                 f,
-                "no-lan why=\"{}\" action=\"nobody is probed until one fits\" mend=\"name the LANs with -i\"",
+                " why=\"{}\" action=\"nobody is probed until one fits\" mend=\"name the LANs with -i\"",
                 reasons(left_out)
             ),
             Notice::InterfaceAbsent { interface } => {
-                write!(f, "interface-absent interface={interface} action=\"wait for it\"")
+                write!(f, " interface={interface} action=\"wait for it\"")
             }
             Notice::LanLeft { interface } => {
-                write!(f, "lan-left interface={interface} action=\"its overlays are lifted\"")
+                write!(f, " interface={interface} action=\"its overlays are lifted\"")
             }
-            Notice::LanRenamed { from, to } => write!(f, "lan-renamed interface={to} was={from}"),
+            Notice::LanRenamed { from, to } => write!(f, " interface={to} was={from}"),
             Notice::InterfaceUp { interface, index } => {
-                write!(f, "interface-up interface={interface} index={index}")
+                write!(f, " interface={interface} index={index}")
             }
             Notice::InterfaceDown { interface, reason } => {
-                write!(f, "interface-down interface={interface} {reason}")
+                write!(f, " interface={interface} {reason}")
             }
             Notice::SameMac { interface, other, mac } => write!(
                 f,
-                "same-mac interface={interface} other={other} mac={mac} mend=\"ip link set dev {} address \
+                " interface={interface} other={other} mac={mac} mend=\"ip link set dev {} address \
                  ANOTHER\"",
                 shell_word(interface)
             ),
             Notice::LansJoined { one, other } => write!(
                 f,
-                "lans-joined interface={one} other={other} hint=\"both are on one network: there is no redundancy\""
+                " interface={one} other={other} hint=\"both are on one network: there is no redundancy\""
             ),
             Notice::PathFound { peer, interface, address } => {
-                write!(f, "path-found peer={peer} interface={interface} address={address}")
+                write!(f, " peer={peer} interface={interface} address={address}")
             }
             Notice::PathChanged { .. } => self.fmt_path(f),
             Notice::PeerAbsent { peer, said_goodbye } => {
                 let why = if *said_goodbye { "goodbye" } else { "silent-on-all-lans" };
-                write!(f, "peer-absent peer={peer} evidence={why} action=\"nothing is moved\"")
+                write!(f, " peer={peer} evidence={why} action=\"nothing is moved\"")
             }
             Notice::PeerPresent { peer, interface } => {
-                write!(f, "peer-present peer={peer} interface={interface}")
+                write!(f, " peer={peer} interface={interface}")
             }
-            Notice::PeerRestarted { peer } => write!(f, "peer-restarted peer={peer}"),
-            Notice::PeerForgotten { peer, .. } => write!(f, "peer-forgotten peer={peer}"),
+            Notice::PeerRestarted { peer } => write!(f, " peer={peer}"),
+            Notice::PeerForgotten { peer, .. } => write!(f, " peer={peer}"),
             Notice::PeerCloned { peer, address, other, interface, ignored } => {
-                write!(f, "peer-cloned peer={peer} interface={interface} address={address}")?;
+                write!(f, " peer={peer} interface={interface} address={address}")?;
                 if let Some(other) = other {
                     write!(f, " other={other}")?;
                 }
@@ -374,31 +422,27 @@ impl fmt::Display for Notice {
             }
             Notice::OwnIdCloned { node, other, interface, redraw, .. } => {
                 let action = if *redraw { "we draw a new one" } else { "the other one draws a new one" };
-                write!(f, "own-id-cloned node={node} other={other} interface={interface} action=\"{action}\"")
+                write!(f, " node={node} other={other} interface={interface} action=\"{action}\"")
             }
-            Notice::FailedOver { peer, address, from, to, adopted } => {
-                let event = if *adopted { "detour-adopted" } else { "failover" };
+            Notice::FailedOver { peer, address, from, to, .. } => {
                 let NextHop { interface, via } = to;
-                write!(f, "{event} peer={peer} address={address} from={from} to={interface} via={via}")
+                write!(f, " peer={peer} address={address} from={from} to={interface} via={via}")
             }
             Notice::FailbackWaits { peer, interface, family, hold } => {
-                write!(f, "failback-waits peer={peer} interface={interface} family={family} {hold}")
+                write!(f, " peer={peer} interface={interface} family={family} {hold}")
             }
             Notice::FailedBack { peer, address, interface } => {
-                write!(f, "failback peer={peer} address={address} to={interface}")
+                write!(f, " peer={peer} address={address} to={interface}")
             }
             Notice::AddressFloats { address } => write!(
                 f,
-                "address-floats address={address} hint=\"two nodes that live claim it\" action=\"it is left alone\""
+                " address={address} hint=\"two nodes that live claim it\" action=\"it is left alone\""
             ),
             Notice::AddressWithdrawn { peer, address } => {
-                write!(f, "address-withdrawn peer={peer} address={address}")
+                write!(f, " peer={peer} address={address}")
             }
             Notice::OverlayUnclaimed { address, interface, cause } => {
-                write!(
-                    f,
-                    "overlay-unclaimed address={address} home={interface} cause={cause} action=\"removing it\""
-                )
+                write!(f, " address={address} home={interface} cause={cause} action=\"removing it\"")
             }
             Notice::PortFiltered { peer, address, interface, claimed } => {
                 let doubt = if *claimed {
@@ -408,51 +452,45 @@ impl fmt::Display for Notice {
                 };
                 write!(
                     f,
-                    "port-filtered peer={peer} interface={interface} address={address} hint=\"its host answers ARP or \
+                    " peer={peer} interface={interface} address={address} hint=\"its host answers ARP or \
                      ND but not our probes: does a firewall drop the port there or here{doubt}?\""
                 )
             }
             Notice::BroadcastFiltered { peer, interface } => {
-                write!(
-                    f,
-                    "broadcast-filtered peer={peer} interface={interface} action=\"asked by unicast from here on\""
-                )
+                write!(f, " peer={peer} interface={interface} action=\"asked by unicast from here on\"")
             }
             Notice::BroadcastHeard { peer, interface } => {
-                write!(f, "broadcast-heard peer={peer} interface={interface}")
+                write!(f, " peer={peer} interface={interface}")
             }
             Notice::LanMute { interface } => write!(
                 f,
-                "lan-mute interface={interface} why=\"no address with a subnet: nobody can be probed there\" \
+                " interface={interface} why=\"no address with a subnet: nobody can be probed there\" \
                  mend=\"ip addr add ADDRESS/LENGTH dev {}; a /32 has no neighbours\"",
                 shell_word(interface)
             ),
             Notice::LanSilent { interface } => {
-                write!(
-                    f,
-                    "lan-silent interface={interface} evidence=\"all peers silent, some heard elsewhere\""
-                )
+                write!(f, " interface={interface} evidence=\"all peers silent, some heard elsewhere\"")
             }
-            Notice::LanHeard { interface } => write!(f, "lan-heard interface={interface}"),
+            Notice::LanHeard { interface } => write!(f, " interface={interface}"),
             Notice::DrainSuspended { peer, interface, family } => write!(
                 f,
-                "drain-suspended peer={peer} interface={interface} family={family} hint=\"it is offline, and nothing \
+                " peer={peer} interface={interface} family={family} hint=\"it is offline, and nothing \
                  else reaches the peer: do not unplug it\""
             ),
             Notice::DrainResumed { peer, interface, family } => {
-                write!(f, "drain-resumed peer={peer} interface={interface} family={family}")
+                write!(f, " peer={peer} interface={interface} family={family}")
             }
             Notice::AllSilent { peers } => {
-                write!(f, "all-silent peers={peers} action=\"nothing is moved: it may be us\"")
+                write!(f, " peers={peers} action=\"nothing is moved: it may be us\"")
             }
-            Notice::SilenceEnded => f.write_str("silence-ended"),
+            Notice::SilenceEnded => Ok(()),
             Notice::IntervalRaised { interval, paths, configured } => {
-                write!(f, "interval-changed interval={interval:?} configured={configured:?} paths={paths}")
+                write!(f, " interval={interval:?} configured={configured:?} paths={paths}")
             }
             Notice::Stalled { lag, interface } => {
                 write!(
                     f,
-                    "stalled interface={interface} lag={lag:?} action=\"what was not heard meanwhile does not count\""
+                    " interface={interface} lag={lag:?} action=\"what was not heard meanwhile does not count\""
                 )
             }
         }
@@ -474,14 +512,17 @@ fn reasons(left_out: &[(String, LeftOut)]) -> String {
 
 impl Notice {
     fn fmt_path(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Notice::PathChanged { peer, interface, family, level, before, evidence, missed, address } = self
+        let Notice::PathChanged { peer, interface, family, before, evidence, missed, address, .. } = self
         else {
             return Ok(());
         };
-        write!(f, "path-{level} peer={peer} interface={interface} family={family}")?;
+        write!(f, " peer={peer} interface={interface} family={family}")?;
         if let Some(address) = address {
             write!(f, " address={address}")?;
         }
         write!(f, " evidence={evidence} missed={missed} was={before}")
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,7 @@ use log::Level;
 
 use super::cause::Owner;
 use crate::engine::{NextHop, Subject};
+use crate::event::EventName;
 use crate::operation::Refusal;
 use crate::watch::Destination;
 use crate::words::shell_word;
@@ -214,6 +215,37 @@ pub enum Notice {
 }
 
 impl Notice {
+    /// Which event it is.
+    pub const fn name(&self) -> EventName {
+        match self {
+            Notice::OverlayLaid { .. } => EventName::OverlayLaid,
+            Notice::OverlayLifted { .. } => EventName::OverlayLifted,
+            Notice::RouteOverlaid { .. } => EventName::RouteOverlaid,
+            Notice::RouteLifted { .. } => EventName::RouteLifted,
+            Notice::DestinationLeftAlone { .. } => EventName::DestinationLeftAlone,
+            Notice::MemberOverlaid { .. } => EventName::MemberOverlaid,
+            Notice::MemberLifted { .. } => EventName::MemberLifted,
+            Notice::TestAddressRemoved { .. } => EventName::TestAddressRemoved,
+            Notice::OverlayRemovedByOthers { .. } => EventName::OverlayRemovedByOthers,
+            Notice::Contested { .. } => EventName::Contested,
+            Notice::OperationRefused { .. } => EventName::OperationRefused,
+            Notice::CannotOverlay { .. } => EventName::CannotOverlay,
+            Notice::OverlayBlocked { .. } => EventName::OverlayBlocked,
+            Notice::OverlayUnblocked { .. } => EventName::OverlayBlockedCleared,
+            Notice::RouteOverridden { .. } => EventName::RouteOverridden,
+            Notice::RouteOverriddenCleared { .. } => EventName::RouteOverriddenCleared,
+            Notice::RoutePutBack { .. } => EventName::RoutePutBack,
+            Notice::AddressPutBack { .. } => EventName::AddressPutBack,
+            Notice::AddressWaits { .. } => EventName::AddressWaits,
+            Notice::AddressReturned { .. } => EventName::AddressReturned,
+            Notice::LeftBehind { .. } => EventName::LeftBehind,
+            Notice::JournalOutdated => EventName::JournalOutdated,
+            Notice::JournalIgnored { .. } => EventName::JournalIgnored,
+            Notice::DefaultRouteOnLan { .. } => EventName::DefaultRouteOnLan,
+            Notice::TooManyRoutes { .. } => EventName::TooManyRoutes,
+        }
+    }
+
     /// How loud: error, a promise is broken and a person is needed; warn, still served, redundancy or configuration is
     /// not as wished; info, a state that people notice changed; debug, why a decision went so.
     pub const fn level(&self) -> Level {
@@ -251,60 +283,61 @@ impl Notice {
 impl fmt::Display for Notice {
     /// `event-name key=value ...`, one line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.name().fmt(f)?;
         match self {
             Notice::OverlayLaid { subject: Subject { home, address }, way, routes } => write!(
                 f,
-                "overlay-laid address={address} home={home} interface={} via={} routes={routes}",
+                " address={address} home={home} interface={} via={} routes={routes}",
                 way.interface, way.via
             ),
             Notice::OverlayLifted { subject: Some(Subject { home, address }), routes, .. } => {
-                write!(f, "overlay-lifted address={address} home={home} routes={routes}")
+                write!(f, " address={address} home={home} routes={routes}")
             }
             Notice::OverlayLifted { subject: None, routes, route } => {
-                write!(f, "overlay-lifted cause=original-deleted routes={routes} route=\"{route}\"")
+                write!(f, " cause=original-deleted routes={routes} route=\"{route}\"")
             }
             Notice::RouteOverlaid { destination, by } => {
-                write!(f, "route-overlaid {} by={by}", Owner::Destination(*destination))
+                write!(f, " {} by={by}", Owner::Destination(*destination))
             }
             Notice::RouteLifted { destination, by } => {
-                write!(f, "route-lifted {} by={by}", Owner::Destination(*destination))
+                write!(f, " {} by={by}", Owner::Destination(*destination))
             }
             Notice::DestinationLeftAlone { destination, route, protocol } => write!(
                 f,
-                "destination-left-alone {} route=\"{route}\" protocol={protocol} \
+                " {} route=\"{route}\" protocol={protocol} \
                  hint=\"the destination is led by another program; add its protocol to those that are followed, or \
                  remove the route\"",
                 Owner::Destination(*destination)
             ),
             Notice::MemberOverlaid { interface, by, routes } => {
-                write!(f, "member-overlaid interface={interface} by={by} routes={routes}")
+                write!(f, " interface={interface} by={by} routes={routes}")
             }
             Notice::MemberLifted { interface, routes } => {
-                write!(f, "member-lifted interface={interface} routes={routes}")
+                write!(f, " interface={interface} routes={routes}")
             }
             Notice::TestAddressRemoved { interface, address, removals } => {
-                write!(f, "test-address-removed interface={interface} address={address} removals={removals}")
+                write!(f, " interface={interface} address={address} removals={removals}")
             }
             Notice::OverlayRemovedByOthers { owner, routes, route } => {
-                write!(f, "overlay-removed-by-others {owner} routes={routes} route=\"{route}\"")
+                write!(f, " {owner} routes={routes} route=\"{route}\"")
             }
             Notice::Contested { owner, route, removals } => write!(
                 f,
-                "contested {owner} removals={removals} route=\"{route}\" \
+                " {owner} removals={removals} route=\"{route}\" \
                  hint=\"another program removes it; attempts go on, at most one a minute\""
             ),
             Notice::OperationRefused { operations, operation, refusal } => write!(
                 f,
-                "operation-refused operations={operations} operation=\"{operation}\" errno={} text=\"{}\"",
+                " operations={operations} operation=\"{operation}\" errno={} text=\"{}\"",
                 refusal.errno, refusal.text
             ),
             Notice::CannotOverlay { owner, route } => write!(
                 f,
-                "cannot-overlay {owner} route=\"{route}\" \
+                " {owner} route=\"{route}\" \
                  hint=\"no lower metric is free; give the route a higher one\""
             ),
             Notice::OverlayBlocked { owner, routes, route, by } => {
-                write!(f, "overlay-blocked {owner} routes={routes}")?;
+                write!(f, " {owner} routes={routes}")?;
                 if let Some(route) = route {
                     write!(f, " route=\"{route}\"")?;
                 }
@@ -316,7 +349,7 @@ impl fmt::Display for Notice {
             }
             Notice::RouteOverridden { destination, by, asked, kernel, is_excluded } => {
                 let owner = Owner::Destination(*destination);
-                write!(f, "route-overridden {owner} by={by} asked={asked} kernel=\"{kernel}\" ")?;
+                write!(f, " {owner} by={by} asked={asked} kernel=\"{kernel}\" ")?;
                 f.write_str(if *is_excluded {
                     "cause=\"a route by an excluded interface comes first\" action=\"it is left alone\""
                 } else {
@@ -324,26 +357,26 @@ impl fmt::Display for Notice {
                 })
             }
             Notice::RouteOverriddenCleared { destination } => {
-                write!(f, "route-overridden-cleared {}", Owner::Destination(*destination))
+                write!(f, " {}", Owner::Destination(*destination))
             }
-            Notice::OverlayUnblocked { owner } => write!(f, "overlay-blocked-cleared {owner}"),
+            Notice::OverlayUnblocked { owner } => write!(f, " {owner}"),
             Notice::RoutePutBack { routes, route } => {
-                write!(f, "route-put-back routes={routes} route=\"{route}\"")
+                write!(f, " routes={routes} route=\"{route}\"")
             }
             Notice::AddressPutBack { interface, address } => {
-                write!(f, "address-put-back interface={interface} address={address}")
+                write!(f, " interface={interface} address={address}")
             }
             Notice::AddressWaits { interface, address } => {
-                write!(f, "address-waits interface={interface} address={address} on=lo")
+                write!(f, " interface={interface} address={address} on=lo")
             }
             Notice::AddressReturned { interface: Some(interface), address } => {
-                write!(f, "address-returned interface={interface} address={address}")
+                write!(f, " interface={interface} address={address}")
             }
             Notice::AddressReturned { interface: None, address } => {
-                write!(f, "address-returned address={address} cause=gone-for-good")
+                write!(f, " address={address} cause=gone-for-good")
             }
             Notice::LeftBehind { ipv4, ipv6, addresses, tests } => {
-                write!(f, "left-behind ipv4={ipv4} ipv6={ipv6} addresses={}", addresses.len() + tests.len())?;
+                write!(f, " ipv4={ipv4} ipv6={ipv6} addresses={}", addresses.len() + tests.len())?;
                 let of_test = |(address, name): &(Ipv4Addr, String)| {
                     format!("ip addr del {address}/32 dev {}", shell_word(name))
                 };
@@ -351,19 +384,19 @@ impl fmt::Display for Notice {
                     undo_commands(*ipv4, *ipv6, addresses).into_iter().chain(tests.iter().map(of_test));
                 write!(f, " undo=\"{}\"", commands.collect::<Vec<_>>().join("; "))
             }
-            Notice::JournalOutdated => f.write_str("journal-outdated cause=other-boot action=ignored"),
+            Notice::JournalOutdated => f.write_str(" cause=other-boot action=ignored"),
             Notice::JournalIgnored { line, fault } => {
-                write!(f, "journal-ignored line={line} fault=\"{fault}\"")
+                write!(f, " line={line} fault=\"{fault}\"")
             }
             Notice::DefaultRouteOnLan { interface } => write!(
                 f,
-                "default-route-on-lan interface={interface} why=\"nobody named it as a LAN: if it leads to a \
+                " interface={interface} why=\"nobody named it as a LAN: if it leads to a \
                  provider, strangers there hear our broadcasts and can pose as peers\" mend=\"faild -x {}; if \
                  it is meant, name each LAN with -i\"",
                 shell_word(interface)
             ),
             Notice::TooManyRoutes { routes, limit } => {
-                write!(f, "too-many-routes routes={routes} limit={limit}")
+                write!(f, " routes={routes} limit={limit}")
             }
         }
     }
@@ -380,3 +413,6 @@ fn undo_commands(ipv4: usize, ipv6: usize, addresses: &[IpNet]) -> Vec<String> {
     };
     v4.into_iter().chain(v6).chain(addresses.iter().map(delete)).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@ use std::fmt;
 use log::Level;
 
 use super::{gateways, groups};
+use crate::event::EventName;
 
 /// Something that happened. [`fmt::Display`] gives one line: event name, then key=value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +17,14 @@ pub enum Notice {
 }
 
 impl Notice {
+    /// Which event it is.
+    pub const fn name(&self) -> EventName {
+        match self {
+            Notice::Gateways(notice) => notice.name(),
+            Notice::Groups(notice) => notice.name(),
+        }
+    }
+
     /// How much it matters.
     pub fn level(&self) -> Level {
         match self {

@@ -12,6 +12,7 @@ use crate::daemon::clock;
 use crate::daemon::edges::Edges;
 use crate::daemon::offline::{Entry, check_reason};
 use crate::engine::CutOff;
+use crate::event::EventName;
 use crate::gather::Gather;
 use crate::net::Moment;
 use crate::time::{Instant, Stamp};
@@ -42,7 +43,7 @@ impl Edges {
         let entry = Entry { reason: reason.to_owned(), since, until };
         self.offline.add(interface, entry.clone()).map_err(|error| unkept(interface, &error))?;
         let is_lan = self.is_lan_alone(interface);
-        let event = if is_lan { "lan-offline" } else { "offline-requested" };
+        let event = if is_lan { EventName::LanOffline } else { EventName::OfflineRequested };
         self.say(Level::Info, &format!("{event} interface={interface} {entry} forced={force}"));
         self.tell_offline(now);
         Ok(Reply::Done(done(interface, until, is_lan, &last)))
@@ -62,7 +63,8 @@ impl Edges {
             return Err(self.naming_offline(refusal(RefusalKind::Refused, message)));
         }
         self.offline.remove(interface).map_err(|error| unkept(interface, &error))?;
-        let event = if self.is_lan_alone(interface) { "lan-online" } else { "online-requested" };
+        let event =
+            if self.is_lan_alone(interface) { EventName::LanOnline } else { EventName::OnlineRequested };
         self.say(Level::Info, &format!("{event} interface={interface} why=told"));
         self.tell_offline(now);
         let words = format!("{interface} is online; traffic on proven paths fails back immediately");
@@ -79,7 +81,11 @@ impl Edges {
     /// At startup: interfaces that were taken offline before stay offline.
     pub(in crate::daemon) fn recall_offline(&mut self, moment: Moment) {
         for (interface, entry) in self.offline.iter() {
-            let event = if self.is_lan_alone(interface) { "lan-offline" } else { "offline-requested" };
+            let event = if self.is_lan_alone(interface) {
+                EventName::LanOffline
+            } else {
+                EventName::OfflineRequested
+            };
             info!("{event} interface={interface} {entry} remembered=yes");
         }
         self.expire_offline(moment);
@@ -88,7 +94,8 @@ impl Edges {
     /// Puts back interfaces whose time is over, and sets the timer for the next.
     pub(in crate::daemon) fn expire_offline(&mut self, moment: Moment) {
         for (interface, entry) in self.offline.expire(moment.realtime) {
-            let event = if self.is_lan_alone(&interface) { "lan-online" } else { "online-requested" };
+            let event =
+                if self.is_lan_alone(&interface) { EventName::LanOnline } else { EventName::OnlineRequested };
             self.say(Level::Info, &format!("{event} interface={interface} why=expired {entry}"));
         }
         self.tell_offline(moment.now);

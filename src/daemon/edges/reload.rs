@@ -23,6 +23,7 @@ use crate::config::{
 use crate::control::{Refusal, RefusalKind};
 use crate::core::Input;
 use crate::daemon::{clock, privileges};
+use crate::event::EventName;
 use crate::interface::Interface;
 use crate::net::Moment;
 use crate::time::Instant;
@@ -116,13 +117,13 @@ impl Edges {
         let words = match by {
             By::Command { within: Some(within) } if config != self.config => {
                 warnings.extend(self.begin_trial(now, within, text));
-                let words = self.take_over(now, config, interfaces, "reloaded");
+                let words = self.take_over(now, config, interfaces, EventName::Reloaded);
                 let seconds = within.as_secs_f64();
                 format!("{words}\nit will be undone in {seconds}s unless confirmed: faildctl confirm")
             }
             By::Command { .. } | By::Signal => {
                 self.confirmation.accept(text);
-                self.take_over(now, config, interfaces, "reloaded")
+                self.take_over(now, config, interfaces, EventName::Reloaded)
             }
         };
         let words = if is_realtime_new { words + &self.realtime_warnings() } else { words };
@@ -164,7 +165,7 @@ impl Edges {
         match self.trial.take() {
             Some(_) => {
                 self.confirmation.confirm();
-                self.say(Level::Info, &"reload-confirmed");
+                self.say(Level::Info, &EventName::ReloadConfirmed);
                 Ok("confirmed: the configuration is kept".to_owned())
             }
             None => Err(refused("nothing to confirm: already confirmed or undone".to_owned())),
@@ -182,7 +183,7 @@ impl Edges {
             );
         }
         let interfaces = self.kernel.interfaces().unwrap_or_else(|_| self.core.interfaces().to_vec());
-        self.take_over(now, before, interfaces, "reload-rolled-back");
+        self.take_over(now, before, interfaces, EventName::ReloadRolledBack);
         self.say(
             Level::Warn,
             &"reload-unconfirmed consequence=\"the settings from before are in force\" mend=\"faildctl reload takes the file; or change it\"",
@@ -190,14 +191,20 @@ impl Edges {
     }
 
     /// Puts other settings in force. What differs, in words.
-    fn take_over(&mut self, now: Instant, config: Config, interfaces: Vec<Interface>, event: &str) -> String {
+    fn take_over(
+        &mut self,
+        now: Instant,
+        config: Config,
+        interfaces: Vec<Interface>,
+        event: EventName,
+    ) -> String {
         let changes = differences(&self.config, &config);
         let list = if changes.is_empty() { "none".to_owned() } else { changes.join(",") };
         self.say(Level::Info, &format_args!("{event} changes={list}"));
         if !changes.is_empty() {
             self.configure(now, config, interfaces);
         }
-        format!("{event}: {}", if changes.is_empty() { "no changes".to_owned() } else { changes.join(", ") })
+        format!("reloaded: {}", if changes.is_empty() { "no changes".to_owned() } else { changes.join(", ") })
     }
 
     /// Goodbyes go out by the old sockets, first words by the new ones.

@@ -22,6 +22,7 @@ use log::Level;
 
 pub(super) use self::system::{ChildLimits, Limited};
 use crate::control::Realtime as View;
+use crate::event::EventName;
 use crate::time::Instant;
 
 /// What the operating system is asked for.
@@ -197,7 +198,7 @@ fn priority_news(before: &State<u32>, after: &State<u32>) -> Option<(Level, Stri
 
 fn memory_news(before: &State<()>, after: &State<()>) -> Option<(Level, String)> {
     match (before, after) {
-        (State::Denied(_), State::InForce(())) => Some((Level::Info, "memory-lock-ok".to_owned())),
+        (State::Denied(_), State::InForce(())) => Some((Level::Info, EventName::MemoryLockOk.to_string())),
         (State::Denied(said), State::Denied(denial)) if said == denial => None,
         (_, State::Denied(denial)) => Some((
             Level::Warn,

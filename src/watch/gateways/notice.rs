@@ -4,6 +4,7 @@ use std::fmt;
 
 use log::Level;
 
+use crate::event::EventName;
 use crate::watch::plan::{Destination, Hop};
 
 /// What a next hop failed of.
@@ -116,6 +117,19 @@ pub enum Notice {
 }
 
 impl Notice {
+    /// Which event it is.
+    pub const fn name(&self) -> EventName {
+        match self {
+            Notice::Unjudged { .. } => EventName::Unjudged,
+            Notice::NextHopFailed { .. } => EventName::NextHopFailed,
+            Notice::NextHopWorks { .. } => EventName::NextHopWorks,
+            Notice::RouteMoved { .. } => EventName::RouteMoved,
+            Notice::RouteFailedBack { .. } => EventName::RouteFailedBack,
+            Notice::AllNextHopsSilent { .. } => EventName::AllNextHopsSilent,
+            Notice::NextHopsHeard { .. } => EventName::NextHopsHeard,
+        }
+    }
+
     /// How much it matters.
     pub fn level(&self) -> Level {
         match self {
@@ -130,30 +144,31 @@ impl Notice {
 
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.name().fmt(f)?;
         match self {
             Notice::Unjudged { interface } => write!(
                 f,
-                "unjudged interface={interface} hint=\"only its carrier is watched: name targets beyond it\""
+                " interface={interface} hint=\"only its carrier is watched: name targets beyond it\""
             ),
             Notice::NextHopFailed { destination, hop, cause } => {
-                write!(f, "next-hop-failed destination={destination} hop={hop} cause={cause}")
+                write!(f, " destination={destination} hop={hop} cause={cause}")
             }
             Notice::NextHopWorks { destination, hop } => {
-                write!(f, "next-hop-works destination={destination} hop={hop}")
+                write!(f, " destination={destination} hop={hop}")
             }
             Notice::RouteMoved { destination, from, to, cause } => {
                 let (from, to) = (Hops(from), Hops(to));
-                write!(f, "route-moved destination={destination} from={from} to={to} cause={cause}")
+                write!(f, " destination={destination} from={from} to={to} cause={cause}")
             }
             Notice::RouteFailedBack { destination, from, to } => {
                 let (from, to) = (Hops(from), Hops(to));
-                write!(f, "route-failed-back destination={destination} from={from} to={to}")
+                write!(f, " destination={destination} from={from} to={to}")
             }
             Notice::AllNextHopsSilent { destination } => {
-                write!(f, "all-next-hops-silent destination={destination} action=\"nothing is moved\"")
+                write!(f, " destination={destination} action=\"nothing is moved\"")
             }
             Notice::NextHopsHeard { destination } => {
-                write!(f, "next-hops-heard destination={destination}")
+                write!(f, " destination={destination}")
             }
         }
     }
@@ -179,27 +194,92 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_move_is_one_line_of_keys_and_values() {
+    fn each_event_is_one_line_and_has_its_level() {
         let destination = Destination { table: 254, prefix: "0.0.0.0/0".parse().unwrap() };
+        let other = Destination { table: 7, prefix: "10.0.0.0/8".parse().unwrap() };
         let hop = |interface: &str, via: Option<&str>| Hop {
             interface: interface.to_owned(),
             via: via.map(|via| via.parse().unwrap()),
             weight: 1,
         };
-        let moved = Notice::RouteMoved {
-            destination,
-            from: vec![hop("eth0", Some("192.0.2.1")), hop("eth1", Some("198.51.100.1"))],
-            to: vec![hop("ppp0", None)],
-            cause: MoveCause::Failed(FailureCause::TargetsDead),
-        };
-        assert_eq!(
-            moved.to_string(),
-            "route-moved destination=0.0.0.0/0 from=192.0.2.1@eth0+198.51.100.1@eth1 to=ppp0 cause=targets-dead"
-        );
-        let other = Destination { table: 7, prefix: "10.0.0.0/8".parse().unwrap() };
-        assert_eq!(
-            Notice::NextHopsHeard { destination: other }.to_string(),
-            "next-hops-heard destination=10.0.0.0/8@7"
-        );
+        let one = || hop("eth0", Some("192.0.2.1"));
+        let two = || hop("eth1", Some("198.51.100.1"));
+        let failed = |cause| Notice::NextHopFailed { destination, hop: one(), cause };
+        let moved =
+            |from, cause| Notice::RouteMoved { destination, from, to: vec![hop("ppp0", None)], cause };
+        for (notice, level, line) in [
+            (
+                Notice::Unjudged { interface: "eth0".to_owned() },
+                Level::Warn,
+                "unjudged interface=eth0 hint=\"only its carrier is watched: name targets beyond it\"",
+            ),
+            (
+                failed(FailureCause::Link),
+                Level::Warn,
+                "next-hop-failed destination=0.0.0.0/0 hop=192.0.2.1@eth0 cause=link",
+            ),
+            (
+                failed(FailureCause::NoAnswer),
+                Level::Warn,
+                "next-hop-failed destination=0.0.0.0/0 hop=192.0.2.1@eth0 cause=no-answer",
+            ),
+            (
+                failed(FailureCause::TargetsDead),
+                Level::Warn,
+                "next-hop-failed destination=0.0.0.0/0 hop=192.0.2.1@eth0 cause=targets-dead",
+            ),
+            (
+                failed(FailureCause::Loss),
+                Level::Warn,
+                "next-hop-failed destination=0.0.0.0/0 hop=192.0.2.1@eth0 cause=loss",
+            ),
+            (
+                failed(FailureCause::Latency),
+                Level::Warn,
+                "next-hop-failed destination=0.0.0.0/0 hop=192.0.2.1@eth0 cause=latency",
+            ),
+            (
+                Notice::NextHopWorks { destination: other, hop: one() },
+                Level::Info,
+                "next-hop-works destination=10.0.0.0/8@7 hop=192.0.2.1@eth0",
+            ),
+            (
+                moved(vec![one(), two()], MoveCause::Failed(FailureCause::TargetsDead)),
+                Level::Warn,
+                "route-moved destination=0.0.0.0/0 from=192.0.2.1@eth0+198.51.100.1@eth1 to=ppp0 cause=targets-dead",
+            ),
+            (
+                moved(Vec::new(), MoveCause::Offline),
+                Level::Warn,
+                "route-moved destination=0.0.0.0/0 from=unknown to=ppp0 cause=offline",
+            ),
+            (
+                moved(vec![one()], MoveCause::Gone),
+                Level::Warn,
+                "route-moved destination=0.0.0.0/0 from=192.0.2.1@eth0 to=ppp0 cause=gone",
+            ),
+            (
+                moved(vec![one()], MoveCause::Better),
+                Level::Warn,
+                "route-moved destination=0.0.0.0/0 from=192.0.2.1@eth0 to=ppp0 cause=better",
+            ),
+            (
+                Notice::RouteFailedBack { destination, from: vec![one()], to: vec![two()] },
+                Level::Info,
+                "route-failed-back destination=0.0.0.0/0 from=192.0.2.1@eth0 to=198.51.100.1@eth1",
+            ),
+            (
+                Notice::AllNextHopsSilent { destination },
+                Level::Error,
+                "all-next-hops-silent destination=0.0.0.0/0 action=\"nothing is moved\"",
+            ),
+            (
+                Notice::NextHopsHeard { destination: other },
+                Level::Info,
+                "next-hops-heard destination=10.0.0.0/8@7",
+            ),
+        ] {
+            assert_eq!((notice.level(), notice.to_string().as_str()), (level, line));
+        }
     }
 }

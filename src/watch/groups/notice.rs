@@ -7,6 +7,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use log::Level;
 
+use crate::event::EventName;
 use crate::interface::{Family, MacAddress};
 
 /// Why a member of a group failed.
@@ -88,6 +89,36 @@ pub enum Notice {
 }
 
 impl Notice {
+    /// Which event it is.
+    pub const fn name(&self) -> EventName {
+        match self {
+            Notice::LinkDown { .. } => EventName::LinkDown,
+            Notice::LinkUp { .. } => EventName::LinkUp,
+            Notice::InterfaceFailed { .. } => EventName::InterfaceFailed,
+            Notice::InterfaceRepaired { .. } => EventName::InterfaceRepaired,
+            Notice::GroupFailed { .. } => EventName::GroupFailed,
+            Notice::GroupUsable { .. } => EventName::GroupUsable,
+            Notice::SpareActivated { standby: true, .. } => EventName::StandbyActivated,
+            Notice::SpareActivated { .. } => EventName::InterfaceActivated,
+            Notice::StandbyReleased { .. } => EventName::StandbyReleased,
+            Notice::StoodIn { .. } => EventName::StandIn,
+            Notice::StandInEnded { .. } => EventName::StandInEnded,
+            Notice::InterfaceOffline { .. } => EventName::InterfaceOffline,
+            Notice::InterfaceOnline { .. } => EventName::InterfaceOnline,
+            Notice::LinkHeld { .. } => EventName::LinkHeld,
+            Notice::TestAddressShared { .. } => EventName::TestAddressShared,
+            Notice::TestAddressUnique { .. } => EventName::TestAddressUnique,
+            Notice::TestAddressDeprecated { .. } => EventName::TestAddressDeprecated,
+            Notice::TestAddressMissing { .. } => EventName::TestAddressMissing,
+            Notice::TestAddressFound { .. } => EventName::TestAddressFound,
+            Notice::MacDuplicate { .. } => EventName::MacDuplicate,
+            Notice::MacUnique { .. } => EventName::MacUnique,
+            Notice::DetectionRaised { .. } => EventName::DetectionRaised,
+            Notice::DetectionLowered { .. } => EventName::DetectionLowered,
+            Notice::TargetLeftOut { .. } => EventName::TargetLeftOut,
+        }
+    }
+
     /// How much it matters.
     pub fn level(&self) -> Level {
         match self {
@@ -121,11 +152,12 @@ impl Notice {
 
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.name().fmt(f)?;
         match self {
-            Notice::LinkDown { interface } => write!(f, "link-down interface={interface}"),
-            Notice::LinkUp { interface } => write!(f, "link-up interface={interface}"),
+            Notice::LinkDown { interface } => write!(f, " interface={interface}"),
+            Notice::LinkUp { interface } => write!(f, " interface={interface}"),
             Notice::InterfaceFailed { interface, group, cause, losses, silent } => {
-                write!(f, "interface-failed interface={interface} group={} cause={cause}", Group(group))?;
+                write!(f, " interface={interface} group={} cause={cause}", Group(group))?;
                 if *losses > 0 {
                     write!(f, " losses={losses}")?;
                 }
@@ -133,55 +165,49 @@ impl fmt::Display for Notice {
             }
             Notice::InterfaceRepaired { interface, group, proof, active } => {
                 let group = Group(group);
-                write!(
-                    f,
-                    "interface-repaired interface={interface} group={group} proof={proof} active={active}"
-                )
+                write!(f, " interface={interface} group={group} proof={proof} active={active}")
             }
             Notice::GroupFailed { group, members, with_link } => {
-                write!(f, "group-failed group={group} members={members} links-up={with_link}")?;
+                write!(f, " group={group} members={members} links-up={with_link}")?;
                 f.write_str(" note=\"nothing is moved; with links up, what is probed may be dead\"")
             }
-            Notice::GroupUsable { group } => write!(f, "group-usable group={group}"),
-            Notice::SpareActivated { interface, group, standby: true } => {
-                write!(f, "standby-activated interface={interface} group={group}")
-            }
-            Notice::SpareActivated { interface, group, standby: false } => {
-                write!(f, "interface-activated interface={interface} group={group}")
+            Notice::GroupUsable { group } => write!(f, " group={group}"),
+            Notice::SpareActivated { interface, group, .. } => {
+                write!(f, " interface={interface} group={group}")
             }
             Notice::StandbyReleased { interface, group } => {
-                write!(f, "standby-released interface={interface} group={group}")
+                write!(f, " interface={interface} group={group}")
             }
             Notice::StoodIn { interface, group, by, mute } => {
-                write!(f, "stand-in interface={interface} group={group} by={by}")?;
+                write!(f, " interface={interface} group={group} by={by}")?;
                 let note =
                     " note=\"it has no address that others could answer to; give it one of the subnet\"";
                 f.write_str(if *mute { note } else { "" })
             }
             Notice::StandInEnded { interface, group } => {
-                write!(f, "stand-in-ended interface={interface} group={group}")
+                write!(f, " interface={interface} group={group}")
             }
             Notice::InterfaceOffline { interface, group } => {
-                write!(f, "interface-offline interface={interface} group={group}")
+                write!(f, " interface={interface} group={group}")
             }
             Notice::InterfaceOnline { interface, group, failed } => {
-                write!(f, "interface-online interface={interface} group={group} failed={failed}")
+                write!(f, " interface={interface} group={group} failed={failed}")
             }
             Notice::LinkHeld { interface, group, wait } => {
                 let wait = wait.as_secs_f64();
-                write!(f, "link-held interface={interface} group={} wait={wait:.0}s", Group(group))?;
+                write!(f, " interface={interface} group={} wait={wait:.0}s", Group(group))?;
                 f.write_str(" note=\"it came up more than twice in a minute\"")
             }
             Notice::TestAddressShared { group, address, interfaces } => {
                 let interfaces = interfaces.join(",");
-                write!(f, "test-address-shared address={address} group={group} interfaces={interfaces}")?;
+                write!(f, " address={address} group={group} interfaces={interfaces}")?;
                 f.write_str(" note=\"none of them is probed from it\"")
             }
             Notice::TestAddressUnique { group, address } => {
-                write!(f, "test-address-unique address={address} group={group}")
+                write!(f, " address={address} group={group}")
             }
             Notice::TestAddressDeprecated { interface, prefix } => {
-                write!(f, "test-address-deprecated interface={interface} address={prefix}")?;
+                write!(f, " interface={interface} address={prefix}")?;
                 f.write_str(" note=\"Linux ignores deprecated in IPv4: it may be chosen as source;")?;
                 let address = prefix.addr();
                 write!(
@@ -190,30 +216,30 @@ impl fmt::Display for Notice {
                 )
             }
             Notice::TestAddressMissing { interface, group } => {
-                write!(f, "test-address-missing interface={interface} group={}", Group(group))?;
+                write!(f, " interface={interface} group={}", Group(group))?;
                 f.write_str(" note=\"it is judged by its link alone\"")
             }
             Notice::TestAddressFound { interface, group } => {
-                write!(f, "test-address-found interface={interface} group={}", Group(group))
+                write!(f, " interface={interface} group={}", Group(group))
             }
             Notice::MacDuplicate { interface, group, other, mac } => {
-                write!(f, "mac-duplicate interface={interface} group={group} other={other} mac={mac}")?;
+                write!(f, " interface={interface} group={group} other={other} mac={mac}")?;
                 f.write_str(" note=\"it goes out of service until it has its own\"")
             }
             Notice::MacUnique { interface, group } => {
-                write!(f, "mac-unique interface={interface} group={group}")
+                write!(f, " interface={interface} group={group}")
             }
             Notice::DetectionRaised { group, interface, family, configured, time } => {
                 let (configured, time) = (configured.as_secs_f64(), time.as_secs_f64());
-                write!(f, "detection-raised group={group} interface={interface} family={family}")?;
+                write!(f, " group={group} interface={interface} family={family}")?;
                 write!(f, " time={time:.2}s configured={configured:.2}s")
             }
             Notice::DetectionLowered { group, time } => {
-                write!(f, "detection-lowered group={group} time={:.2}s", time.as_secs_f64())
+                write!(f, " group={group} time={:.2}s", time.as_secs_f64())
             }
             Notice::TargetLeftOut { interface, target, slow } => {
                 let cause = if *slow { "slow" } else { "no-reply" };
-                write!(f, "target-left-out interface={interface} target={target} cause={cause}")
+                write!(f, " interface={interface} target={target} cause={cause}")
             }
         }
     }
@@ -246,3 +272,6 @@ impl fmt::Display for Group<'_> {
         f.write_str(if self.0.is_empty() { "-" } else { self.0 })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,9 +23,9 @@ fn refusal(reply: Reply) -> (RefusalKind, String) {
     (refusal.kind, refusal.message)
 }
 
-fn is_told(bench: &Bench, words: &str) -> bool {
+fn is_told(bench: &Bench, event: EventName, words: &str) -> bool {
     let events = bench.edges.events.after(0, 1000);
-    events.iter().any(|event| format!("{} {}", event.event, event.words()).contains(words))
+    events.iter().any(|told| told.event == event.as_str() && told.words().contains(words))
 }
 
 #[test]
@@ -37,7 +37,7 @@ fn settings_that_are_the_same_ask_the_kernel_for_nothing_but_its_interfaces() {
     assert_eq!(reply, "reloaded: no changes");
     assert_eq!(bench.done(), ["interfaces"]);
     assert!(bench.edges.errands.is_empty() && bench.edges.trial.is_none());
-    assert!(is_told(&bench, "reloaded changes=none"));
+    assert!(is_told(&bench, EventName::Reloaded, "changes=none"));
 }
 
 #[test]
@@ -49,7 +49,8 @@ fn a_file_with_faults_leaves_all_as_it_is_and_every_fault_is_told() {
     let (kind, message) = refusal(ask(&mut bench, &Request::Reload { within_ms: None }));
     assert_eq!((kind, message.as_str()), (RefusalKind::Refused, "one is \"bad\"\ntwo is worse"));
     assert_eq!(bench.edges.config, before);
-    assert!(is_told(&bench, "reload-fault fault=\"two is worse\"") && is_told(&bench, "reload-refused"));
+    assert!(is_told(&bench, EventName::ReloadFault, "\"two is worse\""));
+    assert!(is_told(&bench, EventName::ReloadRefused, ""));
 }
 
 #[test]
@@ -93,8 +94,8 @@ fn a_lan_that_leaves_and_one_that_comes_are_taken_at_once() {
     offer(&bench, |config| config.lans = vec![LanConfig::new("lan-b")]);
     bench.edges.reload(bench.moment.now, FOR_GOOD).unwrap();
     assert_eq!(bench.edges.core.peers().plan().lans, ["lan-b"]);
-    assert!(is_told(&bench, "lan-left") && is_told(&bench, "interface-absent"));
-    assert!(is_told(&bench, "reloaded changes=lan"));
+    assert!(is_told(&bench, EventName::LanLeft, "") && is_told(&bench, EventName::InterfaceAbsent, ""));
+    assert!(is_told(&bench, EventName::Reloaded, "changes=lan"));
 }
 
 #[test]
@@ -117,7 +118,7 @@ fn settings_on_trial_go_back_unless_they_are_confirmed() {
         assert_eq!(left(&mut bench), None);
         let missed = bench.edges.config.missed.get();
         assert_eq!(
-            (missed == 7, is_told(&bench, "reload-rolled-back changes=missed")),
+            (missed == 7, is_told(&bench, EventName::ReloadRolledBack, "changes=missed")),
             (confirmed, !confirmed)
         );
         assert_eq!(refusal(ask(&mut bench, &Request::Confirm {})).0, RefusalKind::Refused);

@@ -1,12 +1,6 @@
-//! Every state and every event, and what is told.
+//! Every state and every event.
 
-use ipnet::IpNet;
-use log::Level;
-
-use super::world::*;
-use crate::interface::{Family, MacAddress};
 use crate::watch::groups::member::{Cause, Duty, Event, State};
-use crate::watch::groups::notice::{Failure, Notice, Proof};
 
 const ACTIVE: Duty = Duty::Active;
 const INACTIVE: Duty = Duty::Inactive;
@@ -77,53 +71,4 @@ fn every_event_has_its_place_in_every_state() {
     for (state, expected) in table {
         assert_eq!(row(state), expected);
     }
-}
-
-#[test]
-fn what_is_told_has_stable_names() {
-    let (interface, group) = ("eth1".to_owned(), "lan0".to_owned());
-    let failed = Notice::InterfaceFailed {
-        interface: interface.clone(),
-        group: group.clone(),
-        cause: Failure::NoReply,
-        losses: 5,
-        silent: Some(ms(7140)),
-    };
-    let expected = "interface-failed interface=eth1 group=lan0 cause=no-reply losses=5 silent=7.14s";
-    assert_eq!((failed.to_string().as_str(), failed.level()), (expected, Level::Warn));
-    let repaired = Notice::InterfaceRepaired {
-        interface: interface.clone(),
-        group: String::new(),
-        proof: Proof::Answers,
-        active: true,
-    };
-    let expected = "interface-repaired interface=eth1 group=- proof=answers active=true";
-    assert_eq!((repaired.to_string().as_str(), repaired.level()), (expected, Level::Info));
-    let all = Notice::GroupFailed { group: group.clone(), members: 2, with_link: 1 };
-    assert!(all.to_string().starts_with("group-failed group=lan0 members=2 links-up=1 note="));
-    assert_eq!(all.level(), Level::Error);
-    let raised = Notice::DetectionRaised {
-        group: group.clone(),
-        interface: interface.clone(),
-        family: Family::V6,
-        configured: s(10),
-        time: s(28),
-    };
-    let expected = "detection-raised group=lan0 interface=eth1 family=ipv6 time=28.00s configured=10.00s";
-    assert_eq!(raised.to_string(), expected);
-    let mac = Notice::MacDuplicate {
-        interface,
-        group,
-        other: "eth0".to_owned(),
-        mac: MacAddress([2, 0, 0, 0, 0, 9]),
-    };
-    assert!(
-        mac.to_string()
-            .starts_with("mac-duplicate interface=eth1 group=lan0 other=eth0 mac=02:00:00:00:00:09")
-    );
-    let prefix = IpNet::new(v4(7), 24).unwrap();
-    let adopted = Notice::TestAddressDeprecated { interface: "eth0".to_owned(), prefix };
-    assert!(
-        adopted.to_string().starts_with("test-address-deprecated interface=eth0 address=10.0.0.7/24 note=")
-    );
 }
