@@ -23,8 +23,10 @@ mod world;
 use std::time::Duration;
 
 use super::*;
+use crate::event::EventName;
+use crate::interface::Family;
 pub(super) use states::Choices;
-use world::{Arp, World, address};
+use world::{Arp, OF_PATHS, OF_PEERS, World, address};
 
 fn ms(n: u64) -> Duration {
     Duration::from_millis(n)
@@ -127,8 +129,7 @@ fn a_goodbye_lifts_nothing_and_judges_nothing() {
     let before = world.hosts[0].notices.len();
     world.run(ms(3000));
     assert!(matches!(world.verdict(0, 0, 1), Some(Verdict::Detour(_))), "{}", world.state(0));
-    let after: Vec<_> = world.hosts[0].notices[before..].iter().map(|(_, text)| text.clone()).collect();
-    assert!(after.iter().all(|text| !text.starts_with("path-")), "{after:#?}");
+    assert_eq!(world.told_since(0, before, OF_PATHS), []);
 }
 
 #[test]
@@ -139,8 +140,7 @@ fn a_goodbye_in_the_middle_of_a_slot_that_was_answered_is_no_silence() {
         world.stop(1);
         let before = world.hosts[0].notices.len();
         world.run(ms(2000));
-        let after: Vec<_> = world.hosts[0].notices[before..].iter().map(|(_, text)| text.clone()).collect();
-        assert!(after.iter().all(|text| !text.starts_with("path-")), "{after:#?}");
+        assert_eq!(world.told_since(0, before, OF_PATHS), []);
     }
 }
 
@@ -148,9 +148,8 @@ fn a_goodbye_in_the_middle_of_a_slot_that_was_answered_is_no_silence() {
 fn a_renamed_lan_is_not_in_its_own_way() {
     let mut world = World::new(1, 2);
     world.rename(0, 0, "uplink");
-    let notices: Vec<&String> = world.hosts[0].notices.iter().map(|(_, text)| text).collect();
-    assert!(notices.iter().any(|text| *text == "lan-renamed interface=uplink was=lan0"), "{notices:#?}");
-    assert!(!notices.iter().any(|text| text.contains("interface-left-out")), "{notices:#?}");
+    let renamed = Notice::LanRenamed { from: "lan0".to_owned(), to: "uplink".to_owned() };
+    assert_eq!(world.told(0, &[EventName::LanRenamed, EventName::InterfaceLeftOut]), [renamed]);
 }
 
 #[test]
@@ -163,13 +162,16 @@ fn a_path_that_damping_keeps_from_failback_is_told_of_once() {
         world.cut(0, |_, _| false);
         world.run(ms(4000));
     }
-    let waits: Vec<String> = lines(&world, "failback-waits");
-    let expected = "interface=lan0 family=ipv4 reason=damped penalty=";
-    assert!(waits.len() == 1 && waits[0].contains(expected) && waits[0].ends_with('s'), "{waits:#?}");
-    let backs = lines(&world, "failback ").len();
+    let waits = |world: &World| world.told(0, &[EventName::FailbackWaits]);
+    let [Notice::FailbackWaits { interface, family, hold, .. }] = &waits(&world)[..] else {
+        panic!("{}", world.state(0))
+    };
+    assert_eq!((interface.as_str(), *family), ("lan0", Family::V4));
+    assert!(matches!(hold, Hold::Damped { .. }), "{hold:?}");
+    let backs = world.told(0, &[EventName::Failback]).len();
     world.run(ms(110_000));
-    assert_eq!(lines(&world, "failback ").len(), backs + 1, "{}", world.state(0));
-    assert_eq!(lines(&world, "failback-waits").len(), 1);
+    assert_eq!(world.told(0, &[EventName::Failback]).len(), backs + 1, "{}", world.state(0));
+    assert_eq!(waits(&world).len(), 1);
 }
 
 #[test]
@@ -185,8 +187,8 @@ fn a_failback_that_waits_for_the_administrator_is_told_of() {
     world.run(ms(1000));
     world.cut(0, |_, _| false);
     world.run(ms(20_000));
-    let waits = lines(&world, "failback-waits");
-    assert!(waits.len() == 1 && waits[0].contains("reason=policy-manual"), "{waits:#?}");
+    let waits = world.told(0, &[EventName::FailbackWaits]);
+    assert!(matches!(waits[..], [Notice::FailbackWaits { hold: Hold::Manual, .. }]), "{waits:#?}");
 }
 
 #[test]
@@ -200,7 +202,7 @@ fn a_port_that_is_filtered_while_faild_runs_is_told_of_once_an_outage() {
             world.hosts[0].solicited.clear();
             world.run(ms(20_000));
             assert_eq!(world.hosts[0].solicited.len(), 1, "one ARP request an outage");
-            let told = lines(&world, "port-filtered");
+            let told = world.told(0, &[EventName::PortFiltered]);
             assert_eq!(told.len(), if is_answered { outage } else { 0 }, "{told:#?}");
             world.cut(0, |_, _| false);
             world.run(ms(20_000));
@@ -216,7 +218,7 @@ fn a_peer_that_dies_is_not_said_to_be_filtered() {
         world.run(ms(2000 + wait * 10));
         world.kill(1);
         world.run(ms(20_000));
-        assert_eq!(lines(&world, "port-filtered"), [""; 0]);
+        assert_eq!(world.told(0, &[EventName::PortFiltered]), []);
     }
 }
 
@@ -235,7 +237,7 @@ fn a_lan_that_heals_with_its_arp_is_not_said_to_be_filtered() {
         world.run(ms(2500 + wait * 17));
         world.cut(0, |_, _| false);
         world.run(ms(5000));
-        world.assert_quiet(&["port-filtered"]);
+        world.assert_quiet(&[EventName::PortFiltered]);
     }
 }
 
@@ -247,13 +249,7 @@ fn a_port_that_is_filtered_in_one_direction_is_told_of() {
     world.run(ms(2000));
     world.cut(0, |from, _| from == 0);
     world.run(ms(5000));
-    assert_eq!(lines(&world, "port-filtered").len(), 1, "{}", world.state(0));
-}
-
-/// What host 0 told of an event.
-fn lines(world: &World, event: &str) -> Vec<String> {
-    let told = world.hosts[0].notices.iter().map(|(_, text)| text.clone());
-    told.filter(|text| text.starts_with(event)).collect()
+    assert_eq!(world.told(0, &[EventName::PortFiltered]).len(), 1, "{}", world.state(0));
 }
 
 #[test]
@@ -283,11 +279,9 @@ fn a_lan_without_an_address_that_has_neighbours_is_told_of_once() {
     let mut world = World::new(2, 2);
     world.set_prefix(0, 0, 32);
     world.run(ms(4000));
-    let mute = |world: &World| {
-        let notices = &world.hosts[0].notices;
-        notices.iter().filter(|(_, text)| text.starts_with("lan-mute interface=lan0")).count()
-    };
-    assert_eq!(mute(&world), 0, "an address may yet come");
+    let mute = [EventName::LanMute];
+    assert_eq!(world.told(0, &mute), [], "an address may yet come");
     world.run(ms(30_000));
-    assert_eq!(mute(&world), 1, "{}", world.state(0));
+    let told = Notice::LanMute { interface: "lan0".to_owned() };
+    assert_eq!(world.told(0, &mute), [told], "{}", world.state(0));
 }

@@ -5,12 +5,6 @@ use super::world::SentKind;
 use super::*;
 use crate::wire::Level;
 
-/// A host's lines from `since` on that begin with one of these words.
-fn lines(world: &World, host: usize, since: usize, words: &[&str]) -> Vec<String> {
-    let all = world.hosts[host].notices[since..].iter().map(|(_, text)| text.clone());
-    all.filter(|text| words.iter().any(|word| text.starts_with(word))).collect()
-}
-
 fn is_detour(verdict: Option<Verdict>) -> bool {
     matches!(verdict, Some(Verdict::Detour(_)))
 }
@@ -23,8 +17,8 @@ fn what_an_absent_peer_says_counts_when_it_answers() {
         world.cut(0, |_, _| true);
         world.cut(1, |from, _| from == 1);
         world.run(ms(2000));
-        let said = lines(&world, 1, 0, &["peer-absent", "path-down"]);
-        assert!(said.last().unwrap().starts_with("peer-absent"), "{}", world.state(1));
+        let said = world.told(1, &[EventName::PeerAbsent, EventName::PathDown]);
+        assert_eq!(said.last().unwrap().name(), EventName::PeerAbsent, "{}", world.state(1));
     }
 }
 
@@ -81,7 +75,7 @@ fn lan_down_needs_two_silent_peers() {
         world.cut(0, cut);
         world.run(ms(2000));
         assert!(is_detour(world.verdict(0, 0, 1)), "{}", world.state(0));
-        !lines(&world, 0, 0, &["lan-silent"]).is_empty()
+        !world.told(0, &[EventName::LanSilent]).is_empty()
     };
     assert!(!silent(2, |_, _| true), "the only peer");
     assert!(!silent(3, |from, to| from == 1 || to == 1), "one of two");
@@ -107,8 +101,8 @@ fn an_overlay_that_has_gone_is_not_taken_over() {
         world.cut(1, |_, _| false);
         world.lose(1, |sent| sent.from == 1 && sent.kind == SentKind::Inquiry);
         world.run(ms(1000));
-        let told = world.hosts[0].notices.iter().any(|(_, text)| text.starts_with("detour-adopted"));
-        assert_eq!(told, !gone, "seed {seed}{}", world.state(0));
+        let told = world.told(0, &[EventName::DetourAdopted]);
+        assert_eq!(told.is_empty(), gone, "seed {seed}{}", world.state(0));
     }
 }
 

@@ -131,7 +131,7 @@ fn a_list_that_is_cut_lacks_no_address_that_is_spoken_from() {
         assert_eq!(world.verdict(0, usize::from(lan), 1), Some(Verdict::Home), "{}", world.state(0));
     }
     assert!(known(&world, &address(1, 1)).is_some_and(|a| a.vouched), "{}", world.state(0));
-    world.assert_quiet(&["address-withdrawn"]);
+    world.assert_quiet(&[EventName::AddressWithdrawn]);
 }
 
 // ----- what is named over another LAN

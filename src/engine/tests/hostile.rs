@@ -47,8 +47,8 @@ fn an_interval_that_is_announced_on_one_lan_hurries_nobody_on_another() {
         world.forge(1, 0, 0, &forged);
         world.run(ms(100));
     }
-    let after: Vec<_> = world.hosts[1].notices[before..].iter().map(|(_, text)| text.clone()).collect();
-    assert!(!after.iter().any(|text| text.contains("interface=lan1")), "{after:#?}");
+    let after = world.told_since(1, before, EventName::ALL);
+    assert!(!after.iter().any(|notice| notice.to_string().contains("interface=lan1")), "{after:#?}");
 }
 
 #[test]
@@ -135,8 +135,7 @@ fn an_invented_boot_id_neither_restarts_a_peer_nor_keeps_it_from_moving() {
         world.run(ms(70));
     }
     assert!(matches!(world.verdict(0, 0, 1), Some(Verdict::Detour(_))), "{}", world.state(0));
-    let told = world.hosts[0].notices.iter().filter(|(_, text)| text.starts_with("peer-restarted")).count();
-    assert_eq!(told, 0, "{}", world.state(0));
+    assert_eq!(world.told(0, &[EventName::PeerRestarted]), [], "{}", world.state(0));
 }
 
 #[test]
@@ -146,12 +145,8 @@ fn a_peer_that_runs_anew_is_believed_within_a_slot() {
     let memory = world.remembered(1);
     world.start(1, &Config { requestor: true, ..Config::default() }, memory);
     world.run(ms(250));
-    let told: Vec<_> = world.hosts[0].notices.iter().map(|(_, text)| text.clone()).collect();
-    assert!(told.iter().any(|text| text.starts_with("peer-restarted")), "{told:#?}");
-    assert!(
-        !told.iter().any(|text| text.starts_with("peer-cloned") || text.starts_with("path-down")),
-        "{told:#?}"
-    );
+    assert_ne!(world.told(0, &[EventName::PeerRestarted]), [], "{}", world.state(0));
+    assert_eq!(world.told(0, &[EventName::PeerCloned, EventName::PathDown]), [], "{}", world.state(0));
 }
 
 /// Even if he who bears it answers at his address whatever he is asked.
@@ -229,8 +224,7 @@ fn negative_report_without_token() {
         world.run(ms(50));
     }
     assert_eq!(world.verdict(0, 0, 1), Some(Verdict::Home), "{}", world.state(0));
-    let said = world.hosts[0].notices.iter().any(|(_, text)| text.starts_with("path-down"));
-    assert!(!said, "{}", world.state(0));
+    assert_eq!(world.told(0, &[EventName::PathDown]), [], "{}", world.state(0));
 }
 
 /// A responder asks for the addresses of those who ask it, and not more because they ask often: each could be a source that

@@ -197,7 +197,7 @@ fn a_late_answer_of_the_run_before_is_no_clone() {
         world.run(ms(300));
         let tape = world.tape(1).to_vec();
         tape.iter().filter(|f| f.from == 1).for_each(|flight| world.replay(flight));
-        world.assert_quiet(&["peer-cloned"]);
+        world.assert_quiet(&[EventName::PeerCloned]);
     }
 }
 
@@ -220,7 +220,7 @@ fn an_answer_counts_at_a_responder_like_the_inquiry_that_was_lost() {
             world.wake(1);
             world.run(ms(10));
         }
-        world.assert_quiet(&["path-down", "failover"]);
+        world.assert_quiet(&[EventName::PathDown, EventName::Failover]);
     }
 }
 
@@ -369,7 +369,9 @@ fn a_flood_of_replays_silences_nobody() {
             world.replay(flight);
             world.run(ms(7));
         }
-        world.assert_quiet(&["path-", "peer-", "failover", "failback"]);
+        world.assert_quiet(OF_PATHS);
+        world.assert_quiet(OF_PEERS);
+        world.assert_quiet(&[EventName::Failover, EventName::Failback]);
     }
 }
 
@@ -391,7 +393,7 @@ fn an_old_inquiry_of_a_former_run_is_no_clone() {
     assert!(world.is_absent(0, 1), "{}", world.state(0));
     world.forget_notices();
     recorded.iter().for_each(|flight| world.replay(flight));
-    world.assert_quiet(&["peer-cloned"]);
+    world.assert_quiet(&[EventName::PeerCloned]);
     let node = world.engine(1).node;
     assert_eq!(world.engine(0).peers[&node].boot, Some(world.engine(1).boot));
 }
@@ -429,7 +431,9 @@ fn an_inquiry_that_is_forged_far_ahead_each_slot_moves_nobody() {
         world.forge(1, 0, 0, &forged);
         world.run(ms(190));
     }
-    world.assert_quiet(&["path-", "peer-", "failover", "failback"]);
+    world.assert_quiet(OF_PATHS);
+    world.assert_quiet(OF_PEERS);
+    world.assert_quiet(&[EventName::Failover, EventName::Failback]);
     let stopped = world.now;
     world.run(ms(401));
     assert!(world.proof(0, 0, 1) >= Some(stopped));

@@ -14,9 +14,12 @@ fn world_with_an_orphan() -> World {
     world
 }
 
-fn causes(world: &World) -> Vec<&str> {
-    let told = world.hosts[0].notices.iter().filter(|(_, text)| text.starts_with("overlay-unclaimed"));
-    told.filter_map(|(_, text)| text.split("cause=").nth(1)?.split(' ').next()).collect()
+fn causes(world: &World) -> Vec<Unclaimed> {
+    let cause = |(_, notice): &(_, Notice)| {
+        let Notice::OverlayUnclaimed { cause, .. } = notice else { return None };
+        Some(*cause)
+    };
+    world.hosts[0].notices.iter().filter_map(cause).collect()
 }
 
 #[test]
@@ -28,7 +31,7 @@ fn an_orphan_goes_when_its_address_answers_at_home() {
     world.cut(0, |_, _| false);
     world.run(ms(15_000));
     assert_eq!(world.verdict(0, 0, 2), Some(Verdict::Home), "{}", world.state(0));
-    assert_eq!(causes(&world), ["home-answers"]);
+    assert_eq!(causes(&world), [Unclaimed::HomeAnswers]);
 }
 
 /// Nor does silence at home end it: the way may be the only one that works.
@@ -42,7 +45,7 @@ fn an_orphan_stays_while_its_next_hop_answers_and_goes_when_that_has_been_silent
     assert_eq!((world.verdict(0, 0, 2), causes(&world)), (None, Vec::new()), "{}", world.state(0));
     world.run(ms(15_000));
     assert_eq!(world.verdict(0, 0, 2), Some(Verdict::Home), "{}", world.state(0));
-    assert_eq!(causes(&world), ["next-hop-silent"]);
+    assert_eq!(causes(&world), [Unclaimed::NextHopSilent]);
 }
 
 /// Its home is dead, so that the address cannot answer; but what was found leads to a node that names it.

@@ -7,6 +7,7 @@ use crate::config::{
     Failback, GroupConfig, Judging, Key, KeyRing, LanConfig, MemberConfig, NextHopConfig, NextHops,
     PeerConfig, RouteConfig,
 };
+use crate::event::EventName;
 use crate::interface::Interface;
 
 fn lans(numbers: &[usize]) -> Vec<LanConfig> {
@@ -78,7 +79,12 @@ fn numbers_change_and_nobody_is_lost_or_moved() {
     };
     (0..2).for_each(|host| world.reload(host, &other));
     world.run(ms(500));
-    world.assert_quiet(&["path-down", "path-unknown", "peer-absent", "failover"]);
+    world.assert_quiet(&[
+        EventName::PathDown,
+        EventName::PathUnknown,
+        EventName::PeerAbsent,
+        EventName::Failover,
+    ]);
     world.cut(0, |_, _| true);
     world.run(ms(150));
     assert_eq!(world.verdict(0, 0, 1), Some(by_lan1(1)), "the new interval counts{}", world.state(0));
@@ -96,7 +102,12 @@ fn a_longer_interval_is_announced_before_it_is_kept() {
         world.forget_notices();
         world.reload(0, &slow);
         world.run(ms(60_000));
-        world.assert_quiet(&["path-down", "path-unknown", "peer-absent", "failover"]);
+        world.assert_quiet(&[
+            EventName::PathDown,
+            EventName::PathUnknown,
+            EventName::PeerAbsent,
+            EventName::Failover,
+        ]);
     }
 }
 
@@ -156,7 +167,7 @@ fn a_lan_that_a_peer_drops_is_not_said_to_be_filtered() {
     world.hosts[0].arp = super::Arp::Always;
     world.reload(1, &Config { lans: lans(&[1]), ..named() });
     world.run(ms(20_000));
-    world.assert_quiet(&["port-filtered"]);
+    world.assert_quiet(&[EventName::PortFiltered]);
 }
 
 #[test]
@@ -275,7 +286,7 @@ fn keys_roll_over_without_losing_a_peer() {
             world.forget_notices();
             world.reload(host, &with(ids));
             world.run(ms(1500));
-            world.assert_quiet(&["path-down", "path-unknown", "peer-absent"]);
+            world.assert_quiet(&[EventName::PathDown, EventName::PathUnknown, EventName::PeerAbsent]);
             assert_eq!(world.verdict(0, 0, 1), Some(Verdict::Home));
         }
     }
@@ -314,7 +325,7 @@ fn roles_change_and_both_still_notice_a_dead_lan() {
     world.forget_notices();
     world.reload(1, &responder);
     world.run(ms(2000));
-    world.assert_quiet(&["path-down", "path-unknown", "peer-absent"]);
+    world.assert_quiet(&[EventName::PathDown, EventName::PathUnknown, EventName::PeerAbsent]);
     world.cut(0, |_, _| true);
     world.run(ms(1200));
     for host in 0..2 {
@@ -378,8 +389,8 @@ fn a_port_that_changes_on_one_host_after_the_other_moves_nothing() {
     let mut world = moved(&named());
     world.reload(0, &Config { port: 7, ..named() });
     world.run(ms(1));
-    let state = world.state(1);
-    assert!(state.contains("peer-absent") && state.contains("evidence=goodbye"), "{state}");
+    let absent = world.told(1, &[EventName::PeerAbsent]);
+    assert!(matches!(absent[..], [Notice::PeerAbsent { said_goodbye: true, .. }]), "{}", world.state(1));
     assert_eq!(world.verdict(1, 0, 0), Some(by_lan1(0)));
 }
 
@@ -447,9 +458,11 @@ fn who_has_no_room_for_another_lan_says_so_once() {
     let mut world = met(&found());
     (2..5).for_each(|number| world.plug(0, number));
     world.set_carrier(0, 0, true);
-    let said = |words: &str| world.hosts[0].notices.iter().filter(|(_, n)| n.starts_with(words)).count();
-    assert_eq!(said("lan-chosen interface=lan4"), 0, "{}", world.state(0));
-    assert_eq!(said("interface-left-out interface=lan4 reason=four-lans"), 1, "{}", world.state(0));
+    let said = |notice: &Notice| world.hosts[0].notices.iter().filter(|(_, told)| told == notice).count();
+    let interface = || "lan4".to_owned();
+    assert_eq!(said(&Notice::LanChosen { interface: interface() }), 0, "{}", world.state(0));
+    let left_out = Notice::InterfaceLeftOut { interface: interface(), reason: LeftOut::TooMany };
+    assert_eq!(said(&left_out), 1, "{}", world.state(0));
 }
 
 #[test]
@@ -459,21 +472,19 @@ fn without_a_lan_the_reasons_are_told_once_and_again_after_one_has_gone() {
     let memory = world.memory(0);
     world.kill(0);
     world.start_expecting(0, &Config { exclude: excluded.collect(), ..found() }, memory, &[]);
-    let said = |world: &World| {
-        let lines = world.hosts[0].notices.iter().filter(|(_, line)| line.starts_with("no-lan"));
-        lines.map(|(_, line)| line.clone()).collect::<Vec<_>>()
-    };
-    let line = "no-lan why=\"lan0: excluded, lan1: excluded\" action=\"nobody is probed until one fits\" mend=\"name the \
-                LANs with -i\"";
+    let said = |world: &World| world.told(0, &[EventName::NoLan]);
+    let excluded = |lan: &str| (lan.to_owned(), LeftOut::Excluded);
+    let line = Notice::NoLan { left_out: vec![excluded("lan0"), excluded("lan1")], alone: true };
     world.set_carrier(0, 0, true);
-    assert_eq!(said(&world), [line], "{}", world.state(0));
+    assert_eq!(said(&world), [line.clone()], "{}", world.state(0));
     world.plug(0, 12);
     world.unplug(0, 12);
-    assert_eq!(said(&world), [line, line], "{}", world.state(0));
+    assert_eq!(said(&world), [line.clone(), line], "{}", world.state(0));
     (2..12).for_each(|number| world.plug(0, number));
     world.plug(0, 13);
     world.unplug(0, 13);
-    assert!(said(&world)[2].contains("lan7: excluded, 4 more\" action"), "{}", said(&world)[2]);
+    let words = said(&world)[2].to_string();
+    assert!(words.contains("lan7: excluded, 4 more\""), "{words}");
 }
 
 #[test]

@@ -25,11 +25,6 @@ fn is_detour(world: &World, host: usize, lan: usize, address: IpAddr) -> bool {
     matches!(world.plan(host).subjects.get(&subject), Some(Verdict::Detour(_)))
 }
 
-fn told(world: &World, host: usize, event: &str) -> Vec<String> {
-    let all = world.hosts[host].notices.iter().map(|(_, text)| text.clone());
-    all.filter(|text| text.starts_with(event)).collect()
-}
-
 /// "It is up there, I am not ready and have left": said of the second LAN on the first, without its token, as of a report
 /// that comes `ahead` of the true ones.
 fn forged_news(world: &World, from: usize, to: usize, ahead: u32) -> Packet {
@@ -202,7 +197,7 @@ fn what_two_current_lists_name_floats() {
     world.add_address(1, 0, shared);
     world.add_address(2, 0, shared);
     world.run(ms(3000));
-    assert_eq!(told(&world, 0, "address-floats").len(), 1, "{}", world.state(0));
+    assert_eq!(world.told(0, &[EventName::AddressFloats]).len(), 1, "{}", world.state(0));
     world.cut(0, |_, _| true);
     world.run(ms(1000));
     assert!(is_detour(&world, 0, 0, address(0, 2)), "{}", world.state(0));
@@ -222,7 +217,7 @@ fn an_address_that_fails_over_is_not_said_to_float() {
         world.run(ms(20));
     }
     assert!(is_detour(&world, 0, 1, address(1, 1)), "{}", world.state(0));
-    assert_eq!(told(&world, 0, "address-floats"), [""; 0]);
+    assert_eq!(world.told(0, &[EventName::AddressFloats]), []);
 }
 
 /// eth0 becomes bond0 or br0: the address that answers under the new index is there once.
@@ -240,7 +235,7 @@ fn a_lan_that_got_another_index_takes_over_what_it_had() {
     let on_first: Vec<_> =
         paths(&world, 0, 1).iter().map(|(key, _)| *key).filter(|key| key.lan == LanIndex(0)).collect();
     assert_eq!(on_first, [PathKey { lan: LanIndex(0), family: Family::V4, peer_lan: LanIndex(7) }]);
-    assert_eq!(told(&world, 0, "port-filtered"), [""; 0]);
+    assert_eq!(world.told(0, &[EventName::PortFiltered]), []);
     world.cut(0, |_, _| true);
     world.run(ms(1000));
     assert!(is_detour(&world, 0, 0, address(0, 1)), "{}", world.state(0));
@@ -285,7 +280,7 @@ fn an_interval_that_the_budget_raises_is_eased_in() {
         world.run(ms(20_000));
         assert!(engine(&world, 0).interval >= ms(700), "{:?}", engine(&world, 0).interval);
         for host in 0..8 {
-            assert_eq!(told(&world, host, "path-down"), [""; 0], "{}", world.state(host));
+            assert_eq!(world.told(host, &[EventName::PathDown]), [], "{}", world.state(host));
         }
     }
 }
@@ -320,7 +315,7 @@ fn a_goodbye_under_a_key_counts_for_its_own_lan_only() {
     let lans = ["lan0", "lan2"].map(crate::config::LanConfig::new).to_vec();
     world.reload(1, &Config { lans, ..keyed() });
     world.run(ms(10));
-    assert_eq!(told(&world, 0, "peer-absent"), [""; 0], "{}", world.state(0));
+    assert_eq!(world.told(0, &[EventName::PeerAbsent]), [], "{}", world.state(0));
     for (key, path) in paths(&world, 0, 1) {
         let expected = if key.lan == LanIndex(1) { Level::Unknown } else { Level::Up };
         assert_eq!((path.verdict, path.gone), (expected, key.lan == LanIndex(1)), "{key:?}");
@@ -343,7 +338,7 @@ fn an_interval_that_is_announced_on_one_lan_makes_no_run_look_silent() {
         world.forge(0, 0, 2, &lie);
         world.run(ms(5));
     }
-    world.assert_quiet(&["peer-forgotten", "peer-restarted"]);
+    world.assert_quiet(&[EventName::PeerForgotten, EventName::PeerRestarted]);
 }
 
 /// Doubts about a LAN have their own pace: they must not use up the retries of its slot.
@@ -383,7 +378,7 @@ fn one_forged_answer_does_not_make_us_draw_another_id() {
         world.run(ms(50));
     }
     assert_eq!(node(&world, 0), own);
-    world.assert_quiet(&["own-id-cloned", "path-down"]);
+    world.assert_quiet(&[EventName::OwnIdCloned, EventName::PathDown]);
 }
 
 /// A packet that bears our id, our run and a LAN that we do not have, or another one of ours, is not our broadcast.
@@ -397,7 +392,7 @@ fn nobody_but_our_own_broadcast_says_that_lans_are_joined() {
         forged.sender.nonce = Nonce(4711);
         world.forge(0, 0, 1, &forged);
     }
-    assert_eq!(told(&world, 0, "lans-joined"), [""; 0]);
+    assert_eq!(world.told(0, &[EventName::LansJoined]), []);
 }
 
 /// What hosts know of each other, without times.
@@ -434,7 +429,9 @@ fn what_was_recorded_says_nothing_again() {
         assert_eq!([knowledge(&world, 0, 1), knowledge(&world, 1, 0)], before);
         world.run(ms(2000));
         assert_eq!([knowledge(&world, 0, 1), knowledge(&world, 1, 0)], before);
-        world.assert_quiet(&["path-", "peer-", "lans-joined", "failover"]);
+        world.assert_quiet(OF_PATHS);
+        world.assert_quiet(OF_PEERS);
+        world.assert_quiet(&[EventName::LansJoined, EventName::Failover]);
     }
 }
 
@@ -466,7 +463,9 @@ fn what_was_recorded_on_one_lan_says_nothing_on_another_with_its_addresses() {
         assert!(both_are_more, "it is not the addresses that they are refused for");
         world.run(ms(2000));
         assert_eq!([knowledge(&world, 0, 1), knowledge(&world, 1, 0)], before);
-        world.assert_quiet(&["path-", "peer-", "lans-joined", "failover"]);
+        world.assert_quiet(OF_PATHS);
+        world.assert_quiet(OF_PEERS);
+        world.assert_quiet(&[EventName::LansJoined, EventName::Failover]);
     }
 }
 
@@ -493,6 +492,8 @@ fn what_was_signed_with_a_key_that_is_gone_counts_for_nothing() {
         recorded.iter().for_each(|flight| world.replay(flight));
         world.run(ms(1000));
         assert_eq!([knowledge(&world, 0, 1), knowledge(&world, 1, 0)], before, "{ids:?}");
-        world.assert_quiet(&["path-", "peer-", "failover"]);
+        world.assert_quiet(OF_PATHS);
+        world.assert_quiet(OF_PEERS);
+        world.assert_quiet(&[EventName::Failover]);
     }
 }

@@ -83,10 +83,6 @@ fn send_round(world: &mut World, node: NodeId) {
     path(world, node, 0).addresses.iter_mut().for_each(|a| a.position = way);
 }
 
-fn told(world: &World, event: &str) -> usize {
-    world.hosts[0].notices.iter().filter(|(_, text)| text.starts_with(event)).count()
-}
-
 /// What was answered before our carrier went is no clean slot of the LAN that it comes back to.
 #[test]
 fn a_slot_without_carrier_is_not_judged_by_what_was_answered_before() {
@@ -206,7 +202,7 @@ fn a_peer_is_absent_although_one_of_its_lans_was_never_heard() {
     assert!(engine(&mut world).peers[&node].paths.contains_key(&unheard), "{}", world.state(0));
     world.kill(1);
     world.run(ms(3000));
-    assert_eq!(told(&world, "peer-absent"), 1, "{}", world.state(0));
+    assert_eq!(world.told(0, &[EventName::PeerAbsent]).len(), 1, "{}", world.state(0));
 }
 
 /// An address that has not answered in this run is asked as soon as its home is up, although it was asked in vain just

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use super::super::*;
+use crate::event::EventName;
 use crate::interface::{Interface, InterfaceAddress, InterfaceIndex, InterfaceKind};
 use crate::packet::{Datagram, Transmit};
 use crate::wire::{self, Packet, Sealing};
@@ -48,7 +49,7 @@ pub(super) struct Host {
     /// Its node id, also after its end.
     pub(super) node: NodeId,
     pub(super) interfaces: Vec<Interface>,
-    pub(super) notices: Vec<(Instant, String)>,
+    pub(super) notices: Vec<(Instant, Notice)>,
     pub(super) memory: Memory,
     /// Its ARP requests, with their times, and whether they are answered.
     pub(super) solicited: Vec<(Instant, IpAddr)>,
@@ -192,12 +193,21 @@ impl World {
         self.hosts.iter_mut().for_each(|host| host.notices.clear());
     }
 
+    /// What a host told of these events, and of nothing else.
+    pub(super) fn told(&self, host: usize, events: &[EventName]) -> Vec<Notice> {
+        self.told_since(host, 0, events)
+    }
+
+    /// The same, without what it had told before that many notices.
+    pub(super) fn told_since(&self, host: usize, before: usize, events: &[EventName]) -> Vec<Notice> {
+        let all = self.hosts[host].notices[before..].iter().map(|(_, notice)| notice);
+        all.filter(|notice| events.contains(&notice.name())).cloned().collect()
+    }
+
     /// Nobody tells of any of these events.
-    pub(super) fn assert_quiet(&self, events: &[&str]) {
-        for (number, host) in self.hosts.iter().enumerate() {
-            let is_loud = |text: &str| events.iter().any(|event| text.starts_with(event));
-            let mut loud = host.notices.iter().filter(|(_, n)| is_loud(n));
-            assert!(loud.next().is_none(), "host {number}{}", self.state(number));
+    pub(super) fn assert_quiet(&self, events: &[EventName]) {
+        for host in 0..self.hosts.len() {
+            assert_eq!(self.told(host, events), [], "host {host}{}", self.state(host));
         }
     }
 
@@ -452,7 +462,7 @@ impl World {
                 Output::Send(transmit) => self.send(from, &transmit),
                 Output::Notice(notice) => {
                     let at = self.now;
-                    self.hosts[from].notices.push((at, notice.to_string()));
+                    self.hosts[from].notices.push((at, notice));
                 }
                 Output::Remember(memory) => self.hosts[from].memory = memory,
                 Output::Solicit { interface, target, .. } => self.solicit(from, interface, target),
@@ -523,3 +533,16 @@ impl World {
         queue.push_back(flight);
     }
 }
+
+/// All that is told of paths.
+pub(super) const OF_PATHS: &[EventName] =
+    &[EventName::PathFound, EventName::PathUp, EventName::PathDown, EventName::PathUnknown];
+
+/// All that is told of whether there is a peer, and which.
+pub(super) const OF_PEERS: &[EventName] = &[
+    EventName::PeerPresent,
+    EventName::PeerAbsent,
+    EventName::PeerRestarted,
+    EventName::PeerForgotten,
+    EventName::PeerCloned,
+];

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use super::rig::{ETH0, ETH1, LO, Rig, address, interface, ip, route};
 use crate::engine::Verdict;
+use crate::event::EventName;
 use crate::interface::{InterfaceAddress, InterfaceIndex};
+use crate::reconcile::Notice;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -17,15 +19,16 @@ fn an_ipv6_address_waits_on_lo_while_its_interface_is_down_and_a_detour_is_in_fo
     rig.event(|k| k.set_up(ETH0, false));
     rig.wait(SECOND);
     assert_eq!(rig.take_operations(), ["addr add fd00::1/128 dev 1"]);
-    assert_eq!(rig.take_notices(), ["address-waits interface=eth0 address=fd00::1 on=lo"]);
+    let (interface, address) = ("eth0".to_owned(), ip("fd00::1"));
+    let waits = Notice::AddressWaits { interface: interface.clone(), address };
+    assert_eq!(rig.take_notices(), [waits]);
     assert_eq!(rig.own(), ["fd00::2/128 via fd01::2 dev 3 metric 1024 src fd00::1"]);
     rig.event(|k| k.set_up(ETH0, true));
     rig.wait(3 * SECOND);
     assert_eq!(rig.take_operations(), ["addr add fd00::1/64 dev 2", "addr del fd00::1/128 dev 1"]);
-    let expected = [
-        "address-put-back interface=eth0 address=fd00::1/64",
-        "address-returned interface=eth0 address=fd00::1",
-    ];
+    let put_back =
+        Notice::AddressPutBack { interface: interface.clone(), address: "fd00::1/64".parse().unwrap() };
+    let expected = [put_back, Notice::AddressReturned { interface: Some(interface), address }];
     assert_eq!(rig.take_notices(), expected);
     assert_eq!(rig.own(), ["fd00::2/128 via fd01::2 dev 3 metric 1024 src fd00::1"]);
 }
@@ -169,7 +172,7 @@ fn an_ipv4_address_waits_when_its_interface_is_deleted_and_overlays_are_laid_aga
     rig.event(|k| k.delete_interface(ETH0));
     rig.wait(SECOND);
     assert_eq!(rig.on_lo(), ["10.0.0.1/32"; 1]);
-    assert!(!rig.take_notices().iter().any(|n| n.starts_with("overlay-removed")), "nobody is to blame");
+    assert_eq!(rig.told(&[EventName::OverlayRemovedByOthers]), [], "nobody is to blame");
     assert_eq!(
         rig.own(),
         [
@@ -222,11 +225,9 @@ fn the_end_names_waiting_addresses() {
     rig.wait(SECOND);
     rig.take_notices();
     rig.stop();
-    assert_eq!(
-        rig.take_notices(),
-        ["left-behind ipv4=0 ipv6=1 addresses=1 \
-          undo=\"ip -6 route flush proto 250; ip -6 addr del fd00::1/128 dev lo\""]
-    );
+    let addresses = vec!["fd00::1/128".parse().unwrap()];
+    let left = Notice::LeftBehind { ipv4: 0, ipv6: 1, addresses, tests: Vec::new() };
+    assert_eq!(rig.take_notices(), [left]);
     assert_eq!(rig.on_lo(), ["fd00::1/128"]);
 }
 

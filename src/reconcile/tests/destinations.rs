@@ -5,9 +5,10 @@ use std::time::Duration;
 use nix::errno::Errno;
 
 use super::rig::{DHCP, ETH0, ETH1, ETH2, Rig, by, destination, ip, kernel, route, settings};
+use crate::event::EventName;
 use crate::operation::Refusal;
 use crate::reconcile::mirror::Insert;
-use crate::reconcile::{Settings, describe};
+use crate::reconcile::{Notice, Owner, Settings, describe};
 use crate::route::{Leg, MAIN_TABLE, Route};
 use crate::watch::{Destination, Hop, Way};
 
@@ -16,6 +17,12 @@ const DEFAULT: &str = "0.0.0.0/0";
 const HOME: (&str, &str) = ("10.0.0.9", "eth0");
 const AWAY: (&str, &str) = ("10.1.0.9", "eth1");
 const SECOND: Duration = Duration::from_secs(1);
+
+/// The default destination of a table is led away.
+fn overlaid(table: u32) -> Notice {
+    let destination = Destination { table, ..destination(DEFAULT) };
+    Notice::RouteOverlaid { destination, by: "10.1.0.9%eth1".to_owned() }
+}
 
 /// A default route by 10.0.0.9 at this metric, and the watch that leads it.
 fn led(metric: u32) -> Rig {
@@ -35,10 +42,11 @@ fn home_needs_nothing_and_away_needs_one_overlay_in_front_of_all() {
         rig.take_operations(),
         ["add Alone 0.0.0.0/0 via 10.1.0.9 dev 3 metric 99 src 10.1.0.1", "neigh del 10.0.0.9 dev 2"]
     );
-    assert_eq!(rig.take_notices(), ["route-overlaid destination=0.0.0.0/0 by=10.1.0.9%eth1"]);
+    assert_eq!(rig.take_notices(), [overlaid(MAIN_TABLE)]);
     rig.lead(DEFAULT, &[HOME]);
     assert_eq!(rig.take_operations(), ["del 0.0.0.0/0 via 10.1.0.9 dev 3 metric 99 src 10.1.0.1"]);
-    assert_eq!(rig.take_notices(), ["route-lifted destination=0.0.0.0/0 by=10.0.0.9%eth0"]);
+    let lifted = Notice::RouteLifted { destination: destination(DEFAULT), by: "10.0.0.9%eth0".to_owned() };
+    assert_eq!(rig.take_notices(), [lifted]);
     rig.wait(300 * SECOND);
     assert_eq!(rig.take_operations(), [""; 0]);
 }
@@ -243,7 +251,7 @@ fn a_table_besides_main_is_led_on_its_own_and_named_in_full() {
     rig.hand_in_watch();
     let text = "0.0.0.0/0 via 10.1.0.9 dev 3 metric 99 table 77 src 10.1.0.1";
     assert_eq!(rig.own(), [text]);
-    assert_eq!(rig.take_notices(), ["route-overlaid destination=0.0.0.0/0 table=77 by=10.1.0.9%eth1"]);
+    assert_eq!(rig.take_notices(), [overlaid(77)]);
     rig.wait(100 * SECOND);
     assert_eq!(rig.own(), [text], "dumps show it where it is");
     rig.watch.routes.clear();
@@ -276,10 +284,8 @@ fn a_route_of_another_program_is_left_alone_and_told_once() {
     rig.add(&bgp);
     assert_eq!(rig.own(), [""; 0], "not in its way, and not behind it either");
     rig.wait(200 * SECOND);
-    let told: Vec<_> =
-        rig.take_notices().into_iter().filter(|n| n.starts_with("destination-left-alone")).collect();
-    assert_eq!(told.len(), 1, "{told:?}");
-    assert!(told[0].contains("led by another program") && told[0].contains("protocol=186"), "{told:?}");
+    let told = rig.told(&[EventName::DestinationLeftAlone]);
+    assert!(matches!(told[..], [Notice::DestinationLeftAlone { protocol: 186, .. }]), "{told:?}");
     assert!(rig.core.watched().routes[0].is_left_alone);
     rig.delete(&bgp);
     rig.wait(SECOND);
@@ -398,14 +404,16 @@ fn what_others_remove_comes_back_and_what_is_refused_is_tried_again() {
     rig.event(|k| k.delete_route(&own).unwrap());
     assert_eq!(rig.own().len(), 1);
     let notices = rig.take_notices();
+    let of = Owner::Destination(destination(DEFAULT));
     assert!(
-        notices[0].starts_with("overlay-removed-by-others destination=0.0.0.0/0 routes=1"),
+        matches!(&notices[0], Notice::OverlayRemovedByOthers { owner, routes: 1, .. } if *owner == of),
         "{notices:?}"
     );
     rig.refuses = Some(Refusal::new(Errno::ENOMEM, "Cannot allocate memory"));
     rig.lead(DEFAULT, &[("10.2.0.9", "eth2")]);
     rig.wait(20 * SECOND);
-    assert!(rig.take_notices().iter().any(|n| n.contains("errno=12")));
+    let refused = rig.told(&[EventName::OperationRefused]);
+    assert!(matches!(&refused[..], [Notice::OperationRefused { refusal, .. }, ..] if refusal.errno == 12));
     rig.refuses = None;
     rig.wait(70 * SECOND);
     assert_eq!(rig.gateway_to("192.0.2.1"), Some(ip("10.2.0.9")));

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use super::rig::{DHCP, ETH0, ETH1, ETH2, Rig, ip, route};
 use crate::engine::{Outcome, Verdict};
+use crate::event::EventName;
 use crate::operation::Operation;
+use crate::reconcile::Notice;
 use crate::route::{Leg, Route};
 
 const GATEWAY: &str = "10.0.0.9";
@@ -112,9 +114,9 @@ fn an_ipv6_route_gets_one_below_and_at_metric_one_a_warning_once() {
     rig.detour("eth0", "fd00::9", "eth1", "fd01::9");
     assert_eq!(by_gateway(&mut rig), ["add Alone ::/0 via fd01::9 dev 3 metric 1023 src fd00::1"]);
     rig.wait(Duration::from_secs(300));
-    let warnings: Vec<_> = rig.notices.iter().filter(|n| n.starts_with("cannot-overlay")).collect();
-    assert_eq!(warnings.len(), 1, "{warnings:?}");
-    assert!(warnings[0].contains("2001:db8::/32"), "{warnings:?}");
+    let warnings = rig.told(&[EventName::CannotOverlay]);
+    let [Notice::CannotOverlay { route, .. }] = &warnings[..] else { panic!("{warnings:?}") };
+    assert!(route.contains("2001:db8::/32"), "{route}");
 }
 
 #[test]
@@ -243,7 +245,11 @@ fn a_thousand_routes_go_in_batches_and_one_line() {
     assert_eq!(neighbours, 2, "once for the host, once when the last route has left");
     rig.home("eth0", GATEWAY);
     assert_eq!(rig.own(), [""; 0]);
-    assert_eq!(rig.take_notices(), ["overlay-lifted address=10.0.0.9 home=eth0 routes=1001"]);
+    let lifted = rig.take_notices();
+    let [Notice::OverlayLifted { subject: Some(subject), routes: 1001, .. }] = &lifted[..] else {
+        panic!("{lifted:?}")
+    };
+    assert_eq!(subject.address, ip(GATEWAY));
     assert_eq!(rig.foreign().len(), 1000);
     assert_eq!(rig.last_outcome("eth0", GATEWAY), Some(&Outcome::Lifted));
     let _ = ETH1;

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::rig::{ETH0, ETH1, ETH2, Rig, ip, route};
 use crate::config::Exit;
-use crate::engine::{NextHop, Outcome, Verdict};
+use crate::engine::{NextHop, Outcome, Subject, Verdict};
+use crate::reconcile::Notice;
 
 #[test]
 fn a_detour_becomes_a_host_route_with_our_home_address_and_the_neighbour_is_forgotten() {
@@ -15,11 +16,9 @@ fn a_detour_becomes_a_host_route_with_our_home_address_and_the_neighbour_is_forg
         ["add Alone 10.0.0.2/32 via 10.1.0.2 dev 3 metric 0 src 10.0.0.1", "neigh del 10.0.0.2 dev 2"]
     );
     let way = NextHop { interface: "eth1".into(), via: ip("10.1.0.2") };
-    assert_eq!(rig.last_outcome("eth0", "10.0.0.2"), Some(&Outcome::Applied(way)));
-    assert_eq!(
-        rig.take_notices(),
-        ["overlay-laid address=10.0.0.2 home=eth0 interface=eth1 via=10.1.0.2 routes=1"]
-    );
+    assert_eq!(rig.last_outcome("eth0", "10.0.0.2"), Some(&Outcome::Applied(way.clone())));
+    let subject = Subject { home: "eth0".into(), address: ip("10.0.0.2") };
+    assert_eq!(rig.take_notices(), [Notice::OverlayLaid { subject, way, routes: 1 }]);
 }
 
 #[test]
@@ -39,10 +38,15 @@ fn home_lifts_it_and_says_so_once() {
     rig.home("eth0", "10.0.0.2");
     assert_eq!(rig.take_operations(), ["del 10.0.0.2/32 via 10.1.0.2 dev 3 metric 0 src 10.0.0.1"]);
     assert_eq!(rig.last_outcome("eth0", "10.0.0.2"), Some(&Outcome::Lifted));
-    assert_eq!(rig.take_notices(), ["overlay-lifted address=10.0.0.2 home=eth0 routes=1"]);
+    let lifted = rig.take_notices();
+    let of = Subject { home: "eth0".into(), address: ip("10.0.0.2") };
+    assert!(
+        matches!(&lifted[..], [Notice::OverlayLifted { subject, routes: 1, .. }] if *subject == Some(of)),
+        "{lifted:?}"
+    );
     rig.wait(Duration::from_secs(300));
     assert_eq!(rig.take_operations(), [""; 0]);
-    assert_eq!(rig.take_notices(), [""; 0]);
+    assert_eq!(rig.take_notices(), []);
 }
 
 #[test]
@@ -160,11 +164,8 @@ fn the_end_leaves_detours_and_names_the_undo_command() {
     rig.take_notices();
     rig.stop();
     assert_eq!(rig.take_operations(), [""; 0]);
-    assert_eq!(
-        rig.take_notices(),
-        ["left-behind ipv4=1 ipv6=1 addresses=0 \
-          undo=\"ip route flush proto 250; ip -6 route flush proto 250\""]
-    );
+    let left = Notice::LeftBehind { ipv4: 1, ipv6: 1, addresses: Vec::new(), tests: Vec::new() };
+    assert_eq!(rig.take_notices(), [left]);
     assert_eq!(rig.core.deadline(), None);
     assert_eq!(super::rig::settings().exit, Exit::Lift);
 }

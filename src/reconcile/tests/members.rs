@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::rig::{DHCP, ETH0, ETH1, ETH2, Rig, ip, route, stand_in};
 use crate::operation::Operation;
+use crate::reconcile::Notice;
 use crate::route::{Leg, Route};
 use crate::watch::Member;
 
@@ -16,6 +17,11 @@ fn group() -> Rig {
         rig.member(name, Member::Home);
     }
     rig
+}
+
+/// So many routes of eth0 go by eth1.
+fn overlaid(routes: usize) -> Notice {
+    Notice::MemberOverlaid { interface: "eth0".to_owned(), by: "eth1".to_owned(), routes }
 }
 
 #[test]
@@ -39,7 +45,7 @@ fn subnets_move_before_the_routes_whose_gateways_are_in_them_and_all_come_home()
             "neigh del fd00::9 dev 2",
         ]
     );
-    assert_eq!(rig.take_notices(), ["member-overlaid interface=eth0 by=eth1 routes=5"]);
+    assert_eq!(rig.take_notices(), [overlaid(5)]);
     assert_eq!(rig.core.watched().members["eth0"], 5);
     assert_eq!(rig.core.watched().members["eth1"], 0);
     rig.wait(200 * SECOND);
@@ -48,7 +54,7 @@ fn subnets_move_before_the_routes_whose_gateways_are_in_them_and_all_come_home()
     assert_eq!(rig.take_operations(), [""; 0]);
     rig.member("eth0", Member::Home);
     assert_eq!(rig.own(), [""; 0]);
-    assert_eq!(rig.take_notices(), ["member-lifted interface=eth0 routes=5"]);
+    assert_eq!(rig.take_notices(), [Notice::MemberLifted { interface: "eth0".to_owned(), routes: 5 }]);
     assert_eq!(rig.core.watched().members["eth0"], 0);
     assert_eq!(rig.gaps, [""; 0]);
 }
@@ -249,7 +255,7 @@ fn a_thousand_routes_go_in_batches_and_one_line() {
     rig.member("eth0", stand_in("eth1"));
     assert_eq!(rig.own().len(), 1002);
     assert!(rig.batches <= 18, "{} batches", rig.batches);
-    assert_eq!(rig.take_notices(), ["member-overlaid interface=eth0 by=eth1 routes=1002"]);
+    assert_eq!(rig.take_notices(), [overlaid(1002)]);
     let neighbours = rig.asked.iter().filter(|o| matches!(o, Operation::DeleteNeighbour { .. })).count();
     assert_eq!(neighbours, 2, "with the first route, and when the last has left");
     rig.member("eth0", Member::Home);

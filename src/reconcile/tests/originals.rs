@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::rig::{DHCP, ETH0, ETH1, Rig, address, interface, ip, route};
+use crate::event::EventName;
 use crate::interface::InterfaceIndex;
 use crate::reconcile::mirror::Insert;
-use crate::reconcile::{Mirror, Notification};
+use crate::reconcile::{Mirror, Notice, Notification};
 use crate::route::{Leg, Route};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -33,9 +34,8 @@ fn a_static_route_comes_back_a_second_after_its_interface() {
     assert_eq!(rig.foreign(), [""; 0]);
     rig.wait(SECOND);
     assert_eq!(rig.foreign(), ["0.0.0.0/0 via 10.0.0.9 dev 2 metric 0"]);
-    let put_back: Vec<_> =
-        rig.take_notices().into_iter().filter(|n| n.starts_with("route-put-back")).collect();
-    assert_eq!(put_back, ["route-put-back routes=1 route=\"default via 10.0.0.9 dev eth0\""]);
+    let put_back = Notice::RoutePutBack { routes: 1, route: "default via 10.0.0.9 dev eth0".to_owned() };
+    assert_eq!(rig.told(&[EventName::RoutePutBack]), [put_back]);
 }
 
 #[test]
@@ -434,7 +434,7 @@ fn an_overlay_over_an_interface_that_falls_comes_back_with_it() {
     rig.event(|k| k.set_up(ETH1, true));
     rig.wait(SECOND);
     assert_eq!(rig.own().len(), 2);
-    assert!(!rig.take_notices().iter().any(|n| n.starts_with("overlay-removed")), "nobody is to blame");
+    assert_eq!(rig.told(&[EventName::OverlayRemovedByOthers]), [], "nobody is to blame");
 }
 
 /// An administrator deletes a route and then sets its interface down, or deletes it: the kernel tells of an IPv4 route that

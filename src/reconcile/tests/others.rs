@@ -6,7 +6,9 @@ use nix::errno::Errno;
 
 use super::rig::{ETH0, ETH1, Rig, ip, route};
 use crate::engine::{Outcome, Verdict};
+use crate::event::EventName;
 use crate::operation::Refusal;
+use crate::reconcile::Notice;
 use crate::reconcile::mirror::Insert;
 use crate::route::{PROTOCOL, Route};
 
@@ -58,11 +60,9 @@ fn a_removed_overlay_comes_back_with_longer_and_longer_pauses() {
         flush(&mut rig);
         assert_eq!(rig.own().len(), usize::from(pause == 0), "removal {removal}");
         let notices = rig.take_notices();
-        assert!(
-            notices.iter().any(|n| n.starts_with("overlay-removed-by-others address=10.0.0.2")),
-            "{notices:?}"
-        );
-        assert_eq!(notices.iter().any(|n| n.starts_with("contested")), removal == 4, "{notices:?}");
+        let count = |event| notices.iter().filter(|notice| notice.name() == event).count();
+        assert_eq!(count(EventName::OverlayRemovedByOthers), 1, "{notices:?}");
+        assert_eq!(count(EventName::Contested), usize::from(removal == 4), "{notices:?}");
         rig.wait(pause * SECOND);
         assert_eq!(rig.own().len(), 1, "removal {removal}");
     }
@@ -152,11 +152,11 @@ fn a_refused_operation_is_retried_and_shown() {
     rig.wait(100 * SECOND);
     let attempts = rig.operations.len();
     assert!((5..=9).contains(&attempts), "{attempts} attempts");
-    assert!(
-        rig.notices.iter().any(|n| n.contains("errno=12") && n.contains("ip route add 10.0.0.2/32")),
-        "{:?}",
-        rig.notices
-    );
+    let refused = rig.told(&[EventName::OperationRefused]);
+    let [Notice::OperationRefused { operation, refusal, .. }, ..] = &refused[..] else {
+        panic!("{refused:?}")
+    };
+    assert!(refusal.errno == 12 && operation.contains("ip route add 10.0.0.2/32"), "{refused:?}");
     rig.refuses = None;
     rig.wait(70 * SECOND);
     assert_eq!(rig.own().len(), 1);
@@ -222,8 +222,7 @@ fn what_the_kernel_takes_with_an_address_was_not_removed_by_others() {
         assert_eq!(rig.own().len(), 1, "{:?}", rig.core.troubles());
         rig.wait(SECOND);
     }
-    let notices = rig.take_notices();
-    assert!(!notices.iter().any(|n| n.contains("by-others") || n.contains("contested")), "{notices:?}");
+    assert_eq!(rig.told(&[EventName::OverlayRemovedByOthers, EventName::Contested]), []);
 }
 
 /// A gateway of the first detour cannot be reached, and the engine finds out and takes another way: what the kernel

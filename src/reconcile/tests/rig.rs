@@ -12,11 +12,13 @@ use std::time::Duration;
 
 use crate::config::{Config, Exit};
 use crate::engine::{NextHop, Outcome, Plan, Subject, Verdict};
+use crate::event::EventName;
 use crate::interface::{Interface, InterfaceAddress, InterfaceIndex, InterfaceKind, MacAddress};
 use crate::operation::{Operation, Refusal};
 use crate::reconcile::mirror::Insert;
 use crate::reconcile::{
-    Dump, Group, Input, JournalWrite, LastRun, Mirror, Notification, Output, Question, Reconciler, Settings,
+    Dump, Group, Input, JournalWrite, LastRun, Mirror, Notice, Notification, Output, Question, Reconciler,
+    Settings,
 };
 use crate::route::{Answer, Leg, MAIN_TABLE, PROTOCOL, Route, RouteKey, RouteType};
 use crate::time::Instant;
@@ -54,7 +56,7 @@ pub(super) struct Rig {
     pub(super) operations: Vec<String>,
     /// All operations as they were.
     pub(super) asked: Vec<Operation>,
-    pub(super) notices: Vec<String>,
+    pub(super) notices: Vec<Notice>,
     pub(super) outcomes: Vec<(Subject, Outcome)>,
     pub(super) adopted: Vec<(IpAddr, Option<NextHop>)>,
     pub(super) journal: String,
@@ -314,7 +316,7 @@ impl Rig {
             Output::Outcome(subject, outcome) => self.outcomes.push((subject, outcome)),
             Output::Adopted { address, way } => self.adopted.push((address, way)),
             Output::Found(found) => self.found = found,
-            Output::Notice(notice) => self.notices.push(notice.to_string()),
+            Output::Notice(notice) => self.notices.push(notice),
         }
     }
 
@@ -437,8 +439,13 @@ impl Rig {
     }
 
     /// The notices since the last call.
-    pub(super) fn take_notices(&mut self) -> Vec<String> {
+    pub(super) fn take_notices(&mut self) -> Vec<Notice> {
         std::mem::take(&mut self.notices)
+    }
+
+    /// Those of them that are such events.
+    pub(super) fn told(&mut self, events: &[EventName]) -> Vec<Notice> {
+        self.take_notices().into_iter().filter(|notice| events.contains(&notice.name())).collect()
     }
 
     pub(super) fn last_outcome(&self, home: &str, address: &str) -> Option<&Outcome> {

@@ -7,9 +7,10 @@ use nix::errno::Errno;
 
 use super::rig::{ETH0, ETH1, ETH2, Rig, address, interface, kernel, route, settings, stand_in};
 use crate::config::Exit;
+use crate::event::EventName;
 use crate::interface::InterfaceIndex;
 use crate::operation::{Operation, Refusal};
-use crate::reconcile::{Mirror, Settings};
+use crate::reconcile::{Mirror, Notice, Settings};
 use crate::route::PROTOCOL;
 use crate::watch::Member;
 
@@ -49,7 +50,7 @@ fn it_is_made_so_that_nobody_takes_it_for_a_source() {
     assert_eq!((address.scope, address.no_prefix_route, address.protocol), (253, true, PROTOCOL));
     rig.wait(200 * SECOND);
     assert_eq!(rig.take_operations(), [""; 0]);
-    assert_eq!(rig.take_notices(), [""; 0]);
+    assert_eq!(rig.take_notices(), []);
 }
 
 #[test]
@@ -67,7 +68,7 @@ fn it_waits_for_its_interface() {
     rig.wait(SECOND);
     let again = rig.kernel.interface_named("eth1").unwrap();
     assert!(again.addresses.iter().any(|a| a.prefix == prefix(TEST)), "{again:?}");
-    assert!(!rig.notices.iter().any(|n| n.starts_with("test-address-removed")), "{:?}", rig.notices);
+    assert_eq!(rig.told(&[EventName::TestAddressRemoved]), []);
 }
 
 #[test]
@@ -78,10 +79,10 @@ fn who_removes_it_finds_it_again_after_longer_and_longer_pauses() {
         rig.event(|k| k.delete_address(ETH1, &prefix(TEST)).unwrap());
         assert_eq!(stands(&rig), pause == 0, "pause {pause}");
         let notices = rig.take_notices();
-        assert!(
-            notices[0].starts_with("test-address-removed interface=eth1 address=10.1.0.77"),
-            "{notices:?}"
-        );
+        let Notice::TestAddressRemoved { interface, address, .. } = &notices[0] else {
+            panic!("{notices:?}")
+        };
+        assert_eq!((interface.as_str(), address.to_string().as_str()), ("eth1", "10.1.0.77"));
         rig.wait(pause * SECOND);
         assert!(stands(&rig), "pause {pause}");
     }
@@ -123,8 +124,8 @@ fn the_end_removes_it_unless_all_is_to_be_kept() {
     rig.settings(keep, &[]);
     rig.stop();
     assert!(stands(&rig));
-    let told = rig.notices.last().unwrap();
-    assert!(told.starts_with("left-behind") && told.contains("ip addr del 10.1.0.77/32 dev eth1"), "{told}");
+    let Some(Notice::LeftBehind { tests, .. }) = rig.notices.last() else { panic!("{:?}", rig.notices) };
+    assert_eq!(tests[..], [("10.1.0.77".parse().unwrap(), "eth1".to_owned())]);
 }
 
 #[test]
@@ -210,7 +211,9 @@ fn interfaces_are_set_up_once() {
     rig.watch.up = vec!["eth2".into(), "eth1".into()];
     rig.hand_in_watch();
     assert_eq!(rig.take_operations(), ["up 4"]);
-    assert!(rig.take_notices().iter().any(|n| n.contains("ip link set eth2 up")));
+    let refused = rig.told(&[EventName::OperationRefused]);
+    let [Notice::OperationRefused { operation, .. }, ..] = &refused[..] else { panic!("{refused:?}") };
+    assert!(operation.contains("ip link set eth2 up"), "{operation}");
     rig.refuses = None;
     rig.wait(10 * SECOND);
     assert_eq!(rig.take_operations(), ["up 4"]);

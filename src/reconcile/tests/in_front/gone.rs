@@ -82,7 +82,7 @@ fn a_destination_is_led_no_longer_when_the_route_that_covers_it_is_given_up() {
         assert_eq!(rig.own().len(), 1);
         rig.wait(200 * SECOND);
         assert_eq!(rig.own(), NEVER);
-        assert_eq!(told(&mut rig, "overlay-blocked").len(), 1);
+        assert_eq!(rig.told(&[EventName::OverlayBlocked]).len(), 1);
     }
 }
 
@@ -281,7 +281,7 @@ fn a_place_is_not_kept_for_an_interface_that_stays_away() {
         rig.wait(595 * SECOND);
         assert_eq!(rig.own().len(), 1, "a modem may start anew");
         rig.wait(6 * SECOND);
-        assert_eq!((rig.own(), told(&mut rig, "overlay-blocked").len()), (Vec::new(), 1));
+        assert_eq!((rig.own(), rig.told(&[EventName::OverlayBlocked]).len()), (Vec::new(), 1));
         assert_eq!(rig.core.remembered().count(), 0);
     }
 }

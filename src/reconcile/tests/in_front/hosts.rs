@@ -24,7 +24,7 @@ fn hosts_are_not_led_out_of_what_refuses_them_at_home() {
             assert_eq!(rig.own().is_empty(), is_respected, "{refused} metric {metric}");
             if is_respected {
                 assert_eq!(rig.last_outcome("eth0", subject), Some(&Outcome::Refused(17)));
-                assert_eq!(told(&mut rig, "overlay-blocked").len(), 1);
+                assert_eq!(rig.told(&[EventName::OverlayBlocked]).len(), 1);
             }
             // The route home goes with its interface; what it stood in front of is still behind it.
             rig.event(|kernel| kernel.set_up(ETH0, false));
@@ -121,20 +121,18 @@ fn an_overlay_of_a_host_that_nothing_is_decided_about_passes_no_kill_switch() {
                         assert_eq!(rig.own().is_empty(), is_respected, "{case}");
                         let vanished = [(ip(subject), None)];
                         assert_eq!(rig.adopted == vanished, is_respected, "{case}: {:?}", rig.adopted);
-                        let (lines, _) = rig
-                            .notices
-                            .iter()
-                            .partition::<Vec<_>, _>(|line| line.starts_with("overlay-lifted"));
-                        assert_eq!(lines.len(), usize::from(is_respected), "{case}: {lines:?}");
+                        let is_lift = |notice: &&Notice| notice.name() == EventName::OverlayLifted;
+                        let lifts = rig.notices.iter().filter(is_lift).count();
+                        assert_eq!(lifts, usize::from(is_respected), "{case}: {:?}", rig.notices);
                         // Status shows it for as long as it is so and concerns somebody.
                         let by =
                             rig.core.troubles().into_iter().filter_map(|trouble| trouble.blocked).count();
                         assert_eq!(by, usize::from(is_respected && !is_forgotten), "{case}");
-                        assert_eq!(told(&mut rig, "overlay-blocked").len(), by, "{case}");
+                        assert_eq!(rig.told(&[EventName::OverlayBlocked]).len(), by, "{case}");
                         rig.wait(70 * SECOND);
                         assert_eq!(rig.own().is_empty(), is_respected, "{case}, later");
                         rig.delete(&prohibit(&refused, metric));
-                        assert_eq!(told(&mut rig, "overlay-blocked-cleared").len(), by, "{case}");
+                        assert_eq!(rig.told(&[EventName::OverlayBlockedCleared]).len(), by, "{case}");
                         assert_eq!(rig.core.troubles(), [], "{case}");
                     }
                 }

@@ -19,10 +19,11 @@ use super::rig::{
     self, ETH0, ETH1, Rig, STATIC, by, interface, ip, kernel, route, route_text, settings, stand_in,
 };
 use crate::engine::{Outcome, Verdict};
+use crate::event::EventName;
 use crate::interface::{InterfaceAddress, InterfaceIndex};
 use crate::operation::Refusal;
 use crate::reconcile::mirror::Insert;
-use crate::reconcile::{Input, Mirror, Settings};
+use crate::reconcile::{Input, Mirror, Notice, Settings};
 use crate::route::{Answer, MAIN_TABLE, PROTOCOL, Route, RouteKey, RouteType};
 use crate::watch::Way;
 
@@ -49,8 +50,15 @@ fn uplinks(destination: &str, via: [&str; 2]) -> Rig {
     rig
 }
 
-fn told(rig: &mut Rig, event: &str) -> Vec<String> {
-    rig.take_notices().into_iter().filter(|line| line.split(' ').next() == Some(event)).collect()
+/// What is in the way, as each notice of it says.
+fn in_the_way(notices: &[Notice]) -> Vec<&str> {
+    let mut all = Vec::new();
+    for notice in notices {
+        if let Notice::OverlayBlocked { by, .. } = notice {
+            all.push(by.as_str());
+        }
+    }
+    all
 }
 
 const FAMILIES: [(&str, [&str; 2], &str); 2] =
@@ -74,17 +82,16 @@ fn a_kill_switch_just_below_the_original_is_not_passed_and_its_removal_lets_the_
             rig.lead(destination, &[(via[1], "eth1")]);
             assert_eq!(rig.own(), NEVER, "{kind:?}");
             assert_eq!(rig.kernel.lookup(&ip(target)).unwrap().kind, kind);
-            let lines = told(&mut rig, "overlay-blocked");
-            assert_eq!(lines.len(), 1, "{lines:?}");
+            let lines = rig.told(&[EventName::OverlayBlocked]);
             let name = if destination == "::/0" { "default6" } else { "default" };
-            let cause = format!("cause=\"{} {name} metric 99\"", kind.word().unwrap());
-            assert!(lines[0].contains(&cause), "{lines:?}");
-            assert_eq!(rig.core.troubles()[0].blocked.as_deref(), lines[0].split('"').nth(3));
+            let by = format!("{} {name} metric 99", kind.word().unwrap());
+            assert_eq!(in_the_way(&lines), [by.as_str()]);
+            assert_eq!(rig.core.troubles()[0].blocked.as_deref(), Some(by.as_str()));
             rig.wait(Duration::from_secs(120));
-            assert_eq!((rig.own(), told(&mut rig, "overlay-blocked")), (Vec::new(), Vec::new()));
+            assert_eq!((rig.own(), rig.told(&[EventName::OverlayBlocked])), (Vec::new(), Vec::new()));
             rig.delete(&switch);
             assert_eq!(rig.kernel.lookup(&ip(target)).unwrap().protocol, PROTOCOL);
-            assert_eq!(told(&mut rig, "overlay-blocked-cleared").len(), 1);
+            assert_eq!(rig.told(&[EventName::OverlayBlockedCleared]).len(), 1);
             assert_eq!(rig.core.troubles(), []);
         }
     }
@@ -96,10 +103,10 @@ fn what_a_wider_kill_switch_lifts_is_told_and_laid_again_when_that_is_gone() {
     rig.lead("203.0.113.0/24", &[AWAY]);
     let switch = prohibit("203.0.0.0/16", 10);
     rig.add(&switch);
-    assert_eq!((rig.own(), told(&mut rig, "overlay-blocked").len()), (Vec::new(), 1));
+    assert_eq!((rig.own(), rig.told(&[EventName::OverlayBlocked]).len()), (Vec::new(), 1));
     assert_eq!(rig.core.troubles()[0].blocked.as_deref(), Some("prohibit 203.0.0.0/16 metric 10"));
     rig.delete(&switch);
-    assert_eq!((rig.own().len(), told(&mut rig, "overlay-blocked-cleared").len()), (1, 1));
+    assert_eq!((rig.own().len(), rig.told(&[EventName::OverlayBlockedCleared]).len()), (1, 1));
 }
 
 #[test]
@@ -172,12 +179,12 @@ fn a_route_that_no_listing_shows_is_looked_up_and_named() {
         rig.lead(destination, &[(via[1], "eth1")]);
         rig.wait(Duration::from_secs(300));
         assert_eq!(rig.own(), NEVER);
-        let lines = told(&mut rig, "overlay-blocked");
-        assert_eq!(lines.len(), 1, "{lines:?}");
-        assert!(lines[0].contains("dev tun0 metric 99\" action="), "{lines:?}");
+        let lines = rig.told(&[EventName::OverlayBlocked]);
+        let [by] = in_the_way(&lines)[..] else { panic!("{lines:?}") };
+        assert!(by.ends_with("dev tun0 metric 99"), "{by}");
         rig.delete(&stranger);
         assert_eq!(rig.own().len(), 1);
-        assert_eq!(told(&mut rig, "overlay-blocked-cleared").len(), 1);
+        assert_eq!(rig.told(&[EventName::OverlayBlockedCleared]).len(), 1);
     }
 }
 
@@ -220,7 +227,11 @@ fn an_overlay_of_a_destination_that_nothing_is_decided_about_passes_no_kill_swit
                     rig.wait(SECOND);
                     // What the original stands in front of, or decides before, its overlay does, too.
                     assert_eq!(rig.own().is_empty(), !has_original, "{case}");
-                    assert_eq!(told(&mut rig, "overlay-blocked").len(), usize::from(!has_original), "{case}");
+                    assert_eq!(
+                        rig.told(&[EventName::OverlayBlocked]).len(),
+                        usize::from(!has_original),
+                        "{case}"
+                    );
                     assert_eq!(rig.core.troubles().is_empty(), has_original, "{case}");
                 }
             }
@@ -240,7 +251,7 @@ fn among_the_routes_of_a_routing_daemon_no_kill_switch_and_no_route_to_overlay_i
     }
     rig.kernel.add_route(&prohibit("198.51.0.0/16", 10), Insert::Exclusive).unwrap();
     rig.overrun();
-    assert_eq!(told(&mut rig, "too-many-routes").len(), 1);
+    assert_eq!(rig.told(&[EventName::TooManyRoutes]).len(), 1);
     rig.add(&route("203.0.113.0/24", HOME.0, ETH0, 100));
     rig.lead("198.51.100.0/24", &[AWAY]);
     assert_eq!(rig.own(), NEVER);
@@ -282,7 +293,7 @@ fn a_local_route_is_a_sink_by_whatever_interface() {
             for _ in 0..2 {
                 assert!(is_sunk(&rig) || metric == 10, "{refused}: {:?}", rig.own());
                 assert_eq!(
-                    (rig.own(), told(&mut rig, "overlay-blocked").len()),
+                    (rig.own(), rig.told(&[EventName::OverlayBlocked]).len()),
                     (Vec::new(), 1),
                     "{refused}"
                 );
@@ -301,7 +312,7 @@ fn gateways_and_groups_respect_it_as_well() {
     rig.add(&prohibit("0.0.0.0/0", 99));
     rig.detour("eth0", "10.0.0.9", "eth1", "10.1.0.9");
     assert!(rig.own().iter().all(|own| own.starts_with("10.0.0.9/32")), "{:?}", rig.own());
-    assert_eq!(told(&mut rig, "overlay-blocked").len(), 1);
+    assert_eq!(rig.told(&[EventName::OverlayBlocked]).len(), 1);
     rig.delete(&prohibit("0.0.0.0/0", 99));
     assert_eq!(rig.own().len(), 2);
 
@@ -370,5 +381,5 @@ fn nothing_is_put_in_front_of_a_route_by_an_excluded_interface() {
     let mut rig = vpn(99);
     rig.lead("0.0.0.0/0", &[AWAY]);
     assert_eq!(rig.own(), NEVER);
-    assert!(told(&mut rig, "overlay-blocked")[0].contains("cause=\"default dev tun0 metric 99\""));
+    assert_eq!(in_the_way(&rig.told(&[EventName::OverlayBlocked])), ["default dev tun0 metric 99"]);
 }

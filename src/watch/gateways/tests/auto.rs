@@ -1,8 +1,9 @@
 //! Next hops that are found in the kernel's routes: they come, go, come back, and are replaced.
 
-use super::world::{DEFAULT, World, ip, judging, ms, route};
+use super::world::{DEFAULT, World, causes, ip, judging, moved, ms, route};
 use crate::config::{Config, Judging, NextHops};
 use crate::interface::InterfaceIndex;
+use crate::watch::gateways::MoveCause;
 use crate::watch::{Found, Health, Input, Memory, Way};
 
 const ONE: &str = "10.0.1.1@up1";
@@ -116,7 +117,7 @@ fn one_that_does_not_come_back_is_dropped() {
     world.run(ms(5001));
     assert_eq!(world.serving(), [TWO]);
     assert_eq!(world.snapshot().hops.len(), 1);
-    assert_eq!(world.news(), [format!("route-moved destination=0.0.0.0/0 from={ONE} to={TWO} cause=gone")]);
+    assert_eq!(world.news(), [moved(&[1], 2, MoveCause::Gone)]);
 }
 
 #[test]
@@ -202,8 +203,7 @@ fn a_router_that_answers_nothing_gets_nothing_however_often_it_comes_and_goes() 
             world.run(ms(900));
         }
     }
-    let moved = world.news().into_iter().filter(|line| line.contains("route-moved")).count();
-    assert_eq!((world.ways.len(), moved), (0, 0), "{:?}", world.ways);
+    assert_eq!((world.ways.len(), causes(&world.news())), (0, vec![]), "{:?}", world.ways);
     world.run(ms(6000));
     assert_eq!(world.snapshot().hops.len(), 2);
 }

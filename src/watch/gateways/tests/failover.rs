@@ -1,12 +1,21 @@
 //! Next hops fail and come back: what moves, what does not, and what is said of it.
 
-use super::world::{World, by, gateway, hop, judging, listed, ms, route};
+use super::world::{World, by, gateway, hop, judging, leg, listed, moved, ms, route};
 use crate::config::{Judging, Method, Need, NextHopConfig, NextHops};
 use crate::interface::InterfaceKind;
+use crate::watch::gateways::{FailureCause, MoveCause, Notice};
 use crate::watch::{Health, Way};
 
 const ONE: &str = "10.0.1.1@up1";
 const TWO: &str = "10.0.2.1@up2";
+
+fn works(number: u8) -> Notice {
+    Notice::NextHopWorks { destination: World::destination(), hop: leg(number) }
+}
+
+fn failed(number: u8, cause: FailureCause) -> Notice {
+    Notice::NextHopFailed { destination: World::destination(), hop: leg(number), cause }
+}
 
 #[test]
 fn the_first_that_works_serves_and_nothing_is_said_of_a_move() {
@@ -15,10 +24,8 @@ fn the_first_that_works_serves_and_nothing_is_said_of_a_move() {
     world.run(ms(600));
     assert_eq!(world.serving(), [ONE]);
     assert_eq!(world.ways.len(), 1, "{:?}", world.ways);
-    let mut said = world.news();
-    said.sort();
-    let works = |hop| format!("next-hop-works destination=0.0.0.0/0 hop={hop}");
-    assert_eq!(said, [works(ONE), works(TWO)]);
+    let said = world.news();
+    assert!(said == [works(1), works(2)] || said == [works(2), works(1)], "{said:?}");
 }
 
 #[test]
@@ -32,10 +39,7 @@ fn at_the_start_a_better_one_that_is_not_decided_about_is_waited_for() {
     assert_eq!(world.serving(), [TWO]);
     assert_eq!(
         world.news()[1..],
-        [
-            format!("next-hop-failed destination=0.0.0.0/0 hop={ONE} cause=no-answer"),
-            format!("route-moved destination=0.0.0.0/0 from=unknown to={TWO} cause=no-answer"),
-        ]
+        [failed(1, FailureCause::NoAnswer), moved(&[], 2, MoveCause::Failed(FailureCause::NoAnswer))]
     );
 }
 
@@ -51,8 +55,8 @@ fn a_gateway_that_dies_is_left_in_time() {
             assert_eq!(
                 world.news(),
                 [
-                    format!("next-hop-failed destination=0.0.0.0/0 hop={ONE} cause=no-answer"),
-                    format!("route-moved destination=0.0.0.0/0 from={ONE} to={TWO} cause=no-answer"),
+                    failed(1, FailureCause::NoAnswer),
+                    moved(&[1], 2, MoveCause::Failed(FailureCause::NoAnswer))
                 ]
             );
             let lost = world.hop(1);
@@ -79,13 +83,9 @@ fn it_comes_home_when_it_has_answered_often_enough() {
     assert_eq!(world.hop(1).health, Health::Failed);
     world.run(ms(2000));
     assert_eq!(world.serving(), [ONE], "{:?} {:?}", world.said(), world.hop(1));
-    assert_eq!(
-        world.news(),
-        [
-            format!("next-hop-works destination=0.0.0.0/0 hop={ONE}"),
-            format!("route-failed-back destination=0.0.0.0/0 from={TWO} to={ONE}"),
-        ]
-    );
+    let back =
+        Notice::RouteFailedBack { destination: World::destination(), from: vec![leg(2)], to: vec![leg(1)] };
+    assert_eq!(world.news(), [works(1), back]);
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn a_living_router_with_a_dead_uplink_is_left() {
     world.uplink(1).beyond = false;
     let took = world.run_until(|world| world.serving() == [TWO]);
     assert!(took <= ms(2000), "{took:?}");
-    assert!(world.news()[0].ends_with("hop=10.0.1.1@up1 cause=targets-dead"));
+    assert_eq!(world.news()[0], failed(1, FailureCause::TargetsDead));
     assert_eq!(world.hop(1).reason, "its gateway answers, but 0 of 2 targets beyond it answer, 1 required");
 }
 
@@ -155,12 +155,13 @@ fn a_target_that_is_dead_by_all_ways_moves_nothing() {
     world.dead.insert(super::world::ip("192.0.2.1"));
     world.run(ms(60_000));
     assert_eq!(world.ways, []);
-    assert_eq!(world.news(), ["all-next-hops-silent destination=0.0.0.0/0 action=\"nothing is moved\""]);
+    let destination = World::destination();
+    assert_eq!(world.news(), [Notice::AllNextHopsSilent { destination }]);
     assert!(world.hop(1).reason.ends_with("no other next hop answers either; nothing moves"));
     world.dead.clear();
     world.run(ms(60_000));
     assert_eq!(world.ways, []);
-    assert_eq!(world.news(), ["next-hops-heard destination=0.0.0.0/0"]);
+    assert_eq!(world.news(), [Notice::NextHopsHeard { destination }]);
 }
 
 #[test]
@@ -176,7 +177,8 @@ fn one_dead_target_of_several_is_no_reason_unless_all_are_needed() {
         let world = one_dead(need);
         assert_eq!((world.serving(), world.said()), (vec![ONE.to_owned()], vec![]));
     }
-    assert!(one_dead(Need::All).said()[0].starts_with("all-next-hops-silent"));
+    let silent = Notice::AllNextHopsSilent { destination: World::destination() };
+    assert_eq!(one_dead(Need::All).said()[0], silent);
 }
 
 #[test]
@@ -265,9 +267,8 @@ fn a_link_with_two_ends_is_judged_by_its_carrier_and_targets() {
 fn without_anything_to_ask_the_carrier_decides_and_people_are_told() {
     let mut world = World::new(2, vec![listed(2, Judging { methods: vec![], ..Judging::default() })], 1);
     assert_eq!(world.serving(), [ONE]);
-    let unjudged =
-        world.news().into_iter().filter(|line| line.starts_with("unjudged interface=up1 ")).count();
-    assert_eq!(unjudged, 1);
+    let unjudged = Notice::Unjudged { interface: "up1".to_owned() };
+    assert_eq!(world.news().into_iter().filter(|notice| *notice == unjudged).count(), 1);
     world.carrier(1, false);
     assert_eq!(world.serving(), [TWO]);
     world.carrier(1, true);
@@ -327,7 +328,7 @@ fn an_offline_interface_serves_only_if_nothing_else_works() {
     let mut world = World::settled(2, Judging::default(), 1);
     world.offline(&["up1"]);
     assert_eq!(world.serving(), [TWO]);
-    assert!(world.news()[0].ends_with("cause=offline"));
+    assert_eq!(world.news()[0], moved(&[1], 2, MoveCause::Offline));
     assert_eq!(world.hop(1).reason, "works; its interface is offline (faildctl)");
     world.uplink(2).gateway = false;
     world.run(ms(2000));

@@ -1,7 +1,8 @@
 //! Other settings while traffic runs: what is the same keeps what it knows.
 
-use super::world::{World, hop, judging, listed, ms, route};
+use super::world::{World, hop, judging, listed, moved, ms, route};
 use crate::config::{Judging, NextHops};
+use crate::watch::gateways::MoveCause;
 use crate::watch::{Destination, Health, Way};
 
 const ONE: &str = "10.0.1.1@up1";
@@ -36,7 +37,7 @@ fn a_next_hop_that_is_taken_out_is_left() {
     let mut world = World::settled(2, Judging::default(), 1);
     world.reload(vec![route(NextHops::Listed(vec![hop(2, 1)]), Judging::default())]);
     assert_eq!(world.serving(), [TWO]);
-    assert!(world.news()[0].ends_with("cause=gone"));
+    assert_eq!(world.news()[0], moved(&[1], 2, MoveCause::Gone));
     let before = world.probes_to(super::world::gateway(1)).len();
     world.run(ms(2000));
     assert_eq!(world.probes_to(super::world::gateway(1)).len(), before);

@@ -9,8 +9,9 @@ use crate::interface::{Interface, InterfaceAddress, InterfaceIndex, MacAddress};
 use crate::packet::{Answer, Probe};
 use crate::random::Random;
 use crate::time::Instant;
+use crate::watch::gateways::{MoveCause, Notice};
 use crate::watch::{
-    Destination, Found, HopSnapshot, Input, Memory, Notice, Output, RouteSnapshot, Watch, Way,
+    self, Destination, Found, Hop, HopSnapshot, Input, Memory, Output, RouteSnapshot, Watch, Way,
 };
 
 /// An address as the kernel shows it.
@@ -92,7 +93,7 @@ pub(super) struct World {
     answers: BTreeMap<(Instant, u64), Answer>,
     /// What was sent, and when.
     pub(super) probes: Vec<(Instant, Probe)>,
-    pub(super) notices: Vec<(Instant, Notice)>,
+    pub(super) notices: Vec<(Instant, watch::Notice)>,
     /// The way of the first route, whenever it changed.
     pub(super) ways: Vec<(Instant, Way)>,
     last: Way,
@@ -295,12 +296,16 @@ impl World {
         }
     }
 
-    pub(super) fn said(&self) -> Vec<String> {
-        self.notices.iter().map(|(_, notice)| notice.to_string()).collect()
+    pub(super) fn said(&self) -> Vec<Notice> {
+        let own = |(_, notice): &(Instant, watch::Notice)| match notice {
+            watch::Notice::Gateways(notice) => notice.clone(),
+            watch::Notice::Groups(notice) => panic!("there are no groups: {notice}"),
+        };
+        self.notices.iter().map(own).collect()
     }
 
     /// What was said since the last time.
-    pub(super) fn news(&mut self) -> Vec<String> {
+    pub(super) fn news(&mut self) -> Vec<Notice> {
         let said = self.said();
         self.notices.clear();
         said
@@ -322,6 +327,26 @@ impl World {
     pub(super) fn destination() -> Destination {
         Destination { table: 254, prefix: DEFAULT.parse().unwrap() }
     }
+}
+
+/// Uplink `number`, as traffic goes by it.
+pub(super) fn leg(number: u8) -> Hop {
+    Hop { interface: format!("up{number}"), via: Some(gateway(number)), weight: 1 }
+}
+
+/// Traffic for everywhere has moved, as is said.
+pub(super) fn moved(from: &[u8], to: u8, cause: MoveCause) -> Notice {
+    let from = from.iter().map(|number| leg(*number)).collect();
+    Notice::RouteMoved { destination: World::destination(), from, to: vec![leg(to)], cause }
+}
+
+/// Why traffic has moved, by each notice that it has.
+pub(super) fn causes(notices: &[Notice]) -> Vec<MoveCause> {
+    let cause = |notice: &Notice| {
+        let Notice::RouteMoved { cause, .. } = notice else { return None };
+        Some(*cause)
+    };
+    notices.iter().filter_map(cause).collect()
 }
 
 /// Judging by the gateway and targets beyond it.

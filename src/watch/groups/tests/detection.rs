@@ -59,7 +59,7 @@ fn a_daemon_that_ran_late_leaves_out_what_it_missed() {
     world.run(s(10));
     let after = world.sent("a", Instant::default()).len() - before;
     assert!((6..=9).contains(&after), "{after}");
-    assert_eq!(world.told("group-failed"), 0);
+    assert_eq!(world.told(EventName::GroupFailed), 0);
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn slow_answers_slow_detection_down_and_quick_ones_bring_it_back_after_a_minute(
     let (since, raised) = (world.now, detection_time(&world));
     world.hosts.values_mut().for_each(|host| host.delay = ms(1));
     world.run(s(59));
-    assert_eq!((detection_time(&world), world.told("detection-raised")), (raised, 1));
+    assert_eq!((detection_time(&world), world.told(EventName::DetectionRaised)), (raised, 1));
     assert!(gaps(&world, "a", since + s(2)).iter().all(|gap| *gap > ms(2142)));
     world.run(s(2) + INTERVAL * 3);
     assert!(detection_time(&world) < raised, "{}", world.text());
@@ -138,7 +138,7 @@ fn slow_answers_slow_detection_down_and_quick_ones_bring_it_back_after_a_minute(
     let since = world.now;
     world.run(s(30));
     assert!(gaps(&world, "a", since).iter().all(|gap| (ms(714)..=ms(2142)).contains(gap)));
-    assert_eq!(world.told("interface-failed") + world.told("group-failed"), 0);
+    assert_eq!(world.told(EventName::InterfaceFailed) + world.told(EventName::GroupFailed), 0);
 }
 
 #[test]

@@ -31,7 +31,7 @@ fn a_member_whose_probes_are_lost_while_others_are_answered_fails_within_the_det
         assert_eq!(world.moved(), "a>s", "{}", world.text());
         assert!(world.is_active("s") && world.is_active("b"));
         assert_eq!(world.group_state(), GroupState::Degraded);
-        assert_eq!(world.told("interface-failed"), 1);
+        assert_eq!(world.told(EventName::InterfaceFailed), 1);
     }
 }
 
@@ -44,7 +44,7 @@ fn four_losses_are_no_failure() {
     world.cut("a", false);
     world.run_until(s(3), |world| counts(world, "a") == (4, 0));
     world.run(s(30));
-    assert_eq!(world.told("interface-failed"), 0, "{}", world.text());
+    assert_eq!(world.told(EventName::InterfaceFailed), 0, "{}", world.text());
     assert_eq!(world.plans.len(), plans, "{:#?}", world.plans);
 }
 
@@ -61,7 +61,7 @@ fn a_target_that_dies_for_all_is_a_failure_of_the_group_and_moves_nothing() {
     }
     assert_eq!(world.group_state(), GroupState::Failed);
     assert_eq!(*world.watch.plan(), plan);
-    assert_eq!((world.told("group-failed"), world.told("interface-failed")), (1, 0));
+    assert_eq!((world.told(EventName::GroupFailed), world.told(EventName::InterfaceFailed)), (1, 0));
     let asked = world.sent("a", world.now - s(10));
     assert!(asked.len() >= 6, "{}", asked.len());
 }
@@ -77,13 +77,13 @@ fn the_first_member_that_is_answered_again_ends_the_failure_of_the_group() {
     world.run_until(s(25), |world| world.state("b") == MemberState::Ok);
     assert!(world.is_active("b"));
     assert_eq!(world.group_state(), GroupState::Degraded);
-    assert_eq!(world.told("group-usable"), 1);
+    assert_eq!(world.told(EventName::GroupUsable), 1);
     assert_eq!(world.moved(), "a>b s>b");
     world.cut("a", false);
     world.cut("s", false);
     world.run(s(30));
     assert_eq!(world.group_state(), GroupState::Ok);
-    assert_eq!(world.told("group-usable"), 1);
+    assert_eq!(world.told(EventName::GroupUsable), 1);
     assert_eq!(world.moved(), "");
 }
 
@@ -129,7 +129,7 @@ fn a_dead_target_is_left_out_while_the_others_answer_and_tried_again_after_a_min
     world.host(first).alive = true;
     world.run(s(25));
     assert!(asked(&world, first) > 7, "{}", asked(&world, first));
-    assert_eq!(world.told("interface-failed") + world.told("group-failed"), 0);
+    assert_eq!(world.told(EventName::InterfaceFailed) + world.told(EventName::GroupFailed), 0);
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn nothing_is_held_against_members_that_were_never_answered_for_forty_seconds() 
     assert!(world.group().members.iter().all(|member| member.state == MemberState::Ok), "{}", world.text());
     world.run(s(4));
     assert_eq!(world.group_state(), GroupState::Failed);
-    assert_eq!(world.told("group-failed"), 1);
+    assert_eq!(world.told(EventName::GroupFailed), 1);
 }
 
 #[test]
@@ -214,7 +214,7 @@ fn a_single_member_is_a_group_that_fails_as_a_whole() {
     let mut world = Setup::new(&["a"], &[]).start();
     world.run(s(30));
     world.set_carrier("a", false);
-    assert_eq!((world.told("group-failed"), world.told("interface-failed")), (1, 0));
+    assert_eq!((world.told(EventName::GroupFailed), world.told(EventName::InterfaceFailed)), (1, 0));
     assert_eq!(world.place("a"), plan::Member::Home);
     world.set_carrier("a", true);
     world.run(s(25));
@@ -245,7 +245,7 @@ fn an_answer_to_a_question_from_before_the_silence_is_no_witness() {
         world.host(ROUTER).alive = false;
         world.run(s(30));
         assert_eq!(world.moved(), "", "seed {seed}: {}", world.text());
-        assert_eq!(world.told("group-failed"), 1);
+        assert_eq!(world.told(EventName::GroupFailed), 1);
     }
 }
 

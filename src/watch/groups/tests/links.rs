@@ -30,16 +30,21 @@ fn standby_takes_over_at_once_when_carrier_is_lost() {
     assert_eq!(world.group_state(), GroupState::Degraded);
     assert_eq!(world.moved(), "a>s");
     assert_eq!(world.member("a").stand_in.as_deref(), Some("s"));
-    let told: Vec<&str> = world.notices.iter().map(|(_, text)| text.as_str()).collect();
-    assert_eq!(
-        told,
-        [
-            "link-down interface=a",
-            "interface-failed interface=a group=lan0 cause=link",
-            "standby-activated interface=s group=lan0",
-            "stand-in interface=a group=lan0 by=s",
-        ]
-    );
+    let told: Vec<_> = world.notices.iter().map(|(_, notice)| notice.clone()).collect();
+    let (interface, standby, group) = ("a".to_owned(), "s".to_owned(), "lan0".to_owned());
+    let expected = [
+        Notice::LinkDown { interface: interface.clone() },
+        Notice::InterfaceFailed {
+            interface: interface.clone(),
+            group: group.clone(),
+            cause: Failure::Link,
+            losses: 0,
+            silent: None,
+        },
+        Notice::SpareActivated { interface: standby.clone(), group: group.clone(), standby: true },
+        Notice::StoodIn { interface, group, by: standby, mute: false },
+    ];
+    assert_eq!(told, expected);
 }
 
 #[test]
@@ -82,7 +87,7 @@ fn without_test_addresses_two_flaps_in_a_minute_are_repaired_at_once_and_the_thi
     flap(&mut world, "a");
     assert_eq!(world.state("a"), MemberState::Failed, "the third");
     world.run(s(40));
-    assert_eq!((world.told("link-held"), world.state("a")), (1, MemberState::Failed));
+    assert_eq!((world.told(EventName::LinkHeld), world.state("a")), (1, MemberState::Failed));
     world.run_until(s(20), |world| world.state("a") == MemberState::Ok);
     assert_eq!(world.now, second + s(60));
     assert_eq!(world.moved(), "");
@@ -99,7 +104,7 @@ fn a_probed_member_that_flaps_is_not_held_but_needs_answers_each_time() {
     }
     world.run(s(15));
     assert_eq!(world.state("a"), MemberState::Ok, "{}", world.text());
-    assert_eq!(world.told("link-held"), 0);
+    assert_eq!(world.told(EventName::LinkHeld), 0);
 }
 
 #[test]
@@ -150,7 +155,7 @@ fn all_links_lost_at_once_are_a_failure_of_the_group() {
         world.interface(name).carrier = false;
     }
     world.show_interfaces();
-    assert_eq!((world.told("interface-failed"), world.told("group-failed")), (0, 1));
+    assert_eq!((world.told(EventName::InterfaceFailed), world.told(EventName::GroupFailed)), (0, 1));
     assert_eq!(*world.watch.plan(), plan);
     world.set_carrier("b", true);
     world.run(s(20));
@@ -165,7 +170,7 @@ fn all_links_lost_one_after_the_other_leave_the_last_place_as_it_was() {
     }
     assert_eq!(world.group_state(), GroupState::Failed);
     assert_eq!(world.moved(), "a>s b>s");
-    assert_eq!(world.told("group-failed"), 1);
+    assert_eq!(world.told(EventName::GroupFailed), 1);
 }
 
 #[test]
@@ -187,7 +192,8 @@ fn an_interface_that_vanishes_is_stood_in_for_and_new_when_it_comes_back() {
     let gone = world.interfaces.remove(0);
     world.show_interfaces();
     assert_eq!((world.state("a"), world.moved().as_str()), (MemberState::Failed, "a>s"));
-    assert!(world.notices.iter().any(|(_, text)| text.ends_with("interface=a group=lan0 cause=gone")));
+    let is_gone = |notice: &Notice| matches!(notice, Notice::InterfaceFailed { cause: Failure::Gone, .. });
+    assert!(world.notices.iter().any(|(_, notice)| is_gone(notice)), "{}", world.text());
     world.run(s(5));
     world
         .interfaces

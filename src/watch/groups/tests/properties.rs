@@ -219,7 +219,7 @@ proptest! {
         world.run(s(200));
         prop_assert_eq!(world.watch.plan(), &plan, "{}", world.text());
         prop_assert_eq!(world.group_state(), GroupState::Failed);
-        prop_assert_eq!(world.told("group-failed"), 1);
+        prop_assert_eq!(world.told(EventName::GroupFailed), 1);
     }
 
     #[test]
@@ -233,12 +233,12 @@ proptest! {
             world.set_carrier(NAMES[member], false);
         }
         world.run(s(60));
-        prop_assert_eq!(world.told("interface-failed"), 1);
+        prop_assert_eq!(world.told(EventName::InterfaceFailed), 1);
         prop_assert_eq!(world.plans.len(), plans + 1, "{}", world.text());
         world.cut(NAMES[member], false);
         world.set_carrier(NAMES[member], true);
         world.run(s(60));
-        prop_assert_eq!(world.told("interface-repaired"), 1);
+        prop_assert_eq!(world.told(EventName::InterfaceRepaired), 1);
         prop_assert_eq!(world.plans.len(), plans + 2, "{}", world.text());
         prop_assert_eq!(world.moved(), "");
     }

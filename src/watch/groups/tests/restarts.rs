@@ -36,7 +36,7 @@ fn a_member_that_had_failed_and_still_does_is_judged_again() {
     world.restart();
     world.run(s(55));
     assert_eq!(world.place("a"), plan::Member::StandIn("s".into()), "{}", world.text());
-    assert_eq!(world.told("interface-failed"), 2);
+    assert_eq!(world.told(EventName::InterfaceFailed), 2);
 }
 
 #[test]

@@ -54,7 +54,7 @@ fn hosts_that_die_are_forgotten_and_new_ones_that_answer_prove_the_repair() {
         assert_eq!(world.state(name), MemberState::Failed);
     }
     world.run(s(20));
-    assert_eq!((world.group_state(), world.told("group-usable")), (GroupState::Ok, 1));
+    assert_eq!((world.group_state(), world.told(EventName::GroupUsable)), (GroupState::Ok, 1));
     assert_eq!(*world.watch.plan(), plan);
 }
 
@@ -311,7 +311,7 @@ fn a_late_answer_within_the_window_makes_good_the_loss() {
     let fates: Vec<bool> = of(1).map(|record| record.round_trip.is_some()).collect();
     assert_eq!(fates, [false, true], "lost, then answered");
     world.run(s(120));
-    assert_eq!(world.told("group-failed"), 0, "{}", world.text());
+    assert_eq!(world.told(EventName::GroupFailed), 0, "{}", world.text());
 }
 
 #[test]
@@ -321,7 +321,8 @@ fn links_are_looked_at_afresh_when_a_probe_is_lost() {
     // Notices of links are held back: only a fresh look shows it.
     world.interface("a").carrier = false;
     world.run_until(s(5), |world| world.state("a") == MemberState::Failed);
-    assert!(world.notices.iter().any(|(_, text)| text == "link-down interface=a"));
+    let down = Notice::LinkDown { interface: "a".to_owned() };
+    assert!(world.notices.iter().any(|(_, notice)| *notice == down), "{}", world.text());
 }
 
 #[test]

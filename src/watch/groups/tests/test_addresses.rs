@@ -30,9 +30,9 @@ fn a_deprecated_address_with_a_subnet_is_adopted_with_one_warning() {
     let mut world = setup.start();
     world.run(s(60));
     world.show_interfaces();
-    assert_eq!(world.told("test-address-deprecated"), 1);
-    let (_, text) = &world.notices[0];
-    assert!(text.contains("10.0.0.1/24") && text.contains("10.0.0.1/32 noprefixroute scope link"), "{text}");
+    assert_eq!(world.told(EventName::TestAddressDeprecated), 1);
+    let (interface, prefix) = ("a".to_owned(), "10.0.0.1/24".parse().unwrap());
+    assert_eq!(world.notices[0].1, Notice::TestAddressDeprecated { interface, prefix });
     assert_eq!(world.instance("a", Family::V4).test_address, Some(v4(1)));
     assert_eq!(world.state("a"), MemberState::Ok);
 }
@@ -58,7 +58,7 @@ fn members_with_the_same_test_address_are_not_probed_until_it_is_one_members() {
     world.reload();
     world.run(s(10));
     assert_eq!((world.member("a").probing, world.member("b").probing), (Probing::Ok, Probing::Ok));
-    assert_eq!((world.told("test-address-shared"), world.told("test-address-unique")), (1, 1));
+    assert_eq!((world.told(EventName::TestAddressShared), world.told(EventName::TestAddressUnique)), (1, 1));
 }
 
 #[test]
@@ -95,13 +95,13 @@ fn people_are_told_once_that_a_member_has_no_address_to_probe_from() {
     setup.interfaces[0].addresses.pop();
     let mut world = setup.start();
     world.run(s(19));
-    assert_eq!(world.told("test-address-missing"), 0);
+    assert_eq!(world.told(EventName::TestAddressMissing), 0);
     world.run(s(100));
-    assert_eq!(world.told("test-address-missing"), 1);
+    assert_eq!(world.told(EventName::TestAddressMissing), 1);
     assert_eq!(world.state("a"), MemberState::Ok);
     world.interface("a").addresses.push(address(IpNet::new(v4(11), 32).unwrap()));
     world.show_interfaces();
-    assert_eq!(world.told("test-address-found"), 1);
+    assert_eq!(world.told(EventName::TestAddressFound), 1);
 }
 
 #[test]

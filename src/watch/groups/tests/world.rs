@@ -7,13 +7,15 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::config::{Config, GroupConfig, MemberConfig, TargetConfig};
+pub(super) use crate::event::EventName;
 use crate::interface::{Interface, InterfaceAddress, InterfaceIndex, InterfaceKind, MacAddress};
 use crate::packet::{Answer, Probe};
 use crate::time::Instant;
+pub(super) use crate::watch::groups::notice::{Failure, Notice};
 use crate::watch::plan;
 use crate::watch::{
-    Found, GroupSnapshot, GroupState, Input, InstanceSnapshot, MemberSnapshot, MemberState, Memory, Output,
-    Plan, TargetSnapshot, Watch,
+    self, Found, GroupSnapshot, GroupState, Input, InstanceSnapshot, MemberSnapshot, MemberState, Memory,
+    Output, Plan, TargetSnapshot, Watch,
 };
 
 /// A host that may be asked.
@@ -37,7 +39,7 @@ pub(super) struct World {
     pub(super) neighbours: Vec<IpAddr>,
     pub(super) offline: BTreeSet<String>,
     pub(super) probes: Vec<(Instant, Probe)>,
-    pub(super) notices: Vec<(Instant, String)>,
+    pub(super) notices: Vec<(Instant, Notice)>,
     pub(super) plans: Vec<(Instant, Plan)>,
     pub(super) memory: Memory,
     pub(super) outputs: usize,
@@ -303,7 +305,8 @@ impl World {
                 }
                 Output::PlanChanged => self.plans.push((self.now, self.watch.plan().clone())),
                 Output::Remember(memory) => self.memory = memory,
-                Output::Notice(notice) => self.notices.push((self.now, notice.to_string())),
+                Output::Notice(watch::Notice::Groups(notice)) => self.notices.push((self.now, notice)),
+                Output::Notice(watch::Notice::Gateways(notice)) => panic!("there are no gateways: {notice}"),
             }
         }
     }
@@ -380,8 +383,8 @@ impl World {
         moved.collect::<Vec<_>>().join(" ")
     }
 
-    pub(super) fn told(&self, event: &str) -> usize {
-        self.notices.iter().filter(|(_, text)| text.starts_with(&format!("{event} "))).count()
+    pub(super) fn told(&self, event: EventName) -> usize {
+        self.notices.iter().filter(|(_, notice)| notice.name() == event).count()
     }
 
     /// Probes that count, by an interface since a moment.
