@@ -24,6 +24,11 @@ impl Signal {
     fn is_orderly(self) -> bool {
         matches!(self, Self::Start | Self::Terminate | Self::TerminateAndStart)
     }
+
+    /// A daemon runs that did not, and looks at what it finds.
+    pub(super) fn begins(self) -> bool {
+        matches!(self, Self::Start | Self::KillAndStart | Self::TerminateAndStart | Self::Continue)
+    }
 }
 
 /// Of a host's routes.

@@ -89,7 +89,10 @@ impl Local {
         } else if !place.up {
             all.push(Self::Up);
         } else if !place.addressed {
-            all.push(Self::AddAddresses);
+            // What comes and goes with its interface while the daemon is stopped was never seen by it.
+            if model.is_running(host) {
+                all.push(Self::AddAddresses);
+            }
         } else if place.settled && model.nodes[host].routes.iter().any(|route| route.gone && route.lan == lan)
         {
             // The kernel refuses them before faild has put back the addresses that their gateways need.

@@ -15,6 +15,9 @@ use crate::lab::{Daemon, Family, Host, Lab, now, pause};
 /// nobody can tell the two apart when the interface falls within the next tenth of a second.
 const TELLING_APART: Duration = Duration::from_millis(150);
 
+/// The same after a start, for an interface that fell while no daemon ran: it has just come up for all that is known.
+const FOUND: Duration = Duration::from_millis(500);
+
 /// A world.
 pub(super) struct World<'a> {
     lab: &'a Lab,
@@ -23,6 +26,8 @@ pub(super) struct World<'a> {
     refusing: Vec<Option<Instant>>,
     /// When something was done last.
     disturbed: Instant,
+    /// When a daemon was started last, or went on.
+    begun: Instant,
     story: Story,
 }
 
@@ -51,7 +56,7 @@ impl<'a> World<'a> {
     /// Does so much to it; panics if it does not bear it.
     pub(super) fn play(lab: &'a Lab, parts: Parts<'a>, story: Story, steps: usize, random: &mut Random) {
         let refusing = vec![None; parts.model.nodes.len()];
-        let mut world = Self { lab, parts, refusing, disturbed: now(), story };
+        let mut world = Self { lab, parts, refusing, disturbed: now(), begun: now(), story };
         world.check(now());
         while world.story.steps() < steps {
             world.step(random);
@@ -99,6 +104,10 @@ impl<'a> World<'a> {
 
     /// Everything at about the same time.
     fn perform(&mut self, actions: &[Action], random: &mut Random) {
+        let takes_away = |action: &Action| matches!(action, Action::Place(_, _, what) if what.takes_away());
+        if actions.iter().any(takes_away) {
+            pause(FOUND.saturating_sub(now() - self.begun));
+        }
         if now() - self.disturbed > self.parts.timing.acquaintance() {
             self.parts.model.acquaint();
         }
@@ -121,11 +130,14 @@ impl<'a> World<'a> {
             });
             run_together(&scripts, |place| gaps[place]);
         });
-        if actions.iter().any(|action| matches!(action, Action::Place(_, _, what) if what.takes_away())) {
+        if actions.iter().any(takes_away) {
             pause(TELLING_APART);
         }
         let done = now();
         self.disturbed = done;
+        if actions.iter().any(|action| matches!(action, Action::Daemon(_, signal) if signal.begins())) {
+            self.begun = done;
+        }
         for (node, since) in self.parts.model.nodes.iter().zip(&mut self.refusing) {
             *since = node.switch.map(|_| since.unwrap_or(done));
         }
