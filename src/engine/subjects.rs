@@ -176,6 +176,10 @@ impl Engine {
         }
         let Some(record) = self.record_of_mut(to, subject) else { return };
         record.applied = standing;
+        // What it decided as a rival nobody has carried out, and it may be absent by now: a way out has to be proven anew.
+        if matches!(record.position, Position::Detour(..)) {
+            record.position = Position::Undecided;
+        }
         let position = record.position;
         self.put_into_plan(subject.clone(), self.verdict_of(position));
     }

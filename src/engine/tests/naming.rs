@@ -1,6 +1,7 @@
 //! Which address is whose while the path that would say so is dead.
 
 use super::path::{Path, PathKey};
+use super::peer_address::{Known, Position};
 use super::*;
 use crate::interface::Family;
 use crate::wire::{Level, PathReport, Token};
@@ -230,4 +231,30 @@ fn an_address_is_not_given_away_to_a_node_that_is_dead() {
         let verdict = world.plan(0).subjects.get(&subject).cloned();
         assert_eq!(verdict, dies.then_some(Verdict::Home), "{}", world.state(0));
     }
+}
+
+/// Two hosts have had a floating address, and the one that does not own it dies while it is on a detour in its name: nothing
+/// is laid onto the dead host when the other one gives the address up.
+#[test]
+fn an_address_that_is_inherited_from_a_peer_that_lives_needs_a_way_that_is_proven() {
+    let shared = address(0, 99);
+    let subject = Subject { home: "lan0".into(), address: shared };
+    let mut world = World::new(3, 2);
+    world.add_address(1, 0, shared);
+    world.run(ms(8000));
+    world.kill(2);
+    world.run(ms(3000));
+    assert!(world.is_absent(0, 2), "{}", world.state(0));
+    let (now, node) = (world.now, world.hosts[2].node);
+    let record = path(&mut world, 0, 2, 0);
+    record.note(shared, Known::Named);
+    let record = record.addresses.get_mut(&shared).unwrap();
+    record.answered = Some(now - ms(4000));
+    record.position = Position::Detour(key(1), address(1, 2));
+    world.hosts[0].engine.as_mut().unwrap().update_plan(now, node);
+    assert_eq!(world.plan(0).subjects.get(&subject), Some(&Verdict::Home), "{}", world.state(0));
+    world.remove_address(1, 0, shared);
+    world.run(ms(3000));
+    let verdict = world.plan(0).subjects.get(&subject);
+    assert_eq!(verdict, Some(&Verdict::Undecided), "{}", world.state(0));
 }
