@@ -20,7 +20,7 @@ pub enum Dropped {
     Own,
     /// It is meant for another node.
     Misdirected,
-    /// It waited for longer than an interval before we read it.
+    /// It waited for longer than an interval before we read it; or an ACK that answers what was asked long ago.
     Stale,
     /// The same INQ again; or one that is behind, which is answered but counts for nothing.
     Replayed,

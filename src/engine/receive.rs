@@ -222,6 +222,10 @@ impl Engine {
         if current.wrapping_sub(asked.sequence) > self.config.missed.get() {
             return Err(Dropped::UnknownNonce);
         }
+        // While this host was stopped no slot began: an answer that waited meanwhile proves nothing of the present.
+        if now.since(asked.sent) > self.interval * (self.config.missed.get() + 2) {
+            return Err(Dropped::Stale);
+        }
         if !self.is_known(arrival) {
             self.meet(now, arrival, !asked.broadcast)?;
         }

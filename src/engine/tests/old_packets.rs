@@ -181,6 +181,27 @@ fn a_peer_that_runs_again_without_a_lan_that_it_left_becomes_absent() {
     assert!(world.is_absent(1, 0), "{}", world.state(1));
 }
 
+/// A host that was stopped for long reads what was answered before: by that nobody is present, and no path is up.
+#[test]
+fn an_answer_that_waited_while_this_host_was_stopped_proves_nothing() {
+    let mut world = met(&config(50, 2), &config(50, 2));
+    world.cut(0, |_, _| true);
+    world.run(ms(1000));
+    world.lose(1, |sent| sent.from == 1);
+    world.run(ms(1000));
+    assert!(world.is_absent(0, 1), "{}", world.state(0));
+    world.tap(1);
+    world.run(ms(100));
+    let late = world.tape(1).iter().rfind(|f| f.from == 1 && f.sent().kind == SentKind::Acknowledgement);
+    let late = late.unwrap().clone();
+    let stopped = world.hosts[0].engine.take();
+    world.run(ms(3000));
+    world.hosts[0].engine = stopped;
+    world.replay(&late);
+    assert!(world.is_absent(0, 1), "{}", world.state(0));
+    assert_eq!(world.dropped(0, Dropped::Stale), 1);
+}
+
 /// An answer of a run that is over arrives after the next run was heard: that is no clone.
 #[test]
 fn a_late_answer_of_the_run_before_is_no_clone() {
