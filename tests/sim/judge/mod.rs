@@ -66,6 +66,7 @@ impl Judge {
             self.judge(world, &happening)?;
             self.records.note_deed(world, &happening);
         }
+        self.records.forget_unused(world);
         if world.now < self.next_inspection {
             return Ok(());
         }

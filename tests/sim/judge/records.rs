@@ -58,6 +58,8 @@ pub struct Records {
     /// Ways that a host's overlays use (interface, next hop), from the first overlay asked for until it is given up: one
     /// that the kernel refused, or flushed with its interface, is still meant, and laid again when that is possible.
     pub used: Vec<BTreeSet<(String, IpAddr)>>,
+    /// Hosts that have lifted something in this instant.
+    lifted: BTreeSet<NodeNumber>,
     /// Foreign routes that stood at some time.
     pub stood: Vec<Vec<Arc<Route>>>,
     /// Addresses that an interface of a host bore at some time, by its name.
@@ -119,6 +121,7 @@ impl Records {
             shown: BTreeMap::new(),
             lost_interface: vec![Instant::default(); n],
             used: vec![BTreeSet::new(); n],
+            lifted: BTreeSet::new(),
             stood: world.nodes.iter().map(|n| n.kernel.foreign()).collect(),
             borne: vec![BTreeSet::new(); n],
             taken_away: world.nodes.iter().map(|_| Vec::new()).collect(),
@@ -169,21 +172,27 @@ impl Records {
     /// Takes in what a host did; after it was judged.
     pub fn note_deed(&mut self, world: &World, happening: &Happening) {
         let Happening::Applied(node, applied) = happening else { return };
-        let kernel = &world.node(*node).kernel;
         match &applied.operation {
             Operation::AddRoute { route, .. } if route.protocol == PROTOCOL => {
                 self.used[node.index()].extend(way_of(world, *node, route));
             }
-            Operation::DeleteRoute(_) => {
-                let standing = kernel.own_routes().filter_map(|r| way_of(world, *node, r));
-                let in_use: BTreeSet<_> = standing.chain(planned_ways(world, *node)).collect();
-                self.used[node.index()].retain(|way| in_use.contains(way));
-            }
+            Operation::DeleteRoute(_) => _ = self.lifted.insert(*node),
             Operation::AddRoute { .. }
             | Operation::AddAddress { .. }
             | Operation::DeleteAddress { .. }
             | Operation::SetUp(_)
             | Operation::DeleteNeighbour { .. } => {}
+        }
+    }
+
+    /// Forgets the ways that no host uses any more; after all that happened at one instant. The kernel is by then as the last of
+    /// it left it: an overlay that is laid anew by its old way, with another source, and then lifted, stands no more.
+    pub fn forget_unused(&mut self, world: &World) {
+        for node in std::mem::take(&mut self.lifted) {
+            let standing =
+                world.node(node).kernel.own_routes().filter_map(|route| way_of(world, node, route));
+            let in_use: BTreeSet<_> = standing.chain(planned_ways(world, node)).collect();
+            self.used[node.index()].retain(|way| in_use.contains(way));
         }
     }
 
