@@ -51,6 +51,7 @@ pub fn run_as(seed: u64, traced: bool, theme: Option<Theme>) -> Result<Stats, Fa
     let theme = theme.unwrap_or(drawn);
     let interval = setup.config.interval;
     let mut simulation = Simulation::new(setup.clone());
+    let start = simulation.world.now;
     simulation.world.note(format_args!("{theme:?} {:?}", setup.config));
     let told = |simulation: &mut Simulation, random: &mut Random| -> Result<u64, Failure> {
         simulation.run(interval * 20 + Duration::from_secs(1))?;
@@ -60,8 +61,7 @@ pub fn run_as(seed: u64, traced: bool, theme: Option<Theme>) -> Result<Stats, Fa
         Ok(faults)
     };
     let faults = told(&mut simulation, &mut random).inspect_err(|_| tell_states(&simulation))?;
-    let mut stats =
-        Stats { faults, played: simulation.world.now.since(Default::default()), ..Stats::default() };
+    let mut stats = Stats { faults, played: simulation.world.now.since(start), ..Stats::default() };
     for node in &simulation.world.nodes {
         stats.laid += node.counters.laid;
         stats.received += node.counters.received;

@@ -71,6 +71,9 @@ pub enum Happening {
     Renamed(NodeNumber, String),
 }
 
+/// How long all hosts have been up as the first daemon starts: a clock that began just now cuts short what lies before that.
+const UPTIME: Duration = Duration::from_secs(1000);
+
 type Deed = Box<dyn FnOnce(&mut World)>;
 
 enum Event {
@@ -114,7 +117,7 @@ impl World {
             ..Network::default()
         };
         let mut world = Self {
-            now: Instant::from_nanos(1_000_000_000),
+            now: Instant::default() + UPTIME,
             nodes: (0..setup.nodes).map(|n| host(setup, n, random.fork())).collect(),
             network,
             happenings: Vec::new(),
