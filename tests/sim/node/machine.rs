@@ -80,8 +80,6 @@ impl Node {
         let Some(since) = self.machine.frozen.take() else { return };
         self.machine.lag += now.since(since);
         self.machine.woke = Some(now);
-        let clock = self.clock(now);
-        self.inbox.iter_mut().for_each(|arrival| arrival.at = arrival.at.max(clock));
     }
 
     pub(super) fn keep_in_ring(&mut self, arrival: Arrival) {
