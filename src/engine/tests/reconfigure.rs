@@ -476,7 +476,7 @@ fn without_a_lan_the_reasons_are_told_once_and_again_after_one_has_gone() {
     let excluded = |lan: &str| (lan.to_owned(), LeftOut::Excluded);
     let line = Notice::NoLan { left_out: vec![excluded("lan0"), excluded("lan1")], alone: true };
     world.set_carrier(0, 0, true);
-    assert_eq!(said(&world), [line.clone()], "{}", world.state(0));
+    assert_eq!(said(&world), std::slice::from_ref(&line), "{}", world.state(0));
     world.plug(0, 12);
     world.unplug(0, 12);
     assert_eq!(said(&world), [line.clone(), line], "{}", world.state(0));

@@ -88,7 +88,7 @@ impl Draft {
             if speaks_v6 {
                 // Most routers go by their link-local address, which needs none of ours.
                 let global = format!("fd00:0:0:{number}::1");
-                let router = address(*random.pick(&["fe80::1", global.as_str()]));
+                let router = if random.below(2) == 0 { address("fe80::1") } else { address(&global) };
                 // A router announces itself, or the route is static.
                 let protocol = *random.pick(&[9, STATIC]);
                 self.leases.push(lease("::/0", router, name.clone(), metric, protocol));
