@@ -3,14 +3,14 @@
 use std::fs;
 use std::time::Duration;
 
-use crate::lab::{Host, Lab, wait_until};
+use crate::lab::{EventName, Host, Lab, told, wait_until};
 
 #[test]
 fn the_hosts_that_bear_one_id_are_told_by_their_hardware() {
     let lab = Lab::new(3, "AB");
     let (h1, h2, h3) = (lab.host(1), lab.host(2), lab.host(3));
     let mut first = h2.faild("-r");
-    first.wait_log(&["ready"]);
+    first.wait_event(EventName::Ready, &[]);
     first.terminate();
     drop(first);
     fs::create_dir_all(h3.state_dir()).expect("cannot make a directory");
@@ -27,9 +27,9 @@ fn the_hosts_that_bear_one_id_are_told_by_their_hardware() {
         [&original, &copy].iter().any(|daemon| daemon.log().contains("action=\"we draw a new one\""))
     });
     let log = original.log() + &copy.log();
-    let told: Vec<&str> = log.lines().filter(|line| line.contains("own-id-cloned")).collect();
+    let told = told(&log, EventName::OwnIdCloned);
     let macs = ['A', 'B'].map(|lan| [h2, h3].map(|host| hardware_address(host, lan)));
-    let names_both = |line: &&str| macs.iter().any(|pair| pair.iter().all(|mac| line.contains(mac)));
+    let names_both = |line: &String| macs.iter().any(|pair| pair.iter().all(|mac| line.contains(mac)));
     assert!(told.iter().any(names_both), "{macs:?} {told:#?}");
     bystander.wait_hears(&[h2, h3]);
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use crate::lab::{Host, Lab, Loss, Meter, pause_ms, wait_until};
+use crate::lab::{EventName, Host, Lab, Loss, Meter, pause_ms, wait_until};
 
 /// Routes that nothing but faild restores when the kernel has taken them with lanA.
 const ROUTES: [&str; 3] =
@@ -118,7 +118,7 @@ fn routes_that_the_kernel_takes_around_the_instant_of_the_kill_come_back() {
             daemon.kill();
         });
         daemon.restart();
-        daemon.wait_log(&["ready"]);
+        daemon.wait_event(EventName::Ready, &[]);
         assert!(standing(h1).is_empty());
         h1.ip("link set lanA up");
         wait_restored(h1, &format!("killed {after_ms} ms after it began"));
@@ -140,7 +140,7 @@ fn routes_come_back_that_went_before_the_daemon_could_read_of_it() {
         }
         daemon.kill();
         daemon.restart();
-        daemon.wait_log(&["ready"]);
+        daemon.wait_event(EventName::Ready, &[]);
         if !bounces {
             h1.ip("link set lanA up");
         }
@@ -153,7 +153,7 @@ fn a_route_that_is_learned_and_taken_at_once_comes_back() {
     let lab = Lab::new(2, "AB");
     let h1 = lab.host(1);
     let mut daemon = h1.faild("-r");
-    daemon.wait_log(&["ready"]);
+    daemon.wait_event(EventName::Ready, &[]);
     add_routes(h1);
     wait_journalled(h1);
     h1.ip("link set lanA down");
@@ -180,7 +180,7 @@ fn a_route_that_is_deleted_while_no_daemon_runs_stays_deleted() {
     lab.carrier_off(h1, 'A');
     lab.carrier_on(h1, 'A');
     daemon.restart();
-    daemon.wait_log(&["ready"]);
+    daemon.wait_event(EventName::Ready, &[]);
     wait_until("the journal has forgotten them", Duration::from_secs(20), || journalled(h1) == 1);
     // After an orderly end nothing comes back, whatever happens.
     daemon.terminate();
@@ -188,7 +188,7 @@ fn a_route_that_is_deleted_while_no_daemon_runs_stays_deleted() {
     h1.ip("link set lanA down");
     h1.ip("link set lanA up");
     daemon.restart();
-    daemon.wait_log(&["ready"]);
+    daemon.wait_event(EventName::Ready, &[]);
     pause_ms(3000);
     assert_eq!(standing(h1), [""; 0]);
 }
@@ -206,11 +206,11 @@ fn a_journal_that_cannot_be_written_stops_no_failover_and_status_tells() {
     h1.wait_way('B', h2.v4('A'));
     h1.wait_way('B', h2.v6('A'));
     h1.wait_faildctl("status", &["faild:  degraded", "cannot write the journal"]);
-    daemons[0].wait_log(&["journal-not-written", "error=", "fix="]);
+    daemons[0].wait_event(EventName::JournalNotWritten, &["error=", "fix="]);
     let is_parked = || h1.ip("-6 addr show dev lo").contains(&h1.v6('A').to_string());
     assert!(!is_parked());
     fs::remove_dir(&journal).expect("it is empty");
-    daemons[0].wait_log(&["journal-written"]);
+    daemons[0].wait_event(EventName::JournalWritten, &[]);
     wait_until("the address is parked", Duration::from_secs(20), is_parked);
     h1.ip("link set lanA up");
     lab.wait_home();

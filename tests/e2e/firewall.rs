@@ -1,6 +1,6 @@
 //! A firewall begins to drop the port while faild runs: the log names it, once.
 
-use crate::lab::{Lab, pause_ms};
+use crate::lab::{EventName, Lab, pause_ms};
 
 #[test]
 fn a_port_that_a_firewall_begins_to_drop_is_named_once() {
@@ -10,10 +10,10 @@ fn a_port_that_a_firewall_begins_to_drop_is_named_once() {
     let rule = "iifname lanA udp dport 64029 drop;";
     h2.nft(&format!("table inet t {{ chain c {{ type filter hook input priority 0; {rule} }}; }}"));
     let address = format!("address={} ", h2.v4('A'));
-    daemons[0].wait_log(&["port-filtered", "interface=lanA", &address]);
+    daemons[0].wait_event(EventName::PortFiltered, &["interface=lanA", &address]);
     h1.wait_way('B', h2.v4('A'));
     pause_ms(1000);
-    let log = daemons[0].log();
-    let told = log.lines().filter(|line| line.contains("port-filtered") && line.contains(&address));
-    assert_eq!(told.count(), 1, "{log}");
+    let mut told = daemons[0].told(EventName::PortFiltered);
+    told.retain(|line| line.contains(&address));
+    assert_eq!(told.len(), 1, "{}", daemons[0].log());
 }

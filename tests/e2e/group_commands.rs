@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use crate::lab::control::{Answer, FAILDCTL};
-use crate::lab::{Daemon, Host, Lab, Loss, ROUTER, pause_ms, wait_until};
+use crate::lab::{EventName, Host, Lab, Loss, ROUTER, pause_ms, wait_until};
 
 /// One of `scripts/compat` as somebody has it in his PATH, but with the state directory of the test.
 fn compat(host: &Host, line: &str) -> Answer {
@@ -36,16 +36,6 @@ fn planned(host: &Host, fail: &str) -> Vec<String> {
     let mut commands: Vec<String> = commands.collect();
     commands.sort();
     assert!(!commands.is_empty(), "{answer:?}");
-    commands
-}
-
-/// The commands that a daemon has carried out since its log was this long, sorted.
-fn done(daemon: &Daemon, from: usize) -> Vec<String> {
-    let log = daemon.log().split_off(from);
-    let command =
-        |line: &str| Some(line.split_once("asking-kernel command=\"")?.1.trim_end_matches('"').to_owned());
-    let mut commands: Vec<String> = log.lines().filter_map(command).collect();
-    commands.sort();
     commands
 }
 
@@ -131,9 +121,10 @@ fn an_interface_of_a_group_stays_away_over_a_kill_and_comes_back_in_time() {
     wait_group(h1, "eth1 eth2 [eth0]\n");
     daemon.kill();
     daemon.restart();
-    daemon.wait_log(&["offline-requested interface=eth0", "reason=\"new-switch\" remembered=yes"]);
+    daemon
+        .wait_event(EventName::OfflineRequested, &["interface=eth0", "reason=\"new-switch\" remembered=yes"]);
     wait_group(h1, "eth1 eth2 [eth0]\n");
-    daemon.wait_log(&["online-requested interface=eth0 why=expired"]);
+    daemon.wait_event(EventName::OnlineRequested, &["interface=eth0 why=expired"]);
     wait_group(h1, ALL_WELL);
 }
 
@@ -170,13 +161,13 @@ fn hooks_are_told_of_a_group_and_of_a_destination() {
         status["status"]["uptime_ms"].as_u64().is_some_and(|uptime| uptime > 200)
     });
     lab.set_group_port(0, "down");
-    wait_told("interface-failed lan0 eth0 ");
+    wait_told(&format!("{} lan0 eth0 ", EventName::InterfaceFailed));
     wait_told("group-degraded lan0  ");
     lab.cut(h2, 'B', Loss::Silent);
-    wait_told("route-moved   198.51.100.0/24");
+    wait_told(&format!("{}   198.51.100.0/24", EventName::RouteMoved));
     lab.heal(h2, 'B');
     lab.set_group_port(0, "up");
-    wait_told("interface-repaired lan0 eth0 ");
+    wait_told(&format!("{} lan0 eth0 ", EventName::InterfaceRepaired));
     wait_told("group-ok lan0  ");
     wait_told("route-back   198.51.100.0/24");
 }
@@ -194,7 +185,7 @@ fn the_loss_of_an_interface_of_a_group_leads_to_what_was_planned() {
     lab.set_group_port(0, "down");
     wait_group(h1, "lan0        lan0        degraded  1.00s     eth1 eth2 [eth0]\n");
     pause_ms(500);
-    assert_eq!(done(&daemon, from), plan);
+    assert_eq!(daemon.commands_done(from), plan);
 }
 
 #[test]
@@ -217,7 +208,7 @@ fn the_silence_of_a_gateway_leads_to_what_was_planned() {
     h1.wait_faildctl("status", &["203.0.113.0/24: lanA via 10.77.1.2: its gateway does not answer ARP"]);
     h1.wait_faildctl("why 203.0.113.7", &["rule:", "through lanB via 10.77.2.2"]);
     pause_ms(500);
-    assert_eq!(done(&daemon, from), plan);
+    assert_eq!(daemon.commands_done(from), plan);
     let refused = h1.faildctl("offline lanB");
     assert_eq!(refused.code, Some(1), "{refused:?}");
     assert!(refused.errors.contains("the only working next hop of 203.0.113.0/24"), "{refused:?}");

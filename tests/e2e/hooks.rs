@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::lab::{FAILD_UID, Family, Host, Lab, Loss, wait_until};
+use crate::lab::{EventName, FAILD_UID, Family, Host, Lab, Loss, told, wait_until};
 
 #[test]
 fn a_hook_is_told_what_was_lost_and_regained() {
@@ -36,7 +36,7 @@ fn a_hook_is_told_what_was_lost_and_regained() {
     told.wait("peer-lost  h2 ");
     daemons[1].restart();
     told.wait("peer-regained  h2 ");
-    assert!(daemons[0].log().contains(" redundancy-lost "), "the log has it as well");
+    assert_ne!(daemons[0].told(EventName::RedundancyLost), [""; 0], "the log has it as well");
     let events: Vec<String> =
         told.lines().iter().filter_map(|l| l.split(' ').next().map(str::to_owned)).collect();
     for (lost, regained) in
@@ -45,7 +45,7 @@ fn a_hook_is_told_what_was_lost_and_regained() {
         let place = |event| events.iter().position(|e| e == event);
         assert!(place(lost) < place(regained), "{events:?}");
     }
-    assert!(!daemons[0].log().contains("hook-failed"), "{}", daemons[0].log());
+    assert!(daemons[0].told(EventName::HookFailed).is_empty(), "{}", daemons[0].log());
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn a_hook_that_hangs_and_reads_nothing_is_ended_with_its_children_and_holds_up_n
     lab.wait_moved(h1, h2, 'A', 'B');
     lab.heal_lan('A');
     lab.wait_home();
-    let line = daemons[0].wait_log(&["hook-failed", "timed out"]);
+    let line = daemons[0].wait_event(EventName::HookFailed, &["timed out"]);
     assert!(line.contains("failures=1"), "{line}");
     wait_until("the children are gone", PATIENCE, || {
         let pids = told.lines().into_iter().filter_map(|line| line.strip_prefix("child ").map(str::to_owned));
@@ -109,7 +109,7 @@ fn a_hook_that_hangs_and_reads_nothing_is_ended_with_its_children_and_holds_up_n
     wait_until("all changes were told", PATIENCE, || {
         daemons[0].dump_state().lines().rev().any(|l| l.contains("state-hooks running=0 waiting=0 dropped=0"))
     });
-    let failures = daemons[0].log().lines().filter(|line| line.contains("hook-failed")).count();
+    let failures = daemons[0].told(EventName::HookFailed).len();
     assert_eq!(failures, 1, "one line a minute: {}", daemons[0].log());
 }
 
@@ -117,22 +117,23 @@ fn a_hook_that_hangs_and_reads_nothing_is_ended_with_its_children_and_holds_up_n
 fn what_a_hook_says_is_in_the_log_as_far_as_that_can_bear_it() {
     let lab = Lab::new(2, "AB");
     let (h1, h2) = (lab.host(1), lab.host(2));
-    let told = Told::at(h1);
+    let heard = Told::at(h1);
     let hook =
-        told.script("echo begins >/dev/stderr; yes '\"no\"' | head -n 100000 >&2; echo $FAILD_EVENT >>TOLD");
+        heard.script("echo begins >/dev/stderr; yes '\"no\"' | head -n 100000 >&2; echo $FAILD_EVENT >>TOLD");
     let settings =
         format!("[[hook]]\ncommand = [\"{}\"]\nevents = [\"failover\", \"failback\"]\n", hook.display());
     let daemons = [h1.faild(&format!("-r {}", h1.configure(&settings))), h2.faild("-r")];
     lab.settle(&daemons);
     lab.cut_lan('A', Loss::Silent);
-    told.wait("failover");
+    heard.wait("failover");
     lab.heal_lan('A');
-    told.wait("failback");
-    let line = daemons[0].wait_log(&["hook-says"]);
+    heard.wait("failback");
+    let line = daemons[0].wait_event(EventName::HookSays, &[]);
     assert!(line.ends_with("text=\"begins\""), "{line}");
     let log = daemons[0].log();
-    let count = |words: &str| log.lines().filter(|line| line.contains(words)).count();
-    assert_eq!((count("hook-says"), count("text=\"'no'\""), count("hook-cut-short")), (32, 31, 1), "{log}");
+    let (says, cut) = (told(&log, EventName::HookSays), told(&log, EventName::HookCutShort));
+    let no = says.iter().filter(|line| line.contains("text=\"'no'\"")).count();
+    assert_eq!((says.len(), no, cut.len()), (32, 31, 1), "{log}");
 }
 
 #[test]
@@ -201,10 +202,10 @@ fn a_hook_that_is_not_there_is_told_at_the_start_and_once_more() {
     let settings = "[[hook]]\ncommand = [\"/nonexistent/hook\"]\n";
     let daemons = [h1.faild(&format!("-r {}", h1.configure(settings))), h2.faild("-r")];
     lab.settle(&daemons);
-    daemons[0].wait_log(&["configuration hook /nonexistent/hook does not exist"]);
+    daemons[0].wait_event(EventName::Configuration, &["hook /nonexistent/hook does not exist"]);
     lab.cut_lan('A', Loss::Silent);
     lab.wait_moved(h1, h2, 'A', 'B');
-    daemons[0].wait_log(&["hook-failed", "cannot start: No such file"]);
+    daemons[0].wait_event(EventName::HookFailed, &["cannot start: No such file"]);
 }
 
 /// Its name is a command to a shell, begins with a quote, and looks like a key and a value.
@@ -242,11 +243,12 @@ fn whatever_an_interface_is_called_is_only_its_name() {
     let json = line.strip_prefix(&format!("lan-lost {AWKWARD} ")).expect(&line);
     let json: serde_json::Value = serde_json::from_str(json).expect(json);
     assert_eq!(json["interface"], AWKWARD);
-    daemons[0].wait_log(&[" lan-silent ", &format!("interface={AWKWARD} ")]);
-    let events = h1.wait_faildctl("--json events", &["\"lan-silent\""]).text;
+    daemons[0].wait_event(EventName::LanSilent, &[&format!("interface={AWKWARD} ")]);
+    let events = h1.wait_faildctl("--json events", &[&format!("\"{}\"", EventName::LanSilent)]).text;
     let events: serde_json::Value = serde_json::from_str(&events).expect(&events);
     let events = events["events"].as_array().cloned().unwrap_or_default();
-    let silent = events.iter().find(|event| event["event"] == "lan-silent").expect("no such event");
+    let silent =
+        events.iter().find(|event| event["event"] == EventName::LanSilent.as_str()).expect("no such event");
     assert_eq!(silent["fields"]["interface"], AWKWARD);
     assert!(silent["fields"]["evidence"].is_string(), "{silent}");
     for family in h1.families() {
@@ -264,7 +266,7 @@ fn a_dry_run_runs_no_hook() {
     let daemons = [h1.faild(&format!("-r --dry-run {}", h1.configure(settings))), h2.faild("-r")];
     daemons[0].wait_hears(&[h2]);
     lab.cut_lan('A', Loss::Silent);
-    daemons[0].wait_log(&["redundancy-lost"]);
+    daemons[0].wait_event(EventName::RedundancyLost, &[]);
     assert!(!daemons[0].dump_state().contains("state-hook"), "{}", daemons[0].log());
 }
 

@@ -13,7 +13,7 @@ use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 
-use crate::lab::{FAILD, Host, Lab, Loss, Meter, Probe, Watch, pause_ms, record, wait_until};
+use crate::lab::{EventName, FAILD, Host, Lab, Loss, Meter, Probe, Watch, pause_ms, record, wait_until};
 
 /// Puts something in the place of a file.
 type Put = fn(&Path);
@@ -37,7 +37,7 @@ fn whatever_is_in_the_place_of_its_files_is_set_aside_and_it_starts() {
         }
         fs::write(h1.file("log"), "").expect("cannot empty the log");
         let mut daemon = h1.faild("-r");
-        daemon.wait_log(&["info ready"]);
+        daemon.wait_event(EventName::Ready, &[]);
         for name in FILES {
             let line = daemon.wait_log(&["-unreadable ", name, what]);
             assert!(!line.contains("kept-as=nothing"), "{line}");

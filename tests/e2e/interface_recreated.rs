@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::lab::{Family, Lab, Loss, Meter, pause_ms};
+use crate::lab::{EventName, Family, Lab, Loss, Meter, pause_ms};
 
 #[test]
 fn an_interface_that_was_made_again_is_probed_again() {
@@ -39,7 +39,7 @@ fn a_restart_while_an_interface_is_gone_cuts_nobody_off() {
         daemons[1].kill();
         pause_ms(200);
         daemons[1].restart();
-        daemons[1].wait_log(&["path-up", "interface=lanB"]);
+        daemons[1].wait_event(EventName::PathUp, &["interface=lanB"]);
         pause_ms(2000);
         meter.finish_unharmed();
         h2.attach('A', lab.switch());
@@ -53,7 +53,7 @@ fn an_interface_that_is_absent_at_the_start_is_taken_when_it_comes() {
     let (h1, h2) = (lab.host(1), lab.host(2));
     h2.ip("link del lanA");
     let daemons = [h1.faild("-r"), h2.faild("-r")];
-    daemons[1].wait_log(&["path-up", "lanB"]);
+    daemons[1].wait_event(EventName::PathUp, &["lanB"]);
     h2.attach('A', lab.switch());
     lab.settle(&daemons);
     lab.cut_lan('A', Loss::Silent);
@@ -77,7 +77,7 @@ fn a_peer_with_another_hardware_address_is_reached_as_soon_as_its_path_is_up() {
         h2.attach('A', lab.switch());
         daemons[0].restart();
         for address in ["10.77.1.2", "fe80:"] {
-            daemons[0].wait_log(&["path-up", "interface=lanA", &format!("address={address}")]);
+            daemons[0].wait_event(EventName::PathUp, &["interface=lanA", &format!("address={address}")]);
         }
         let meter = Meter::start(h1, from, h2, to);
         pause_ms(2000);

@@ -1,6 +1,6 @@
 //! `plan --fail` says what will be done, to the letter, and does nothing. These run alone, see `Lab::alone`.
 
-use crate::lab::{Daemon, Host, Lab, Loss, pause_ms};
+use crate::lab::{Host, Lab, Loss, pause_ms};
 
 /// The commands that a plan names, sorted.
 fn planned(host: &Host, fail: &str) -> Vec<String> {
@@ -9,16 +9,6 @@ fn planned(host: &Host, fail: &str) -> Vec<String> {
     let commands =
         answer.text.lines().filter_map(|line| line.find(" ip ").map(|at| line[at + 1..].to_owned()));
     let mut commands: Vec<String> = commands.collect();
-    commands.sort();
-    commands
-}
-
-/// The commands that a daemon has carried out since its log was this long, sorted.
-fn done(daemon: &Daemon, from: usize) -> Vec<String> {
-    let log = daemon.log().split_off(from);
-    let command =
-        |line: &str| Some(line.split_once("asking-kernel command=\"")?.1.trim_end_matches('"').to_owned());
-    let mut commands: Vec<String> = log.lines().filter_map(command).collect();
     commands.sort();
     commands
 }
@@ -48,7 +38,7 @@ fn the_loss_of_a_carrier_leads_to_what_was_planned() {
     lab.wait_moved(h1, h2, 'A', 'B');
     lab.wait_moved(h1, lab.host(3), 'A', 'B');
     pause_ms(500);
-    assert_eq!(done(&daemons[0], from), plan);
+    assert_eq!(daemons[0].commands_done(from), plan);
 }
 
 #[test]
@@ -70,7 +60,7 @@ fn the_silence_of_a_peers_interface_leads_to_what_was_planned() {
         lab.cut(h2, 'A', Loss::Silent);
         lab.wait_moved(h1, h2, 'A', 'B');
         pause_ms(500);
-        assert_eq!(done(&daemons[0], from), plan, "{flags}");
+        assert_eq!(daemons[0].commands_done(from), plan, "{flags}");
     }
 }
 
@@ -103,5 +93,5 @@ fn what_is_on_a_detour_already_would_go_home() {
     lab.wait_moved(h1, h2, 'A', 'A');
     lab.wait_moved(h1, h2, 'B', 'A');
     pause_ms(500);
-    assert_eq!(done(&daemons[0], from), plan);
+    assert_eq!(daemons[0].commands_done(from), plan);
 }

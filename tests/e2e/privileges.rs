@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use crate::lab::{Daemon, FAILD_UID, Lab, Loss, wait_until};
+use crate::lab::{Daemon, EventName, FAILD_UID, Lab, Loss, told, wait_until};
 
 #[test]
 fn it_keeps_two_capabilities_and_works() {
@@ -52,18 +52,18 @@ fn its_log_is_opened_again_if_it_is_made_for_its_user() {
     let h1 = lab.host(1);
     let log = h1.file("faild.log");
     let daemon = h1.faild(&format!("-r -l {}", log.display()));
-    daemon.wait_log(&["info ready"]);
+    daemon.wait_event(EventName::Ready, &[]);
     assert_eq!(owner(&log), FAILD_UID, "root made it, and hands it over");
     fs::rename(&log, h1.file("faild.log.1")).expect("cannot rename the log");
     daemon.signal(Signal::SIGHUP);
     let old = || fs::read_to_string(h1.file("faild.log.1")).unwrap_or_default();
     wait_until("the old log tells that it is still in use", PATIENCE, || {
-        old().contains("log-not-reopened ") && old().contains("create 640 faild")
+        told(&old(), EventName::LogNotReopened).iter().any(|line| line.contains("create 640 faild"))
     });
     // What logrotate does by `create`.
     fchown(File::create(&log).expect("cannot make a log"), Some(FAILD_UID), None).expect("cannot chown");
     daemon.signal(Signal::SIGHUP);
-    daemon.wait_log(&["log-reopened"]);
+    daemon.wait_event(EventName::LogReopened, &[]);
 }
 
 #[test]
@@ -79,8 +79,7 @@ fn where_there_is_no_such_user_it_stays_root_with_those_capabilities_and_says_so
     let (h1, h2) = (lab.host(1), lab.host(2));
     h1.set_users("root:x:0:0::/root:/bin/sh\n");
     let daemons = lab.faild_everywhere("-r");
-    let warnings: Vec<String> =
-        daemons[0].log().lines().filter(|line| line.contains("runs-as-root")).map(str::to_owned).collect();
+    let warnings = daemons[0].told(EventName::RunsAsRoot);
     assert!(warnings.len() == 1 && warnings[0].contains("mend=\"useradd --system"), "{warnings:?}");
     let rights = rights(&daemons[0]);
     assert_eq!((rights.len(), rights[0][0].as_str()), (1, "0 0 0 0"));
@@ -99,7 +98,7 @@ fn files_of_a_run_as_root_are_taken_over_and_back() {
         fs::write(h1.file("log"), "").expect("cannot empty the log");
         let mut daemon = h1.faild(&format!("-r --user {user}"));
         daemon.wait_hears(&[other.host()]);
-        assert!(!daemon.log().contains("runs-as-root"), "it was asked for");
+        assert!(daemon.told(EventName::RunsAsRoot).is_empty(), "it was asked for");
         nodes.push(fs::read_to_string(h1.state_dir().join("state.toml")).expect("no state"));
         assert_eq!(owner(&h1.state_dir().join("state.toml")), uid);
         assert!(daemon.terminate().success());
@@ -117,7 +116,7 @@ fn what_a_crash_leaves_is_adopted_and_the_end_lifts_it() {
     lab.wait_moved(h1, h2, 'A', 'B');
     daemons[0].kill();
     daemons[0].restart();
-    daemons[0].wait_log(&["detour-adopted"]);
+    daemons[0].wait_event(EventName::DetourAdopted, &[]);
     lab.heal_lan('A');
     lab.wait_home();
     assert!(daemons[0].terminate().success());
@@ -129,7 +128,7 @@ fn a_key_file_that_it_could_not_read_again_is_told() {
     let h1 = lab.host(1);
     let flags = format!("-r {}", h1.configure_keys(&[1]));
     let closed = h1.faild(&flags);
-    let line = closed.wait_log(&["key-file-closed"]);
+    let line = closed.wait_event(EventName::KeyFileClosed, &[]);
     let keys = h1.file("keys");
     let mend = format!("chgrp faild {0} && chmod 640 {0}", keys.display());
     assert!(line.contains(&mend), "{line}");
@@ -138,8 +137,8 @@ fn a_key_file_that_it_could_not_read_again_is_told() {
     chown(&keys, None, Some(FAILD_UID)).expect("cannot chgrp");
     fs::set_permissions(&keys, fs::Permissions::from_mode(0o640)).expect("cannot chmod");
     let open = h1.faild(&flags);
-    open.wait_log(&["info ready"]);
-    assert!(!open.log().contains("key-file-closed"), "{}", open.log());
+    open.wait_event(EventName::Ready, &[]);
+    assert!(open.told(EventName::KeyFileClosed).is_empty(), "{}", open.log());
 }
 
 #[test]

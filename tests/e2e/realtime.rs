@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use crate::lab::{Daemon, FAILD_UID, Lab, Loss, wait_until};
+use crate::lab::{Daemon, EventName, FAILD_UID, Lab, Loss, told, wait_until};
 
 #[test]
 fn it_runs_at_the_lowest_real_time_priority_and_its_memory_is_locked() {
@@ -17,9 +17,9 @@ fn it_runs_at_the_lowest_real_time_priority_and_its_memory_is_locked() {
     let lab = Lab::new(1, "AB");
     let h1 = lab.host(1);
     let daemon = h1.faild("-r");
-    let line = daemon.wait_log(&["realtime-ok"]);
+    let line = daemon.wait_event(EventName::RealtimeOk, &[]);
     assert!(line.contains("info realtime-ok priority=1"), "{line}");
-    daemon.wait_log(&["info ready"]);
+    daemon.wait_event(EventName::Ready, &[]);
     assert_eq!(scheduling(&daemon), real_time());
     let shown = status(h1);
     let realtime = &shown["realtime"];
@@ -50,7 +50,7 @@ fn neither_threads_nor_hooks_inherit_it() {
     chown(&told, Some(FAILD_UID), None).expect("cannot chown");
     let settings = format!("[[hook]]\ncommand = [\"{}\"]\nevents = [\"failover\"]\n", hook.display());
     let daemons = [h1.faild(&format!("-r {}", h1.configure(&settings))), lab.host(2).faild("-r")];
-    daemons[0].wait_log(&["realtime-ok"]);
+    daemons[0].wait_event(EventName::RealtimeOk, &[]);
     lab.settle(&daemons);
     lab.cut_lan('A', Loss::Silent);
     let mut text = String::new();
@@ -76,11 +76,10 @@ fn where_it_is_forbidden_faild_works_without_says_so_once_and_shows_it() {
     let daemons = [h1.faild_by(POWERLESS, "-r"), h2.faild("-r")];
     lab.settle(&daemons);
     let log = daemons[0].log();
-    let said = |event: &str| log.lines().filter(|line| line.contains(event)).collect::<Vec<_>>();
-    let [line] = said("realtime-failed")[..] else { panic!("{log}") };
+    let [line] = &told(&log, EventName::RealtimeFailed)[..] else { panic!("{log}") };
     assert!(line.contains("cause=\"the limit of real-time priority (RLIMIT_RTPRIO) is 0\""), "{line}");
     assert!(line.contains("fix=\"restart faild as root, or with LimitRTPRIO=1"), "{line}");
-    let [line] = said("memory-lock-failed")[..] else { panic!("{log}") };
+    let [line] = &told(&log, EventName::MemoryLockFailed)[..] else { panic!("{log}") };
     assert!(line.contains("RLIMIT_MEMLOCK) is 64 kB") && line.contains("LimitMEMLOCK=infinity"), "{line}");
     assert_eq!((scheduling(&daemons[0]), locked_kb(&daemons[0])), (ordinary(), 0));
     let shown = status(h1);
@@ -113,9 +112,9 @@ fn a_control_group_without_real_time_runtime_is_the_same() {
     fs::write(&enter, script).expect("cannot write");
     fs::set_permissions(&enter, fs::Permissions::from_mode(0o755)).expect("cannot chmod");
     let mut daemon = h1.faild_by(&enter.display().to_string(), &format!("-r {}", h1.configure("")));
-    let line = daemon.wait_log(&["realtime-failed"]);
+    let line = daemon.wait_event(EventName::RealtimeFailed, &[]);
     assert!(line.contains("RT_GROUP_SCHED") && line.contains("cpu.rt_runtime_us"), "{line}");
-    daemon.wait_log(&["info ready"]);
+    daemon.wait_event(EventName::Ready, &[]);
     assert_eq!(scheduling(&daemon), ordinary());
     assert_eq!(locked_kb(&daemon) != 0, can_raise_limits(), "that is another matter");
     if !can_raise_limits() {
@@ -127,7 +126,7 @@ fn a_control_group_without_real_time_runtime_is_the_same() {
         h1.configure(&format!("realtime = {setting}\n"));
         assert_eq!(h1.faildctl("reload").code, Some(0));
     }
-    daemon.wait_log(&["realtime-ok"]);
+    daemon.wait_event(EventName::RealtimeOk, &[]);
     assert_eq!(scheduling(&daemon), real_time());
     assert!(daemon.terminate().success());
 }
@@ -140,7 +139,7 @@ fn a_reload_takes_it_gives_it_up_and_says_if_that_needs_a_restart() {
     let lab = Lab::new(1, "AB");
     let h1 = lab.host(1);
     let mut daemon = h1.faild(&format!("-r {}", h1.configure("realtime = false\n")));
-    daemon.wait_log(&["info ready"]);
+    daemon.wait_event(EventName::Ready, &[]);
     assert!(!daemon.log().contains("realtime"), "{}", daemon.log());
     assert_eq!((scheduling(&daemon), locked_kb(&daemon)), (ordinary(), 0));
     assert_eq!(status(h1)["realtime"]["wanted"], false);
@@ -149,10 +148,10 @@ fn a_reload_takes_it_gives_it_up_and_says_if_that_needs_a_restart() {
     assert!(answer.text.starts_with("reloaded: realtime\n"), "{}", answer.text);
     assert!(answer.text.contains("warning: realtime is not in force: the limit"), "{}", answer.text);
     assert!(answer.text.contains("restart faild as root"), "{}", answer.text);
-    daemon.wait_log(&["realtime-failed"]);
+    daemon.wait_event(EventName::RealtimeFailed, &[]);
     assert!(daemon.terminate().success());
     daemon.restart();
-    daemon.wait_log(&["info ready"]);
+    daemon.wait_event(EventName::Ready, &[]);
     assert_eq!(scheduling(&daemon), real_time());
     h1.configure("realtime = false\n");
     assert_eq!(h1.faildctl("reload").text, "reloaded: realtime\n");
@@ -174,9 +173,9 @@ fn the_kernels_signal_for_too_much_cpu_time_lowers_it() {
     let lab = Lab::new(1, "AB");
     let h1 = lab.host(1);
     let daemon = h1.faild("-r");
-    daemon.wait_log(&["info ready"]);
+    daemon.wait_event(EventName::Ready, &[]);
     daemon.signal(Signal::SIGXCPU);
-    let line = daemon.wait_log(&["realtime-suspended"]);
+    let line = daemon.wait_event(EventName::RealtimeSuspended, &[]);
     assert!(line.contains("error realtime-suspended cause="), "{line}");
     assert_eq!(scheduling(&daemon), ordinary());
     let text = h1.faildctl("status").text;
@@ -191,8 +190,8 @@ fn a_priority_that_it_was_started_with_is_kept() {
     }
     let lab = Lab::new(1, "AB");
     let daemon = lab.host(1).faild_by("chrt -f 3", "-r");
-    daemon.wait_log(&["realtime-ok priority=3"]);
-    daemon.wait_log(&["info ready"]);
+    daemon.wait_event(EventName::RealtimeOk, &["priority=3"]);
+    daemon.wait_event(EventName::Ready, &[]);
     assert_eq!(scheduling(&daemon), ("3".to_owned(), "1".to_owned()));
 }
 

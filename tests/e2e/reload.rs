@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use nix::sys::signal::Signal;
 
-use crate::lab::{Daemon, FAILD, Host, Lab, Loss, Meter, pause_ms, wait_until};
+use crate::lab::{Daemon, EventName, FAILD, Host, Lab, Loss, Meter, pause_ms, told, wait_until};
 
 /// Settings of the tests' timing on these LANs, and more.
 fn settings(lans: &str, more: &str) -> String {
@@ -30,9 +30,19 @@ fn reload(host: &Host, text: &str, changes: &str) {
     assert!(answer.text.starts_with(&format!("reloaded: {changes}")), "{answer:?}");
 }
 
-fn count(daemon: &Daemon, words: &str) -> usize {
-    daemon.log().lines().filter(|line| line.contains(words)).count()
+/// Times that a daemon has told of one of these.
+fn count(daemon: &Daemon, events: &[EventName]) -> usize {
+    events.iter().map(|event| daemon.told(*event).len()).sum()
 }
+
+/// What there is to tell when something moves.
+const MOVES: &[EventName] = &[
+    EventName::AskingKernel,
+    EventName::PathFound,
+    EventName::PathUp,
+    EventName::PathDown,
+    EventName::PathUnknown,
+];
 
 #[test]
 fn the_same_settings_again_write_nothing_to_the_kernel() {
@@ -43,14 +53,14 @@ fn the_same_settings_again_write_nothing_to_the_kernel() {
     lab.wait_moved(h1, h2, 'A', 'B');
     pause_ms(300);
     let watch = h1.watch();
-    let before = (h1.overlays(), count(&daemons[0], "asking-kernel"), count(&daemons[0], "path-"));
+    let before = (h1.overlays(), count(&daemons[0], MOVES));
     for _ in 0..3 {
         daemons[0].signal(Signal::SIGHUP);
     }
     h1.faildctl("reload");
-    daemons[0].wait_log(&["reloaded changes=none"]);
+    daemons[0].wait_event(EventName::Reloaded, &["changes=none"]);
     pause_ms(500);
-    let after = (h1.overlays(), count(&daemons[0], "asking-kernel"), count(&daemons[0], "path-"));
+    let after = (h1.overlays(), count(&daemons[0], MOVES));
     assert_eq!(after, before);
     watch.assert_nothing_moved();
 }
@@ -78,7 +88,7 @@ fn a_reload_during_a_failover_loses_no_packet() {
     }
     pause_ms(2000);
     assert_eq!(h1.overlays(), before);
-    let lost = daemons.iter().map(|daemon| count(daemon, "peer-absent")).sum::<usize>();
+    let lost = daemons.iter().map(|daemon| count(daemon, &[EventName::PeerAbsent])).sum::<usize>();
     assert_eq!(lost, 0, "nobody is lost when the interval grows");
     meter.finish_unharmed();
     lab.heal_lan('A');
@@ -118,9 +128,9 @@ fn a_file_with_faults_changes_nothing_and_every_fault_is_told() {
     assert_eq!((answer.code, answer.errors.lines().count()), (Some(1), 3), "{answer:?}");
     for line in ["line 1: interval", "line 2: missed", "line 3: "] {
         assert!(answer.errors.contains(line), "{answer:?}");
-        daemons[0].wait_log(&["reload-fault", line]);
+        daemons[0].wait_event(EventName::ReloadFault, &[line]);
     }
-    daemons[0].wait_log(&["reload-refused"]);
+    daemons[0].wait_event(EventName::ReloadRefused, &[]);
     lab.cut_lan('A', Loss::Silent);
     lab.wait_moved(h1, h2, 'A', 'B');
 }
@@ -140,7 +150,7 @@ fn settings_on_trial_go_back_unless_they_are_confirmed() {
     );
     let second = h1.faildctl("reload");
     assert!(second.code == Some(1) && second.errors.contains("faildctl confirm"), "{second:?}");
-    daemons[0].wait_log(&["reload-rolled-back", "changes=missed"]);
+    daemons[0].wait_event(EventName::ReloadRolledBack, &["changes=missed"]);
     h1.wait_faildctl("status", &["down after 2 missed"]);
     assert_eq!(h1.faildctl("confirm").code, Some(1), "too late");
     assert_eq!(h1.faildctl("reload --confirm 1s").code, Some(0));
@@ -159,10 +169,10 @@ fn what_was_on_trial_when_faild_was_killed_is_in_force_only_when_somebody_takes_
     h1.wait_faildctl("status", &["down after 4 missed"]);
     daemons[0].kill();
     daemons[0].restart();
-    daemons[0].wait_log(&["settings-unconfirmed", "faildctl reload"]);
+    daemons[0].wait_event(EventName::SettingsUnconfirmed, &["faildctl reload"]);
     h1.wait_faildctl("status", &["down after 2 missed"]);
     daemons[0].signal(Signal::SIGHUP);
-    daemons[0].wait_log(&["reload-fault", "run faildctl reload to apply it"]);
+    daemons[0].wait_event(EventName::ReloadFault, &["run faildctl reload to apply it"]);
     assert_eq!(h1.faildctl("reload").code, Some(0));
     daemons[0].kill();
     daemons[0].restart();
@@ -205,8 +215,10 @@ fn paths_of_the_command_line_stay_what_they_were_when_it_has_detached() {
     fs::rename(place.join("d.log"), place.join("d.log.1")).expect("cannot rename the log");
     let pid = fs::read_to_string(place.join("d.pid")).expect("there is a pid file");
     h1.sh(&format!("kill -HUP {pid}"));
-    let reloaded =
-        || fs::read_to_string(place.join("d.log")).is_ok_and(|log| log.contains("reloaded changes=none"));
+    let reloaded = || {
+        let log = fs::read_to_string(place.join("d.log")).unwrap_or_default();
+        told(&log, EventName::Reloaded).iter().any(|line| line.contains("changes=none"))
+    };
     wait_until("the new log tells of the reload", std::time::Duration::from_secs(20), reloaded);
     assert_eq!(h1.faildctl("stop").code, Some(0));
 }

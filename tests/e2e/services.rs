@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use crate::lab::{FAILD, FAILD_UID, Host, Lab, wait_until};
+use crate::lab::{EventName, FAILD, FAILD_UID, Host, Lab, told, wait_until};
 
 #[test]
 fn a_service_manager_hears_of_the_start_of_reloads_and_of_the_end() {
@@ -53,7 +53,7 @@ fn a_watchdog_that_is_meant_for_another_process_is_not_fed() {
         [("NOTIFY_SOCKET", manager.name.as_str()), ("WATCHDOG_USEC", "200000"), ("WATCHDOG_PID", "1")];
     let daemon = lab.host(1).faild_in(&environment, "-r");
     assert_eq!(manager.next(), "READY=1");
-    daemon.wait_log(&["info ready"]);
+    daemon.wait_event(EventName::Ready, &[]);
     assert_eq!(manager.within(Duration::from_millis(600)), None);
 }
 
@@ -80,7 +80,7 @@ fn logrotate_has_the_log_opened_anew() {
     let h1 = lab.host(1);
     let (log, script) = (h1.file("faild.log"), fs::canonicalize("scripts/init.d/faild").expect("no script"));
     let daemon = h1.faild(&format!("-r -l {} --pid-file {}", log.display(), h1.file("pid").display()));
-    daemon.wait_log(&["info ready"]);
+    daemon.wait_event(EventName::Ready, &[]);
     let defaults = h1.file("defaults");
     fs::write(&defaults, format!("DAEMON={FAILD}\nPIDFILE={}\n", h1.file("pid").display()))
         .expect("cannot write");
@@ -97,11 +97,12 @@ fn logrotate_has_the_log_opened_anew() {
     command.env("FAILD_DEFAULTS", &defaults).arg("-f").arg("-s").arg(&state).arg(&settings);
     let output = command.output().expect("cannot start logrotate");
     assert!(output.status.success() && output.stderr.is_empty(), "{}", words(&output));
-    daemon.wait_log(&["log-reopened"]);
+    daemon.wait_event(EventName::LogReopened, &[]);
     let found = fs::metadata(&log).expect("no log");
     assert_eq!((found.uid(), found.mode() & 0o7777), (FAILD_UID, 0o640));
     let old = fs::read_to_string(h1.file("faild.log.1")).expect("no old log");
-    assert!(old.contains("info ready") && !old.contains("log-reopened"), "{old}");
+    assert_ne!(told(&old, EventName::Ready), [""; 0], "{old}");
+    assert_eq!(told(&old, EventName::LogReopened), [""; 0]);
 }
 
 /// A service manager's end of the notify socket.

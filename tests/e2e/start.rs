@@ -6,7 +6,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::lab::{Lab, Loss, wait_until};
+use crate::lab::{EventName, Lab, Loss, wait_until};
 
 #[test]
 fn it_detaches_when_it_is_ready_and_writes_its_pid() {
@@ -62,13 +62,12 @@ fn it_warns_of_a_default_route_by_a_lan_that_nobody_named() {
         host.ip("route add default via 10.77.1.254 dev lanA");
     }
     let (chosen, named) = (h1.faild_with("-r"), h2.faild("-r"));
-    let warning = chosen.wait_log(&["warn", "default-route-on-lan", "interface=lanA"]);
+    let warning = chosen.wait_event(EventName::DefaultRouteOnLan, &["interface=lanA"]);
     assert!(warning.contains("faild -x lanA"), "{warning}");
     h1.ip("-6 route add default via fd77:2::fe dev lanB");
-    chosen.wait_log(&["warn", "default-route-on-lan", "interface=lanB"]);
+    chosen.wait_event(EventName::DefaultRouteOnLan, &["interface=lanB"]);
     named.dump_state();
     for (daemon, warnings) in [(chosen, 2), (named, 0)] {
-        let log = daemon.log();
-        assert_eq!(log.matches("default-route-on-lan").count(), warnings, "{log}");
+        assert_eq!(daemon.told(EventName::DefaultRouteOnLan).len(), warnings, "{}", daemon.log());
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
-use crate::lab::{FAILD, Host, Lab, Loss, pause_ms, wait_until};
+use crate::lab::{EventName, FAILD, Host, Lab, Loss, pause_ms, told, wait_until};
 
 #[test]
 fn systemd_runs_it_in_its_sandbox_and_ends_one_that_hangs() {
@@ -70,7 +70,7 @@ fn without_sysusers_the_installer_makes_the_user_and_lets_it_read_old_keys() {
     system.run("systemctl stop faild && chown -R root:root /var/lib/faild");
     system.run("SYSTEMCTL_SKIP_REDIRECT=1 /etc/init.d/faild start");
     assert_eq!(system.run("stat -c %U /var/lib/faild/state.toml /var/log/faild.log"), "faild\nfaild\n");
-    assert!(!system.run("cat /var/log/faild.log").contains("key-file-closed"));
+    assert_eq!(told(&system.run("cat /var/log/faild.log"), EventName::KeyFileClosed), [""; 0]);
     system.run("/etc/init.d/faild condrestart && /etc/init.d/faild status && /etc/init.d/faild stop");
 }
 

@@ -8,7 +8,8 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::{Host, pause_ms, wait_until, words};
+use super::words::{self, EventName};
+use super::{Host, pause_ms, wait_until};
 
 /// Interval of the probes in the tests: quick, and still ten times what a busy machine delays a process by.
 const INTERVAL: Duration = Duration::from_millis(50);
@@ -159,13 +160,30 @@ impl Daemon<'_> {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
+    /// The lines that tell of this event.
+    pub(crate) fn told(&self, event: EventName) -> Vec<String> {
+        words::told(&self.log(), event)
+    }
+
     /// Waits until the log has a line with all of these words.
     #[track_caller]
     pub(crate) fn wait_log(&self, words: &[&str]) -> String {
+        self.wait_line(&format!("{words:?}"), |line| words.iter().all(|word| line.contains(word)))
+    }
+
+    /// Waits until the log tells of this event, with all of these words.
+    #[track_caller]
+    pub(crate) fn wait_event(&self, event: EventName, words: &[&str]) -> String {
+        self.wait_line(&format!("{event} {words:?}"), |line| {
+            words::is_event(line, event) && words.iter().all(|word| line.contains(word))
+        })
+    }
+
+    #[track_caller]
+    fn wait_line(&self, what: &str, is_it: impl Fn(&str) -> bool) -> String {
         let mut found = None;
-        wait_until(&format!("{} logs {words:?}", self.host.name()), PATIENCE, || {
-            let log = self.log();
-            found = log.lines().find(|line| words.iter().all(|word| line.contains(word))).map(str::to_owned);
+        wait_until(&format!("{} logs {what}", self.host.name()), PATIENCE, || {
+            found = self.log().lines().find(|line| is_it(line)).map(str::to_owned);
             found.is_some()
         });
         found.unwrap_or_default()
@@ -175,7 +193,7 @@ impl Daemon<'_> {
     #[track_caller]
     pub(crate) fn wait_ready(&self) {
         wait_until(&format!("{} is ready", self.host.name()), PATIENCE, || {
-            self.log().get(self.begin..).is_some_and(|log| log.contains(words::READY))
+            self.log().get(self.begin..).is_some_and(|log| !words::told(log, EventName::Ready).is_empty())
         });
     }
 
@@ -203,7 +221,7 @@ impl Daemon<'_> {
     /// Has it write down its state, all of it: until nothing more of it comes.
     pub(crate) fn dump_state(&self) -> String {
         // Before it is ready the signal would end it.
-        self.wait_log(&[words::READY]);
+        self.wait_event(EventName::Ready, &[]);
         let before = self.log().len();
         self.signal(Signal::SIGUSR1);
         let (mut dump, mut length) = (String::new(), 0);
@@ -219,6 +237,11 @@ impl Daemon<'_> {
     /// The commands that it has named to undo what it leaves behind.
     pub(crate) fn undo_commands(&self) -> Vec<String> {
         words::undo_commands(&self.log())
+    }
+
+    /// The commands that it has carried out since its log was this long, sorted.
+    pub(crate) fn commands_done(&self, from: usize) -> Vec<String> {
+        words::commands_done(&self.log().split_off(from))
     }
 
     /// Packets that it has dropped so far, all reasons together.

@@ -43,6 +43,7 @@ pub(crate) use host::{FAILD_UID, Family, Host};
 pub(crate) use measure::{Meter, Transfer};
 pub(crate) use uplinks::{OTHER_TARGET, Routed, TARGET, TARGET_V6, Uplinks};
 pub(crate) use watch::Watch;
+pub(crate) use words::{EventName, is_event, told};
 
 /// Every host speaks both, where a test does not say otherwise.
 const BOTH: &[Family] = &[Family::V4, Family::V6];

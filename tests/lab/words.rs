@@ -3,13 +3,31 @@
 
 use std::net::IpAddr;
 
+pub(crate) use faild::event::EventName;
+
+/// Whether a line tells of this event: its name is the first word behind time and level, or behind what a program puts
+/// there instead.
+pub(crate) fn is_event(line: &str, event: EventName) -> bool {
+    line.split_whitespace().take(3).any(|word| word == event.as_str())
+}
+
+/// The lines of a log that tell of this event.
+pub(crate) fn told(log: &str, event: EventName) -> Vec<String> {
+    log.lines().filter(|line| is_event(line, event)).map(str::to_owned).collect()
+}
+
+/// The commands that a daemon says to have carried out, sorted.
+pub(super) fn commands_done(log: &str) -> Vec<String> {
+    let command = |line: &String| Some(line.split_once("command=\"")?.1.trim_end_matches('"').to_owned());
+    let mut commands: Vec<String> = told(log, EventName::AskingKernel).iter().filter_map(command).collect();
+    commands.sort();
+    commands
+}
+
 /// Values of `key=` in a line.
 fn value<'a>(line: &'a str, key: &str) -> Option<&'a str> {
     line.split_whitespace().find_map(|word| word.strip_prefix(key)?.strip_prefix('='))
 }
-
-/// In the line that tells that a daemon is ready.
-pub(super) const READY: &str = " ready";
 
 /// Whether a state dump shows this address of a peer as one that has answered.
 pub(super) fn is_proven(dump: &str, address: IpAddr) -> bool {
@@ -26,12 +44,12 @@ pub(super) fn paths_up(dump: &str) -> usize {
 
 /// Times that a path was found dead.
 pub(super) fn paths_lost(log: &str) -> usize {
-    log.lines().filter(|line| line.contains("path-down ")).count()
+    told(log, EventName::PathDown).len()
 }
 
 /// Times that a path or a next hop was found dead.
 pub(super) fn ways_lost(log: &str) -> usize {
-    paths_lost(log) + log.lines().filter(|line| line.contains("next-hop-failed ")).count()
+    paths_lost(log) + told(log, EventName::NextHopFailed).len()
 }
 
 /// Whether a line belongs to a state dump (SIGUSR1).

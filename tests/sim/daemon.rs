@@ -62,7 +62,7 @@ impl Daemon {
                 }
                 Output::Remember(latest) => *memory = latest,
                 Output::PlanChanged => effects.push(Effect::PlanChanged),
-                Output::Notice(n) => effects.push(Effect::Notice(n.level(), n.to_string())),
+                Output::Notice(n) => effects.push(Effect::Notice(n)),
                 // Sockets are always there, and nobody is probed who does not run faild.
                 Output::Endpoints | Output::Probe(_) | Output::ListNeighbours(_) | Output::Ask(_) => {}
             }

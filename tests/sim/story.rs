@@ -12,6 +12,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use faild::config::Config;
+use faild::event::EventName;
 use faild::interface::Family;
 use faild::time::Instant;
 
@@ -250,16 +251,21 @@ impl Story {
         self.expect(is_heard, format_args!("{from} heard {to} on {lan:?} {heard:?} ago"))
     }
 
-    /// Some host said this (part of a line of its log) since the log began.
-    pub fn said(&mut self, node: NodeNumber, words: &str) -> &mut Self {
-        let count = self.count_said(node, words);
-        self.expect(count > 0, format_args!("{node} did not say {words:?}"))
+    /// Some host told of this event lately, in a line that begins so behind its name.
+    pub fn said(&mut self, node: NodeNumber, event: EventName, keys: &str) -> &mut Self {
+        let said = format!(" {event} {keys}");
+        let is_said = self.lines_of(node).any(|line| line.contains(&said));
+        self.expect(is_said, format_args!("{node} did not say{said}"))
     }
 
-    /// How often a host said this lately.
-    pub fn count_said(&self, node: NodeNumber, words: &str) -> usize {
+    /// How often a host told of this event lately.
+    pub fn count_said(&self, node: NodeNumber, event: EventName) -> usize {
+        self.lines_of(node).filter(|line| line.split(' ').any(|word| word == event.as_str())).count()
+    }
+
+    fn lines_of(&self, node: NodeNumber) -> impl Iterator<Item = &str> {
         let who = format!(" {node} ");
-        self.world().log.recent().filter(|line| line.contains(&who) && line.contains(words)).count()
+        self.world().log.recent().filter(move |line| line.contains(&who))
     }
 
     /// Everything is home within so many slots.

@@ -13,13 +13,13 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use faild::core::Notice;
 use faild::engine::Dropped;
 use faild::interface::{Family, is_link_local};
 use faild::operation::Operation;
 use faild::route::PROTOCOL;
 use faild::time::Instant;
 use ipnet::IpNet;
-use log::Level;
 
 use crate::kernel::{Applied, News, RoutePlan};
 use crate::network::{Frame, LanNumber, Network, NodeNumber, Port};
@@ -60,7 +60,7 @@ pub enum Happening {
     /// Which ways work may be different from before.
     NetworkChanged,
     /// A node logged something.
-    Notice(NodeNumber, Level, String),
+    Notice(NodeNumber, Notice),
     /// The core of a node does not come to rest.
     Restless(NodeNumber),
     /// A foreign actor is about to take this route away.
@@ -268,9 +268,9 @@ impl World {
             }
             Effect::Applied(applied) => self.on_applied(number, applied),
             Effect::PlanChanged => self.note(format_args!("{number} plan changed")),
-            Effect::Notice(level, text) => {
-                self.note(format_args!("{number} {level} {text}"));
-                self.happened(Happening::Notice(number, level, text));
+            Effect::Notice(notice) => {
+                self.note(format_args!("{number} {} {notice}", notice.level()));
+                self.happened(Happening::Notice(number, notice));
             }
             Effect::Died => self.on_disturbed(number, "killed amid operations"),
             Effect::Restless => self.happened(Happening::Restless(number)),

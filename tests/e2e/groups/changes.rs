@@ -4,7 +4,7 @@ use nix::sys::signal::Signal;
 
 use super::{DETECTION, OUTAGE};
 use crate::lab::grouped::{BEYOND, BEYOND_V6, Grouped, Made, NEIGHBOUR, NEIGHBOUR_V6, group};
-use crate::lab::{Meter, pause, pause_ms};
+use crate::lab::{EventName, Meter, pause, pause_ms};
 
 const EVERYWHERE: [&str; 4] = [BEYOND, NEIGHBOUR, BEYOND_V6, NEIGHBOUR_V6];
 
@@ -114,10 +114,10 @@ fn a_dry_run_watches_a_group_and_changes_nothing() {
     let daemon = here.faild_with(&format!("-v --dry-run {}", here.configure(&group(3, DETECTION, ""))));
     daemon.wait_log(&["192.0.2.11/32 dev eth0"]);
     lab.set_carrier(0, "down");
-    daemon.wait_log(&["interface-failed", "interface=eth0 "]);
+    daemon.wait_event(EventName::InterfaceFailed, &["interface=eth0 "]);
     daemon.wait_log(&["default via 192.0.2.1 dev eth1"]);
     lab.set_carrier(0, "up");
-    daemon.wait_log(&["interface-repaired", "interface=eth0 "]);
+    daemon.wait_event(EventName::InterfaceRepaired, &["interface=eth0 "]);
     pause(DETECTION);
     assert_eq!(here.overlays(), [""; 0]);
     assert_eq!(here.foreign_routes(), routes);

@@ -2,7 +2,7 @@
 
 use super::{DETECTION, OUTAGE};
 use crate::lab::grouped::{BEYOND, BEYOND_V6, Grouped, Made, NEIGHBOUR, NEIGHBOUR_V6, group};
-use crate::lab::pause_ms;
+use crate::lab::{EventName, pause_ms};
 
 const EVERYWHERE: [&str; 4] = [BEYOND, NEIGHBOUR, BEYOND_V6, NEIGHBOUR_V6];
 
@@ -43,7 +43,7 @@ fn traffic_of_a_member_without_carrier_goes_by_another_at_once() {
     pause_ms(1300);
     lab.set_carrier(0, "down");
     lab.wait_by(1, &EVERYWHERE);
-    daemon.wait_log(&["interface-failed", "eth0", "cause=link"]);
+    daemon.wait_event(EventName::InterfaceFailed, &["eth0", "cause=link"]);
     pause_ms(300);
     for (destination, meter) in meters {
         let echoes = meter.finish();

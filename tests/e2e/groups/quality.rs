@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::DETECTION;
 use crate::lab::grouped::{BEYOND, Grouped, group};
-use crate::lab::{pause, wait_until};
+use crate::lab::{EventName, pause, wait_until};
 
 #[test]
 fn answers_that_come_late_slow_detection_down_and_move_nothing() {
@@ -16,7 +16,7 @@ fn answers_that_come_late_slow_detection_down_and_move_nothing() {
     let watch = here.watch();
     // Twice the time between two probes.
     let _late = lab.router().answer_late(DETECTION * 2 / 7);
-    daemon.wait_log(&["detection-raised", "group=lan0", "configured=0.50s"]);
+    daemon.wait_event(EventName::DetectionRaised, &["group=lan0", "configured=0.50s"]);
     wait_until("ipmpstat shows more", Duration::from_secs(20), || {
         let shown = here.faildctl("ipmpstat -gP -o fdt").text;
         shown.trim().trim_end_matches('s').parse::<f64>().is_ok_and(|seconds| seconds > 1.0)
@@ -35,6 +35,6 @@ fn a_member_that_loses_a_fifth_of_its_packets_keeps_its_traffic() {
     pause(10 * DETECTION);
     lab.wait_group("ok:eth0 eth1");
     assert_eq!(lab.way(BEYOND).0, "eth0");
-    assert!(!daemon.log().contains("interface-failed"), "a lossy member has failed");
+    assert!(daemon.told(EventName::InterfaceFailed).is_empty(), "a lossy member has failed");
     watch.assert_nothing_moved();
 }

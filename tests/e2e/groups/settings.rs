@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::DETECTION;
 use crate::lab::grouped::{BEYOND, Grouped, Made, NEIGHBOUR, group};
-use crate::lab::{Daemon, wait_until};
+use crate::lab::{Daemon, EventName, wait_until};
 
 #[test]
 fn two_interfaces_of_one_subnet_are_refused_outside_a_group() {
@@ -30,10 +30,13 @@ fn settings_of_the_kernel_that_make_probes_lie_are_told() {
     let lab = Grouped::pair();
     lab.here().sysctl("net.ipv4.conf.all.arp_ignore=0 net.ipv4.conf.eth1.rp_filter=1");
     let daemon = lab.here().faild_with(&lab.here().configure(&group(2, DETECTION, "")));
-    daemon.wait_log(&["sysctl-unfit", "interface=eth1 ", "rp_filter", "net.ipv4.conf.eth1.rp_filter=2"]);
+    daemon.wait_event(
+        EventName::SysctlUnfit,
+        &["interface=eth1 ", "rp_filter", "net.ipv4.conf.eth1.rp_filter=2"],
+    );
     for interface in ["eth0", "eth1"] {
         let mend = format!("net.ipv4.conf.{interface}.arp_ignore=1");
-        daemon.wait_log(&["sysctl-unfit", &format!("interface={interface} "), "arp_ignore", &mend]);
+        daemon.wait_event(EventName::SysctlUnfit, &[&format!("interface={interface} "), "arp_ignore", &mend]);
     }
 }
 
@@ -79,13 +82,13 @@ fn the_example_with_a_standby_works_as_it_says() {
     lab.silence(0);
     lab.wait_by(2, &[BEYOND, NEIGHBOUR]);
     lab.unsilence(0);
-    daemon.wait_log(&["interface-repaired", "interface=eth0 ", "active=false"]);
+    daemon.wait_event(EventName::InterfaceRepaired, &["interface=eth0 ", "active=false"]);
     lab.wait_by(2, &[BEYOND, NEIGHBOUR]);
     // An interface whose bring-up = false is left as it is, one without a name is only watched.
     assert!(here.ip("-o link show mgmt0").contains("state DOWN"));
     here.ip("link set mgmt0p up");
     here.ip("link set mgmt0 up");
-    daemon.wait_log(&["interface-repaired", "interface=mgmt0 ", "group=-"]);
+    daemon.wait_event(EventName::InterfaceRepaired, &["interface=mgmt0 ", "group=-"]);
 }
 
 #[test]
@@ -116,9 +119,9 @@ fn the_example_of_everything_has_a_group_that_works() {
     lab.wait_answers();
     wait_by("san0");
     lab.silence(0);
-    daemon.wait_log(&["stand-in ", "interface=san0 ", "group=storage", "by=san1"]);
+    daemon.wait_event(EventName::StandIn, &["interface=san0 ", "group=storage", "by=san1"]);
     wait_by("san1");
     lab.unsilence(0);
-    daemon.wait_log(&["stand-in-ended", "interface=san0 "]);
+    daemon.wait_event(EventName::StandInEnded, &["interface=san0 "]);
     wait_by("san0");
 }

@@ -2,7 +2,7 @@
 
 use super::{DETECTION, OUTAGE};
 use crate::lab::grouped::{BEYOND, BEYOND_V6, Grouped, Made, NEIGHBOUR, NEIGHBOUR_V6};
-use crate::lab::{Daemon, Host, pause_ms};
+use crate::lab::{Daemon, EventName, Host, pause_ms};
 
 const EVERYWHERE: [&str; 4] = [BEYOND, NEIGHBOUR, BEYOND_V6, NEIGHBOUR_V6];
 
@@ -25,8 +25,8 @@ fn is_up(host: &Host, interface: &str) -> bool {
         .is_some_and(|(flags, _)| flags.split(',').any(|flag| flag == "UP"))
 }
 
-fn wait_logged(daemon: &Daemon<'_>, event: &str, interface: &str) {
-    daemon.wait_log(&[event, &format!("interface={interface} ")]);
+fn wait_logged(daemon: &Daemon<'_>, event: EventName, interface: &str) {
+    daemon.wait_event(event, &[&format!("interface={interface} ")]);
 }
 
 #[test]
@@ -40,12 +40,12 @@ fn a_standby_that_was_down_is_set_up_takes_over_and_goes_back() {
     let meter = lab.meter(BEYOND);
     pause_ms(300);
     lab.silence(0);
-    wait_logged(&daemon, "standby-activated", "eth2");
+    wait_logged(&daemon, EventName::StandbyActivated, "eth2");
     lab.wait_group("degraded:eth1 eth2 [eth0]");
     lab.wait_by(2, &EVERYWHERE);
     pause_ms(500);
     lab.unsilence(0);
-    wait_logged(&daemon, "standby-released", "eth2");
+    wait_logged(&daemon, EventName::StandbyReleased, "eth2");
     lab.wait_group("ok:eth0 eth1 (eth2)");
     here.wait_home();
     lab.wait_by(0, &EVERYWHERE);
@@ -67,14 +67,14 @@ fn a_standby_that_nobody_could_answer_is_the_last_to_stand_in() {
     let meters = EVERYWHERE.map(|destination| lab.meter(destination));
     pause_ms(300);
     lab.silence(0);
-    wait_logged(&daemon, "standby-activated", "eth2");
+    wait_logged(&daemon, EventName::StandbyActivated, "eth2");
     lab.wait_by(1, &EVERYWHERE);
     pause_ms(300);
     for echoes in meters.map(crate::lab::Meter::finish) {
         assert!(echoes.longest_outage() < OUTAGE, "{echoes:?}");
     }
     lab.silence(1);
-    daemon.wait_log(&["stand-in ", "interface=eth1 ", "by=eth2", "it has no address"]);
+    daemon.wait_event(EventName::StandIn, &["interface=eth1 ", "by=eth2", "it has no address"]);
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn a_standby_that_is_not_to_be_set_up_stays_down() {
     let lab = Grouped::new(&[Made::Ready, Made::Ready, Made::Down]);
     let daemon = lab.start(&settings(", bring-up = false", ""));
     lab.silence(0);
-    daemon.wait_log(&["stand-in ", "interface=eth0 ", "by=eth1"]);
+    daemon.wait_event(EventName::StandIn, &["interface=eth0 ", "by=eth1"]);
     lab.wait_group("degraded:eth1 [eth0 eth2]");
     assert!(!is_up(lab.here(), "eth2"), "the standby was set up");
 }
@@ -94,13 +94,13 @@ fn without_failback_traffic_stays_on_the_standby() {
     lab.silence(0);
     lab.wait_by(2, &EVERYWHERE);
     lab.unsilence(0);
-    daemon.wait_log(&["interface-repaired", "interface=eth0 ", "active=false"]);
+    daemon.wait_event(EventName::InterfaceRepaired, &["interface=eth0 ", "active=false"]);
     lab.wait_group("ok:eth1 eth2 (eth0)");
     pause_ms(500);
     lab.wait_by(2, &EVERYWHERE);
     // What is held back is the first to help.
     lab.silence(2);
-    wait_logged(&daemon, "interface-activated", "eth0");
+    wait_logged(&daemon, EventName::InterfaceActivated, "eth0");
     lab.wait_by(0, &EVERYWHERE);
     lab.here().wait_home();
 }

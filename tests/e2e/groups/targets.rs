@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::DETECTION;
 use crate::lab::grouped::{BEYOND, BEYOND_V6, Grouped, NEIGHBOUR, group};
-use crate::lab::{pause, wait_until};
+use crate::lab::{EventName, pause, wait_until};
 
 /// The IPv4 targets of the members, as ipmpstat shows them: mode, address, hosts.
 fn targets(lab: &Grouped) -> Vec<String> {
@@ -20,15 +20,16 @@ fn a_router_that_dies_for_all_moves_nothing_and_is_told_once() {
     let watch = here.watch();
     let meter = lab.meter(NEIGHBOUR);
     lab.cut_off("rA");
-    daemon.wait_log(&["group-failed", "group=lan0", "links-up=2"]);
+    daemon.wait_event(EventName::GroupFailed, &["group=lan0", "links-up=2"]);
     lab.wait_group("failed:[eth0 eth1]");
     // Long enough for it to be told again, or for somebody to be taken for a stand-in.
     pause(4 * DETECTION);
     let router = ["eth0:routes:192.0.2.11:192.0.2.1", "eth1:routes:192.0.2.12:192.0.2.1"];
     assert_eq!(targets(&lab), router, "hosts do not take the place of a router");
-    assert_eq!(daemon.log().matches(" error group-failed ").count(), 1, "told more than once");
+    let failed = daemon.told(EventName::GroupFailed);
+    assert!(failed.len() == 1 && failed[0].contains(" error "), "{failed:?}");
     lab.plug_back("rA");
-    daemon.wait_log(&["group-usable", "group=lan0"]);
+    daemon.wait_event(EventName::GroupUsable, &["group=lan0"]);
     lab.wait_group("ok:eth0 eth1");
     assert_eq!(lab.way(BEYOND).0, "eth0");
     meter.finish_unharmed();
@@ -43,7 +44,10 @@ fn a_target_that_dies_moves_nothing_while_another_answers() {
     let meter = lab.meter(BEYOND);
     lab.cut_off("oA");
     for interface in ["eth0", "eth1"] {
-        daemon.wait_log(&["target-left-out", &format!("interface={interface} "), "192.0.2.2", "no-reply"]);
+        daemon.wait_event(
+            EventName::TargetLeftOut,
+            &[&format!("interface={interface} "), "192.0.2.2", "no-reply"],
+        );
     }
     pause(2 * DETECTION);
     lab.wait_group("ok:eth0 eth1");
@@ -65,7 +69,7 @@ fn without_a_router_hosts_are_found_and_asked() {
     lab.wait_by(0, &[NEIGHBOUR]);
     let meter = lab.meter(NEIGHBOUR);
     lab.silence(0);
-    daemon.wait_log(&["interface-failed", "interface=eth0 "]);
+    daemon.wait_event(EventName::InterfaceFailed, &["interface=eth0 "]);
     lab.wait_by(1, &[NEIGHBOUR]);
     pause(DETECTION);
     let echoes = meter.finish();
@@ -86,7 +90,7 @@ fn a_group_with_ipv6_alone_is_watched_by_it() {
     ));
     let meter = lab.meter(BEYOND_V6);
     lab.silence(0);
-    daemon.wait_log(&["interface-failed", "interface=eth0 ", "cause=no-reply"]);
+    daemon.wait_event(EventName::InterfaceFailed, &["interface=eth0 ", "cause=no-reply"]);
     lab.wait_by(1, &[BEYOND_V6]);
     lab.unsilence(0);
     lab.wait_by(0, &[BEYOND_V6]);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::DETECTION;
 use crate::lab::grouped::{BEYOND, BEYOND_V6, Grouped, NEIGHBOUR, NEIGHBOUR_V6, group, source};
-use crate::lab::{Host, wait_until};
+use crate::lab::{EventName, Host, wait_until};
 
 const EVERYWHERE: [&str; 4] = [BEYOND, NEIGHBOUR, BEYOND_V6, NEIGHBOUR_V6];
 
@@ -102,7 +102,7 @@ fn one_as_solaris_has_it_is_used_with_a_warning() {
     let here = lab.here();
     here.ip("addr add 192.0.2.11/24 dev eth0 preferred_lft 0 noprefixroute");
     let mut daemon = lab.start(&group(2, DETECTION, ""));
-    daemon.wait_log(&["test-address-deprecated", "interface=eth0", "192.0.2.11/24"]);
+    daemon.wait_event(EventName::TestAddressDeprecated, &["interface=eth0", "192.0.2.11/24"]);
     assert_eq!(shown(here, "eth0", "192.0.2.11/32"), None, "it was made although it was there");
     assert!(daemon.terminate().success());
     assert!(shown(here, "eth0", "192.0.2.11/24").is_some(), "somebody else's address was removed");

@@ -1,6 +1,6 @@
 //! What the administrator asks and orders: `offline`, `plan`, `why`.
 
-use crate::lab::{Daemon, Lab, Loss, Routed, TARGET, TARGET_V6, Uplinks, pause_ms};
+use crate::lab::{Lab, Loss, Routed, TARGET, TARGET_V6, Uplinks, pause_ms};
 
 use super::{LISTED, both, route, with_target};
 
@@ -67,7 +67,7 @@ fn the_loss_of_an_uplink_leads_to_what_was_planned() {
         lab.wait_by("wan1", target);
     }
     pause_ms(500);
-    assert_eq!(done(&daemon, from), plan);
+    assert_eq!(daemon.commands_done(from), plan);
 }
 
 #[test]
@@ -80,7 +80,8 @@ fn the_silence_of_a_router_leads_to_what_was_planned() {
     lab.router(1).nft("table arp t { chain c { type filter hook input priority 0; drop; }; }");
     lab.wait_by("wan1", TARGET);
     pause_ms(500);
-    let done: Vec<String> = done(&daemon, from).into_iter().filter(|c| !c.starts_with("ip -6")).collect();
+    let done: Vec<String> =
+        daemon.commands_done(from).into_iter().filter(|c| !c.starts_with("ip -6")).collect();
     assert_eq!(done, plan);
 }
 
@@ -112,16 +113,6 @@ fn planned(lab: &Uplinks, fail: &str) -> Vec<String> {
     assert_eq!(answer.code, Some(0), "{answer:?}");
     let command = |line: &str| line.find(" ip ").map(|at| line[at + 1..].to_owned());
     let mut commands: Vec<String> = answer.text.lines().filter_map(command).collect();
-    commands.sort();
-    commands
-}
-
-/// The commands that a daemon has carried out since its log was this long, sorted.
-fn done(daemon: &Daemon, from: usize) -> Vec<String> {
-    let log = daemon.log().split_off(from);
-    let command =
-        |line: &str| Some(line.split_once("asking-kernel command=\"")?.1.trim_end_matches('"').to_owned());
-    let mut commands: Vec<String> = log.lines().filter_map(command).collect();
     commands.sort();
     commands
 }

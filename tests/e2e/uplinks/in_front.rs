@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::lab::{Host, Lab, Loss, Routed, TARGET, TARGET_V6, Uplinks, pause_ms, wait_until};
+use crate::lab::{EventName, Host, Lab, Loss, Routed, TARGET, TARGET_V6, Uplinks, pause_ms, wait_until};
 
 use super::{LISTED, LISTED_V6, both, route, section, with_target};
 
@@ -41,14 +41,14 @@ fn a_kill_switch_in_the_place_of_the_overlay_is_respected_from_the_start() {
         let daemon = lab.start(&one(family));
         wait_degraded(host, "prohibit");
         lab.cut_lan('A', Loss::Silent);
-        let log = daemon.wait_log(&["overlay-blocked"]);
+        let log = daemon.wait_event(EventName::OverlayBlocked, &[]);
         assert!(log.contains("metric 99\""), "{log}");
         assert_eq!(host.overlays(), Vec::<String>::new());
         assert!(!gets_through(host, target));
         wait_degraded(host, "is in the way");
         host.ip(&format!("{family}route del prohibit default metric 99"));
         lab.wait_by("wan1", target);
-        daemon.wait_log(&["overlay-blocked-cleared"]);
+        daemon.wait_event(EventName::OverlayBlockedCleared, &[]);
         assert!(host.overlays()[0].contains("metric 99"), "{:?}", host.overlays());
     }
 }
@@ -62,7 +62,7 @@ fn a_kill_switch_that_replaces_the_overlay_is_respected() {
         lab.cut_lan('A', Loss::Silent);
         lab.wait_by("wan1", target);
         host.ip(&format!("{family}route replace prohibit default metric 99"));
-        daemon.wait_log(&["overlay-blocked"]);
+        daemon.wait_event(EventName::OverlayBlocked, &[]);
         wait_degraded(host, "is in the way");
         assert_eq!(host.overlays(), Vec::<String>::new());
         assert!(!gets_through(host, target));
@@ -78,11 +78,11 @@ fn a_refusing_route_far_in_front_is_named_and_nothing_passes_it() {
         let host = lab.host(1);
         let daemon = lab.start(&one(family));
         host.ip(&format!("{family}route add unreachable default metric 10"));
-        let log = daemon.wait_log(&["route-overridden", "unreachable default"]);
+        let log = daemon.wait_event(EventName::RouteOverridden, &["unreachable default"]);
         assert!(log.contains("metric 10\""), "{log}");
         wait_degraded(host, "unreachable default");
         lab.cut_lan('A', Loss::Silent);
-        daemon.wait_log(&["overlay-blocked"]);
+        daemon.wait_event(EventName::OverlayBlocked, &[]);
         assert!(!gets_through(host, target));
         host.ip(&format!("{family}route del unreachable default metric 10"));
         lab.wait_by("wan1", target);
@@ -102,7 +102,7 @@ fn a_vpn_on_an_excluded_interface_is_not_failed_over_into_the_clear() {
     let before = host.foreign_routes();
     let settings = format!("exclude = [\"tun0\", \"tun1\"]\n{}", route("auto", &with_target()));
     let mut daemon = lab.start(&settings);
-    let log = daemon.wait_log(&["route-overridden", "excluded"]);
+    let log = daemon.wait_event(EventName::RouteOverridden, &["excluded"]);
     assert!(log.contains("kernel=\"dev tun0 table main\""), "{log}");
     lab.cut_lan('A', Loss::Silent);
     wait_until("the second uplink is chosen", PATIENCE, || {
@@ -124,13 +124,13 @@ fn a_rule_that_decides_otherwise_is_named() {
         host.ip(&format!("{family}route add default via {via} dev wan0 table 200"));
         let daemon = lab.start(&both());
         lab.cut_lan('A', Loss::Silent);
-        let log = daemon.wait_log(&["route-overridden"]);
+        let log = daemon.wait_event(EventName::RouteOverridden, &[]);
         assert!(log.contains(&format!("kernel=\"via {via} dev wan0 table 200\"")), "{log}");
         wait_degraded(host, "table 200");
         let why = host.faildctl(&format!("why {target}"));
         assert!(why.text.contains("the kernel decides otherwise"), "{why:?}");
         host.ip(&format!("{family}rule del pref 100"));
-        daemon.wait_log(&["route-overridden-cleared"]);
+        daemon.wait_event(EventName::RouteOverriddenCleared, &[]);
         lab.wait_by("wan1", target);
     }
 }
@@ -143,7 +143,7 @@ fn two_halves_of_the_default_are_named() {
     host.ip("route add 128.0.0.0/1 via 192.0.2.1 dev wan0");
     let daemon = lab.start(&route(LISTED, &with_target()));
     lab.cut_lan('A', Loss::Silent);
-    let log = daemon.wait_log(&["route-overridden"]);
+    let log = daemon.wait_event(EventName::RouteOverridden, &[]);
     assert!(log.contains("kernel=\"via 192.0.2.1 dev wan0 table main\""), "{log}");
     wait_degraded(host, "dev wan0");
 }
@@ -181,12 +181,12 @@ fn a_network_manager_that_takes_the_route_of_a_lost_carrier_opens_nothing_behind
         lab.wait_by("wan0", target);
         Lab::wait_home(&lab);
         meter.finish_unharmed();
-        assert!(!daemon.log().contains("overlay-blocked"), "{}", daemon.log());
+        assert!(daemon.told(EventName::OverlayBlocked).is_empty(), "{}", daemon.log());
         // Deleted while all is well it is forgotten, and what refuses decides.
         lab.cut_lan('A', Loss::Silent);
         lab.wait_by("wan1", target);
         host.ip(&format!("{family}route del {original}"));
-        daemon.wait_log(&["overlay-lifted", "cause=original-deleted"]);
+        daemon.wait_event(EventName::OverlayLifted, &["cause=original-deleted"]);
         assert!(!gets_through(host, target));
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use crate::lab::{Daemon, Host, Lab, Routed, TARGET, Uplinks, pause_ms, wait_until};
+use crate::lab::{Daemon, EventName, Host, Lab, Routed, TARGET, Uplinks, pause_ms, wait_until};
 
 use super::{route, with_target};
 
@@ -19,7 +19,7 @@ fn what_networkd_takes_away_during_a_failover_is_back_at_once_and_told() {
     lab.wait_by("wan1", TARGET);
     let before = overlaid(&daemon);
     networkd.reload_changed("wan1");
-    let told = daemon.wait_log(&[REMOVED, "198.51.100.1"]);
+    let told = daemon.wait_event(REMOVED, &["198.51.100.1"]);
     assert!(told.contains("wan1"), "{told}");
     wait_again(&daemon, before);
     // With the address that it comes from, which networkd takes and gives back.
@@ -44,13 +44,13 @@ fn told_to_leave_foreign_routes_alone_networkd_takes_none_away() {
     networkd.wait_configured();
     meter.finish_unharmed();
     assert_eq!(overlaid(&daemon), before, "{}", daemon.log());
-    assert!(!daemon.log().contains(REMOVED), "{}", daemon.log());
+    assert_eq!(daemon.told(REMOVED), [""; 0]);
     come_home(&lab);
 }
 
 /// How often the log says that the route was laid.
 fn overlaid(daemon: &Daemon) -> usize {
-    daemon.log().matches("route-overlaid ").count()
+    daemon.told(EventName::RouteOverlaid).len()
 }
 
 /// Waits until it is laid once more, no longer than a person would think that all is well.
@@ -170,7 +170,7 @@ fn spawn(mut command: Command, host: &Host, log: &str) -> Child {
 
 const NETWORKD: &str = "/lib/systemd/systemd-networkd";
 
-const REMOVED: &str = "overlay-removed-by-others";
+const REMOVED: EventName = EventName::OverlayRemovedByOthers;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 

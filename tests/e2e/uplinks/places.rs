@@ -1,6 +1,6 @@
 //! Other tables, prefixes, shares of the traffic, and a kernel that filters by source.
 
-use crate::lab::{Lab, Loss, OTHER_TARGET, Routed, TARGET, Uplinks, pause_ms, wait_until};
+use crate::lab::{EventName, Lab, Loss, OTHER_TARGET, Routed, TARGET, Uplinks, pause_ms, wait_until};
 
 use super::{LISTED, QUICK, both, route, section, with_target};
 
@@ -103,9 +103,9 @@ fn a_dead_router_on_a_leg_of_no_interest_moves_nothing() {
     let daemon = lab.start(&route(LISTED, QUICK));
     let watch = lab.host(1).watch();
     lab.kill_router(2);
-    daemon.wait_log(&["next-hop-failed", "wan1"]);
+    daemon.wait_event(EventName::NextHopFailed, &["wan1"]);
     lab.revive_router(2);
-    daemon.wait_log(&["next-hop-works", "wan1"]);
+    daemon.wait_event(EventName::NextHopWorks, &["wan1"]);
     pause_ms(500);
     watch.assert_nothing_moved();
 }

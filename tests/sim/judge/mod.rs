@@ -82,8 +82,8 @@ impl Judge {
                 promises::overlays_have_proof(&self.records, world, *node, applied)
             }
             Happening::Restless(node) => promises::core_comes_to_rest(*node),
-            Happening::Notice(node, level, text) => {
-                promises::no_promise_is_said_to_be_broken(&self.records, world, *node, *level, text)
+            Happening::Notice(node, notice) => {
+                promises::no_promise_is_said_to_be_broken(&self.records, world, *node, notice)
             }
             Happening::Heard { .. }
             | Happening::Disturbed(_)

@@ -3,7 +3,9 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use faild::core::Notice;
 use faild::engine::Verdict;
+use faild::event::EventName;
 use faild::interface::Family;
 use faild::operation::{Operation, Place};
 use faild::route::{PROTOCOL, Route};
@@ -329,12 +331,12 @@ pub fn no_promise_is_said_to_be_broken(
     records: &Records,
     world: &World,
     node: NodeNumber,
-    level: Level,
-    text: &str,
+    notice: &Notice,
 ) -> Result<(), Violation> {
-    let is_expected =
-        level != Level::Error || text.starts_with("all-silent") || !records.is_undisturbed(world, node);
-    require(is_expected, node, "no_promise_is_said_to_be_broken", || text.to_owned())
+    let is_expected = notice.level() != Level::Error
+        || notice.name() == EventName::AllSilent
+        || !records.is_undisturbed(world, node);
+    require(is_expected, node, "no_promise_is_said_to_be_broken", || notice.to_string())
 }
 
 /// In peace everything is home: no route or address of faild anywhere, each configured route stands that was not lost

@@ -3,10 +3,10 @@
 use std::net::IpAddr;
 use std::rc::Rc;
 
+use faild::core::Notice;
 use faild::engine::Dropped;
 use faild::interface::{Family, Interface, InterfaceIndex};
 use faild::time::Instant;
-use log::Level;
 
 use super::Node;
 use crate::kernel::Applied;
@@ -84,7 +84,7 @@ pub enum Effect {
     /// The plan changed.
     PlanChanged,
     /// Something was logged.
-    Notice(Level, String),
+    Notice(Notice),
     /// The daemon was killed amid its operations.
     Died,
     /// The core does not come to rest.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use faild::config::{Config, Exit, Key, KeyRing};
+use faild::event::EventName;
 use faild::interface::Family;
 
 use crate::faults::{Fall, Fault, Start};
@@ -136,7 +137,7 @@ fn port_that_is_filtered_is_not_a_dead_lan() {
     let mut story = Story::of(2).config(|c| c.keys = key()).in_the_dark();
     let filter = Fault::Firewall(crate::network::Port { node: Y, lan: A });
     story.strikes(filter).pass(60.0).home(X, Y, A);
-    let said = story.count_said(X, "filter");
+    let said = story.count_said(X, EventName::PortFiltered);
     story.expect(said == 1, format_args!("said {said} times"));
 }
 
@@ -204,9 +205,9 @@ fn responders_move_with_the_requestor() {
 fn a_responder_notices_a_death_while_a_lan_stays_dead() {
     let mut story = Story::of(2).responders(&[Y]).begin();
     story.strikes(Fault::Silence(A)).strikes(Fault::Silence(B)).pass(10.0);
-    let before = story.count_said(Y, "peer-absent");
+    let before = story.count_said(Y, EventName::PeerAbsent);
     story.ends(Fault::Silence(A)).pass(15.0).strikes(Fault::Kill(X)).pass(150.0);
-    let said = story.count_said(Y, "peer-absent");
+    let said = story.count_said(Y, EventName::PeerAbsent);
     story.expect(before == 1 && said == 2, format_args!("absent {before}, then {said} times"));
 }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use faild::event::EventName;
+
 use crate::faults::Fault;
 use crate::network::Port;
 use crate::story::{A, B, Story, X, Y};
@@ -70,7 +72,7 @@ fn answers_of_an_old_run_that_come_late() {
         let held = Fault::Held(A, 500);
         story.strikes(held.clone()).pass(0.5).act(|world| world.kill(Y)).act(|world| world.start(Y));
         story.pass(1.0).ends(held).pass(20.0);
-        let clones = story.count_said(X, "clone") + story.count_said(X, "another host");
+        let clones = story.count_said(X, EventName::PeerCloned) + story.count_said(X, EventName::OwnIdCloned);
         story.expect(clones == 0, format_args!("seed {seed}: taken for a clone"));
         story.all_home_within(100.0).talk(X, Y, A).talk(X, Y, B);
     }

@@ -2,6 +2,7 @@
 
 use faild::config::{Key, KeyRing};
 use faild::core::Memory;
+use faild::event::EventName;
 use faild::interface::Family;
 
 use crate::faults::Fault;
@@ -21,7 +22,11 @@ fn floating_address_is_excluded() {
     }
     story.pass(30.0).strikes(Fault::Silence(A)).pass(10.0).both_moved(X, Y, A);
     let is_moved = is_overlaid(story.world(), X, &address);
-    story.expect(!is_moved, format_args!("a floating address was moved")).said(X, "10.100.200.1");
+    story.expect(!is_moved, format_args!("a floating address was moved")).said(
+        X,
+        EventName::AddressFloats,
+        "address=10.100.200.1",
+    );
 }
 
 /// Rule 13: two live boots under one node id: left alone, said, and the lower one draws a new id.
@@ -97,7 +102,7 @@ fn responders_with_one_id_part() {
 #[test]
 fn joined_lans_are_noticed() {
     let mut story = Story::of(3).begin();
-    story.strikes(Fault::Join(A, B)).pass(60.0).nothing_moved().said(X, "joined");
+    story.strikes(Fault::Join(A, B)).pass(60.0).nothing_moved().said(X, EventName::LansJoined, "");
     story.ends(Fault::Join(A, B)).pass(60.0).nothing_moved();
 }
 
