@@ -92,7 +92,7 @@ impl Tracker {
         let mut seen = BTreeSet::new();
         for lan in &snapshot.lans {
             let subject = Subject::Lan(lan.interface.clone());
-            let kinds = (ChangeKind::LanLost, ChangeKind::LanRegained);
+            let kinds = (ChangeKind::LanDown, ChangeKind::LanUp);
             let Some(is_good) = is_good(lan, snapshot) else {
                 seen.insert(subject);
                 continue;
@@ -105,9 +105,9 @@ impl Tracker {
             let words = Self::words(peer);
             let mut tell =
                 |kind| changes.push(Change { peers: vec![words.clone()], count: 1, ..Change::plain(kind) });
-            let presence = (ChangeKind::PeerLost, ChangeKind::PeerRegained);
+            let presence = (ChangeKind::PeerDown, ChangeKind::PeerUp);
             self.compare(&mut seen, Subject::Peer(peer.node), !peer.absent, presence, &mut tell);
-            let traffic = (ChangeKind::Failover, ChangeKind::Failback);
+            let traffic = (ChangeKind::PeerFailover, ChangeKind::PeerFailback);
             self.compare(&mut seen, Subject::Traffic(peer.node), !is_moved(peer), traffic, &mut tell);
         }
         self.observe_redundancy(snapshot, &mut seen, &mut changes);
@@ -131,7 +131,7 @@ impl Tracker {
             return;
         }
         let peers = single.iter().take(MOST_PEERS).map(|peer| Self::words(peer)).collect();
-        let kinds = (ChangeKind::RedundancyLost, ChangeKind::RedundancyRegained);
+        let kinds = (ChangeKind::RedundancyLost, ChangeKind::RedundancyRestored);
         self.compare(seen, Subject::Redundancy, is_good, kinds, |kind| {
             changes.push(Change { peers, count: single.len(), ..Change::plain(kind) });
         });
@@ -177,20 +177,20 @@ impl Change {
     pub fn subject(&self) -> Subject {
         let node = self.peers.first().map_or(NodeId(0), |peer| peer.node);
         match self.kind {
-            ChangeKind::PeerLost | ChangeKind::PeerRegained => Subject::Peer(node),
-            ChangeKind::LanLost | ChangeKind::LanRegained => {
+            ChangeKind::PeerDown | ChangeKind::PeerUp => Subject::Peer(node),
+            ChangeKind::LanDown | ChangeKind::LanUp => {
                 Subject::Lan(self.interface.clone().unwrap_or_default())
             }
-            ChangeKind::RedundancyLost | ChangeKind::RedundancyRegained => Subject::Redundancy,
-            ChangeKind::Failover | ChangeKind::Failback => Subject::Traffic(node),
+            ChangeKind::RedundancyLost | ChangeKind::RedundancyRestored => Subject::Redundancy,
+            ChangeKind::PeerFailover | ChangeKind::PeerFailback => Subject::Traffic(node),
             ChangeKind::GroupFailed | ChangeKind::GroupDegraded | ChangeKind::GroupOk => {
                 Subject::Group(self.group.clone().unwrap_or_default())
             }
             ChangeKind::InterfaceFailed | ChangeKind::InterfaceRepaired => {
                 Subject::Member(self.interface.clone().unwrap_or_default())
             }
-            ChangeKind::RouteMoved | ChangeKind::RouteBack => Subject::Route(self.destination),
-            ChangeKind::RouteLost | ChangeKind::RouteRegained => Subject::Reach(self.destination),
+            ChangeKind::RouteFailover | ChangeKind::RouteFailback => Subject::Route(self.destination),
+            ChangeKind::RouteDown | ChangeKind::RouteUp => Subject::Reach(self.destination),
         }
     }
 }

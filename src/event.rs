@@ -29,49 +29,44 @@ macro_rules! names {
 names! {
     // ----- interfaces and LANs
     /// An interface was selected as a LAN.
-    LanChosen => "lan-chosen",
+    LanSelected => "lan-selected",
     /// An interface that is missing or has no address stays the LAN it was before the restart.
     LanKept => "lan-kept",
     /// A LAN was removed by a configuration change; its overlays are removed.
-    LanLeft => "lan-left",
+    LanRemoved => "lan-removed",
     /// The interface of a LAN was renamed.
     LanRenamed => "lan-renamed",
-    /// A LAN cannot be used: its interface is down or absent, or all peers on it are silent and some are heard elsewhere.
-    LanSilent => "lan-silent",
-    /// The LAN works again: a peer was heard on it.
-    LanHeard => "lan-heard",
+    /// All peers on a LAN are silent, and some are heard elsewhere. Hooks get it also when the interface is down or
+    /// absent.
+    LanDown => "lan-down",
+    /// A peer is heard on the LAN again.
+    LanUp => "lan-up",
     /// A LAN has no usable source address, so nothing can be probed on it.
-    LanMute => "lan-mute",
+    LanNoAddress => "lan-no-address",
     /// Two LAN interfaces are on the same network; the second is ignored for the node that was heard on both.
-    LansJoined => "lans-joined",
+    LansBridged => "lans-bridged",
     /// No interface could be selected as a LAN.
     NoLan => "no-lan",
     /// An interface was not selected as a LAN.
-    InterfaceLeftOut => "interface-left-out",
+    InterfaceSkipped => "interface-skipped",
     /// A configured interface does not exist; faild waits for it.
     InterfaceAbsent => "interface-absent",
     /// An interface used by faild can pass packets.
     InterfaceUp => "interface-up",
-    /// An interface used by faild can pass packets.
-    LinkUp => "link-up",
     /// An interface used by faild lost its carrier, was set down, renamed or deleted.
     InterfaceDown => "interface-down",
-    /// An interface used by faild lost its carrier, was set down, renamed or deleted.
-    LinkDown => "link-down",
     /// The link came up more than twice in a minute; it is held down for a while.
-    LinkHeld => "link-held",
+    LinkFlapping => "link-flapping",
     /// Two interfaces of this host have the same MAC address; in a group, one of them is taken offline.
-    SameMac => "same-mac",
-    /// Two interfaces of this host have the same MAC address; in a group, one of them is taken offline.
-    MacDuplicate => "mac-duplicate",
+    DuplicateMac => "duplicate-mac",
     /// The MAC addresses differ again.
-    MacUnique => "mac-unique",
+    DuplicateMacCleared => "duplicate-mac-cleared",
     /// A default route leaves through a LAN that was selected automatically.
     DefaultRouteOnLan => "default-route-on-lan",
-    /// A kernel setting breaks failover; fix= has the command.
-    SysctlUnfit => "sysctl-unfit",
+    /// A kernel setting breaks failover; `fix=` has the command.
+    SysctlUnsuitable => "sysctl-unsuitable",
     /// The kernel's neighbour table is too small for the peers.
-    NeighbourTableSmall => "neighbour-table-small",
+    NeighbourTableTooSmall => "neighbour-table-too-small",
 
     // ----- peers and paths
     /// A peer, or another path to it, was discovered.
@@ -83,19 +78,17 @@ names! {
     /// The state of a path is no longer known.
     PathUnknown => "path-unknown",
     /// A peer is heard for the first time, or again.
-    PeerPresent => "peer-present",
+    PeerUp => "peer-up",
     /// A peer is silent on all LANs, or said goodbye; nothing is moved.
-    PeerAbsent => "peer-absent",
+    PeerDown => "peer-down",
     /// The daemon of a peer was restarted.
     PeerRestarted => "peer-restarted",
     /// A peer was absent for long and was removed.
-    PeerForgotten => "peer-forgotten",
-    /// Two hosts use the same node id (own=yes: one of them is this host).
-    PeerCloned => "peer-cloned",
-    /// Two hosts use the same node id (own=yes: one of them is this host).
-    OwnIdCloned => "own-id-cloned",
+    PeerExpired => "peer-expired",
+    /// Two hosts use the same node id (`own=yes`: one of them is this host).
+    DuplicateNodeId => "duplicate-node-id",
     /// Two live nodes claim an address; it is left alone.
-    AddressFloats => "address-floats",
+    AddressFloating => "address-floating",
     /// A peer no longer has an address.
     AddressWithdrawn => "address-withdrawn",
     /// A peer's host answers ARP or ND but not probes; a firewall may block the port.
@@ -103,63 +96,55 @@ names! {
     /// Broadcasts do not reach a peer; it is probed by unicast.
     BroadcastFiltered => "broadcast-filtered",
     /// Broadcasts reach the peer again.
-    BroadcastHeard => "broadcast-heard",
+    BroadcastRestored => "broadcast-restored",
     /// No peer answers on any LAN; nothing is moved, since the fault may be local.
-    AllSilent => "all-silent",
+    AllPeersSilent => "all-peers-silent",
     /// At least one peer answers again.
-    SilenceEnded => "silence-ended",
+    AllPeersSilentCleared => "all-peers-silent-cleared",
     /// The probe interval was adapted to the packet budget.
     IntervalChanged => "interval-changed",
     /// At least one peer can be reached over only one LAN.
     RedundancyLost => "redundancy-lost",
     /// No such peer is left.
-    RedundancyRegained => "redundancy-regained",
+    RedundancyRestored => "redundancy-restored",
 
     // ----- failover and failback
     /// Traffic for a peer's address moved to a detour.
-    Failover => "failover",
+    PeerFailover => "peer-failover",
     /// Traffic for a peer's address is home again.
-    Failback => "failback",
+    PeerFailback => "peer-failback",
     /// An overlay of an earlier run was found and adopted.
     DetourAdopted => "detour-adopted",
     /// A path is up, but damping or policy delays failback to it.
-    FailbackWaits => "failback-waits",
+    FailbackHeld => "failback-held",
     /// The administrator asked for failback (faildctl or SIGUSR2).
     FailbackRequested => "failback-requested",
     /// A destination moved to another next hop.
-    RouteMoved => "route-moved",
+    RouteFailover => "route-failover",
     /// A destination uses a next hop of better rank again.
-    RouteFailedBack => "route-failed-back",
+    RouteFailback => "route-failback",
     /// No next hop of a destination works; nothing is moved.
-    AllNextHopsSilent => "all-next-hops-silent",
+    RouteDown => "route-down",
     /// At least one next hop of the destination works again.
-    NextHopsHeard => "next-hops-heard",
+    RouteUp => "route-up",
     /// A next hop failed: carrier, no answer, targets, loss or latency.
-    NextHopFailed => "next-hop-failed",
+    NextHopDown => "next-hop-down",
     /// A next hop works, for the first time or again.
-    NextHopWorks => "next-hop-works",
+    NextHopUp => "next-hop-up",
     /// There is nothing to probe through an interface; only its carrier is monitored.
-    Unjudged => "unjudged",
+    InterfaceNotProbed => "interface-not-probed",
     /// A slow or dead target is skipped for a while.
-    TargetLeftOut => "target-left-out",
+    TargetSkipped => "target-skipped",
     /// The best route to a destination belongs to a protocol that is not followed.
-    DestinationLeftAlone => "destination-left-alone",
-    /// An interface was taken offline.
-    LanOffline => "lan-offline",
-    /// An interface was taken offline.
-    OfflineRequested => "offline-requested",
+    RouteSkipped => "route-skipped",
     /// An interface was taken offline.
     InterfaceOffline => "interface-offline",
     /// An interface is back in service.
-    LanOnline => "lan-online",
-    /// An interface is back in service.
-    OnlineRequested => "online-requested",
-    /// An interface is back in service.
     InterfaceOnline => "interface-online",
     /// An offline interface carries traffic for a peer, because no other path works.
-    DrainSuspended => "drain-suspended",
+    OfflineSuspended => "offline-suspended",
     /// Another path works again; the interface is drained.
-    DrainResumed => "drain-resumed",
+    OfflineResumed => "offline-resumed",
 
     // ----- groups
     /// A member failed while others work.
@@ -168,37 +153,39 @@ names! {
     InterfaceRepaired => "interface-repaired",
     /// No member is usable; nothing is moved.
     GroupFailed => "group-failed",
-    /// Some members, or all, are usable.
-    GroupUsable => "group-usable",
+    /// After a failure of the group, some members are usable again. Hooks get it with each such change.
+    GroupDegraded => "group-degraded",
+    /// After a failure of the group, all members are usable again. Hooks get it with each such change.
+    GroupOk => "group-ok",
     /// Traffic of a member moved to another one, which takes over for it.
-    StandIn => "stand-in",
+    GroupFailover => "group-failover",
     /// A member carries its own traffic again.
-    StandInEnded => "stand-in-ended",
+    GroupFailback => "group-failback",
     /// A standby carries traffic.
     StandbyActivated => "standby-activated",
     /// A repaired member that was held in reserve carries traffic.
     InterfaceActivated => "interface-activated",
     /// A standby is held in reserve again.
-    StandbyReleased => "standby-released",
+    StandbyDeactivated => "standby-deactivated",
     /// A member has no address to probe from; its link alone decides.
     TestAddressMissing => "test-address-missing",
     /// It has one again.
     TestAddressFound => "test-address-found",
     /// Several members have the same test address; none is probed from it.
-    TestAddressShared => "test-address-shared",
+    DuplicateTestAddress => "duplicate-test-address",
     /// Only one member has the address.
-    TestAddressUnique => "test-address-unique",
+    DuplicateTestAddressCleared => "duplicate-test-address-cleared",
     /// The test address relies on the deprecated flag, which IPv4 ignores.
     TestAddressDeprecated => "test-address-deprecated",
     /// Another program removed a test address; it is added again.
-    TestAddressRemoved => "test-address-removed",
+    TestAddressLost => "test-address-lost",
     /// Targets answer slowly; detection takes longer than configured.
-    DetectionRaised => "detection-raised",
+    DetectionTimeRaised => "detection-time-raised",
     /// Targets answer quickly again.
-    DetectionLowered => "detection-lowered",
+    DetectionTimeLowered => "detection-time-lowered",
 
     // ----- routes and addresses in the kernel
-    /// A route of others takes the place of an overlay, or comes first; nothing is installed.
+    /// A route of others has the place of an overlay, or comes first; nothing is installed.
     OverlayBlocked => "overlay-blocked",
     /// No route of others is in the way any more.
     OverlayBlockedCleared => "overlay-blocked-cleared",
@@ -206,111 +193,99 @@ names! {
     RouteOverridden => "route-overridden",
     /// The kernel does what was decided again.
     RouteOverriddenCleared => "route-overridden-cleared",
-    /// The journal was written before the last boot and is ignored.
+    /// The journal was written before the last boot, and is ignored.
     JournalOutdated => "journal-outdated",
-    /// The kernel did not say which route it takes.
+    /// The kernel could not be asked which route it takes.
     KernelQuestionFailed => "kernel-question-failed",
-    /// The routes to a destination could not be asked for.
+    /// The routes in one place could not be read.
     RouteLookupFailed => "route-lookup-failed",
-    /// An overlay of an earlier run is removed: no node that is known has its address.
+    /// An overlay of an earlier run is removed: no known node has its address.
     OverlayUnclaimed => "overlay-unclaimed",
     /// Overlays were installed, for a peer's address, a destination or a member.
-    OverlayLaid => "overlay-laid",
-    /// Overlays were installed, for a peer's address, a destination or a member.
-    RouteOverlaid => "route-overlaid",
-    /// Overlays were installed, for a peer's address, a destination or a member.
-    MemberOverlaid => "member-overlaid",
+    OverlayInstalled => "overlay-installed",
     /// Overlays were removed: home works, or the original route was deleted.
-    OverlayLifted => "overlay-lifted",
-    /// Overlays were removed: home works, or the original route was deleted.
-    RouteLifted => "route-lifted",
-    /// Overlays were removed: home works, or the original route was deleted.
-    MemberLifted => "member-lifted",
+    OverlayRemoved => "overlay-removed",
     /// Another program removed overlays; they are reinstalled.
-    OverlayRemovedByOthers => "overlay-removed-by-others",
+    OverlayLost => "overlay-lost",
     /// An overlay keeps being removed; retries become rare.
-    Contested => "contested",
+    OverlayContested => "overlay-contested",
     /// Nothing can be installed in front of a route.
-    CannotOverlay => "cannot-overlay",
+    OverlayImpossible => "overlay-impossible",
     /// The kernel refused operations; they are retried.
     OperationRefused => "operation-refused",
     /// Saved routes were restored after their interface returned.
-    RoutePutBack => "route-put-back",
+    RouteRestored => "route-restored",
     /// A static IPv6 address was restored.
-    AddressPutBack => "address-put-back",
-    /// An address of a down interface is parked on lo.
-    AddressWaits => "address-waits",
+    AddressRestored => "address-restored",
+    /// An address of a down interface is parked on `lo`.
+    AddressParked => "address-parked",
     /// The address is on its interface again, or gone for good.
-    AddressReturned => "address-returned",
-    /// faild stops and leaves overlays or addresses in place; undo= has the command.
-    LeftBehind => "left-behind",
+    AddressUnparked => "address-unparked",
+    /// faild stops and leaves overlays or addresses in place; `undo=` has the command.
+    LeftInPlace => "left-in-place",
     /// More routes use the LANs than faild looks at.
     TooManyRoutes => "too-many-routes",
     /// The kernel operation performed, or not performed in a dry run, as an ip(8) command.
-    WouldDo => "would-do",
-    /// The kernel operation performed, or not performed in a dry run, as an ip(8) command.
-    AskingKernel => "asking-kernel",
+    KernelOperation => "kernel-operation",
     /// Routes, interfaces or carriers could not be read; retrying.
-    KernelUnreadable => "kernel-unreadable",
+    KernelReadFailed => "kernel-read-failed",
     /// They can be read again.
-    KernelReadable => "kernel-readable",
+    KernelReadOk => "kernel-read-ok",
     /// Kernel notifications were lost; performing a full resync.
-    NotificationsLost => "notifications-lost",
+    NetlinkOverrun => "netlink-overrun",
     /// Kernel notifications could not be read; performing a full resync.
-    NotificationsUnreadable => "notifications-unreadable",
+    NetlinkReadFailed => "netlink-read-failed",
     /// The netlink socket could not be reopened.
     NetlinkReopenFailed => "netlink-reopen-failed",
     /// The kernel sent messages that could not be parsed.
     NetlinkMalformed => "netlink-malformed",
 
     // ----- configuration and control
-    /// The configuration is valid, but probably not what was meant; text=.
-    Configuration => "configuration",
+    /// The configuration is valid, but probably not what was meant; `text=`.
+    ConfigWarning => "config-warning",
     /// The configuration file was never confirmed; the previous configuration is in force.
-    SettingsUnconfirmed => "settings-unconfirmed",
+    ConfigUnconfirmed => "config-unconfirmed",
     /// One error of a rejected reload.
-    ReloadFault => "reload-fault",
+    ReloadError => "reload-error",
     /// A reload was rejected; nothing changed.
-    ReloadRefused => "reload-refused",
-    /// The configuration was reloaded; changes=.
-    Reloaded => "reloaded",
+    ReloadRejected => "reload-rejected",
+    /// The configuration was reloaded; `changes=`.
+    ReloadDone => "reload-done",
     /// A reload must be confirmed within the given time.
-    ReloadOnTrial => "reload-on-trial",
+    ReloadTrial => "reload-trial",
     /// The configuration on trial is kept.
     ReloadConfirmed => "reload-confirmed",
     /// The trial expired; the previous configuration was restored.
     ReloadRolledBack => "reload-rolled-back",
-    /// The trial expired; the previous configuration was restored.
-    ReloadUnconfirmed => "reload-unconfirmed",
     /// The file was edited after an unconfirmed trial, and is used.
-    UnconfirmedForgotten => "unconfirmed-forgotten",
+    TrialDiscarded => "trial-discarded",
     /// The record of a trial could not be deleted.
-    UnconfirmedNotRemoved => "unconfirmed-not-removed",
+    TrialFileNotRemoved => "trial-file-not-removed",
     /// The record of a trial could not be parsed.
-    UnconfirmedUnreadable => "unconfirmed-unreadable",
+    TrialFileUnreadable => "trial-file-unreadable",
     /// A request arrived on the control socket.
     ControlRequest => "control-request",
     /// A request that needs root was denied.
     ControlDenied => "control-denied",
     /// The control socket could not be given to its group.
-    ControlGroupLeftOut => "control-group-left-out",
+    ControlGroupSkipped => "control-group-skipped",
 
     // ----- daemon, files and privileges
     /// faild runs at real-time priority.
     RealtimeOk => "realtime-ok",
     /// Real-time priority was refused.
     RealtimeFailed => "realtime-failed",
-    /// The loop used too much CPU time; real-time priority is given up for a while.
+    /// The loop used too much CPU time; it runs at ordinary priority for a while.
     RealtimeSuspended => "realtime-suspended",
-    /// Real-time priority is back after that.
+    /// faild runs at real-time priority again.
     RealtimeResumed => "realtime-resumed",
     /// The memory is locked, after that had failed.
     MemoryLockOk => "memory-lock-ok",
     /// The memory could not be locked.
     MemoryLockFailed => "memory-lock-failed",
-    /// The memory could not be locked again.
+    /// Memory that was given back could not be locked again.
     MemoryNotLockedAgain => "memory-not-locked-again",
-    /// Other users could write to a directory of faild; they no longer can.
+    /// Other users could write to a directory of faild; this right was removed.
     DirectoryTightened => "directory-tightened",
     /// A file that belongs to another user was renamed.
     FileSetAside => "file-set-aside",
@@ -318,7 +293,7 @@ names! {
     Starting => "starting",
     /// faild is ready.
     Ready => "ready",
-    /// faild is stopping; cause=.
+    /// faild is stopping; `cause=`.
     Stopping => "stopping",
     /// faild has stopped.
     Stopped => "stopped",
@@ -329,85 +304,77 @@ names! {
     /// The main loop was delayed.
     LoopSlow => "loop-slow",
     /// The daemon ran late; slots missed meanwhile do not count.
-    Stalled => "stalled",
+    LoopStalled => "loop-stalled",
     /// User and capabilities after dropping privileges.
     Privileges => "privileges",
     /// faild could not switch to its user and stays root.
-    RunsAsRoot => "runs-as-root",
+    RunningAsRoot => "running-as-root",
     /// faild was not started by root and cannot switch to the configured user.
     UserNotChanged => "user-not-changed",
     /// A file or directory could not be given to the user.
-    NotHandedOver => "not-handed-over",
+    ChownFailed => "chown-failed",
     /// The key file cannot be read after dropping privileges.
-    KeyFileClosed => "key-file-closed",
+    KeyFileUnreadable => "key-file-unreadable",
     /// The state file could not be written.
-    StateNotWritten => "state-not-written",
+    StateFileWriteFailed => "state-file-write-failed",
     /// It can be written again.
-    StateWritten => "state-written",
+    StateFileWriteOk => "state-file-write-ok",
     /// The state file could not be parsed; a new node id is used.
-    StateUnreadable => "state-unreadable",
+    StateFileUnreadable => "state-file-unreadable",
     /// The journal could not be written.
-    JournalNotWritten => "journal-not-written",
+    JournalWriteFailed => "journal-write-failed",
     /// It can be written again.
-    JournalWritten => "journal-written",
+    JournalWriteOk => "journal-write-ok",
     /// The journal, or a line of it, could not be parsed.
     JournalUnreadable => "journal-unreadable",
-    /// The journal, or a line of it, could not be parsed.
-    JournalIgnored => "journal-ignored",
     /// The list of offline interfaces could not be written.
-    OfflineNotWritten => "offline-not-written",
+    OfflineFileWriteFailed => "offline-file-write-failed",
     /// The list of offline interfaces could not be parsed.
-    OfflineUnreadable => "offline-unreadable",
+    OfflineFileUnreadable => "offline-file-unreadable",
     /// The log file was reopened.
     LogReopened => "log-reopened",
     /// The log file could not be reopened.
-    LogNotReopened => "log-not-reopened",
+    LogReopenFailed => "log-reopen-failed",
     /// Lines of one event were suppressed by the rate limit.
-    LogLinesLeftOut => "log-lines-left-out",
+    LogLinesSuppressed => "log-lines-suppressed",
     /// Lines could not be written.
     LogLinesLost => "log-lines-lost",
     /// The service manager could not be notified.
     NotifyFailed => "notify-failed",
     /// Transparent huge pages could not be disabled.
-    HugePagesLeft => "huge-pages-left",
+    HugePagesNotDisabled => "huge-pages-not-disabled",
 
     // ----- hooks
-    /// What hooks are told of a change that other events tell of in the log.
+    /// What hooks are told, where other events have told it already.
     Change => "change",
-    /// A line that a hook wrote on standard error; text=.
-    HookSays => "hook-says",
+    /// A line that a hook wrote on standard error; `text=`.
+    HookOutput => "hook-output",
     /// A hook wrote more lines than are logged.
-    HookCutShort => "hook-cut-short",
+    HookOutputTruncated => "hook-output-truncated",
     /// A hook failed, did not start or timed out.
     HookFailed => "hook-failed",
     /// The hook works again.
-    HookWorks => "hook-works",
+    HookOk => "hook-ok",
     /// A hook left processes behind, which were killed.
-    HookLeftPrograms => "hook-left-programs",
+    HookProcessesKilled => "hook-processes-killed",
     /// A hook is not run, because there is no user to run it as.
-    HookLeftOut => "hook-left-out",
+    HookSkipped => "hook-skipped",
     /// The queue of hook events was full.
     HookEventsDropped => "hook-events-dropped",
 
     // ----- packets and sockets
     /// A socket was opened on an interface.
     SocketOpened => "socket-opened",
-    /// A socket was opened on an interface.
-    ProbeSocketOpened => "probe-socket-opened",
     /// A socket could not be opened.
     SocketFailed => "socket-failed",
     /// Reading from a socket failed.
     ReceiveFailed => "receive-failed",
-    /// Reading from a socket failed.
-    ProbeReceiveFailed => "probe-receive-failed",
     /// Sending failed.
     SendFailed => "send-failed",
-    /// Sending failed.
-    ProbeFailed => "probe-failed",
     /// A packet was read.
-    Received => "received",
+    PacketReceived => "packet-received",
     /// A packet was sent.
-    Sent => "sent",
+    PacketSent => "packet-sent",
     /// A probe to a next hop or target was sent.
     ProbeSent => "probe-sent",
     /// A probe was answered.

@@ -32,6 +32,15 @@ pub(crate) fn shell_word(word: &str) -> Cow<'_, str> {
     Cow::Owned(quoted)
 }
 
+/// Text within the quotes of a log line.
+pub(crate) struct Unquoted<'a>(pub(crate) &'a str);
+
+impl Display for Unquoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.replace('"', "'"))
+    }
+}
+
 /// Text as one line that tells a terminal nothing: a line end or tab becomes a blank, and what else is no text is written
 /// as `\x1b` or `\u{202e}`.
 pub(crate) struct OneLine<T>(pub(crate) T);

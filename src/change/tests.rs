@@ -16,11 +16,11 @@ fn a_lan_is_lost_once_and_regained_when_somebody_is_heard_there() {
     };
     assert_eq!(lan(false, true, Unknown)(&mut tracker), NONE, "it never was up");
     assert_eq!(lan(true, false, Up)(&mut tracker), NONE);
-    assert_eq!(lan(true, true, Down)(&mut tracker), ["lan-lost interface=lan0"], "silent");
+    assert_eq!(lan(true, true, Down)(&mut tracker), ["lan-down interface=lan0"], "silent");
     assert_eq!(lan(false, true, Down)(&mut tracker), NONE, "it is lost already");
     assert_eq!(lan(true, false, Down)(&mut tracker), NONE, "the others are silent, too, and it may be us");
-    assert_eq!(lan(true, false, Up)(&mut tracker), ["lan-regained interface=lan0"]);
-    assert_eq!(lan(false, false, Up)(&mut tracker), ["lan-lost interface=lan0"], "set down");
+    assert_eq!(lan(true, false, Up)(&mut tracker), ["lan-up interface=lan0"]);
+    assert_eq!(lan(false, false, Up)(&mut tracker), ["lan-down interface=lan0"], "set down");
     assert_eq!(told(&mut tracker, &empty()), NONE, "it is no LAN of ours any more");
     assert_eq!(lan(true, false, Up)(&mut tracker), NONE);
 }
@@ -32,10 +32,10 @@ fn a_peer_is_lost_after_it_was_there_and_has_its_name() {
     let there = |absent| Snapshot { peers: vec![named(absent)], ..empty() };
     assert_eq!(told(&mut tracker, &there(true)), NONE, "remembered, and not heard yet");
     assert_eq!(told(&mut tracker, &there(false)), NONE);
-    let lost = ["peer-lost peers=1 peer=0000000000000007 name=db1"];
+    let lost = ["peer-down peers=1 peer=0000000000000007 name=db1"];
     assert_eq!(told(&mut tracker, &there(true)), lost);
     assert_eq!(told(&mut tracker, &there(true)), NONE);
-    assert_eq!(told(&mut tracker, &there(false)), ["peer-regained peers=1 peer=0000000000000007 name=db1"]);
+    assert_eq!(told(&mut tracker, &there(false)), ["peer-up peers=1 peer=0000000000000007 name=db1"]);
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn redundancy_is_lost_with_the_first_peer_and_regained_with_the_last() {
     let mut absent = peers(&[Up, Up], &[Down, Down]);
     absent.peers.iter_mut().for_each(|peer| peer.absent = true);
     assert_eq!(redundancy(&mut tracker, &absent), NONE, "who is silent everywhere says nothing about it");
-    assert_eq!(redundancy(&mut tracker, &peers(&[Up, Up], &[Up, Up])), ["redundancy-regained"]);
+    assert_eq!(redundancy(&mut tracker, &peers(&[Up, Up], &[Up, Up])), ["redundancy-restored"]);
 }
 
 #[test]
@@ -84,8 +84,8 @@ fn traffic_moves_and_comes_home() {
     let mut moved = home.clone();
     moved.peers[0].paths[0].addresses[0].2 = Some(NextHop { interface: "lan1".to_owned(), via: address(3) });
     assert_eq!(told(&mut tracker, &home), NONE);
-    assert_eq!(told(&mut tracker, &moved), ["failover peers=1 peer=0000000000000003"]);
-    assert_eq!(told(&mut tracker, &home), ["failback peers=1 peer=0000000000000003"]);
+    assert_eq!(told(&mut tracker, &moved), ["peer-failover peers=1 peer=0000000000000003"]);
+    assert_eq!(told(&mut tracker, &home), ["peer-failback peers=1 peer=0000000000000003"]);
 }
 
 #[test]

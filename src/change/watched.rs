@@ -86,8 +86,8 @@ impl Tracker {
     ) {
         let destination = route.destination;
         let mut tell = |kind| changes.push(Change { destination: Some(destination), ..Change::plain(kind) });
-        let reach = (ChangeKind::RouteLost, ChangeKind::RouteRegained);
-        let ways = (ChangeKind::RouteMoved, ChangeKind::RouteBack);
+        let reach = (ChangeKind::RouteDown, ChangeKind::RouteUp);
+        let ways = (ChangeKind::RouteFailover, ChangeKind::RouteFailback);
         let (reached, gone) = (Subject::Reach(Some(destination)), Subject::Route(Some(destination)));
         match route.goes_by_first_choice() {
             // While nothing works nothing moves, and before anything is decided neither.
@@ -200,11 +200,11 @@ mod tests {
         let mut go = |all_silent, in_use| told(&mut tracker, &route(all_silent, in_use));
         assert_eq!(go(false, None), NONE, "nothing is decided");
         assert_eq!(go(false, Some(1)), NONE);
-        assert_eq!(go(false, Some(2)), ["route-moved destination=0.0.0.0/0 table=254"]);
-        assert_eq!(go(true, Some(2)), ["route-lost destination=0.0.0.0/0 table=254"]);
+        assert_eq!(go(false, Some(2)), ["route-failover destination=0.0.0.0/0 table=254"]);
+        assert_eq!(go(true, Some(2)), ["route-down destination=0.0.0.0/0 table=254"]);
         assert_eq!(
             go(false, Some(1)),
-            ["route-regained destination=0.0.0.0/0 table=254", "route-back destination=0.0.0.0/0 table=254"]
+            ["route-up destination=0.0.0.0/0 table=254", "route-failback destination=0.0.0.0/0 table=254"]
         );
     }
 
@@ -221,7 +221,7 @@ mod tests {
     fn changes_of_one_thing_keep_their_order_by_its_subject() {
         let to = Destination { table: 254, prefix: "::/0".parse().unwrap() };
         let change = |kind| Change { destination: Some(to), ..Change::plain(kind) };
-        assert_eq!(change(ChangeKind::RouteMoved).subject(), change(ChangeKind::RouteBack).subject());
-        assert_ne!(change(ChangeKind::RouteMoved).subject(), change(ChangeKind::RouteLost).subject());
+        assert_eq!(change(ChangeKind::RouteFailover).subject(), change(ChangeKind::RouteFailback).subject());
+        assert_ne!(change(ChangeKind::RouteFailover).subject(), change(ChangeKind::RouteDown).subject());
     }
 }

@@ -20,6 +20,8 @@ pub struct HookConfig {
     pub command: Vec<String>,
     /// The events it is run for. Default all.
     pub events: Vec<ChangeKind>,
+    /// Those of them that are named as they were before.
+    pub former: Vec<ChangeKind>,
     /// Longest that it may run, 100 ms to 10 min. Default 10 s.
     pub timeout: Duration,
     /// The user that it runs as. Default the user that faild runs as, unless that is root.
@@ -30,21 +32,21 @@ pub struct HookConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ChangeKind {
     /// A peer is silent on all LANs, or has said goodbye.
-    PeerLost,
+    PeerDown,
     /// It is back.
-    PeerRegained,
+    PeerUp,
     /// A LAN is down: no carrier, no interface, or all peers (two at least) silent there and not elsewhere.
-    LanLost,
+    LanDown,
     /// Somebody is heard there again.
-    LanRegained,
+    LanUp,
     /// Some peer can be reached over one LAN only.
     RedundancyLost,
     /// None is.
-    RedundancyRegained,
+    RedundancyRestored,
     /// Traffic for a peer takes a detour.
-    Failover,
+    PeerFailover,
     /// It is home again.
-    Failback,
+    PeerFailback,
     /// No interface of a group is usable.
     GroupFailed,
     /// Some interface of a group is not usable, and another is.
@@ -56,69 +58,105 @@ pub enum ChangeKind {
     /// It works again.
     InterfaceRepaired,
     /// A destination does not go by its first choice.
-    RouteMoved,
+    RouteFailover,
     /// It does again.
-    RouteBack,
+    RouteFailback,
     /// No next hop of a destination works.
-    RouteLost,
+    RouteDown,
     /// One does again.
-    RouteRegained,
+    RouteUp,
 }
 
 impl ChangeKind {
     /// All of them.
     pub const ALL: [Self; 17] = [
-        Self::PeerLost,
-        Self::PeerRegained,
-        Self::LanLost,
-        Self::LanRegained,
+        Self::PeerDown,
+        Self::PeerUp,
+        Self::LanDown,
+        Self::LanUp,
         Self::RedundancyLost,
-        Self::RedundancyRegained,
-        Self::Failover,
-        Self::Failback,
+        Self::RedundancyRestored,
+        Self::PeerFailover,
+        Self::PeerFailback,
         Self::GroupFailed,
         Self::GroupDegraded,
         Self::GroupOk,
         Self::InterfaceFailed,
         Self::InterfaceRepaired,
-        Self::RouteMoved,
-        Self::RouteBack,
-        Self::RouteLost,
-        Self::RouteRegained,
+        Self::RouteFailover,
+        Self::RouteFailback,
+        Self::RouteDown,
+        Self::RouteUp,
     ];
+
+    /// The event, by the name that the log has for it.
+    pub const fn event(self) -> EventName {
+        match self {
+            Self::PeerDown => EventName::PeerDown,
+            Self::PeerUp => EventName::PeerUp,
+            Self::LanDown => EventName::LanDown,
+            Self::LanUp => EventName::LanUp,
+            Self::RedundancyLost => EventName::RedundancyLost,
+            Self::RedundancyRestored => EventName::RedundancyRestored,
+            Self::PeerFailover => EventName::PeerFailover,
+            Self::PeerFailback => EventName::PeerFailback,
+            Self::GroupFailed => EventName::GroupFailed,
+            Self::GroupDegraded => EventName::GroupDegraded,
+            Self::GroupOk => EventName::GroupOk,
+            Self::InterfaceFailed => EventName::InterfaceFailed,
+            Self::InterfaceRepaired => EventName::InterfaceRepaired,
+            Self::RouteFailover => EventName::RouteFailover,
+            Self::RouteFailback => EventName::RouteFailback,
+            Self::RouteDown => EventName::RouteDown,
+            Self::RouteUp => EventName::RouteUp,
+        }
+    }
 
     /// The name that people and programs see.
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::PeerLost => "peer-lost",
-            Self::PeerRegained => "peer-regained",
-            Self::LanLost => "lan-lost",
-            Self::LanRegained => "lan-regained",
-            Self::RedundancyLost => EventName::RedundancyLost.as_str(),
-            Self::RedundancyRegained => EventName::RedundancyRegained.as_str(),
-            Self::Failover => "failover",
-            Self::Failback => "failback",
-            Self::GroupFailed => "group-failed",
-            Self::GroupDegraded => "group-degraded",
-            Self::GroupOk => "group-ok",
-            Self::InterfaceFailed => "interface-failed",
-            Self::InterfaceRepaired => "interface-repaired",
-            Self::RouteMoved => "route-moved",
-            Self::RouteBack => "route-back",
-            Self::RouteLost => "route-lost",
-            Self::RouteRegained => "route-regained",
-        }
+        self.event().as_str()
+    }
+
+    /// The event of that name, and whether that is the name that it had before.
+    fn named(name: &str) -> Option<(Self, bool)> {
+        let known = Self::ALL.into_iter().find(|kind| kind.name() == name).map(|kind| (kind, false));
+        let former =
+            || FORMER_NAMES.iter().find(|(former, _)| *former == name).map(|(_, kind)| (*kind, true));
+        known.or_else(former)
     }
 }
+
+impl ChangeKind {
+    /// What to write instead of the name that it had before.
+    fn former_warning(self) -> String {
+        let former = FORMER_NAMES.iter().find(|(_, kind)| *kind == self).map_or("", |(former, _)| *former);
+        format!("[[hook]] events: \"{former}\" is now named \"{}\"; write that", self.name())
+    }
+}
+
+/// Names that events had for hooks before they got those of the log. They are still taken.
+const FORMER_NAMES: [(&str, ChangeKind); 11] = [
+    ("peer-lost", ChangeKind::PeerDown),
+    ("peer-regained", ChangeKind::PeerUp),
+    ("lan-lost", ChangeKind::LanDown),
+    ("lan-regained", ChangeKind::LanUp),
+    ("redundancy-regained", ChangeKind::RedundancyRestored),
+    ("failover", ChangeKind::PeerFailover),
+    ("failback", ChangeKind::PeerFailback),
+    ("route-moved", ChangeKind::RouteFailover),
+    ("route-back", ChangeKind::RouteFailback),
+    ("route-lost", ChangeKind::RouteDown),
+    ("route-regained", ChangeKind::RouteUp),
+];
 
 pub(super) const KEYS: &[Key<HookConfig>] = &[
     Key { name: "command", default: "", read: read_command },
     Key {
         name: "events",
-        default: "[\"peer-lost\", \"peer-regained\", \"lan-lost\", \"lan-regained\", \"redundancy-lost\", \
-                  \"redundancy-regained\", \"failover\", \"failback\", \"group-failed\", \"group-degraded\", \
-                  \"group-ok\", \"interface-failed\", \"interface-repaired\", \"route-moved\", \"route-back\", \
-                  \"route-lost\", \"route-regained\"]",
+        default: "[\"peer-down\", \"peer-up\", \"lan-down\", \"lan-up\", \"redundancy-lost\", \
+                  \"redundancy-restored\", \"peer-failover\", \"peer-failback\", \"group-failed\", \
+                  \"group-degraded\", \"group-ok\", \"interface-failed\", \"interface-repaired\", \
+                  \"route-failover\", \"route-failback\", \"route-down\", \"route-up\"]",
         read: read_events,
     },
     Key {
@@ -145,6 +183,7 @@ pub(super) fn read(draft: &mut Draft, value: &Value<'_>, faults: &mut Vec<Fault>
         let mut hook = HookConfig {
             command: Vec::new(),
             events: ChangeKind::ALL.to_vec(),
+            former: Vec::new(),
             timeout: Duration::from_secs(10),
             user: None,
         };
@@ -183,8 +222,10 @@ pub(super) fn warnings(hooks: &[HookConfig]) -> Vec<String> {
         let is_file = std::fs::metadata(path).is_ok_and(|found| found.is_file());
         !is_file || eaccess(Path::new(path), AccessFlags::X_OK).is_err()
     });
+    let former = hooks.iter().flat_map(|hook| &hook.former);
     unfit
         .map(|path| format!("hook {path} does not exist or is not executable; fix that, or remove it"))
+        .chain(former.map(|kind| kind.former_warning()))
         .collect()
 }
 
@@ -209,15 +250,14 @@ fn read_command(hook: &mut HookConfig, value: &Value<'_>, faults: &mut Vec<Fault
 }
 
 fn read_events(hook: &mut HookConfig, value: &Value<'_>, faults: &mut Vec<Fault>) -> Result<(), Complaint> {
-    const WANTED: &str = "an event such as \"peer-lost\" or \"failover\"";
+    const WANTED: &str = "an event such as \"peer-down\" or \"peer-failover\"";
     hook.events.clear();
-    for item in
-        value.items("a list of events such as [\"lan-lost\", \"lan-regained\"]", ChangeKind::ALL.len())?
-    {
-        let known =
-            item.text(WANTED).map(|name| ChangeKind::ALL.into_iter().find(|kind| kind.name() == name));
-        match known {
-            Ok(Some(kind)) => hook.events.push(kind),
+    for item in value.items("a list of events such as [\"lan-down\", \"lan-up\"]", ChangeKind::ALL.len())? {
+        match item.text(WANTED).map(ChangeKind::named) {
+            Ok(Some((kind, is_former))) => {
+                hook.events.push(kind);
+                hook.former.extend(is_former.then_some(kind));
+            }
             Ok(None) => faults.push(item.fault(&Complaint::Form { wanted: WANTED })),
             Err(complaint) => faults.push(item.fault(&complaint)),
         }

@@ -83,7 +83,7 @@ mod tests {
         // One that is in quotes as a whole loses them, and no more.
         let event = Event::from_line(1, 0, "info", "path-down interface=\"=\" family=ipv4");
         assert_eq!((event.fields["interface"].as_str(), event.fields.len()), ("=", 2));
-        let event = Event::from_line(1, 0, "info", "lan-left action=\"set 'a\"b' up\" x=y");
+        let event = Event::from_line(1, 0, "info", "lan-removed action=\"set 'a\"b' up\" x=y");
         assert_eq!((event.fields["action"].as_str(), event.fields.len()), ("set 'a\"b' up", 2));
     }
 

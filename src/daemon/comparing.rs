@@ -23,22 +23,22 @@ impl Edges {
         for change in changes {
             match change.kind {
                 ChangeKind::RedundancyLost => self.say(Level::Warn, &change),
-                ChangeKind::RedundancyRegained => self.say(Level::Info, &change),
-                ChangeKind::PeerLost
-                | ChangeKind::PeerRegained
-                | ChangeKind::LanLost
-                | ChangeKind::LanRegained
-                | ChangeKind::Failover
-                | ChangeKind::Failback
+                ChangeKind::RedundancyRestored => self.say(Level::Info, &change),
+                ChangeKind::PeerDown
+                | ChangeKind::PeerUp
+                | ChangeKind::LanDown
+                | ChangeKind::LanUp
+                | ChangeKind::PeerFailover
+                | ChangeKind::PeerFailback
                 | ChangeKind::GroupFailed
                 | ChangeKind::GroupDegraded
                 | ChangeKind::GroupOk
                 | ChangeKind::InterfaceFailed
                 | ChangeKind::InterfaceRepaired
-                | ChangeKind::RouteMoved
-                | ChangeKind::RouteBack
-                | ChangeKind::RouteLost
-                | ChangeKind::RouteRegained => debug!("change {change}"),
+                | ChangeKind::RouteFailover
+                | ChangeKind::RouteFailback
+                | ChangeKind::RouteDown
+                | ChangeKind::RouteUp => debug!("change {change}"),
             }
             self.changes.push(change);
         }

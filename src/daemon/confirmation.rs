@@ -53,7 +53,7 @@ impl Confirmation {
         };
         let mut kept = Self { path: Some(path).filter(|_| !is_dry_run), text, unconfirmed };
         if kept.unconfirmed.is_some() && !kept.is_unconfirmed(&kept.text) {
-            info!("unconfirmed-forgotten why=\"the settings file has been changed since\"");
+            info!("trial-discarded cause=\"the configuration file was edited since\"");
             kept.forget();
         }
         kept
@@ -109,7 +109,7 @@ impl Confirmation {
         let Some(path) = &self.path else { return };
         match fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => warn!(
-                "unconfirmed-not-removed file={} error=\"{error}\" consequence=\"the next start goes back to the settings from before\" mend=\"remove it\"",
+                "trial-file-not-removed file={} action=\"the next start restores the previous configuration\" fix=\"delete the file\" error=\"{error}\"",
                 path.display()
             ),
             Ok(()) | Err(_) => files::sync_later(path),
@@ -129,7 +129,7 @@ fn parse(text: &str) -> Result<Texts, String> {
 fn set_aside(path: &Path, problem: &str, is_dry_run: bool) -> Option<Texts> {
     let kept = if is_dry_run { "nothing".to_owned() } else { files::set_aside(path) };
     warn!(
-        "unconfirmed-unreadable file={} error=\"{problem}\" kept-as={kept} consequence=\"the settings file counts, confirmed or not\"",
+        "trial-file-unreadable file={} saved-as={kept} action=\"using the configuration file, confirmed or not\" error=\"{problem}\"",
         path.display()
     );
     None

@@ -33,7 +33,6 @@ use crate::change::{Change, Tracker};
 use crate::config::{Config, Failback};
 use crate::core::{Core, Input, Notice, Output};
 use crate::engine;
-use crate::event::EventName;
 use crate::interface::{InterfaceIndex, MacAddress};
 use crate::kernel::Kernel;
 use crate::net::{Moment, Probers, Sockets};
@@ -227,7 +226,7 @@ impl Edges {
 
     /// Writes the whole state to the log, a line an item.
     pub(super) fn report(&self, now: Instant, loop_words: &str) {
-        info!("state-loop {loop_words} errands={}", self.errands.len());
+        info!("state-loop {loop_words} jobs={}", self.errands.len());
         info!("state-sockets {}", self.sockets.counters());
         if self.core.is_watching() {
             info!("state-probers sockets={} {}", self.probers.sockets(), self.probers.counters());
@@ -246,13 +245,11 @@ impl Edges {
 
     /// What the kernel is about to be asked for, as commands: all that a dry run has to show.
     fn show(&self, operations: &[Operation]) {
-        let (level, event) = match self.config.dry_run {
-            true => (Level::Info, EventName::WouldDo),
-            false => (Level::Debug, EventName::AskingKernel),
-        };
+        let level = if self.config.dry_run { Level::Info } else { Level::Debug };
         if log_enabled!(level) {
             for operation in operations {
-                log!(level, "{event} command=\"{}\"", describe(operation, &|index| self.core.name(index)));
+                let command = describe(operation, &|index| self.core.name(index));
+                log!(level, "kernel-operation command=\"{command}\"{}", self.pretence());
             }
         }
     }

@@ -215,7 +215,7 @@ impl EventLoop {
         match self.monitor.read(NOTIFICATIONS, &mut events) {
             Ok(rest) => self.is_monitor_readable = rest == Rest::MoreWaiting,
             Err(error) => {
-                warn!("notifications-unreadable error=\"{error}\" consequence=\"everything is read anew\"");
+                warn!("netlink-read-failed action=\"performing a full resync\" error=\"{error}\"");
                 events.push(Event::Overrun);
             }
         }

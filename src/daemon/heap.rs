@@ -18,7 +18,7 @@ pub(super) fn begin() {
         nix::libc::mallopt(nix::libc::M_ARENA_MAX, 1);
     }
     if let Err(error) = prctl::set_thp_disable(true) {
-        debug!("huge-pages-left error=\"{error}\"");
+        debug!("huge-pages-not-disabled error=\"{error}\"");
     }
 }
 

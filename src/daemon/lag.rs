@@ -39,7 +39,7 @@ impl Lag {
         self.slowest = self.slowest.max(took);
         if self.told.is_none_or(|told| now.since(told) >= QUIET) {
             warn!(
-                "loop-slow turns={} longest={:.3}s hint=\"netlink waits while another program holds the kernel's lock, or the host is overloaded\"",
+                "loop-slow turns={} longest={:.3}s cause=\"another program holds the kernel's RTNL lock, or the host is overloaded\"",
                 self.slow,
                 self.slowest.as_secs_f64()
             );

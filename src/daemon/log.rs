@@ -110,7 +110,7 @@ impl Log {
             }
             Err(error) => {
                 error!(
-                    "log-not-reopened error=\"{error:#}\" consequence=\"the old file is still in use\" hint=\"where faild may make no file, let logrotate make it for its user: create 640 faild adm\""
+                    "log-reopen-failed action=\"still writing to the old file\" fix=\"if faild may not create files there, have logrotate do it: create 640 faild adm\" error=\"{error:#}\""
                 )
             }
         }
@@ -193,7 +193,7 @@ impl Output {
             match rates.admit(event, clock::read().now) {
                 None => return,
                 Some(0) => {}
-                Some(count) => self.confess(&format!("log-lines-left-out event={event}{of} count={count}")),
+                Some(count) => self.confess(&format!("log-lines-suppressed event={event}{of} count={count}")),
             }
         }
         self.write_line(line);
@@ -337,7 +337,7 @@ fn log_panics() {
     let default = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         error!(
-            "panic {} consequence=\"faild ends; overlays stay and are adopted by the next start\"",
+            "panic {} action=\"aborting; overlays stay and are adopted by the next start\"",
             OneLine(panic)
         );
         default(panic);

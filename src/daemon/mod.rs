@@ -68,6 +68,7 @@ use crate::interface::Interface;
 use crate::kernel::{DryRun, Kernel, Monitor, Netlink, RECEIVE_BUFFER};
 use crate::net::{Probers, Sockets};
 use crate::reconcile::LastRun;
+use crate::words::Unquoted;
 
 /// Runs the daemon with this configuration until a signal stops it; its warnings go to the log first. `load` reads the
 /// configuration again; from `/` if the daemon detaches. Returns the exit status of this process; if the daemon
@@ -121,7 +122,7 @@ fn serve(loaded: Loaded, source: Source, readiness: Readiness) -> anyhow::Result
         std::process::id(),
         config.dry_run
     );
-    warnings.iter().for_each(|warning| warn!("configuration {warning}"));
+    warn_of(&warnings);
     let mut pid_file = config.pid_file.as_deref().map(|path| PidFile::open(path, &trust)).transpose()?;
     let poll = Poll::new().context("cannot set up polling")?;
     let registry = poll.registry().try_clone().context("cannot set up polling")?;
@@ -176,21 +177,26 @@ fn confirmed(
     });
     match loaded {
         Ok(Loaded { config, warnings, .. }) => {
-            warnings.iter().for_each(|warning| warn!("configuration {warning}"));
+            warn_of(&warnings);
             warn!(
-                "settings-unconfirmed file={file} consequence=\"nobody confirmed it: the settings from before are in force\" mend=\"faildctl reload takes it; or change it, and start again\""
+                "config-unconfirmed file={file} action=\"using the previous configuration: the file was never confirmed\" fix=\"run faildctl reload to apply it, or edit it and restart\""
             );
             confirmation.go_back();
             config
         }
         Err(error) => {
             warn!(
-                "settings-unconfirmed file={file} error=\"{}\" consequence=\"the settings from before cannot be used: it is in force\"",
-                format!("{error:#}").replace('"', "'")
+                "config-unconfirmed file={file} action=\"using the unconfirmed file: the previous configuration is unusable\" error=\"{}\"",
+                Unquoted(&format!("{error:#}"))
             );
             config
         }
     }
+}
+
+/// Logs what is probably not as it was meant.
+fn warn_of(warnings: &[String]) {
+    warnings.iter().for_each(|warning| warn!("config-warning text=\"{}\"", Unquoted(warning)));
 }
 
 /// The kernel, in a dry run read-only; an error if the configuration does not match the host's interfaces.
@@ -200,7 +206,7 @@ fn open_kernel(mut netlink: Netlink, config: &Config) -> anyhow::Result<Box<dyn 
     if !list.is_empty() {
         return Err(Faults { list }.into());
     }
-    host_warnings(config, &interfaces).iter().for_each(|warning| warn!("configuration {warning}"));
+    warn_of(&host_warnings(config, &interfaces));
     Ok(if config.dry_run { Box::new(DryRun::new(netlink)) } else { Box::new(netlink) })
 }
 

@@ -88,7 +88,7 @@ impl Offline {
         if !over.is_empty()
             && let Err(error) = self.write(&self.entries)
         {
-            warn!("offline-not-written error=\"{error}\"");
+            warn!("offline-file-write-failed error=\"{error}\"");
         }
         over
     }
@@ -118,7 +118,7 @@ impl fmt::Display for Entry {
         write!(f, "since={}", Stamp(self.since))?;
         match self.until {
             Some(until) => write!(f, " until={}", Stamp(until))?,
-            None => f.write_str(" until=told")?,
+            None => f.write_str(" until=command")?,
         }
         write!(f, " reason=\"{}\"", self.reason)
     }
@@ -187,7 +187,7 @@ fn parse(text: &str) -> Result<BTreeMap<String, Entry>, String> {
 fn set_aside(path: &Path, problem: &str, is_dry_run: bool) -> BTreeMap<String, Entry> {
     let kept = if is_dry_run { "nothing".to_owned() } else { files::set_aside(path) };
     warn!(
-        "offline-unreadable file={} error=\"{problem}\" kept-as={kept} consequence=\"no interface is offline\"",
+        "offline-file-unreadable file={} saved-as={kept} action=\"treating all interfaces as online\" error=\"{problem}\"",
         path.display()
     );
     BTreeMap::new()

@@ -79,7 +79,7 @@ impl State {
             match writer.recv_timeout(limit) {
                 Ok(result) => self.on_written(result),
                 Err(RecvTimeoutError::Timeout) => {
-                    warn!("state-not-written reason=\"the disk does not answer\"")
+                    warn!("state-file-write-failed cause=\"the disk does not respond\"")
                 }
                 Err(RecvTimeoutError::Disconnected) => {}
             }
@@ -89,11 +89,11 @@ impl State {
 
     fn on_written(&mut self, result: io::Result<()>) {
         match result {
-            Ok(()) if self.failing => info!("state-written"),
+            Ok(()) if self.failing => info!("state-file-write-ok"),
             Err(ref error) if !self.failing => {
                 let path = self.path.as_deref().unwrap_or(Path::new("?")).display();
                 error!(
-                    "state-not-written file={path} error=\"{error}\" consequence=\"forgotten at the next start\""
+                    "state-file-write-failed file={path} action=\"lost at the next start, unless a later write succeeds\" error=\"{error}\""
                 );
             }
             _ => {}
@@ -173,11 +173,11 @@ impl Journal {
         let was_failing = std::mem::replace(&mut self.failing, result.is_err());
         let file = self.path.as_deref().unwrap_or(Path::new("?")).display();
         match result {
-            Ok(()) if was_failing => Some((Level::Info, format!("journal-written file={file}"))),
+            Ok(()) if was_failing => Some((Level::Info, format!("journal-write-ok file={file}"))),
             Err(refusal) if !was_failing => Some((
                 Level::Error,
                 format!(
-                    "journal-not-written file={file} error=\"{}\" action=\"routes fail over as before, no address is parked or removed, and a crash may lose routes and addresses\" fix=\"make room there, or make it writable\"",
+                    "journal-write-failed file={file} action=\"routes fail over as before, no address is parked or removed, and a crash may lose routes and addresses\" fix=\"make room there, or make it writable\" error=\"{}\"",
                     refusal.text
                 ),
             )),
@@ -191,7 +191,7 @@ impl Journal {
 fn set_journal_aside(path: &Path, error: &io::Error) {
     let kept = files::set_aside(path);
     error!(
-        "journal-unreadable file={} error=\"{error}\" kept-as={kept} consequence=\"routes and addresses that a crash left to be put back are not\"",
+        "journal-unreadable file={} saved-as={kept} action=\"not restoring routes and addresses saved before a crash\" error=\"{error}\"",
         path.display()
     );
 }
@@ -230,7 +230,7 @@ fn load(path: &Path) -> anyhow::Result<Memory> {
     };
     let kept = files::set_aside(path);
     warn!(
-        "state-unreadable file={} error=\"{problem}\" kept-as={kept} consequence=\"a new node id, penalties forgotten\"",
+        "state-file-unreadable file={} saved-as={kept} action=\"using a new node id; penalties are lost\" error=\"{problem}\"",
         path.display()
     );
     Ok(Default::default())
@@ -242,7 +242,7 @@ fn is_written(path: &Path, memory: &Memory) -> anyhow::Result<bool> {
         Ok(()) => Ok(true),
         Err(error) if is_full(&error) => {
             error!(
-                "state-not-written file={} error=\"{error}\" consequence=\"unknown to the next start, until there is room\"",
+                "state-file-write-failed file={} action=\"lost at the next start, unless a later write succeeds\" error=\"{error}\"",
                 path.display()
             );
             Ok(false)
@@ -282,7 +282,7 @@ fn start_writer(path: PathBuf, text: String) -> Receiver<io::Result<()>> {
     };
     // Without a thread the channel closes at once, and the next memory is a new attempt.
     if let Err(error) = files::in_background("faild-state", write) {
-        warn!("state-not-written error=\"no thread: {error}\"");
+        warn!("state-file-write-failed error=\"no thread: {error}\"");
     }
     told
 }

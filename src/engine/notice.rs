@@ -32,14 +32,14 @@ pub enum Evidence {
 
 impl fmt::Display for Evidence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Evidence::Carrier => f.write_str("carrier"),
-            Evidence::Missed(count) => write!(f, "missed:{count}"),
-            Evidence::Good(count) => write!(f, "good:{count}"),
-            Evidence::Answer => f.write_str("answer"),
-            Evidence::Report => f.write_str("peer-report"),
-            Evidence::Offline => f.write_str("offline"),
-        }
+        f.write_str(match self {
+            Evidence::Carrier => "no-carrier",
+            Evidence::Missed(_) => "missed",
+            Evidence::Good(_) => "good",
+            Evidence::Answer => "answer",
+            Evidence::Report => "peer-report",
+            Evidence::Offline => "offline",
+        })
     }
 }
 
@@ -80,10 +80,10 @@ pub enum InterfaceFault {
 impl fmt::Display for InterfaceFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            InterfaceFault::NoCarrier => f.write_str("reason=no-carrier"),
-            InterfaceFault::SetDown => f.write_str("reason=set-down"),
-            InterfaceFault::Gone => f.write_str("reason=gone"),
-            InterfaceFault::Renamed(name) => write!(f, "reason=renamed now={name}"),
+            InterfaceFault::NoCarrier => f.write_str("cause=no-carrier"),
+            InterfaceFault::SetDown => f.write_str("cause=admin-down"),
+            InterfaceFault::Gone => f.write_str("cause=absent"),
+            InterfaceFault::Renamed(name) => write!(f, "cause=renamed now={name}"),
         }
     }
 }
@@ -116,13 +116,13 @@ impl fmt::Display for Hold {
         let seconds = |wait: &Duration| wait.as_secs_f64().ceil();
         let clock = |seconds: u32| format!("{:02}:{:02}", seconds / 3600, seconds / 60 % 60);
         match self {
-            Hold::Manual => f.write_str("reason=policy-manual hint=\"faildctl failback\""),
-            Hold::Delay(wait) => write!(f, "reason=policy-delay wait={}s", seconds(wait)),
+            Hold::Manual => f.write_str("cause=policy-manual fix=\"faildctl failback\""),
+            Hold::Delay(wait) => write!(f, "cause=policy-delay wait={}s", seconds(wait)),
             Hold::Window { from, until } => {
-                write!(f, "reason=policy-window from={} until={}", clock(*from), clock(*until))
+                write!(f, "cause=policy-window from={} until={}", clock(*from), clock(*until))
             }
             Hold::Damped { penalty, wait } => {
-                write!(f, "reason=damped penalty={penalty} wait={}s", seconds(wait))
+                write!(f, "cause=damped penalty={penalty} wait={}s", seconds(wait))
             }
         }
     }
@@ -221,46 +221,46 @@ impl Notice {
     /// Which event it is.
     pub const fn name(&self) -> EventName {
         match self {
-            Notice::LanChosen { .. } => EventName::LanChosen,
+            Notice::LanChosen { .. } => EventName::LanSelected,
             Notice::LanKept { .. } => EventName::LanKept,
-            Notice::InterfaceLeftOut { .. } => EventName::InterfaceLeftOut,
+            Notice::InterfaceLeftOut { .. } => EventName::InterfaceSkipped,
             Notice::NoLan { .. } => EventName::NoLan,
             Notice::InterfaceAbsent { .. } => EventName::InterfaceAbsent,
-            Notice::LanLeft { .. } => EventName::LanLeft,
+            Notice::LanLeft { .. } => EventName::LanRemoved,
             Notice::LanRenamed { .. } => EventName::LanRenamed,
             Notice::InterfaceUp { .. } => EventName::InterfaceUp,
             Notice::InterfaceDown { .. } => EventName::InterfaceDown,
-            Notice::SameMac { .. } => EventName::SameMac,
-            Notice::LansJoined { .. } => EventName::LansJoined,
+            Notice::SameMac { .. } => EventName::DuplicateMac,
+            Notice::LansJoined { .. } => EventName::LansBridged,
             Notice::PathFound { .. } => EventName::PathFound,
             Notice::PathChanged { level: Level::Up, .. } => EventName::PathUp,
             Notice::PathChanged { level: Level::Down, .. } => EventName::PathDown,
             Notice::PathChanged { level: Level::Unknown, .. } => EventName::PathUnknown,
-            Notice::PeerAbsent { .. } => EventName::PeerAbsent,
-            Notice::PeerPresent { .. } => EventName::PeerPresent,
+            Notice::PeerAbsent { .. } => EventName::PeerDown,
+            Notice::PeerPresent { .. } => EventName::PeerUp,
             Notice::PeerRestarted { .. } => EventName::PeerRestarted,
-            Notice::PeerForgotten { .. } => EventName::PeerForgotten,
-            Notice::PeerCloned { .. } => EventName::PeerCloned,
-            Notice::OwnIdCloned { .. } => EventName::OwnIdCloned,
+            Notice::PeerForgotten { .. } => EventName::PeerExpired,
+            Notice::PeerCloned { .. } => EventName::DuplicateNodeId,
+            Notice::OwnIdCloned { .. } => EventName::DuplicateNodeId,
             Notice::FailedOver { adopted: true, .. } => EventName::DetourAdopted,
-            Notice::FailedOver { .. } => EventName::Failover,
-            Notice::FailbackWaits { .. } => EventName::FailbackWaits,
-            Notice::FailedBack { .. } => EventName::Failback,
-            Notice::AddressFloats { .. } => EventName::AddressFloats,
+            Notice::FailedOver { .. } => EventName::PeerFailover,
+            Notice::FailbackWaits { .. } => EventName::FailbackHeld,
+            Notice::FailedBack { .. } => EventName::PeerFailback,
+            Notice::AddressFloats { .. } => EventName::AddressFloating,
             Notice::AddressWithdrawn { .. } => EventName::AddressWithdrawn,
             Notice::OverlayUnclaimed { .. } => EventName::OverlayUnclaimed,
             Notice::PortFiltered { .. } => EventName::PortFiltered,
             Notice::BroadcastFiltered { .. } => EventName::BroadcastFiltered,
-            Notice::BroadcastHeard { .. } => EventName::BroadcastHeard,
-            Notice::LanMute { .. } => EventName::LanMute,
-            Notice::LanSilent { .. } => EventName::LanSilent,
-            Notice::LanHeard { .. } => EventName::LanHeard,
-            Notice::AllSilent { .. } => EventName::AllSilent,
-            Notice::SilenceEnded => EventName::SilenceEnded,
+            Notice::BroadcastHeard { .. } => EventName::BroadcastRestored,
+            Notice::LanMute { .. } => EventName::LanNoAddress,
+            Notice::LanSilent { .. } => EventName::LanDown,
+            Notice::LanHeard { .. } => EventName::LanUp,
+            Notice::AllSilent { .. } => EventName::AllPeersSilent,
+            Notice::SilenceEnded => EventName::AllPeersSilentCleared,
             Notice::IntervalRaised { .. } => EventName::IntervalChanged,
-            Notice::DrainSuspended { .. } => EventName::DrainSuspended,
-            Notice::DrainResumed { .. } => EventName::DrainResumed,
-            Notice::Stalled { .. } => EventName::Stalled,
+            Notice::DrainSuspended { .. } => EventName::OfflineSuspended,
+            Notice::DrainResumed { .. } => EventName::OfflineResumed,
+            Notice::Stalled { .. } => EventName::LoopStalled,
         }
     }
 
@@ -359,25 +359,26 @@ impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.name().fmt(f)?;
         match self {
-            Notice::LanChosen { interface } => write!(f, " interface={interface} reason=fits"),
+            Notice::LanChosen { interface } => write!(f, " interface={interface}"),
             Notice::LanKept { interface } => write!(
                 f,
-                " interface={interface} why=\"it was a LAN before the restart, and is gone or has no address\" \
-                 action=\"wait for it\""
+                " interface={interface} cause=\"was a LAN before the restart; now missing or without an \
+                 address\" action=\"waiting for it\""
             ),
             Notice::InterfaceLeftOut { interface, reason } => {
                 write!(f, " interface={interface} {reason}")
             }
             Notice::NoLan { left_out, .. } => write!(
                 f,
-                " why=\"{}\" action=\"nobody is probed until one fits\" mend=\"name the LANs with -i\"",
+                " cause=\"{}\" action=\"probing nothing until a suitable interface appears\" fix=\"name the LANs with \
+                 -i\"",
                 reasons(left_out)
             ),
             Notice::InterfaceAbsent { interface } => {
-                write!(f, " interface={interface} action=\"wait for it\"")
+                write!(f, " interface={interface} action=\"waiting for it\"")
             }
             Notice::LanLeft { interface } => {
-                write!(f, " interface={interface} action=\"its overlays are lifted\"")
+                write!(f, " interface={interface} action=\"removing its overlays\"")
             }
             Notice::LanRenamed { from, to } => write!(f, " interface={to} was={from}"),
             Notice::InterfaceUp { interface, index } => {
@@ -388,21 +389,22 @@ impl fmt::Display for Notice {
             }
             Notice::SameMac { interface, other, mac } => write!(
                 f,
-                " interface={interface} other={other} mac={mac} mend=\"ip link set dev {} address \
+                " interface={interface} other={other} mac={mac} fix=\"ip link set dev {} address \
                  ANOTHER\"",
                 shell_word(interface)
             ),
             Notice::LansJoined { one, other } => write!(
                 f,
-                " interface={one} other={other} hint=\"both are on one network: there is no redundancy\""
+                " interface={one} other={other} cause=\"both are on the same network: there is no redundancy\" \
+                 fix=\"connect them to separate networks\""
             ),
             Notice::PathFound { peer, interface, address } => {
                 write!(f, " peer={peer} interface={interface} address={address}")
             }
             Notice::PathChanged { .. } => self.fmt_path(f),
             Notice::PeerAbsent { peer, said_goodbye } => {
-                let why = if *said_goodbye { "goodbye" } else { "silent-on-all-lans" };
-                write!(f, " peer={peer} evidence={why} action=\"nothing is moved\"")
+                let why = if *said_goodbye { "goodbye" } else { "silent" };
+                write!(f, " peer={peer} cause={why} action=\"nothing is moved\"")
             }
             Notice::PeerPresent { peer, interface } => {
                 write!(f, " peer={peer} interface={interface}")
@@ -414,15 +416,17 @@ impl fmt::Display for Notice {
                 if let Some(other) = other {
                     write!(f, " other={other}")?;
                 }
-                let action = if *ignored { "this one is ignored" } else { "nothing is moved for them" };
+                let action = if *ignored { "ignoring this host" } else { "moving nothing for either host" };
                 write!(
                     f,
-                    " hint=\"two hosts bear this id: was a disk copied? delete state.toml on one\" action=\"{action}\""
+                    " cause=\"two hosts use this node id; was a disk cloned?\" action=\"{action}\" fix=\"delete \
+                     state.toml on one of them\""
                 )
             }
             Notice::OwnIdCloned { node, other, interface, redraw, .. } => {
-                let action = if *redraw { "we draw a new one" } else { "the other one draws a new one" };
-                write!(f, " node={node} other={other} interface={interface} action=\"{action}\"")
+                let action =
+                    if *redraw { "drawing a new node id" } else { "the other host draws a new node id" };
+                write!(f, " node={node} own=yes other={other} interface={interface} action=\"{action}\"")
             }
             Notice::FailedOver { peer, address, from, to, .. } => {
                 let NextHop { interface, via } = to;
@@ -434,10 +438,9 @@ impl fmt::Display for Notice {
             Notice::FailedBack { peer, address, interface } => {
                 write!(f, " peer={peer} address={address} to={interface}")
             }
-            Notice::AddressFloats { address } => write!(
-                f,
-                " address={address} hint=\"two nodes that live claim it\" action=\"it is left alone\""
-            ),
+            Notice::AddressFloats { address } => {
+                write!(f, " address={address} cause=\"two live nodes claim it\" action=\"leaving it alone\"")
+            }
             Notice::AddressWithdrawn { peer, address } => {
                 write!(f, " peer={peer} address={address}")
             }
@@ -445,43 +448,39 @@ impl fmt::Display for Notice {
                 write!(f, " address={address} home={interface} cause={cause} action=\"removing it\"")
             }
             Notice::PortFiltered { peer, address, interface, claimed } => {
-                let doubt = if *claimed {
-                    ", or is it another host's address, that the peer only claims"
-                } else {
-                    ""
-                };
+                let doubt = if *claimed { "; the address may belong to another host" } else { "" };
                 write!(
                     f,
-                    " peer={peer} interface={interface} address={address} hint=\"its host answers ARP or \
-                     ND but not our probes: does a firewall drop the port there or here{doubt}?\""
+                    " peer={peer} interface={interface} address={address} cause=\"the host answers ARP \
+                     or ND, but not probes{doubt}\" fix=\"allow the UDP port in the firewalls at both ends\""
                 )
             }
             Notice::BroadcastFiltered { peer, interface } => {
-                write!(f, " peer={peer} interface={interface} action=\"asked by unicast from here on\"")
+                write!(f, " peer={peer} interface={interface} action=\"probing by unicast\"")
             }
             Notice::BroadcastHeard { peer, interface } => {
                 write!(f, " peer={peer} interface={interface}")
             }
             Notice::LanMute { interface } => write!(
                 f,
-                " interface={interface} why=\"no address with a subnet: nobody can be probed there\" \
-                 mend=\"ip addr add ADDRESS/LENGTH dev {}; a /32 has no neighbours\"",
+                " interface={interface} cause=\"no address with a subnet, so nothing can be probed\" \
+                 fix=\"ip addr add ADDRESS/LENGTH dev {}; a /32 has no neighbours\"",
                 shell_word(interface)
             ),
             Notice::LanSilent { interface } => {
-                write!(f, " interface={interface} evidence=\"all peers silent, some heard elsewhere\"")
+                write!(f, " interface={interface} cause=\"all peers silent, some heard on other LANs\"")
             }
             Notice::LanHeard { interface } => write!(f, " interface={interface}"),
             Notice::DrainSuspended { peer, interface, family } => write!(
                 f,
-                " peer={peer} interface={interface} family={family} hint=\"it is offline, and nothing \
-                 else reaches the peer: do not unplug it\""
+                " peer={peer} interface={interface} family={family} cause=\"no other path to the peer \
+                 works\" fix=\"do not unplug the interface\""
             ),
             Notice::DrainResumed { peer, interface, family } => {
                 write!(f, " peer={peer} interface={interface} family={family}")
             }
             Notice::AllSilent { peers } => {
-                write!(f, " peers={peers} action=\"nothing is moved: it may be us\"")
+                write!(f, " peers={peers} action=\"holding all routes: the fault may be local\"")
             }
             Notice::SilenceEnded => Ok(()),
             Notice::IntervalRaised { interval, paths, configured } => {
@@ -490,7 +489,7 @@ impl fmt::Display for Notice {
             Notice::Stalled { lag, interface } => {
                 write!(
                     f,
-                    " interface={interface} lag={lag:?} action=\"what was not heard meanwhile does not count\""
+                    " interface={interface} lag={lag:?} action=\"ignoring slots missed in the meantime\""
                 )
             }
         }
@@ -503,7 +502,7 @@ fn reasons(left_out: &[(String, LeftOut)]) -> String {
     let reason = |(interface, reason): &(String, LeftOut)| format!("{interface}: {}", reason.word());
     let mut reasons: Vec<String> = left_out.iter().take(MOST).map(reason).collect();
     match left_out.len() {
-        0 => reasons.push("there is no interface beside the loopback one".to_owned()),
+        0 => reasons.push("no interface except loopback".to_owned()),
         all if all > MOST => reasons.push(format!("{} more", all - MOST)),
         _ => {}
     }
@@ -520,7 +519,11 @@ impl Notice {
         if let Some(address) = address {
             write!(f, " address={address}")?;
         }
-        write!(f, " evidence={evidence} missed={missed} was={before}")
+        write!(f, " cause={evidence} missed={missed}")?;
+        if let Evidence::Good(good) = evidence {
+            write!(f, " good={good}")?;
+        }
+        write!(f, " was={before}")
     }
 }
 

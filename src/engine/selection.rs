@@ -126,29 +126,27 @@ impl Reason {
     pub(super) const fn word(&self) -> &'static str {
         match self {
             Reason::Excluded => "excluded",
-            Reason::Member => "member-of-a-group",
-            Reason::NextHop => "next-hop-of-a-route",
+            Reason::Member => "group-member",
+            Reason::NextHop => "route-next-hop",
             Reason::Loopback => "loopback",
-            Reason::Enslaved => "port-of-a-bridge-or-bond",
+            Reason::Enslaved => "bridge-or-bond-port",
             Reason::Tunnel => "tunnel",
             Reason::NoBroadcast => "no-broadcast",
             Reason::InnerBridge => "bridge-without-physical-port",
             Reason::NoAddress => "no-address",
             Reason::SameSubnet(_) => "same-subnet",
-            Reason::TooMany => "four-lans-are-enough",
+            Reason::TooMany => "too-many-lans",
         }
     }
 }
 
 impl std::fmt::Display for Reason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "reason={}", self.word())?;
+        write!(f, "cause={}", self.word())?;
         match self {
-            Reason::NextHop | Reason::Tunnel => {
-                f.write_str(" hint=\"if it is a LAN as well, name it with -i\"")
-            }
-            Reason::TooMany => f.write_str(" hint=\"name those that count with -i\""),
-            Reason::SameSubnet(other) => write!(f, " other={other} hint=\"two LANs need two subnets\""),
+            Reason::NextHop | Reason::Tunnel => f.write_str(" fix=\"if it is also a LAN, name it with -i\""),
+            Reason::TooMany => f.write_str(" fix=\"name the LANs to use with -i\""),
+            Reason::SameSubnet(other) => write!(f, " other={other} fix=\"give each LAN its own subnet\""),
             Reason::Excluded
             | Reason::Member
             | Reason::Loopback
@@ -184,8 +182,8 @@ mod tests {
     #[test]
     fn a_tunnel_is_no_lan_by_itself_and_the_reason_is_true() {
         for (kind, reason) in [
-            (InterfaceKind::EthernetTunnel, "reason=tunnel hint="),
-            (InterfaceKind::Tunnel, "reason=no-broadcast"),
+            (InterfaceKind::EthernetTunnel, "cause=tunnel fix="),
+            (InterfaceKind::Tunnel, "cause=no-broadcast"),
         ] {
             let tunnel = Interface { kind, ..interface("a", 1) };
             let refusal = refusal(&Config::default(), &tunnel, std::iter::empty()).unwrap().to_string();

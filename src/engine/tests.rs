@@ -149,7 +149,7 @@ fn a_renamed_lan_is_not_in_its_own_way() {
     let mut world = World::new(1, 2);
     world.rename(0, 0, "uplink");
     let renamed = Notice::LanRenamed { from: "lan0".to_owned(), to: "uplink".to_owned() };
-    assert_eq!(world.told(0, &[EventName::LanRenamed, EventName::InterfaceLeftOut]), [renamed]);
+    assert_eq!(world.told(0, &[EventName::LanRenamed, EventName::InterfaceSkipped]), [renamed]);
 }
 
 #[test]
@@ -162,15 +162,15 @@ fn a_path_that_damping_keeps_from_failback_is_told_of_once() {
         world.cut(0, |_, _| false);
         world.run(ms(4000));
     }
-    let waits = |world: &World| world.told(0, &[EventName::FailbackWaits]);
+    let waits = |world: &World| world.told(0, &[EventName::FailbackHeld]);
     let [Notice::FailbackWaits { interface, family, hold, .. }] = &waits(&world)[..] else {
         panic!("{}", world.state(0))
     };
     assert_eq!((interface.as_str(), *family), ("lan0", Family::V4));
     assert!(matches!(hold, Hold::Damped { .. }), "{hold:?}");
-    let backs = world.told(0, &[EventName::Failback]).len();
+    let backs = world.told(0, &[EventName::PeerFailback]).len();
     world.run(ms(110_000));
-    assert_eq!(world.told(0, &[EventName::Failback]).len(), backs + 1, "{}", world.state(0));
+    assert_eq!(world.told(0, &[EventName::PeerFailback]).len(), backs + 1, "{}", world.state(0));
     assert_eq!(waits(&world).len(), 1);
 }
 
@@ -187,7 +187,7 @@ fn a_failback_that_waits_for_the_administrator_is_told_of() {
     world.run(ms(1000));
     world.cut(0, |_, _| false);
     world.run(ms(20_000));
-    let waits = world.told(0, &[EventName::FailbackWaits]);
+    let waits = world.told(0, &[EventName::FailbackHeld]);
     assert!(matches!(waits[..], [Notice::FailbackWaits { hold: Hold::Manual, .. }]), "{waits:#?}");
 }
 
@@ -279,7 +279,7 @@ fn a_lan_without_an_address_that_has_neighbours_is_told_of_once() {
     let mut world = World::new(2, 2);
     world.set_prefix(0, 0, 32);
     world.run(ms(4000));
-    let mute = [EventName::LanMute];
+    let mute = [EventName::LanNoAddress];
     assert_eq!(world.told(0, &mute), [], "an address may yet come");
     world.run(ms(30_000));
     let told = Notice::LanMute { interface: "lan0".to_owned() };

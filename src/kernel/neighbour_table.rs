@@ -35,8 +35,8 @@ impl fmt::Display for SmallTable {
         let (most, soft) = (format!("net.{family}.neigh.default.gc_thresh3"), room / 2);
         write!(
             f,
-            "neighbour-table-small family={family} limit={limit} addresses={addresses} why=\"peers beyond the limit \
-             cannot be reached, as if their LAN were dead\" mend=\"sysctl -w {most}={room} \
+            "neighbour-table-too-small family={family} limit={limit} addresses={addresses} cause=\"peers beyond \
+             the limit are unreachable, as if their LAN were dead\" fix=\"sysctl -w {most}={room} \
              net.{family}.neigh.default.gc_thresh2={soft}\""
         )
     }
@@ -56,7 +56,8 @@ mod tests {
         let find = |family, addresses| SmallTable::find(&sysctls, family, addresses);
         assert_eq!(find(Family::V4, 819), None);
         let small = find(Family::V4, 820).unwrap();
-        let mend = "mend=\"sysctl -w net.ipv4.neigh.default.gc_thresh3=2048 net.ipv4.neigh.default.gc_thresh2=1024\"";
+        let mend =
+            "fix=\"sysctl -w net.ipv4.neigh.default.gc_thresh3=2048 net.ipv4.neigh.default.gc_thresh2=1024\"";
         assert!(small.to_string().ends_with(mend), "{small}");
         // As in a network namespace, where the kernel does not show it.
         assert_eq!(find(Family::V6, 100_000), None);

@@ -54,7 +54,7 @@ impl fmt::Display for Finding {
         let Self { what, interface, value, why, mend, .. } = self;
         write!(
             f,
-            "sysctl-unfit interface={interface} setting={what} value={value} why=\"{why}\" mend=\"{mend}\""
+            "sysctl-unsuitable interface={interface} setting={what} value={value} cause=\"{why}\" fix=\"{mend}\""
         )
     }
 }
@@ -188,7 +188,7 @@ const RULES: [Rule; 7] = [
         is_good: |value| value != 1,
         want: 2,
         weight: Weight::Warning,
-        why: "strict reverse path filtering drops what arrives by another LAN than the way back",
+        why: "strict reverse path filtering drops packets that arrive over a LAN other than the return path",
     },
     Rule {
         family: "ipv4",
@@ -198,7 +198,7 @@ const RULES: [Rule; 7] = [
         is_good: |value| value == 2,
         want: 2,
         weight: Weight::Warning,
-        why: "ARP requests name another LAN's address as their sender, and neighbours may not answer them",
+        why: "ARP requests carry another LAN's address as sender, and neighbours may not answer them",
     },
     Rule {
         family: "ipv4",
@@ -208,7 +208,7 @@ const RULES: [Rule; 7] = [
         is_good: |value| value == 1,
         want: 1,
         weight: Weight::Warning,
-        why: "with the same subnet on two interfaces both, or none, answer for an address",
+        why: "with the same subnet on two interfaces, both or neither answer for an address",
     },
     Rule {
         family: "ipv4",
@@ -218,7 +218,7 @@ const RULES: [Rule; 7] = [
         is_good: |value| value == 0,
         want: 0,
         weight: Weight::Warning,
-        why: "with the same subnet on two interfaces only the first one answers, for the other's address too",
+        why: "with the same subnet on two interfaces, only the first answers, even for the other's address",
     },
     Rule {
         family: "ipv6",
@@ -228,7 +228,7 @@ const RULES: [Rule; 7] = [
         is_good: |value| value != 1,
         want: 0,
         weight: Weight::Warning,
-        why: "the interface gets no link-local address, so that IPv6 probes cannot be sent after it was down",
+        why: "the interface gets no link-local address, so IPv6 probes cannot be sent once it has been down",
     },
     Rule {
         family: "ipv4",
@@ -238,7 +238,7 @@ const RULES: [Rule; 7] = [
         is_good: |value| value != 0,
         want: 1,
         weight: Weight::Note,
-        why: "deleting the first address of a subnet takes the others of it along, and routes with them",
+        why: "deleting the first address of a subnet also deletes its other addresses and their routes",
     },
     Rule {
         family: "ipv4",
@@ -248,7 +248,7 @@ const RULES: [Rule; 7] = [
         is_good: |value| value == 0,
         want: 0,
         weight: Weight::Note,
-        why: "without carrier the kernel leaves the LAN's routes by itself, also towards the default gateway",
+        why: "without carrier the kernel stops using the LAN's routes on its own, including the default route",
     },
 ];
 

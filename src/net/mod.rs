@@ -202,7 +202,11 @@ impl Sockets {
                 Received::Datagram(arrival) => {
                     self.readable.push_back(key);
                     let (from, to) = (arrival.source, arrival.destination);
-                    trace!("received {} from={from} to={to} bytes={}", self.words(key), arrival.length);
+                    trace!(
+                        "packet-received {} from={from} to={to} bytes={}",
+                        self.words(key),
+                        arrival.length
+                    );
                     return Some(Arrival::Datagram(self.datagram(key.interface, &arrival, moment)));
                 }
             }
@@ -221,7 +225,11 @@ impl Sockets {
             Ok(()) => {
                 self.counters.sent += 1;
                 let (from, to) = (transmit.source, transmit.destination);
-                trace!("sent {} from={from} to={to} bytes={}", self.words(key), transmit.payload.len());
+                trace!(
+                    "packet-sent {} from={from} to={to} bytes={}",
+                    self.words(key),
+                    transmit.payload.len()
+                );
             }
             Err(error) => self.on_send_failed(key, &transmit.destination, &error),
         }
@@ -373,11 +381,11 @@ impl Sockets {
             // The kernel was built or booted without IPv6: nothing to mend, and nothing is missed.
             (Some(libc::EAFNOSUPPORT), _) => debug!("socket-failed {} error=\"{error}\"", self.words(key)),
             (Some(libc::EADDRINUSE), _) => warn!(
-                "socket-failed {} error=\"port {} is used by another program: stop it, or choose another port on all hosts (-p)\"",
+                "socket-failed {} fix=\"stop that program, or choose another port on all hosts (-p)\" error=\"port {} is in use by another program\"",
                 self.words(key),
                 self.port
             ),
-            _ => warn!("socket-failed {} error=\"{error}\" retried=yes", self.words(key)),
+            _ => warn!("socket-failed {} error=\"{error}\" will-retry=yes", self.words(key)),
         }
     }
 

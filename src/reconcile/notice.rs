@@ -218,29 +218,29 @@ impl Notice {
     /// Which event it is.
     pub const fn name(&self) -> EventName {
         match self {
-            Notice::OverlayLaid { .. } => EventName::OverlayLaid,
-            Notice::OverlayLifted { .. } => EventName::OverlayLifted,
-            Notice::RouteOverlaid { .. } => EventName::RouteOverlaid,
-            Notice::RouteLifted { .. } => EventName::RouteLifted,
-            Notice::DestinationLeftAlone { .. } => EventName::DestinationLeftAlone,
-            Notice::MemberOverlaid { .. } => EventName::MemberOverlaid,
-            Notice::MemberLifted { .. } => EventName::MemberLifted,
-            Notice::TestAddressRemoved { .. } => EventName::TestAddressRemoved,
-            Notice::OverlayRemovedByOthers { .. } => EventName::OverlayRemovedByOthers,
-            Notice::Contested { .. } => EventName::Contested,
+            Notice::OverlayLaid { .. } => EventName::OverlayInstalled,
+            Notice::OverlayLifted { .. } => EventName::OverlayRemoved,
+            Notice::RouteOverlaid { .. } => EventName::OverlayInstalled,
+            Notice::RouteLifted { .. } => EventName::OverlayRemoved,
+            Notice::DestinationLeftAlone { .. } => EventName::RouteSkipped,
+            Notice::MemberOverlaid { .. } => EventName::OverlayInstalled,
+            Notice::MemberLifted { .. } => EventName::OverlayRemoved,
+            Notice::TestAddressRemoved { .. } => EventName::TestAddressLost,
+            Notice::OverlayRemovedByOthers { .. } => EventName::OverlayLost,
+            Notice::Contested { .. } => EventName::OverlayContested,
             Notice::OperationRefused { .. } => EventName::OperationRefused,
-            Notice::CannotOverlay { .. } => EventName::CannotOverlay,
+            Notice::CannotOverlay { .. } => EventName::OverlayImpossible,
             Notice::OverlayBlocked { .. } => EventName::OverlayBlocked,
             Notice::OverlayUnblocked { .. } => EventName::OverlayBlockedCleared,
             Notice::RouteOverridden { .. } => EventName::RouteOverridden,
             Notice::RouteOverriddenCleared { .. } => EventName::RouteOverriddenCleared,
-            Notice::RoutePutBack { .. } => EventName::RoutePutBack,
-            Notice::AddressPutBack { .. } => EventName::AddressPutBack,
-            Notice::AddressWaits { .. } => EventName::AddressWaits,
-            Notice::AddressReturned { .. } => EventName::AddressReturned,
-            Notice::LeftBehind { .. } => EventName::LeftBehind,
+            Notice::RoutePutBack { .. } => EventName::RouteRestored,
+            Notice::AddressPutBack { .. } => EventName::AddressRestored,
+            Notice::AddressWaits { .. } => EventName::AddressParked,
+            Notice::AddressReturned { .. } => EventName::AddressUnparked,
+            Notice::LeftBehind { .. } => EventName::LeftInPlace,
             Notice::JournalOutdated => EventName::JournalOutdated,
-            Notice::JournalIgnored { .. } => EventName::JournalIgnored,
+            Notice::JournalIgnored { .. } => EventName::JournalUnreadable,
             Notice::DefaultRouteOnLan { .. } => EventName::DefaultRouteOnLan,
             Notice::TooManyRoutes { .. } => EventName::TooManyRoutes,
         }
@@ -297,20 +297,20 @@ impl fmt::Display for Notice {
                 write!(f, " cause=original-deleted routes={routes} route=\"{route}\"")
             }
             Notice::RouteOverlaid { destination, by } => {
-                write!(f, " {} by={by}", Owner::Destination(*destination))
+                write!(f, " {} next-hops={by}", Owner::Destination(*destination))
             }
             Notice::RouteLifted { destination, by } => {
-                write!(f, " {} by={by}", Owner::Destination(*destination))
+                write!(f, " {} next-hops={by}", Owner::Destination(*destination))
             }
             Notice::DestinationLeftAlone { destination, route, protocol } => write!(
                 f,
                 " {} route=\"{route}\" protocol={protocol} \
-                 hint=\"the destination is led by another program; add its protocol to those that are followed, or \
-                 remove the route\"",
+                 cause=\"its best route belongs to another program\" \
+                 fix=\"add the protocol to route-protocols, or remove the route\"",
                 Owner::Destination(*destination)
             ),
             Notice::MemberOverlaid { interface, by, routes } => {
-                write!(f, " interface={interface} by={by} routes={routes}")
+                write!(f, " interface={interface} to={by} routes={routes}")
             }
             Notice::MemberLifted { interface, routes } => {
                 write!(f, " interface={interface} routes={routes}")
@@ -324,17 +324,17 @@ impl fmt::Display for Notice {
             Notice::Contested { owner, route, removals } => write!(
                 f,
                 " {owner} removals={removals} route=\"{route}\" \
-                 hint=\"another program removes it; attempts go on, at most one a minute\""
+                 cause=\"another program keeps removing it\" action=\"retrying at most once a minute\""
             ),
             Notice::OperationRefused { operations, operation, refusal } => write!(
                 f,
-                " operations={operations} operation=\"{operation}\" errno={} text=\"{}\"",
+                " operations={operations} operation=\"{operation}\" errno={} error=\"{}\"",
                 refusal.errno, refusal.text
             ),
             Notice::CannotOverlay { owner, route } => write!(
                 f,
                 " {owner} route=\"{route}\" \
-                 hint=\"no lower metric is free; give the route a higher one\""
+                 cause=\"no lower metric is free\" fix=\"give the route a higher metric\""
             ),
             Notice::OverlayBlocked { owner, routes, route, by } => {
                 write!(f, " {owner} routes={routes}")?;
@@ -349,7 +349,7 @@ impl fmt::Display for Notice {
             }
             Notice::RouteOverridden { destination, by, asked, kernel, is_excluded } => {
                 let owner = Owner::Destination(*destination);
-                write!(f, " {owner} by={by} asked={asked} kernel=\"{kernel}\" ")?;
+                write!(f, " {owner} next-hops={by} asked={asked} kernel=\"{kernel}\" ")?;
                 f.write_str(if *is_excluded {
                     "cause=\"a route by an excluded interface comes first\" action=\"it is left alone\""
                 } else {
@@ -373,7 +373,7 @@ impl fmt::Display for Notice {
                 write!(f, " interface={interface} address={address}")
             }
             Notice::AddressReturned { interface: None, address } => {
-                write!(f, " address={address} cause=gone-for-good")
+                write!(f, " address={address} cause=interface-deleted")
             }
             Notice::LeftBehind { ipv4, ipv6, addresses, tests } => {
                 write!(f, " ipv4={ipv4} ipv6={ipv6} addresses={}", addresses.len() + tests.len())?;
@@ -384,15 +384,15 @@ impl fmt::Display for Notice {
                     undo_commands(*ipv4, *ipv6, addresses).into_iter().chain(tests.iter().map(of_test));
                 write!(f, " undo=\"{}\"", commands.collect::<Vec<_>>().join("; "))
             }
-            Notice::JournalOutdated => f.write_str(" cause=other-boot action=ignored"),
+            Notice::JournalOutdated => f.write_str(" cause=other-boot action=\"ignoring it\""),
             Notice::JournalIgnored { line, fault } => {
-                write!(f, " line={line} fault=\"{fault}\"")
+                write!(f, " line={line} error=\"{fault}\"")
             }
             Notice::DefaultRouteOnLan { interface } => write!(
                 f,
-                " interface={interface} why=\"nobody named it as a LAN: if it leads to a \
-                 provider, strangers there hear our broadcasts and can pose as peers\" mend=\"faild -x {}; if \
-                 it is meant, name each LAN with -i\"",
+                " interface={interface} cause=\"selected automatically; if it leads to a provider, hosts \
+                 there hear our broadcasts and can pose as peers\" fix=\"exclude it with -x {}, or name every LAN with \
+                 -i\"",
                 shell_word(interface)
             ),
             Notice::TooManyRoutes { routes, limit } => {

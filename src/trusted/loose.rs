@@ -79,7 +79,7 @@ fn set_aside(directory: &OwnedFd, path: &Path, name: &OsStr, owner: u32) -> io::
         refusal(&path.join(name), &text)
     })?;
     warn!(
-        "file-set-aside file={} cause=\"it belongs to user {owner}\" kept-as={}",
+        "file-set-aside file={} cause=\"it belongs to user {owner}\" saved-as={}",
         path.join(name).display(),
         path.join(aside).display()
     );

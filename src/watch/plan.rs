@@ -47,10 +47,10 @@ pub struct Hop {
 }
 
 impl fmt::Display for Hop {
-    /// `GATEWAY@INTERFACE`, or the interface alone.
+    /// `GATEWAY%INTERFACE`, or the interface alone.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.via {
-            Some(via) => write!(f, "{via}@{}", self.interface),
+            Some(via) => write!(f, "{via}%{}", self.interface),
             None => f.write_str(&self.interface),
         }
     }

@@ -16,13 +16,16 @@ fn check_tells_what_a_start_would_warn_of() {
     h1.ip("route add default via 10.77.2.254 dev lanB");
     let told = warnings(&lab, "-r");
     let expected = [
-        (EventName::SysctlUnfit, &["interface=lanA setting=rp_filter", "net.ipv4.conf.lanA.rp_filter=2"][..]),
         (
-            EventName::SysctlUnfit,
+            EventName::SysctlUnsuitable,
+            &["interface=lanA setting=rp_filter", "net.ipv4.conf.lanA.rp_filter=2"][..],
+        ),
+        (
+            EventName::SysctlUnsuitable,
             &["interface=lanB setting=arp_announce", "net.ipv4.conf.lanB.arp_announce=2"],
         ),
-        (EventName::SameMac, &["lanA", "lanB", "02:00:00:00:00:07"]),
-        (EventName::InterfaceLeftOut, &["interface=twin reason=same-subnet other=lanA"]),
+        (EventName::DuplicateMac, &["lanA", "lanB", "02:00:00:00:00:07"]),
+        (EventName::InterfaceSkipped, &["interface=twin cause=same-subnet other=lanA"]),
         (EventName::DefaultRouteOnLan, &["interface=lanB", "-x lanB"]),
     ];
     for (event, words) in expected {

@@ -24,10 +24,10 @@ fn the_hosts_that_bear_one_id_are_told_by_their_hardware() {
     let (bystander, original, copy) = (h1.faild(""), h2.faild("-r"), h3.faild("-r"));
     // One of the two learns of the other and draws a new id; it knows its own hardware, and the kernel the other's.
     wait_until("one of the two draws a new id", Duration::from_secs(20), || {
-        [&original, &copy].iter().any(|daemon| daemon.log().contains("action=\"we draw a new one\""))
+        [&original, &copy].iter().any(|daemon| daemon.log().contains("action=\"drawing a new node id\""))
     });
     let log = original.log() + &copy.log();
-    let told = told(&log, EventName::OwnIdCloned);
+    let told = told(&log, EventName::DuplicateNodeId);
     let macs = ['A', 'B'].map(|lan| [h2, h3].map(|host| hardware_address(host, lan)));
     let names_both = |line: &String| macs.iter().any(|pair| pair.iter().all(|mac| line.contains(mac)));
     assert!(told.iter().any(names_both), "{macs:?} {told:#?}");

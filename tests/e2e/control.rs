@@ -28,7 +28,7 @@ fn the_status_follows_a_failover_and_the_exit_status_tells_monitoring() {
     let json = h1.faildctl("--json lans");
     assert!(json.text.starts_with(r#"{"version":1,"lans":[{"interface":"lanA""#), "{}", json.text);
     let events = h1.faildctl("events");
-    assert!(events.text.contains(EventName::Failover.as_str()), "{}", events.text);
+    assert!(events.text.contains(EventName::PeerFailover.as_str()), "{}", events.text);
 
     lab.cut_lan('B', Loss::Silent);
     assert_eq!(h1.wait_faildctl("status", &["faild:  failed"]).code, Some(2));
@@ -49,7 +49,7 @@ fn what_happens_is_told_while_it_happens() {
     let mut follower = command.spawn().expect("cannot start faildctl");
     let lines = BufReader::new(follower.stdout.take().expect("its output is a pipe")).lines();
     lab.cut_lan('A', Loss::Silent);
-    let failover = format!("\"event\":\"{}\"", EventName::Failover);
+    let failover = format!("\"event\":\"{}\"", EventName::PeerFailover);
     let mut told = lines.map_while(Result::ok).filter(|line| line.contains(&failover));
     assert!(told.next().is_some(), "the failover is told");
     daemons[0].terminate();

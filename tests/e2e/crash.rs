@@ -206,11 +206,11 @@ fn a_journal_that_cannot_be_written_stops_no_failover_and_status_tells() {
     h1.wait_way('B', h2.v4('A'));
     h1.wait_way('B', h2.v6('A'));
     h1.wait_faildctl("status", &["faild:  degraded", "cannot write the journal"]);
-    daemons[0].wait_event(EventName::JournalNotWritten, &["error=", "fix="]);
+    daemons[0].wait_event(EventName::JournalWriteFailed, &["error=", "fix="]);
     let is_parked = || h1.ip("-6 addr show dev lo").contains(&h1.v6('A').to_string());
     assert!(!is_parked());
     fs::remove_dir(&journal).expect("it is empty");
-    daemons[0].wait_event(EventName::JournalWritten, &[]);
+    daemons[0].wait_event(EventName::JournalWriteOk, &[]);
     wait_until("the address is parked", Duration::from_secs(20), is_parked);
     h1.ip("link set lanA up");
     lab.wait_home();

@@ -8,7 +8,7 @@ fn lans_that_were_found_fail_over_and_are_found_again_by_a_start_meanwhile() {
     let (h1, h2) = (lab.host(1), lab.host(2));
     let mut daemons = [h1, h2].map(|host| host.faild_with("-r -t 50ms -f 2 -s 5"));
     lab.settle(&daemons);
-    daemons[0].wait_event(EventName::LanChosen, &["interface=lanA"]);
+    daemons[0].wait_event(EventName::LanSelected, &["interface=lanA"]);
     let meter = Meter::on_lan('A', h1, h2);
     pause_ms(300);
     lab.cut_lan('A', Loss::Silent);
@@ -18,7 +18,7 @@ fn lans_that_were_found_fail_over_and_are_found_again_by_a_start_meanwhile() {
     let (before, meter) = (h1.overlays(), Meter::on_lan('A', h1, h2));
     daemons[0].kill();
     daemons[0].restart();
-    daemons[0].wait_event(EventName::LanChosen, &["interface=lanA"]);
+    daemons[0].wait_event(EventName::LanSelected, &["interface=lanA"]);
     daemons[0].wait_event(EventName::DetourAdopted, &[]);
     pause_ms(700);
     assert_eq!(h1.overlays(), before, "what is found serves on");

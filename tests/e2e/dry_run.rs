@@ -12,11 +12,11 @@ fn an_observer_logs_what_it_would_do_and_does_nothing() {
     lab.cut_lan('A', Loss::Silent);
     lab.wait_moved(h2, h3, 'A', 'B');
     let wanted = [h2.v4('A').to_string(), h2.v4('B').to_string()];
-    daemons[0].wait_event(EventName::WouldDo, &[&wanted[0], &wanted[1], "lanB"]);
-    for event in [EventName::Failover, EventName::OverlayLaid] {
+    daemons[0].wait_event(EventName::KernelOperation, &["dry-run=yes", &wanted[0], &wanted[1], "lanB"]);
+    for event in [EventName::PeerFailover, EventName::OverlayInstalled] {
         daemons[0].wait_event(event, &[&wanted[0], "lanB", "dry-run=yes"]);
     }
-    daemons[1].wait_event(EventName::OverlayLaid, &[]);
+    daemons[1].wait_event(EventName::OverlayInstalled, &[]);
     assert!(!daemons[1].log().contains("dry-run=yes"));
     pause_ms(500);
     watch.assert_nothing_moved();

@@ -121,10 +121,12 @@ fn an_interface_of_a_group_stays_away_over_a_kill_and_comes_back_in_time() {
     wait_group(h1, "eth1 eth2 [eth0]\n");
     daemon.kill();
     daemon.restart();
-    daemon
-        .wait_event(EventName::OfflineRequested, &["interface=eth0", "reason=\"new-switch\" remembered=yes"]);
+    daemon.wait_event(
+        EventName::InterfaceOffline,
+        &["interface=eth0", "reason=\"new-switch\"", "cause=restart"],
+    );
     wait_group(h1, "eth1 eth2 [eth0]\n");
-    daemon.wait_event(EventName::OnlineRequested, &["interface=eth0 why=expired"]);
+    daemon.wait_event(EventName::InterfaceOnline, &["interface=eth0 cause=expired"]);
     wait_group(h1, ALL_WELL);
 }
 
@@ -164,12 +166,12 @@ fn hooks_are_told_of_a_group_and_of_a_destination() {
     wait_told(&format!("{} lan0 eth0 ", EventName::InterfaceFailed));
     wait_told("group-degraded lan0  ");
     lab.cut(h2, 'B', Loss::Silent);
-    wait_told(&format!("{}   198.51.100.0/24", EventName::RouteMoved));
+    wait_told(&format!("{}   198.51.100.0/24", EventName::RouteFailover));
     lab.heal(h2, 'B');
     lab.set_group_port(0, "up");
     wait_told(&format!("{} lan0 eth0 ", EventName::InterfaceRepaired));
     wait_told("group-ok lan0  ");
-    wait_told("route-back   198.51.100.0/24");
+    wait_told("route-failback   198.51.100.0/24");
 }
 
 #[test]

@@ -19,7 +19,7 @@ fn a_hook_is_told_what_was_lost_and_regained() {
     lab.settle(&daemons);
     lab.cut_lan('A', Loss::Silent);
     lab.wait_moved(h1, h2, 'A', 'B');
-    for event in ["lan-lost lanA ", "redundancy-lost ", "failover  h2 "] {
+    for event in ["lan-down lanA ", "redundancy-lost ", "peer-failover  h2 "] {
         let line = told.wait(event);
         assert!(
             line.contains(&format!("\"event\":\"{}\"", event.split(' ').next().unwrap_or_default())),
@@ -29,18 +29,18 @@ fn a_hook_is_told_what_was_lost_and_regained() {
     }
     lab.heal_lan('A');
     lab.wait_home();
-    for event in ["lan-regained lanA ", "redundancy-regained ", "failback  h2 "] {
+    for event in ["lan-up lanA ", "redundancy-restored ", "peer-failback  h2 "] {
         told.wait(event);
     }
     assert!(daemons[1].terminate().success());
-    told.wait("peer-lost  h2 ");
+    told.wait("peer-down  h2 ");
     daemons[1].restart();
-    told.wait("peer-regained  h2 ");
+    told.wait("peer-up  h2 ");
     assert_ne!(daemons[0].told(EventName::RedundancyLost), [""; 0], "the log has it as well");
     let events: Vec<String> =
         told.lines().iter().filter_map(|l| l.split(' ').next().map(str::to_owned)).collect();
     for (lost, regained) in
-        [("lan-lost", "lan-regained"), ("failover", "failback"), ("peer-lost", "peer-regained")]
+        [("lan-down", "lan-up"), ("peer-failover", "peer-failback"), ("peer-down", "peer-up")]
     {
         let place = |event| events.iter().position(|e| e == event);
         assert!(place(lost) < place(regained), "{events:?}");
@@ -58,8 +58,10 @@ fn a_hook_has_no_rights_and_nothing_of_ours_but_the_message() {
          echo names $(env | cut -d= -f1 | sort) >>TOLD\n\
          echo files $(ls -l /proc/$$/fd | sed s/.*-..//) >>TOLD",
     );
-    let settings =
-        format!("[[hook]]\ncommand = [\"{}\", \"a b; $(id) *\"]\nevents = [\"failover\"]\n", hook.display());
+    let settings = format!(
+        "[[hook]]\ncommand = [\"{}\", \"a b; $(id) *\"]\nevents = [\"peer-failover\"]\n",
+        hook.display()
+    );
     let daemons = [
         h1.faild_in(
             &[("NOTIFY_SOCKET", "/nonexistent"), ("SECRET", "1")],
@@ -120,18 +122,20 @@ fn what_a_hook_says_is_in_the_log_as_far_as_that_can_bear_it() {
     let heard = Told::at(h1);
     let hook =
         heard.script("echo begins >/dev/stderr; yes '\"no\"' | head -n 100000 >&2; echo $FAILD_EVENT >>TOLD");
-    let settings =
-        format!("[[hook]]\ncommand = [\"{}\"]\nevents = [\"failover\", \"failback\"]\n", hook.display());
+    let settings = format!(
+        "[[hook]]\ncommand = [\"{}\"]\nevents = [\"peer-failover\", \"peer-failback\"]\n",
+        hook.display()
+    );
     let daemons = [h1.faild(&format!("-r {}", h1.configure(&settings))), h2.faild("-r")];
     lab.settle(&daemons);
     lab.cut_lan('A', Loss::Silent);
-    heard.wait("failover");
+    heard.wait("peer-failover");
     lab.heal_lan('A');
-    heard.wait("failback");
-    let line = daemons[0].wait_event(EventName::HookSays, &[]);
+    heard.wait("peer-failback");
+    let line = daemons[0].wait_event(EventName::HookOutput, &[]);
     assert!(line.ends_with("text=\"begins\""), "{line}");
     let log = daemons[0].log();
-    let (says, cut) = (told(&log, EventName::HookSays), told(&log, EventName::HookCutShort));
+    let (says, cut) = (told(&log, EventName::HookOutput), told(&log, EventName::HookOutputTruncated));
     let no = says.iter().filter(|line| line.contains("text=\"'no'\"")).count();
     assert_eq!((says.len(), no, cut.len()), (32, 31, 1), "{log}");
 }
@@ -144,22 +148,27 @@ fn a_later_change_of_a_thing_waits_for_the_earlier() {
     // The first one takes longer than the LAN needs to come back.
     let hook = told.script(
         "echo begins $FAILD_EVENT >>TOLD\n\
-         [ $FAILD_EVENT != failover ] || while ! [ -e TOLD.go ]; do sleep 0.05; done\n\
+         [ $FAILD_EVENT != peer-failover ] || while ! [ -e TOLD.go ]; do sleep 0.05; done\n\
          echo ends $FAILD_EVENT >>TOLD",
     );
-    let settings =
-        format!("[[hook]]\ncommand = [\"{}\"]\nevents = [\"failover\", \"failback\"]\n", hook.display());
+    let settings = format!(
+        "[[hook]]\ncommand = [\"{}\"]\nevents = [\"peer-failover\", \"peer-failback\"]\n",
+        hook.display()
+    );
     let daemons = [h1.faild(&format!("-r {}", h1.configure(&settings))), h2.faild("-r")];
     lab.settle(&daemons);
     lab.cut_lan('A', Loss::Silent);
-    told.wait("begins failover");
+    told.wait("begins peer-failover");
     lab.heal_lan('A');
     wait_until("the later change waits", PATIENCE, || {
         daemons[0].dump_state().contains("running=1 waiting=1")
     });
     fs::write(told.file.with_extension("go"), "").expect("cannot write");
-    told.wait("ends failback");
-    assert_eq!(told.lines(), ["begins failover", "ends failover", "begins failback", "ends failback"]);
+    told.wait("ends peer-failback");
+    assert_eq!(
+        told.lines(),
+        ["begins peer-failover", "ends peer-failover", "begins peer-failback", "ends peer-failback"]
+    );
 }
 
 #[test]
@@ -173,7 +182,7 @@ fn where_faild_is_root_a_hook_is_not_unless_it_is_told_to_be() {
         let told = Told::at(h1);
         let hook = told.script(&format!("echo run{number} $(id -u) $(id -G) >>TOLD"));
         let settings =
-            format!("[[hook]]\ncommand = [\"{}\"]\nevents = [\"failover\"]\n{user}", hook.display());
+            format!("[[hook]]\ncommand = [\"{}\"]\nevents = [\"peer-failover\"]\n{user}", hook.display());
         fs::write(h1.file("log"), "").expect("cannot empty the log");
         fs::write(lab.host(2).file("log"), "").expect("cannot empty the log");
         let daemons = [h1.faild(&format!("-r {flags} {}", h1.configure(&settings))), lab.host(2).faild("-r")];
@@ -202,7 +211,7 @@ fn a_hook_that_is_not_there_is_told_at_the_start_and_once_more() {
     let settings = "[[hook]]\ncommand = [\"/nonexistent/hook\"]\n";
     let daemons = [h1.faild(&format!("-r {}", h1.configure(settings))), h2.faild("-r")];
     lab.settle(&daemons);
-    daemons[0].wait_event(EventName::Configuration, &["hook /nonexistent/hook does not exist"]);
+    daemons[0].wait_event(EventName::ConfigWarning, &["hook /nonexistent/hook does not exist"]);
     lab.cut_lan('A', Loss::Silent);
     lab.wait_moved(h1, h2, 'A', 'B');
     daemons[0].wait_event(EventName::HookFailed, &["cannot start: No such file"]);
@@ -221,7 +230,7 @@ fn whatever_an_interface_is_called_is_only_its_name() {
     h1.ip(&format!("addr replace {} dev {AWKWARD}", h1.prefix('B', Family::V6)));
     let told = Told::at(h1);
     let hook = told.script("read -r json; echo \"$FAILD_EVENT $FAILD_INTERFACE $json\" >>TOLD");
-    let settings = format!("[[hook]]\ncommand = [\"{}\"]\nevents = [\"lan-lost\"]\n", hook.display());
+    let settings = format!("[[hook]]\ncommand = [\"{}\"]\nevents = [\"lan-down\"]\n", hook.display());
     let timing = "-t 50ms -f 3 -s 5 -v -r -i lanA";
     let daemons = [
         h1.faild_with(&format!("{timing} -i {AWKWARD} {}", h1.configure(&settings))),
@@ -239,18 +248,18 @@ fn whatever_an_interface_is_called_is_only_its_name() {
     let lans: serde_json::Value = serde_json::from_str(&lans).expect(&lans);
     assert_eq!(lans["lans"][1]["interface"], AWKWARD);
     lab.cut_lan('B', Loss::Silent);
-    let line = told.wait("lan-lost ");
-    let json = line.strip_prefix(&format!("lan-lost {AWKWARD} ")).expect(&line);
+    let line = told.wait("lan-down ");
+    let json = line.strip_prefix(&format!("lan-down {AWKWARD} ")).expect(&line);
     let json: serde_json::Value = serde_json::from_str(json).expect(json);
     assert_eq!(json["interface"], AWKWARD);
-    daemons[0].wait_event(EventName::LanSilent, &[&format!("interface={AWKWARD} ")]);
-    let events = h1.wait_faildctl("--json events", &[&format!("\"{}\"", EventName::LanSilent)]).text;
+    daemons[0].wait_event(EventName::LanDown, &[&format!("interface={AWKWARD} ")]);
+    let events = h1.wait_faildctl("--json events", &[&format!("\"{}\"", EventName::LanDown)]).text;
     let events: serde_json::Value = serde_json::from_str(&events).expect(&events);
     let events = events["events"].as_array().cloned().unwrap_or_default();
     let silent =
-        events.iter().find(|event| event["event"] == EventName::LanSilent.as_str()).expect("no such event");
+        events.iter().find(|event| event["event"] == EventName::LanDown.as_str()).expect("no such event");
     assert_eq!(silent["fields"]["interface"], AWKWARD);
-    assert!(silent["fields"]["evidence"].is_string(), "{silent}");
+    assert!(silent["fields"]["cause"].is_string(), "{silent}");
     for family in h1.families() {
         h1.wait_way('A', h2.address('B', *family));
     }

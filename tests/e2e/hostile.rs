@@ -40,7 +40,7 @@ fn whatever_is_in_the_place_of_its_files_is_set_aside_and_it_starts() {
         daemon.wait_event(EventName::Ready, &[]);
         for name in FILES {
             let line = daemon.wait_log(&["-unreadable ", name, what]);
-            assert!(!line.contains("kept-as=nothing"), "{line}");
+            assert!(!line.contains("saved-as=nothing"), "{line}");
         }
         assert!(daemon.terminate().success());
         for entry in fs::read_dir(h1.state_dir()).expect("no state directory").flatten() {

@@ -54,7 +54,7 @@ fn a_key_is_rolled_over_by_reloads_one_after_the_other() {
     }
     watches.iter().for_each(Watch::assert_nothing_moved);
     for daemon in &daemons {
-        assert!(daemon.told(EventName::PeerAbsent).is_empty(), "no peer is lost meanwhile");
+        assert!(daemon.told(EventName::PeerDown).is_empty(), "no peer is lost meanwhile");
     }
     lab.cut_lan('A', Loss::Silent);
     lab.wait_moved(h1, h2, 'A', 'B');

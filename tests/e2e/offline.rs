@@ -81,7 +81,7 @@ fn it_survives_a_restart_and_a_kill() {
     lab.wait_moved(h1, h2, 'A', 'B');
     daemons[0].kill();
     daemons[0].restart();
-    daemons[0].wait_event(EventName::LanOffline, &["interface=lanA", "remembered=yes"]);
+    daemons[0].wait_event(EventName::InterfaceOffline, &["interface=lanA", "cause=restart"]);
     daemons[0].terminate();
     daemons[0].restart();
     lab.wait_moved(h1, h2, 'A', 'B');
@@ -99,7 +99,7 @@ fn it_expires_by_itself() {
     let daemons = lab.faild_everywhere("-r");
     assert_eq!(h1.faildctl("offline lanA --for 2s").code, Some(0));
     lab.wait_moved(h1, h2, 'A', 'B');
-    daemons[0].wait_event(EventName::LanOnline, &["interface=lanA why=expired"]);
+    daemons[0].wait_event(EventName::InterfaceOnline, &["interface=lanA cause=expired"]);
     lab.wait_home();
     let refused = h1.faildctl("online lanA");
     assert!(refused.errors.contains("lanA is not offline"), "{refused:?}");

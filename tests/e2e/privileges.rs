@@ -58,7 +58,7 @@ fn its_log_is_opened_again_if_it_is_made_for_its_user() {
     daemon.signal(Signal::SIGHUP);
     let old = || fs::read_to_string(h1.file("faild.log.1")).unwrap_or_default();
     wait_until("the old log tells that it is still in use", PATIENCE, || {
-        told(&old(), EventName::LogNotReopened).iter().any(|line| line.contains("create 640 faild"))
+        told(&old(), EventName::LogReopenFailed).iter().any(|line| line.contains("create 640 faild"))
     });
     // What logrotate does by `create`.
     fchown(File::create(&log).expect("cannot make a log"), Some(FAILD_UID), None).expect("cannot chown");
@@ -79,8 +79,8 @@ fn where_there_is_no_such_user_it_stays_root_with_those_capabilities_and_says_so
     let (h1, h2) = (lab.host(1), lab.host(2));
     h1.set_users("root:x:0:0::/root:/bin/sh\n");
     let daemons = lab.faild_everywhere("-r");
-    let warnings = daemons[0].told(EventName::RunsAsRoot);
-    assert!(warnings.len() == 1 && warnings[0].contains("mend=\"useradd --system"), "{warnings:?}");
+    let warnings = daemons[0].told(EventName::RunningAsRoot);
+    assert!(warnings.len() == 1 && warnings[0].contains("fix=\"useradd --system"), "{warnings:?}");
     let rights = rights(&daemons[0]);
     assert_eq!((rights.len(), rights[0][0].as_str()), (1, "0 0 0 0"));
     assert_eq!(rights[0][3..], [NONE, NET_ADMIN_RAW, NET_ADMIN_RAW, NET_ADMIN_RAW, NONE, "1"]);
@@ -98,7 +98,7 @@ fn files_of_a_run_as_root_are_taken_over_and_back() {
         fs::write(h1.file("log"), "").expect("cannot empty the log");
         let mut daemon = h1.faild(&format!("-r --user {user}"));
         daemon.wait_hears(&[other.host()]);
-        assert!(daemon.told(EventName::RunsAsRoot).is_empty(), "it was asked for");
+        assert!(daemon.told(EventName::RunningAsRoot).is_empty(), "it was asked for");
         nodes.push(fs::read_to_string(h1.state_dir().join("state.toml")).expect("no state"));
         assert_eq!(owner(&h1.state_dir().join("state.toml")), uid);
         assert!(daemon.terminate().success());
@@ -128,7 +128,7 @@ fn a_key_file_that_it_could_not_read_again_is_told() {
     let h1 = lab.host(1);
     let flags = format!("-r {}", h1.configure_keys(&[1]));
     let closed = h1.faild(&flags);
-    let line = closed.wait_event(EventName::KeyFileClosed, &[]);
+    let line = closed.wait_event(EventName::KeyFileUnreadable, &[]);
     let keys = h1.file("keys");
     let mend = format!("chgrp faild {0} && chmod 640 {0}", keys.display());
     assert!(line.contains(&mend), "{line}");
@@ -138,7 +138,7 @@ fn a_key_file_that_it_could_not_read_again_is_told() {
     fs::set_permissions(&keys, fs::Permissions::from_mode(0o640)).expect("cannot chmod");
     let open = h1.faild(&flags);
     open.wait_event(EventName::Ready, &[]);
-    assert!(open.told(EventName::KeyFileClosed).is_empty(), "{}", open.log());
+    assert!(open.told(EventName::KeyFileUnreadable).is_empty(), "{}", open.log());
 }
 
 #[test]

@@ -48,7 +48,7 @@ fn neither_threads_nor_hooks_inherit_it() {
     fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).expect("cannot chmod");
     fs::write(&told, "").expect("cannot make a file");
     chown(&told, Some(FAILD_UID), None).expect("cannot chown");
-    let settings = format!("[[hook]]\ncommand = [\"{}\"]\nevents = [\"failover\"]\n", hook.display());
+    let settings = format!("[[hook]]\ncommand = [\"{}\"]\nevents = [\"peer-failover\"]\n", hook.display());
     let daemons = [h1.faild(&format!("-r {}", h1.configure(&settings))), lab.host(2).faild("-r")];
     daemons[0].wait_event(EventName::RealtimeOk, &[]);
     lab.settle(&daemons);

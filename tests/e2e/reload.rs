@@ -37,7 +37,7 @@ fn count(daemon: &Daemon, events: &[EventName]) -> usize {
 
 /// What there is to tell when something moves.
 const MOVES: &[EventName] = &[
-    EventName::AskingKernel,
+    EventName::KernelOperation,
     EventName::PathFound,
     EventName::PathUp,
     EventName::PathDown,
@@ -58,7 +58,7 @@ fn the_same_settings_again_write_nothing_to_the_kernel() {
         daemons[0].signal(Signal::SIGHUP);
     }
     h1.faildctl("reload");
-    daemons[0].wait_event(EventName::Reloaded, &["changes=none"]);
+    daemons[0].wait_event(EventName::ReloadDone, &["changes=none"]);
     pause_ms(500);
     let after = (h1.overlays(), count(&daemons[0], MOVES));
     assert_eq!(after, before);
@@ -88,7 +88,7 @@ fn a_reload_during_a_failover_loses_no_packet() {
     }
     pause_ms(2000);
     assert_eq!(h1.overlays(), before);
-    let lost = daemons.iter().map(|daemon| count(daemon, &[EventName::PeerAbsent])).sum::<usize>();
+    let lost = daemons.iter().map(|daemon| count(daemon, &[EventName::PeerDown])).sum::<usize>();
     assert_eq!(lost, 0, "nobody is lost when the interval grows");
     meter.finish_unharmed();
     lab.heal_lan('A');
@@ -128,9 +128,9 @@ fn a_file_with_faults_changes_nothing_and_every_fault_is_told() {
     assert_eq!((answer.code, answer.errors.lines().count()), (Some(1), 3), "{answer:?}");
     for line in ["line 1: interval", "line 2: missed", "line 3: "] {
         assert!(answer.errors.contains(line), "{answer:?}");
-        daemons[0].wait_event(EventName::ReloadFault, &[line]);
+        daemons[0].wait_event(EventName::ReloadError, &[line]);
     }
-    daemons[0].wait_event(EventName::ReloadRefused, &[]);
+    daemons[0].wait_event(EventName::ReloadRejected, &[]);
     lab.cut_lan('A', Loss::Silent);
     lab.wait_moved(h1, h2, 'A', 'B');
 }
@@ -169,10 +169,10 @@ fn what_was_on_trial_when_faild_was_killed_is_in_force_only_when_somebody_takes_
     h1.wait_faildctl("status", &["down after 4 missed"]);
     daemons[0].kill();
     daemons[0].restart();
-    daemons[0].wait_event(EventName::SettingsUnconfirmed, &["faildctl reload"]);
+    daemons[0].wait_event(EventName::ConfigUnconfirmed, &["faildctl reload"]);
     h1.wait_faildctl("status", &["down after 2 missed"]);
     daemons[0].signal(Signal::SIGHUP);
-    daemons[0].wait_event(EventName::ReloadFault, &["run faildctl reload to apply it"]);
+    daemons[0].wait_event(EventName::ReloadError, &["run faildctl reload to apply it"]);
     assert_eq!(h1.faildctl("reload").code, Some(0));
     daemons[0].kill();
     daemons[0].restart();
@@ -217,7 +217,7 @@ fn paths_of_the_command_line_stay_what_they_were_when_it_has_detached() {
     h1.sh(&format!("kill -HUP {pid}"));
     let reloaded = || {
         let log = fs::read_to_string(place.join("d.log")).unwrap_or_default();
-        told(&log, EventName::Reloaded).iter().any(|line| line.contains("changes=none"))
+        told(&log, EventName::ReloadDone).iter().any(|line| line.contains("changes=none"))
     };
     wait_until("the new log tells of the reload", std::time::Duration::from_secs(20), reloaded);
     assert_eq!(h1.faildctl("stop").code, Some(0));

@@ -63,7 +63,7 @@ fn it_warns_of_a_default_route_by_a_lan_that_nobody_named() {
     }
     let (chosen, named) = (h1.faild_with("-r"), h2.faild("-r"));
     let warning = chosen.wait_event(EventName::DefaultRouteOnLan, &["interface=lanA"]);
-    assert!(warning.contains("faild -x lanA"), "{warning}");
+    assert!(warning.contains("-x lanA,"), "{warning}");
     h1.ip("-6 route add default via fd77:2::fe dev lanB");
     chosen.wait_event(EventName::DefaultRouteOnLan, &["interface=lanB"]);
     named.dump_state();

@@ -70,7 +70,7 @@ fn without_sysusers_the_installer_makes_the_user_and_lets_it_read_old_keys() {
     system.run("systemctl stop faild && chown -R root:root /var/lib/faild");
     system.run("SYSTEMCTL_SKIP_REDIRECT=1 /etc/init.d/faild start");
     assert_eq!(system.run("stat -c %U /var/lib/faild/state.toml /var/log/faild.log"), "faild\nfaild\n");
-    assert_eq!(told(&system.run("cat /var/log/faild.log"), EventName::KeyFileClosed), [""; 0]);
+    assert_eq!(told(&system.run("cat /var/log/faild.log"), EventName::KeyFileUnreadable), [""; 0]);
     system.run("/etc/init.d/faild condrestart && /etc/init.d/faild status && /etc/init.d/faild stop");
 }
 

@@ -19,7 +19,8 @@ pub(crate) fn told(log: &str, event: EventName) -> Vec<String> {
 /// The commands that a daemon says to have carried out, sorted.
 pub(super) fn commands_done(log: &str) -> Vec<String> {
     let command = |line: &String| Some(line.split_once("command=\"")?.1.trim_end_matches('"').to_owned());
-    let mut commands: Vec<String> = told(log, EventName::AskingKernel).iter().filter_map(command).collect();
+    let mut commands: Vec<String> =
+        told(log, EventName::KernelOperation).iter().filter_map(command).collect();
     commands.sort();
     commands
 }
@@ -49,7 +50,7 @@ pub(super) fn paths_lost(log: &str) -> usize {
 
 /// Times that a path or a next hop was found dead.
 pub(super) fn ways_lost(log: &str) -> usize {
-    paths_lost(log) + told(log, EventName::NextHopFailed).len()
+    paths_lost(log) + told(log, EventName::NextHopDown).len()
 }
 
 /// Whether a line belongs to a state dump (SIGUSR1).

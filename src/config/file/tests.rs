@@ -85,7 +85,7 @@ addresses = ["10.0.0.2", "fd00::2"]
 
 [[hook]]
 command = ["/bin/tell", "me"]
-events = ["lan-lost"]
+events = ["lan-down"]
 timeout = 3
 user = "root"
 
@@ -165,7 +165,8 @@ window = "02:00-04:30"
         }],
         hooks: vec![HookConfig {
             command: vec!["/bin/tell".to_owned(), "me".to_owned()],
-            events: vec![ChangeKind::LanLost],
+            events: vec![ChangeKind::LanDown],
+            former: Vec::new(),
             timeout: Duration::from_secs(3),
             user: Some("root".to_owned()),
         }],
@@ -509,7 +510,7 @@ const BOUNDARIES: &[Boundary] = &[
         &["[\"/bin/true\"]", "[\"/a\", \"\", \"b c\"]"],
         &["[]", "\"/a\"", "[\"a\"]", "[1]", "[\"/a\", 1]"],
     ),
-    ("hook", "events", &["[\"lan-lost\"]"], &["[]", "[\"lan\"]", "[3]", "\"lan-lost\""]),
+    ("hook", "events", &["[\"lan-down\"]"], &["[]", "[\"lan\"]", "[3]", "\"lan-down\""]),
     ("hook", "timeout", &["\"100ms\"", "600"], &["\"99ms\"", "\"11m\""]),
     ("hook", "user", &["\"faild\""], &["\"\"", "\"root\"", "3"]),
     ("lan", "interface", &["\"eth0\""], &["\"\"", "\"a/b\"", "3"]),
@@ -714,4 +715,17 @@ fn good(text: &str) -> Loaded {
 
 fn faults(text: &str) -> Vec<String> {
     load(text).err().map(|f| f.list.iter().map(ToString::to_string).collect()).unwrap_or_default()
+}
+
+#[test]
+fn an_event_by_the_name_that_it_had_before_is_taken_with_a_warning() {
+    let text = "[[hook]]\ncommand = [\"/bin/true\"]\nevents = [\"lan-lost\", \"group-ok\", \"failover\"]\n";
+    let loaded = good(text);
+    let events = [ChangeKind::LanDown, ChangeKind::GroupOk, ChangeKind::PeerFailover];
+    assert_eq!(loaded.config.hooks[0].events, events);
+    let warnings = [
+        "[[hook]] events: \"lan-lost\" is now named \"lan-down\"; write that",
+        "[[hook]] events: \"failover\" is now named \"peer-failover\"; write that",
+    ];
+    assert_eq!(loaded.warnings, warnings);
 }

@@ -272,7 +272,7 @@ fn admit(directory: &OwnedFd, name: &str) -> io::Result<()> {
         Some(Ok(())) => 0o660,
         Some(Err(error)) => {
             warn!(
-                "control-group-left-out group={name} error=\"{error}\" mend=\"start faild as root, or in that group\""
+                "control-group-skipped group={name} fix=\"start faild as root, or as a member of that group\" error=\"{error}\""
             );
             0o600
         }

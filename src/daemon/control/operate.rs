@@ -12,7 +12,6 @@ use crate::daemon::clock;
 use crate::daemon::edges::Edges;
 use crate::daemon::offline::{Entry, check_reason};
 use crate::engine::CutOff;
-use crate::event::EventName;
 use crate::gather::Gather;
 use crate::net::Moment;
 use crate::time::{Instant, Stamp};
@@ -43,8 +42,7 @@ impl Edges {
         let entry = Entry { reason: reason.to_owned(), since, until };
         self.offline.add(interface, entry.clone()).map_err(|error| unkept(interface, &error))?;
         let is_lan = self.is_lan_alone(interface);
-        let event = if is_lan { EventName::LanOffline } else { EventName::OfflineRequested };
-        self.say(Level::Info, &format!("{event} interface={interface} {entry} forced={force}"));
+        self.say(Level::Info, &format!("interface-offline interface={interface} {entry} forced={force}"));
         self.tell_offline(now);
         Ok(Reply::Done(done(interface, until, is_lan, &last)))
     }
@@ -63,9 +61,7 @@ impl Edges {
             return Err(self.naming_offline(refusal(RefusalKind::Refused, message)));
         }
         self.offline.remove(interface).map_err(|error| unkept(interface, &error))?;
-        let event =
-            if self.is_lan_alone(interface) { EventName::LanOnline } else { EventName::OnlineRequested };
-        self.say(Level::Info, &format!("{event} interface={interface} why=told"));
+        self.say(Level::Info, &format!("interface-online interface={interface} cause=command"));
         self.tell_offline(now);
         let words = format!("{interface} is online; traffic on proven paths fails back immediately");
         Ok(Reply::Done(words))
@@ -81,12 +77,7 @@ impl Edges {
     /// At startup: interfaces that were taken offline before stay offline.
     pub(in crate::daemon) fn recall_offline(&mut self, moment: Moment) {
         for (interface, entry) in self.offline.iter() {
-            let event = if self.is_lan_alone(interface) {
-                EventName::LanOffline
-            } else {
-                EventName::OfflineRequested
-            };
-            info!("{event} interface={interface} {entry} remembered=yes");
+            info!("interface-offline interface={interface} {entry} cause=restart");
         }
         self.expire_offline(moment);
     }
@@ -94,9 +85,7 @@ impl Edges {
     /// Puts back interfaces whose time is over, and sets the timer for the next.
     pub(in crate::daemon) fn expire_offline(&mut self, moment: Moment) {
         for (interface, entry) in self.offline.expire(moment.realtime) {
-            let event =
-                if self.is_lan_alone(&interface) { EventName::LanOnline } else { EventName::OnlineRequested };
-            self.say(Level::Info, &format!("{event} interface={interface} why=expired {entry}"));
+            self.say(Level::Info, &format!("interface-online interface={interface} cause=expired {entry}"));
         }
         self.tell_offline(moment.now);
     }

@@ -28,7 +28,7 @@ impl Edges {
                 Event::RouteAdded(route) => self.tell(now, Input::RouteAdded(route)),
                 Event::RouteDeleted(route) => self.tell(now, Input::RouteDeleted(route)),
                 Event::Overrun => {
-                    debug!("notifications-lost consequence=\"everything is read anew\"");
+                    debug!("netlink-overrun action=\"performing a full resync\"");
                     is_listing_needed = true;
                     self.tell(now, Input::Overrun);
                 }
@@ -176,14 +176,14 @@ impl Edges {
 
     pub(super) fn on_read(&mut self, what: &'static str) {
         if self.troubles.remove(what) {
-            info!("kernel-readable what={what}");
+            info!("kernel-read-ok what={what}");
         }
     }
 
     pub(super) fn on_unreadable(&mut self, what: &'static str, error: &dyn std::error::Error) {
         if self.troubles.insert(what) {
             let reason = error.source().map(|source| format!(": {source}")).unwrap_or_default();
-            error!("kernel-unreadable what={what} error=\"{error}{reason}\" retried=yes");
+            error!("kernel-read-failed what={what} error=\"{error}{reason}\" will-retry=yes");
         }
     }
 }

@@ -27,6 +27,7 @@ use crate::event::EventName;
 use crate::interface::Interface;
 use crate::net::Moment;
 use crate::time::Instant;
+use crate::words::Unquoted;
 
 /// Settings that are to be read; the flags of the start are put over them.
 #[derive(Debug, Clone, Copy)]
@@ -79,9 +80,9 @@ impl Edges {
             Ok(_) => {}
             Err(refusal) => {
                 for line in refusal.message.lines() {
-                    self.say(Level::Warn, &format_args!("reload-fault fault=\"{}\"", Unquoted(line)));
+                    self.say(Level::Warn, &format_args!("reload-error error=\"{}\"", Unquoted(line)));
                 }
-                self.say(Level::Warn, &"reload-refused action=\"the settings stay as they are\"");
+                self.say(Level::Warn, &"reload-rejected action=\"keeping the running configuration\"");
             }
         }
         result
@@ -117,13 +118,13 @@ impl Edges {
         let words = match by {
             By::Command { within: Some(within) } if config != self.config => {
                 warnings.extend(self.begin_trial(now, within, text));
-                let words = self.take_over(now, config, interfaces, EventName::Reloaded);
+                let words = self.take_over(now, config, interfaces, EventName::ReloadDone);
                 let seconds = within.as_secs_f64();
                 format!("{words}\nit will be undone in {seconds}s unless confirmed: faildctl confirm")
             }
             By::Command { .. } | By::Signal => {
                 self.confirmation.accept(text);
-                self.take_over(now, config, interfaces, EventName::Reloaded)
+                self.take_over(now, config, interfaces, EventName::ReloadDone)
             }
         };
         let words = if is_realtime_new { words + &self.realtime_warnings() } else { words };
@@ -132,7 +133,7 @@ impl Edges {
 
     fn warn_of(&mut self, mut words: String, warnings: &[String]) -> String {
         for warning in warnings {
-            self.say(Level::Warn, &format_args!("configuration {warning}"));
+            self.say(Level::Warn, &format_args!("config-warning text=\"{}\"", Unquoted(warning)));
             words.push_str(&format!("\nwarning: {warning}"));
         }
         words
@@ -150,7 +151,7 @@ impl Edges {
         self.trial = Some(Trial { before: self.config.clone(), until: now + within });
         self.agenda.set(Task::RollBack, now + within);
         let seconds = within.as_secs_f64();
-        self.say(Level::Info, &format_args!("reload-on-trial within={seconds}s mend=\"faildctl confirm\""));
+        self.say(Level::Info, &format_args!("reload-trial within={seconds}s fix=\"faildctl confirm\""));
         let kept = self.confirmation.try_out(text);
         kept.err().map(|error| format!("cannot write unconfirmed.toml in the state directory ({error}): if faild stops before confirmation, the new configuration stays in force"))
     }
@@ -179,14 +180,14 @@ impl Edges {
         if let Err(error) = self.log.follow(before.log.as_deref(), before.verbosity) {
             self.say(
                 Level::Error,
-                &format_args!("log-not-reopened error=\"{}\"", Unquoted(&format!("{error:#}"))),
+                &format_args!("log-reopen-failed error=\"{}\"", Unquoted(&format!("{error:#}"))),
             );
         }
         let interfaces = self.kernel.interfaces().unwrap_or_else(|_| self.core.interfaces().to_vec());
         self.take_over(now, before, interfaces, EventName::ReloadRolledBack);
         self.say(
             Level::Warn,
-            &"reload-unconfirmed consequence=\"the settings from before are in force\" mend=\"faildctl reload takes the file; or change it\"",
+            &"reload-rolled-back action=\"restored the previous configuration\" fix=\"run faildctl reload to apply the file again, or edit it\"",
         );
     }
 
@@ -232,13 +233,4 @@ fn refused(message: String) -> Refusal {
 
 fn failed(error: &dyn fmt::Display) -> Refusal {
     Refusal { kind: RefusalKind::Failed, message: format!("{error:#}") }
-}
-
-/// Text within the quotes of a log line.
-struct Unquoted<'a>(&'a str);
-
-impl fmt::Display for Unquoted<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.replace('"', "'"))
-    }
 }

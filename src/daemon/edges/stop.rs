@@ -23,7 +23,7 @@ impl Edges {
         while !self.errands.is_empty() {
             if is_over() {
                 warn!(
-                    "stop-incomplete errands={} hint=\"ip route flush proto 250; ip -6 route flush proto 250\"",
+                    "stop-incomplete jobs={} fix=\"ip route flush proto 250; ip -6 route flush proto 250\"",
                     self.errands.len()
                 );
                 return;

@@ -133,11 +133,11 @@ mod tests {
 
     #[test]
     fn a_lan_is_told_without_peers() {
-        let lan = Change { interface: Some("eth0".to_owned()), ..Change::plain(ChangeKind::LanLost) };
+        let lan = Change { interface: Some("eth0".to_owned()), ..Change::plain(ChangeKind::LanDown) };
         let message = Message::new(&lan, NodeId(0xfa1d), Duration::from_millis(1_700_000_000_123));
         assert_eq!(
             message.json,
-            "{\"version\":1,\"event\":\"lan-lost\",\"time\":\"2023-11-14T22:13:20.123Z\",\
+            "{\"version\":1,\"event\":\"lan-down\",\"time\":\"2023-11-14T22:13:20.123Z\",\
              \"node\":\"000000000000fa1d\",\"interface\":\"eth0\"}\n"
         );
         let names: Vec<&str> = message.environment.iter().map(|(name, _)| *name).collect();
@@ -150,7 +150,7 @@ mod tests {
         {
             // As names are read from the kernel.
             let name = String::from_utf8_lossy(bytes).into_owned();
-            let lan = Change { interface: Some(name.clone()), ..Change::plain(ChangeKind::LanLost) };
+            let lan = Change { interface: Some(name.clone()), ..Change::plain(ChangeKind::LanDown) };
             let message = Message::new(&lan, NodeId(1), Duration::ZERO);
             assert_eq!(message.json.matches('\n').count(), 1, "{}", message.json);
             let json: serde_json::Value = serde_json::from_str(&message.json).unwrap();
@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn a_destination_is_told_with_its_table_and_an_interface_with_its_group() {
         let to = Destination { table: 100, prefix: "10.9.0.0/16".parse().unwrap() };
-        let moved = Change { destination: Some(to), ..Change::plain(ChangeKind::RouteMoved) };
+        let moved = Change { destination: Some(to), ..Change::plain(ChangeKind::RouteFailover) };
         let message = Message::new(&moved, NodeId(1), Duration::ZERO);
         assert!(message.json.contains(r#""destination":"10.9.0.0/16","table":100"#), "{}", message.json);
         assert!(message.environment.contains(&("FAILD_TABLE", "100".to_owned())));

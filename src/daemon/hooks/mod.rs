@@ -125,7 +125,7 @@ impl Hooks {
             {
                 self.told_dropped = Some(moment.now);
                 warn!(
-                    "hook-events-dropped count={} why=\"more than {MOST_WAITING} wait\"",
+                    "hook-events-dropped count={} cause=\"more than {MOST_WAITING} events are queued\"",
                     self.queue.dropped
                 );
             }
@@ -204,7 +204,7 @@ impl Hook {
         };
         let Some(account) = account else {
             warn!(
-                "hook-left-out command=\"{}\" why=\"there is no user that it could run as\"",
+                "hook-skipped command=\"{}\" cause=\"there is no user to run it as\"",
                 settings.command.join(" ")
             );
             return None;
@@ -239,9 +239,9 @@ impl Hook {
         let command = self.settings.command.join(" ");
         for line in lines {
             match self.lines {
-                0..LINES => info!("hook-says command=\"{command}\" event={event} text=\"{line}\""),
+                0..LINES => info!("hook-output command=\"{command}\" event={event} text=\"{line}\""),
                 LINES => warn!(
-                    "hook-cut-short command=\"{command}\" event={event} why=\"more than {LINES} lines in a minute on standard error\""
+                    "hook-output-truncated command=\"{command}\" event={event} cause=\"more than {LINES} lines per minute on standard error\""
                 ),
                 _ => return,
             }
@@ -257,12 +257,12 @@ impl Hook {
             && !std::mem::replace(&mut self.is_leaving_told, true)
         {
             warn!(
-                "hook-left-programs command=\"{command}\" event={event} action=\"what still ran was killed\" mend=\"let the hook wait for them, or start what is to stay by setsid\""
+                "hook-processes-killed command=\"{command}\" event={event} action=\"killed processes that were still running\" fix=\"have the hook wait for them, or start them with setsid\""
             );
         }
         if matches!(end, End::Exited { status, .. } if status.success()) {
             if std::mem::take(&mut self.is_failing) {
-                info!("hook-works command=\"{command}\" event={event} failures={}", self.failures);
+                info!("hook-ok command=\"{command}\" event={event} failures={}", self.failures);
             }
             return;
         }
@@ -272,7 +272,7 @@ impl Hook {
         {
             self.told = Some(now);
             warn!(
-                "hook-failed command=\"{command}\" event={event} reason=\"{end}\" failures={}",
+                "hook-failed command=\"{command}\" event={event} cause=\"{end}\" failures={}",
                 self.failures
             );
         }

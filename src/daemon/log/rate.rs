@@ -62,7 +62,7 @@ mod tests {
         let start = Instant::from_nanos(7);
         let written = (0..3 * BURST).filter(|_| rates.admit("path-found", start).is_some()).count();
         assert_eq!(u64::try_from(written), Ok(BURST));
-        assert_eq!(rates.admit("failover", start), Some(0));
+        assert_eq!(rates.admit("peer-failover", start), Some(0));
         let later = start + REFILL;
         assert_eq!(rates.admit("path-found", later), Some(2 * BURST));
         assert_eq!(rates.admit("path-found", later), None);

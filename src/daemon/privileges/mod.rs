@@ -99,7 +99,7 @@ fn check_key_file(config: &Config) {
     let Some(path) = &config.key_file else { return };
     if let Err(error) = plain_file::open(path, Links::Follow) {
         warn!(
-            "key-file-closed file={} error=\"{error}\" consequence=\"it cannot be read again\" mend=\"{}\"",
+            "key-file-unreadable file={} action=\"keeping the loaded keys; a reload cannot read new ones\" fix=\"{}\" error=\"{error}\"",
             path.display(),
             key_file::open_command(path)
         );
@@ -159,16 +159,16 @@ impl Choice {
         info!("privileges user={user} capabilities={}", names(capabilities).join(","));
         match self {
             Choice::StayRoot { why: Some(Why::NoUser), .. } => warn!(
-                "runs-as-root reason=\"there is no user {DEFAULT_USER}\" mend=\"{}; then restart faild\"",
+                "running-as-root cause=\"no user {DEFAULT_USER}\" fix=\"{}; then restart faild\"",
                 make_command(DEFAULT_USER)
             ),
             Choice::StayRoot { why: Some(Why::Missing(missing)), .. } => warn!(
-                "runs-as-root reason=\"{} missing\" mend=\"allow it, or say --user root\"",
+                "running-as-root cause=\"{} missing\" fix=\"grant it, or use --user root\"",
                 names(*missing).join(" and ")
             ),
             Choice::StayUser { wanted: Some(wanted) } => {
                 warn!(
-                    "user-not-changed user={user} wanted={wanted} mend=\"start faild as root, or as {wanted}\""
+                    "user-not-changed user={user} wanted={wanted} fix=\"start faild as root, or as {wanted}\""
                 );
             }
             Choice::Become(_) | Choice::StayRoot { why: None, .. } | Choice::StayUser { wanted: None } => {}
@@ -292,6 +292,7 @@ mod tests {
         let hook = |user: Option<&str>| HookConfig {
             command: vec!["/bin/true".to_owned()],
             events: Vec::new(),
+            former: Vec::new(),
             timeout: std::time::Duration::from_secs(1),
             user: user.map(str::to_owned),
         };

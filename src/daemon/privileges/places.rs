@@ -56,7 +56,7 @@ pub(super) fn hand_over(config: &Config, account: &Account, trust: &Trust) {
 
 fn report(path: &Path, result: io::Result<()>) {
     if let Err(error) = result {
-        warn!("not-handed-over path={} error=\"{error}\"", path.display());
+        warn!("chown-failed path={} error=\"{error}\"", path.display());
     }
 }
 

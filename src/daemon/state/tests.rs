@@ -202,7 +202,7 @@ fn a_journal_that_is_gone_or_no_file_is_a_failure_that_is_told_once() {
     assert_eq!(result, Err(nix::libc::ENOENT));
     let (level, words) = news.unwrap();
     assert_eq!(level, log::Level::Error);
-    assert!(words.starts_with("journal-not-written file=") && words.contains(" fix="), "{words}");
+    assert!(words.starts_with("journal-write-failed file=") && words.contains(" fix="), "{words}");
     fs::create_dir(&path).unwrap();
     let (result, news) = attempt(JournalWrite::Replace("line\n".to_owned()));
     assert!(result.is_err() && news.is_none());

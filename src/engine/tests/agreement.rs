@@ -17,8 +17,8 @@ fn what_an_absent_peer_says_counts_when_it_answers() {
         world.cut(0, |_, _| true);
         world.cut(1, |from, _| from == 1);
         world.run(ms(2000));
-        let said = world.told(1, &[EventName::PeerAbsent, EventName::PathDown]);
-        assert_eq!(said.last().unwrap().name(), EventName::PeerAbsent, "{}", world.state(1));
+        let said = world.told(1, &[EventName::PeerDown, EventName::PathDown]);
+        assert_eq!(said.last().unwrap().name(), EventName::PeerDown, "{}", world.state(1));
     }
 }
 
@@ -75,7 +75,7 @@ fn lan_down_needs_two_silent_peers() {
         world.cut(0, cut);
         world.run(ms(2000));
         assert!(is_detour(world.verdict(0, 0, 1)), "{}", world.state(0));
-        !world.told(0, &[EventName::LanSilent]).is_empty()
+        !world.told(0, &[EventName::LanDown]).is_empty()
     };
     assert!(!silent(2, |_, _| true), "the only peer");
     assert!(!silent(3, |from, to| from == 1 || to == 1), "one of two");

@@ -139,7 +139,7 @@ fn an_invented_run_moves_nothing_and_holds_nothing() {
         world.cut(1, |_, _| true);
         (0..8).for_each(|_| slot(&mut world));
         assert!(is_detour(&world, 0, 1, 1), "{}", world.state(0));
-        world.assert_quiet(&[EventName::PeerRestarted, EventName::PeerForgotten]);
+        world.assert_quiet(&[EventName::PeerRestarted, EventName::PeerExpired]);
         assert!(answered > 5, "{answered}");
     }
 }
@@ -291,7 +291,7 @@ fn a_responder_is_not_silent_between_the_questions_of_a_slow_requestor() {
         let voices: Vec<_> = engine(&world, 0).voices(world.now, known).map(|(key, _)| key.lan.0).collect();
         assert_eq!(voices, [0, 1], "{}", world.state(0));
     }
-    world.assert_quiet(&[EventName::PeerRestarted, EventName::PeerForgotten, EventName::AddressWithdrawn]);
+    world.assert_quiet(&[EventName::PeerRestarted, EventName::PeerExpired, EventName::AddressWithdrawn]);
 }
 
 /// An attacker takes the node's id while it reboots: it is believed as soon as it is back on the other LAN.
@@ -380,7 +380,7 @@ fn an_answer_by_one_lan_says_nothing_of_another() {
         }
         assert!(answered > 5, "{answered}");
         world.assert_quiet(OF_PATHS);
-        world.assert_quiet(&[EventName::Failover]);
+        world.assert_quiet(&[EventName::PeerFailover]);
     }
 }
 

@@ -146,7 +146,7 @@ fn a_peer_that_runs_anew_is_believed_within_a_slot() {
     world.start(1, &Config { requestor: true, ..Config::default() }, memory);
     world.run(ms(250));
     assert_ne!(world.told(0, &[EventName::PeerRestarted]), [], "{}", world.state(0));
-    assert_eq!(world.told(0, &[EventName::PeerCloned, EventName::PathDown]), [], "{}", world.state(0));
+    assert_eq!(world.told(0, &[EventName::DuplicateNodeId, EventName::PathDown]), [], "{}", world.state(0));
 }
 
 /// Even if he who bears it answers at his address whatever he is asked.

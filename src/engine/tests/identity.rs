@@ -25,7 +25,7 @@ fn a_path_from_the_time_when_lans_were_joined_moves_nothing() {
     let config = Config { requestor: true, ..Config::default() };
     world.start(0, &config, Memory { node: None, lans, paths });
     world.run(ms(20_000));
-    assert_eq!(world.told(0, &[EventName::Failover]), [], "{}", world.state(0));
+    assert_eq!(world.told(0, &[EventName::PeerFailover]), [], "{}", world.state(0));
 }
 
 /// A host takes over the id of another, which draws a new one, while a responder hears neither. It asks only now and then, and

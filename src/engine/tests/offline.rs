@@ -43,7 +43,7 @@ fn with_three_lans_the_next_one_is_taken_at_once() {
     let mut world = settled(2, 3);
     let before = world.hosts[0].notices.len();
     world.set_offline(0, &["lan0"]);
-    let told = world.told_since(0, before, &[EventName::Failover]);
+    let told = world.told_since(0, before, &[EventName::PeerFailover]);
     assert_eq!(told.len(), 1, "{told:#?}");
     assert_eq!(world.verdict(0, 0, 1), detour(1, 1));
 }
@@ -151,7 +151,7 @@ fn a_restart_finds_it_offline_and_moves_nothing() {
         world.set_offline(0, &["lan0"]);
         world.run(ms(6000));
         assert_eq!(verdicts(&world, 0), moved_to(1), "{}{}", world.state(0), world.state(1));
-        let moves = [EventName::Failover, EventName::Failback, EventName::FailbackWaits];
+        let moves = [EventName::PeerFailover, EventName::PeerFailback, EventName::FailbackHeld];
         assert_eq!(world.told_since(watched, before, &moves), []);
     }
 }
@@ -171,7 +171,7 @@ fn a_peer_that_was_away_comes_back_to_the_detour() {
     let before = world.hosts[0].notices.len();
     world.run(ms(6000));
     assert_eq!(verdicts(&world, 0), moved_to(1), "{}{}", world.state(0), world.state(1));
-    assert_eq!(world.told_since(0, before, &[EventName::Failback, EventName::FailbackWaits]), []);
+    assert_eq!(world.told_since(0, before, &[EventName::PeerFailback, EventName::FailbackHeld]), []);
 }
 
 #[test]

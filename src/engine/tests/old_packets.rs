@@ -218,7 +218,7 @@ fn a_late_answer_of_the_run_before_is_no_clone() {
         world.run(ms(300));
         let tape = world.tape(1).to_vec();
         tape.iter().filter(|f| f.from == 1).for_each(|flight| world.replay(flight));
-        world.assert_quiet(&[EventName::PeerCloned]);
+        world.assert_quiet(&[EventName::DuplicateNodeId]);
     }
 }
 
@@ -241,7 +241,7 @@ fn an_answer_counts_at_a_responder_like_the_inquiry_that_was_lost() {
             world.wake(1);
             world.run(ms(10));
         }
-        world.assert_quiet(&[EventName::PathDown, EventName::Failover]);
+        world.assert_quiet(&[EventName::PathDown, EventName::PeerFailover]);
     }
 }
 
@@ -392,7 +392,7 @@ fn a_flood_of_replays_silences_nobody() {
         }
         world.assert_quiet(OF_PATHS);
         world.assert_quiet(OF_PEERS);
-        world.assert_quiet(&[EventName::Failover, EventName::Failback]);
+        world.assert_quiet(&[EventName::PeerFailover, EventName::PeerFailback]);
     }
 }
 
@@ -414,7 +414,7 @@ fn an_old_inquiry_of_a_former_run_is_no_clone() {
     assert!(world.is_absent(0, 1), "{}", world.state(0));
     world.forget_notices();
     recorded.iter().for_each(|flight| world.replay(flight));
-    world.assert_quiet(&[EventName::PeerCloned]);
+    world.assert_quiet(&[EventName::DuplicateNodeId]);
     let node = world.engine(1).node;
     assert_eq!(world.engine(0).peers[&node].boot, Some(world.engine(1).boot));
 }
@@ -454,7 +454,7 @@ fn an_inquiry_that_is_forged_far_ahead_each_slot_moves_nobody() {
     }
     world.assert_quiet(OF_PATHS);
     world.assert_quiet(OF_PEERS);
-    world.assert_quiet(&[EventName::Failover, EventName::Failback]);
+    world.assert_quiet(&[EventName::PeerFailover, EventName::PeerFailback]);
     let stopped = world.now;
     world.run(ms(401));
     assert!(world.proof(0, 0, 1) >= Some(stopped));

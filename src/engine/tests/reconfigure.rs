@@ -82,8 +82,8 @@ fn numbers_change_and_nobody_is_lost_or_moved() {
     world.assert_quiet(&[
         EventName::PathDown,
         EventName::PathUnknown,
-        EventName::PeerAbsent,
-        EventName::Failover,
+        EventName::PeerDown,
+        EventName::PeerFailover,
     ]);
     world.cut(0, |_, _| true);
     world.run(ms(150));
@@ -105,8 +105,8 @@ fn a_longer_interval_is_announced_before_it_is_kept() {
         world.assert_quiet(&[
             EventName::PathDown,
             EventName::PathUnknown,
-            EventName::PeerAbsent,
-            EventName::Failover,
+            EventName::PeerDown,
+            EventName::PeerFailover,
         ]);
     }
 }
@@ -286,7 +286,7 @@ fn keys_roll_over_without_losing_a_peer() {
             world.forget_notices();
             world.reload(host, &with(ids));
             world.run(ms(1500));
-            world.assert_quiet(&[EventName::PathDown, EventName::PathUnknown, EventName::PeerAbsent]);
+            world.assert_quiet(&[EventName::PathDown, EventName::PathUnknown, EventName::PeerDown]);
             assert_eq!(world.verdict(0, 0, 1), Some(Verdict::Home));
         }
     }
@@ -325,7 +325,7 @@ fn roles_change_and_both_still_notice_a_dead_lan() {
     world.forget_notices();
     world.reload(1, &responder);
     world.run(ms(2000));
-    world.assert_quiet(&[EventName::PathDown, EventName::PathUnknown, EventName::PeerAbsent]);
+    world.assert_quiet(&[EventName::PathDown, EventName::PathUnknown, EventName::PeerDown]);
     world.cut(0, |_, _| true);
     world.run(ms(1200));
     for host in 0..2 {
@@ -389,7 +389,7 @@ fn a_port_that_changes_on_one_host_after_the_other_moves_nothing() {
     let mut world = moved(&named());
     world.reload(0, &Config { port: 7, ..named() });
     world.run(ms(1));
-    let absent = world.told(1, &[EventName::PeerAbsent]);
+    let absent = world.told(1, &[EventName::PeerDown]);
     assert!(matches!(absent[..], [Notice::PeerAbsent { said_goodbye: true, .. }]), "{}", world.state(1));
     assert_eq!(world.verdict(1, 0, 0), Some(by_lan1(0)));
 }

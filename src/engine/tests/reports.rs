@@ -197,7 +197,7 @@ fn what_two_current_lists_name_floats() {
     world.add_address(1, 0, shared);
     world.add_address(2, 0, shared);
     world.run(ms(3000));
-    assert_eq!(world.told(0, &[EventName::AddressFloats]).len(), 1, "{}", world.state(0));
+    assert_eq!(world.told(0, &[EventName::AddressFloating]).len(), 1, "{}", world.state(0));
     world.cut(0, |_, _| true);
     world.run(ms(1000));
     assert!(is_detour(&world, 0, 0, address(0, 2)), "{}", world.state(0));
@@ -217,7 +217,7 @@ fn an_address_that_fails_over_is_not_said_to_float() {
         world.run(ms(20));
     }
     assert!(is_detour(&world, 0, 1, address(1, 1)), "{}", world.state(0));
-    assert_eq!(world.told(0, &[EventName::AddressFloats]), []);
+    assert_eq!(world.told(0, &[EventName::AddressFloating]), []);
 }
 
 /// eth0 becomes bond0 or br0: the address that answers under the new index is there once.
@@ -315,7 +315,7 @@ fn a_goodbye_under_a_key_counts_for_its_own_lan_only() {
     let lans = ["lan0", "lan2"].map(crate::config::LanConfig::new).to_vec();
     world.reload(1, &Config { lans, ..keyed() });
     world.run(ms(10));
-    assert_eq!(world.told(0, &[EventName::PeerAbsent]), [], "{}", world.state(0));
+    assert_eq!(world.told(0, &[EventName::PeerDown]), [], "{}", world.state(0));
     for (key, path) in paths(&world, 0, 1) {
         let expected = if key.lan == LanIndex(1) { Level::Unknown } else { Level::Up };
         assert_eq!((path.verdict, path.gone), (expected, key.lan == LanIndex(1)), "{key:?}");
@@ -338,7 +338,7 @@ fn an_interval_that_is_announced_on_one_lan_makes_no_run_look_silent() {
         world.forge(0, 0, 2, &lie);
         world.run(ms(5));
     }
-    world.assert_quiet(&[EventName::PeerForgotten, EventName::PeerRestarted]);
+    world.assert_quiet(&[EventName::PeerExpired, EventName::PeerRestarted]);
 }
 
 /// Doubts about a LAN have their own pace: they must not use up the retries of its slot.
@@ -378,7 +378,7 @@ fn one_forged_answer_does_not_make_us_draw_another_id() {
         world.run(ms(50));
     }
     assert_eq!(node(&world, 0), own);
-    world.assert_quiet(&[EventName::OwnIdCloned, EventName::PathDown]);
+    world.assert_quiet(&[EventName::DuplicateNodeId, EventName::PathDown]);
 }
 
 /// A packet that bears our id, our run and a LAN that we do not have, or another one of ours, is not our broadcast.
@@ -392,7 +392,7 @@ fn nobody_but_our_own_broadcast_says_that_lans_are_joined() {
         forged.sender.nonce = Nonce(4711);
         world.forge(0, 0, 1, &forged);
     }
-    assert_eq!(world.told(0, &[EventName::LansJoined]), []);
+    assert_eq!(world.told(0, &[EventName::LansBridged]), []);
 }
 
 /// What hosts know of each other, without times.
@@ -431,7 +431,7 @@ fn what_was_recorded_says_nothing_again() {
         assert_eq!([knowledge(&world, 0, 1), knowledge(&world, 1, 0)], before);
         world.assert_quiet(OF_PATHS);
         world.assert_quiet(OF_PEERS);
-        world.assert_quiet(&[EventName::LansJoined, EventName::Failover]);
+        world.assert_quiet(&[EventName::LansBridged, EventName::PeerFailover]);
     }
 }
 
@@ -465,7 +465,7 @@ fn what_was_recorded_on_one_lan_says_nothing_on_another_with_its_addresses() {
         assert_eq!([knowledge(&world, 0, 1), knowledge(&world, 1, 0)], before);
         world.assert_quiet(OF_PATHS);
         world.assert_quiet(OF_PEERS);
-        world.assert_quiet(&[EventName::LansJoined, EventName::Failover]);
+        world.assert_quiet(&[EventName::LansBridged, EventName::PeerFailover]);
     }
 }
 
@@ -494,6 +494,6 @@ fn what_was_signed_with_a_key_that_is_gone_counts_for_nothing() {
         assert_eq!([knowledge(&world, 0, 1), knowledge(&world, 1, 0)], before, "{ids:?}");
         world.assert_quiet(OF_PATHS);
         world.assert_quiet(OF_PEERS);
-        world.assert_quiet(&[EventName::Failover]);
+        world.assert_quiet(&[EventName::PeerFailover]);
     }
 }

@@ -202,7 +202,7 @@ fn a_peer_is_absent_although_one_of_its_lans_was_never_heard() {
     assert!(engine(&mut world).peers[&node].paths.contains_key(&unheard), "{}", world.state(0));
     world.kill(1);
     world.run(ms(3000));
-    assert_eq!(world.told(0, &[EventName::PeerAbsent]).len(), 1, "{}", world.state(0));
+    assert_eq!(world.told(0, &[EventName::PeerDown]).len(), 1, "{}", world.state(0));
 }
 
 /// An address that has not answered in this run is asked as soon as its home is up, although it was asked in vain just

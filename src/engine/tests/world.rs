@@ -540,9 +540,9 @@ pub(super) const OF_PATHS: &[EventName] =
 
 /// All that is told of whether there is a peer, and which.
 pub(super) const OF_PEERS: &[EventName] = &[
-    EventName::PeerPresent,
-    EventName::PeerAbsent,
+    EventName::PeerUp,
+    EventName::PeerDown,
     EventName::PeerRestarted,
-    EventName::PeerForgotten,
-    EventName::PeerCloned,
+    EventName::PeerExpired,
+    EventName::DuplicateNodeId,
 ];

@@ -161,9 +161,9 @@ impl Probers {
         self.registry.register(&mut SourceFd(&descriptor), key.token(Room::Probers), Interest::READABLE)?;
         self.open.insert(key, prober);
         if self.troubles.is_over(key) {
-            info!("probe-socket-opened {}", self.words(key));
+            info!("socket-opened {}", self.words(key));
         } else {
-            debug!("probe-socket-opened {}", self.words(key));
+            debug!("socket-opened {}", self.words(key));
         }
         Ok(())
     }
@@ -191,7 +191,7 @@ impl Probers {
             // An error of the interface (ENETDOWN once after it went down); reading it clears it. One that stays is
             // not asked for again before the poll tells of something new.
             Err(error) => self.troubles.is_new(key, &format!("receive: {error}")).then(|| {
-                debug!("probe-receive-failed {} error=\"{error}\"", self.words(key));
+                debug!("receive-failed {} error=\"{error}\"", self.words(key));
                 nothing
             }),
         }

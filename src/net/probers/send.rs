@@ -93,9 +93,9 @@ impl Probers {
         }
         let words = self.words(key);
         if error.kind() == io::ErrorKind::PermissionDenied {
-            warn!("probe-failed {words} target={target} error=\"{error}\" retried=yes");
+            warn!("send-failed {words} target={target} error=\"{error}\" will-retry=yes");
         } else {
-            debug!("probe-failed {words} target={target} error=\"{error}\" retried=yes");
+            debug!("send-failed {words} target={target} error=\"{error}\" will-retry=yes");
         }
     }
 }

@@ -32,47 +32,47 @@ fn each_event_is_one_line_and_has_its_level() {
         (
             Notice::OverlayLaid { subject: subject(), way, routes: 2 },
             Info,
-            "overlay-laid address=10.0.0.2 home=eth0 interface=eth1 via=10.1.0.2 routes=2",
+            "overlay-installed address=10.0.0.2 home=eth0 interface=eth1 via=10.1.0.2 routes=2",
         ),
         (
             Notice::OverlayLifted { subject: Some(subject()), routes: 2, route: route() },
             Info,
-            "overlay-lifted address=10.0.0.2 home=eth0 routes=2",
+            "overlay-removed address=10.0.0.2 home=eth0 routes=2",
         ),
         (
             Notice::OverlayLifted { subject: None, routes: 2, route: route() },
             Info,
-            "overlay-lifted cause=original-deleted routes=2 route=\"default via 10.0.0.9 dev eth0\"",
+            "overlay-removed cause=original-deleted routes=2 route=\"default via 10.0.0.9 dev eth0\"",
         ),
         (
             Notice::RouteOverlaid { destination, by: by() },
             Info,
-            "route-overlaid destination=0.0.0.0/0 table=77 by=10.1.0.9%eth1,10.2.0.9%eth2",
+            "overlay-installed destination=0.0.0.0/0 table=77 next-hops=10.1.0.9%eth1,10.2.0.9%eth2",
         ),
         (
             Notice::RouteLifted { destination: main, by: by() },
             Info,
-            "route-lifted destination=0.0.0.0/0 by=10.1.0.9%eth1,10.2.0.9%eth2",
+            "overlay-removed destination=0.0.0.0/0 next-hops=10.1.0.9%eth1,10.2.0.9%eth2",
         ),
         (
             Notice::DestinationLeftAlone { destination: main, route: route(), protocol: 186 },
             Warn,
-            "destination-left-alone destination=0.0.0.0/0 route=\"default via 10.0.0.9 dev eth0\" protocol=186 hint=\"the destination is led by another program; add its protocol to those that are followed, or remove the route\"",
+            "route-skipped destination=0.0.0.0/0 route=\"default via 10.0.0.9 dev eth0\" protocol=186 cause=\"its best route belongs to another program\" fix=\"add the protocol to route-protocols, or remove the route\"",
         ),
         (
             Notice::MemberOverlaid { interface: interface(), by: other(), routes: 5 },
             Info,
-            "member-overlaid interface=eth0 by=eth1 routes=5",
+            "overlay-installed interface=eth0 to=eth1 routes=5",
         ),
         (
             Notice::MemberLifted { interface: interface(), routes: 5 },
             Info,
-            "member-lifted interface=eth0 routes=5",
+            "overlay-removed interface=eth0 routes=5",
         ),
         (
             Notice::TestAddressRemoved { interface: other(), address: test, removals: 2 },
             Warn,
-            "test-address-removed interface=eth1 address=10.1.0.77 removals=2",
+            "test-address-lost interface=eth1 address=10.1.0.77 removals=2",
         ),
         (
             Notice::OverlayRemovedByOthers {
@@ -81,12 +81,12 @@ fn each_event_is_one_line_and_has_its_level() {
                 route: route(),
             },
             Warn,
-            "overlay-removed-by-others destination=0.0.0.0/0 table=77 routes=2 route=\"default via 10.0.0.9 dev eth0\"",
+            "overlay-lost destination=0.0.0.0/0 table=77 routes=2 route=\"default via 10.0.0.9 dev eth0\"",
         ),
         (
             Notice::Contested { owner: Owner::Member(interface()), route: route(), removals: 5 },
             Warn,
-            "contested member=eth0 removals=5 route=\"default via 10.0.0.9 dev eth0\" hint=\"another program removes it; attempts go on, at most one a minute\"",
+            "overlay-contested member=eth0 removals=5 route=\"default via 10.0.0.9 dev eth0\" cause=\"another program keeps removing it\" action=\"retrying at most once a minute\"",
         ),
         (
             Notice::OperationRefused {
@@ -95,12 +95,12 @@ fn each_event_is_one_line_and_has_its_level() {
                 refusal: Refusal::new(nix::errno::Errno::ENOMEM, "Cannot allocate memory"),
             },
             Warn,
-            "operation-refused operations=3 operation=\"ip route add default\" errno=12 text=\"Cannot allocate memory\"",
+            "operation-refused operations=3 operation=\"ip route add default\" errno=12 error=\"Cannot allocate memory\"",
         ),
         (
             Notice::CannotOverlay { owner: Owner::Subject(subject()), route: route() },
             Warn,
-            "cannot-overlay address=10.0.0.2 home=eth0 route=\"default via 10.0.0.9 dev eth0\" hint=\"no lower metric is free; give the route a higher one\"",
+            "overlay-impossible address=10.0.0.2 home=eth0 route=\"default via 10.0.0.9 dev eth0\" cause=\"no lower metric is free\" fix=\"give the route a higher metric\"",
         ),
         (
             blocked(Some(route())),
@@ -120,12 +120,12 @@ fn each_event_is_one_line_and_has_its_level() {
         (
             overridden(false),
             Warn,
-            "route-overridden destination=0.0.0.0/0 by=10.1.0.9%eth1,10.2.0.9%eth2 asked=10.0.0.2 kernel=\"prohibit\" cause=\"another route or a rule comes first\" fix=\"ip rule; ip route show table all\"",
+            "route-overridden destination=0.0.0.0/0 next-hops=10.1.0.9%eth1,10.2.0.9%eth2 asked=10.0.0.2 kernel=\"prohibit\" cause=\"another route or a rule comes first\" fix=\"ip rule; ip route show table all\"",
         ),
         (
             overridden(true),
             Info,
-            "route-overridden destination=0.0.0.0/0 by=10.1.0.9%eth1,10.2.0.9%eth2 asked=10.0.0.2 kernel=\"prohibit\" cause=\"a route by an excluded interface comes first\" action=\"it is left alone\"",
+            "route-overridden destination=0.0.0.0/0 next-hops=10.1.0.9%eth1,10.2.0.9%eth2 asked=10.0.0.2 kernel=\"prohibit\" cause=\"a route by an excluded interface comes first\" action=\"it is left alone\"",
         ),
         (
             Notice::RouteOverriddenCleared { destination },
@@ -135,27 +135,27 @@ fn each_event_is_one_line_and_has_its_level() {
         (
             Notice::RoutePutBack { routes: 1, route: route() },
             Info,
-            "route-put-back routes=1 route=\"default via 10.0.0.9 dev eth0\"",
+            "route-restored routes=1 route=\"default via 10.0.0.9 dev eth0\"",
         ),
         (
             Notice::AddressPutBack { interface: interface(), address: "fd00::1/64".parse().unwrap() },
             Info,
-            "address-put-back interface=eth0 address=fd00::1/64",
+            "address-restored interface=eth0 address=fd00::1/64",
         ),
         (
             Notice::AddressWaits { interface: interface(), address },
             Info,
-            "address-waits interface=eth0 address=10.0.0.2 on=lo",
+            "address-parked interface=eth0 address=10.0.0.2 on=lo",
         ),
         (
             Notice::AddressReturned { interface: Some(interface()), address },
             Info,
-            "address-returned interface=eth0 address=10.0.0.2",
+            "address-unparked interface=eth0 address=10.0.0.2",
         ),
         (
             Notice::AddressReturned { interface: None, address },
             Info,
-            "address-returned address=10.0.0.2 cause=gone-for-good",
+            "address-unparked address=10.0.0.2 cause=interface-deleted",
         ),
         (
             Notice::LeftBehind {
@@ -165,18 +165,18 @@ fn each_event_is_one_line_and_has_its_level() {
                 tests: vec![(test, other())],
             },
             Warn,
-            "left-behind ipv4=1 ipv6=1 addresses=3 undo=\"ip route flush proto 250; ip -6 route flush proto 250; ip -6 addr del fd00::1/128 dev lo; ip addr del 10.0.0.1/32 dev lo; ip addr del 10.1.0.77/32 dev eth1\"",
+            "left-in-place ipv4=1 ipv6=1 addresses=3 undo=\"ip route flush proto 250; ip -6 route flush proto 250; ip -6 addr del fd00::1/128 dev lo; ip addr del 10.0.0.1/32 dev lo; ip addr del 10.1.0.77/32 dev eth1\"",
         ),
-        (Notice::JournalOutdated, Info, "journal-outdated cause=other-boot action=ignored"),
+        (Notice::JournalOutdated, Info, "journal-outdated cause=other-boot action=\"ignoring it\""),
         (
             Notice::JournalIgnored { line: 2, fault: "unknown kind \"what\"".to_owned() },
             Warn,
-            "journal-ignored line=2 fault=\"unknown kind \"what\"\"",
+            "journal-unreadable line=2 error=\"unknown kind \"what\"\"",
         ),
         (
             Notice::DefaultRouteOnLan { interface: interface() },
             Warn,
-            "default-route-on-lan interface=eth0 why=\"nobody named it as a LAN: if it leads to a provider, strangers there hear our broadcasts and can pose as peers\" mend=\"faild -x eth0; if it is meant, name each LAN with -i\"",
+            "default-route-on-lan interface=eth0 cause=\"selected automatically; if it leads to a provider, hosts there hear our broadcasts and can pose as peers\" fix=\"exclude it with -x eth0, or name every LAN with -i\"",
         ),
         (
             Notice::TooManyRoutes { routes: 70_000, limit: 65_536 },

@@ -172,7 +172,7 @@ fn an_ipv4_address_waits_when_its_interface_is_deleted_and_overlays_are_laid_aga
     rig.event(|k| k.delete_interface(ETH0));
     rig.wait(SECOND);
     assert_eq!(rig.on_lo(), ["10.0.0.1/32"; 1]);
-    assert_eq!(rig.told(&[EventName::OverlayRemovedByOthers]), [], "nobody is to blame");
+    assert_eq!(rig.told(&[EventName::OverlayLost]), [], "nobody is to blame");
     assert_eq!(
         rig.own(),
         [

@@ -284,7 +284,7 @@ fn a_route_of_another_program_is_left_alone_and_told_once() {
     rig.add(&bgp);
     assert_eq!(rig.own(), [""; 0], "not in its way, and not behind it either");
     rig.wait(200 * SECOND);
-    let told = rig.told(&[EventName::DestinationLeftAlone]);
+    let told = rig.told(&[EventName::RouteSkipped]);
     assert!(matches!(told[..], [Notice::DestinationLeftAlone { protocol: 186, .. }]), "{told:?}");
     assert!(rig.core.watched().routes[0].is_left_alone);
     rig.delete(&bgp);

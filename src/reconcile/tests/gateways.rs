@@ -114,7 +114,7 @@ fn an_ipv6_route_gets_one_below_and_at_metric_one_a_warning_once() {
     rig.detour("eth0", "fd00::9", "eth1", "fd01::9");
     assert_eq!(by_gateway(&mut rig), ["add Alone ::/0 via fd01::9 dev 3 metric 1023 src fd00::1"]);
     rig.wait(Duration::from_secs(300));
-    let warnings = rig.told(&[EventName::CannotOverlay]);
+    let warnings = rig.told(&[EventName::OverlayImpossible]);
     let [Notice::CannotOverlay { route, .. }] = &warnings[..] else { panic!("{warnings:?}") };
     assert!(route.contains("2001:db8::/32"), "{route}");
 }

@@ -35,7 +35,7 @@ fn a_static_route_comes_back_a_second_after_its_interface() {
     rig.wait(SECOND);
     assert_eq!(rig.foreign(), ["0.0.0.0/0 via 10.0.0.9 dev 2 metric 0"]);
     let put_back = Notice::RoutePutBack { routes: 1, route: "default via 10.0.0.9 dev eth0".to_owned() };
-    assert_eq!(rig.told(&[EventName::RoutePutBack]), [put_back]);
+    assert_eq!(rig.told(&[EventName::RouteRestored]), [put_back]);
 }
 
 #[test]
@@ -434,7 +434,7 @@ fn an_overlay_over_an_interface_that_falls_comes_back_with_it() {
     rig.event(|k| k.set_up(ETH1, true));
     rig.wait(SECOND);
     assert_eq!(rig.own().len(), 2);
-    assert_eq!(rig.told(&[EventName::OverlayRemovedByOthers]), [], "nobody is to blame");
+    assert_eq!(rig.told(&[EventName::OverlayLost]), [], "nobody is to blame");
 }
 
 /// An administrator deletes a route and then sets its interface down, or deletes it: the kernel tells of an IPv4 route that

@@ -61,8 +61,8 @@ fn a_removed_overlay_comes_back_with_longer_and_longer_pauses() {
         assert_eq!(rig.own().len(), usize::from(pause == 0), "removal {removal}");
         let notices = rig.take_notices();
         let count = |event| notices.iter().filter(|notice| notice.name() == event).count();
-        assert_eq!(count(EventName::OverlayRemovedByOthers), 1, "{notices:?}");
-        assert_eq!(count(EventName::Contested), usize::from(removal == 4), "{notices:?}");
+        assert_eq!(count(EventName::OverlayLost), 1, "{notices:?}");
+        assert_eq!(count(EventName::OverlayContested), usize::from(removal == 4), "{notices:?}");
         rig.wait(pause * SECOND);
         assert_eq!(rig.own().len(), 1, "removal {removal}");
     }
@@ -222,7 +222,7 @@ fn what_the_kernel_takes_with_an_address_was_not_removed_by_others() {
         assert_eq!(rig.own().len(), 1, "{:?}", rig.core.troubles());
         rig.wait(SECOND);
     }
-    assert_eq!(rig.told(&[EventName::OverlayRemovedByOthers, EventName::Contested]), []);
+    assert_eq!(rig.told(&[EventName::OverlayLost, EventName::OverlayContested]), []);
 }
 
 /// A gateway of the first detour cannot be reached, and the engine finds out and takes another way: what the kernel

@@ -68,7 +68,7 @@ fn it_waits_for_its_interface() {
     rig.wait(SECOND);
     let again = rig.kernel.interface_named("eth1").unwrap();
     assert!(again.addresses.iter().any(|a| a.prefix == prefix(TEST)), "{again:?}");
-    assert_eq!(rig.told(&[EventName::TestAddressRemoved]), []);
+    assert_eq!(rig.told(&[EventName::TestAddressLost]), []);
 }
 
 #[test]

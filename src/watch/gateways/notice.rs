@@ -5,6 +5,7 @@ use std::fmt;
 use log::Level;
 
 use crate::event::EventName;
+use crate::route::MAIN_TABLE;
 use crate::watch::plan::{Destination, Hop};
 
 /// What a next hop failed of.
@@ -25,9 +26,9 @@ pub enum FailureCause {
 impl fmt::Display for FailureCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            FailureCause::Link => "link",
+            FailureCause::Link => "no-carrier",
             FailureCause::NoAnswer => "no-answer",
-            FailureCause::TargetsDead => "targets-dead",
+            FailureCause::TargetsDead => "targets",
             FailureCause::Loss => "loss",
             FailureCause::Latency => "latency",
         })
@@ -52,7 +53,7 @@ impl fmt::Display for MoveCause {
         match self {
             MoveCause::Failed(cause) => cause.fmt(f),
             MoveCause::Offline => f.write_str("offline"),
-            MoveCause::Gone => f.write_str("gone"),
+            MoveCause::Gone => f.write_str("removed"),
             MoveCause::Better => f.write_str("better"),
         }
     }
@@ -120,13 +121,13 @@ impl Notice {
     /// Which event it is.
     pub const fn name(&self) -> EventName {
         match self {
-            Notice::Unjudged { .. } => EventName::Unjudged,
-            Notice::NextHopFailed { .. } => EventName::NextHopFailed,
-            Notice::NextHopWorks { .. } => EventName::NextHopWorks,
-            Notice::RouteMoved { .. } => EventName::RouteMoved,
-            Notice::RouteFailedBack { .. } => EventName::RouteFailedBack,
-            Notice::AllNextHopsSilent { .. } => EventName::AllNextHopsSilent,
-            Notice::NextHopsHeard { .. } => EventName::NextHopsHeard,
+            Notice::Unjudged { .. } => EventName::InterfaceNotProbed,
+            Notice::NextHopFailed { .. } => EventName::NextHopDown,
+            Notice::NextHopWorks { .. } => EventName::NextHopUp,
+            Notice::RouteMoved { .. } => EventName::RouteFailover,
+            Notice::RouteFailedBack { .. } => EventName::RouteFailback,
+            Notice::AllNextHopsSilent { .. } => EventName::RouteDown,
+            Notice::NextHopsHeard { .. } => EventName::RouteUp,
         }
     }
 
@@ -148,29 +149,39 @@ impl fmt::Display for Notice {
         match self {
             Notice::Unjudged { interface } => write!(
                 f,
-                " interface={interface} hint=\"only its carrier is watched: name targets beyond it\""
+                " interface={interface} cause=\"only its carrier is monitored\" fix=\"configure targets beyond it\""
             ),
             Notice::NextHopFailed { destination, hop, cause } => {
-                write!(f, " destination={destination} hop={hop} cause={cause}")
+                write!(f, " {} next-hop={hop} cause={cause}", To(destination))
             }
             Notice::NextHopWorks { destination, hop } => {
-                write!(f, " destination={destination} hop={hop}")
+                write!(f, " {} next-hop={hop}", To(destination))
             }
             Notice::RouteMoved { destination, from, to, cause } => {
                 let (from, to) = (Hops(from), Hops(to));
-                write!(f, " destination={destination} from={from} to={to} cause={cause}")
+                write!(f, " {} from={from} to={to} cause={cause}", To(destination))
             }
             Notice::RouteFailedBack { destination, from, to } => {
                 let (from, to) = (Hops(from), Hops(to));
-                write!(f, " destination={destination} from={from} to={to}")
+                write!(f, " {} from={from} to={to}", To(destination))
             }
             Notice::AllNextHopsSilent { destination } => {
-                write!(f, " destination={destination} action=\"nothing is moved\"")
+                write!(f, " {} action=\"nothing is moved\"", To(destination))
             }
             Notice::NextHopsHeard { destination } => {
-                write!(f, " destination={destination}")
+                write!(f, " {}", To(destination))
             }
         }
+    }
+}
+
+/// A destination, and its table unless that is main.
+struct To<'a>(&'a Destination);
+
+impl fmt::Display for To<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "destination={}", self.0.prefix)?;
+        if self.0.table == MAIN_TABLE { Ok(()) } else { write!(f, " table={}", self.0.table) }
     }
 }
 
@@ -183,7 +194,7 @@ impl fmt::Display for Hops<'_> {
             return f.write_str("unknown");
         }
         for (place, hop) in self.0.iter().enumerate() {
-            write!(f, "{}{hop}", if place > 0 { "+" } else { "" })?;
+            write!(f, "{}{hop}", if place > 0 { "," } else { "" })?;
         }
         Ok(())
     }
@@ -211,72 +222,72 @@ mod tests {
             (
                 Notice::Unjudged { interface: "eth0".to_owned() },
                 Level::Warn,
-                "unjudged interface=eth0 hint=\"only its carrier is watched: name targets beyond it\"",
+                "interface-not-probed interface=eth0 cause=\"only its carrier is monitored\" fix=\"configure targets beyond it\"",
             ),
             (
                 failed(FailureCause::Link),
                 Level::Warn,
-                "next-hop-failed destination=0.0.0.0/0 hop=192.0.2.1@eth0 cause=link",
+                "next-hop-down destination=0.0.0.0/0 next-hop=192.0.2.1%eth0 cause=no-carrier",
             ),
             (
                 failed(FailureCause::NoAnswer),
                 Level::Warn,
-                "next-hop-failed destination=0.0.0.0/0 hop=192.0.2.1@eth0 cause=no-answer",
+                "next-hop-down destination=0.0.0.0/0 next-hop=192.0.2.1%eth0 cause=no-answer",
             ),
             (
                 failed(FailureCause::TargetsDead),
                 Level::Warn,
-                "next-hop-failed destination=0.0.0.0/0 hop=192.0.2.1@eth0 cause=targets-dead",
+                "next-hop-down destination=0.0.0.0/0 next-hop=192.0.2.1%eth0 cause=targets",
             ),
             (
                 failed(FailureCause::Loss),
                 Level::Warn,
-                "next-hop-failed destination=0.0.0.0/0 hop=192.0.2.1@eth0 cause=loss",
+                "next-hop-down destination=0.0.0.0/0 next-hop=192.0.2.1%eth0 cause=loss",
             ),
             (
                 failed(FailureCause::Latency),
                 Level::Warn,
-                "next-hop-failed destination=0.0.0.0/0 hop=192.0.2.1@eth0 cause=latency",
+                "next-hop-down destination=0.0.0.0/0 next-hop=192.0.2.1%eth0 cause=latency",
             ),
             (
                 Notice::NextHopWorks { destination: other, hop: one() },
                 Level::Info,
-                "next-hop-works destination=10.0.0.0/8@7 hop=192.0.2.1@eth0",
+                "next-hop-up destination=10.0.0.0/8 table=7 next-hop=192.0.2.1%eth0",
             ),
             (
                 moved(vec![one(), two()], MoveCause::Failed(FailureCause::TargetsDead)),
                 Level::Warn,
-                "route-moved destination=0.0.0.0/0 from=192.0.2.1@eth0+198.51.100.1@eth1 to=ppp0 cause=targets-dead",
+                "route-failover destination=0.0.0.0/0 from=192.0.2.1%eth0,198.51.100.1%eth1 to=ppp0 cause=targets",
             ),
             (
                 moved(Vec::new(), MoveCause::Offline),
                 Level::Warn,
-                "route-moved destination=0.0.0.0/0 from=unknown to=ppp0 cause=offline",
+                "route-failover destination=0.0.0.0/0 from=unknown to=ppp0 cause=offline",
             ),
             (
                 moved(vec![one()], MoveCause::Gone),
                 Level::Warn,
-                "route-moved destination=0.0.0.0/0 from=192.0.2.1@eth0 to=ppp0 cause=gone",
+                "route-failover destination=0.0.0.0/0 from=192.0.2.1%eth0 to=ppp0 cause=removed",
             ),
             (
                 moved(vec![one()], MoveCause::Better),
                 Level::Warn,
-                "route-moved destination=0.0.0.0/0 from=192.0.2.1@eth0 to=ppp0 cause=better",
+                "route-failover destination=0.0.0.0/0 from=192.0.2.1%eth0 to=ppp0 cause=better",
             ),
             (
                 Notice::RouteFailedBack { destination, from: vec![one()], to: vec![two()] },
                 Level::Info,
-                "route-failed-back destination=0.0.0.0/0 from=192.0.2.1@eth0 to=198.51.100.1@eth1",
+                "route-failback destination=0.0.0.0/0 from=192.0.2.1%eth0 to=198.51.100.1%eth1",
             ),
             (
                 Notice::AllNextHopsSilent { destination },
                 Level::Error,
-                "all-next-hops-silent destination=0.0.0.0/0 action=\"nothing is moved\"",
+                "route-down destination=0.0.0.0/0 action=\"nothing is moved\"",
             ),
             (
                 Notice::NextHopsHeard { destination: other },
                 Level::Info,
-                "next-hops-heard destination=10.0.0.0/8@7",
+                "route-up destination=10.0.0.0/8 table=7",
             ),
         ] {
             assert_eq!((notice.level(), notice.to_string().as_str()), (level, line));

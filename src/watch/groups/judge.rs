@@ -13,6 +13,7 @@ use crate::group::{Finding, Suspicion, Witness, arbitrate};
 use crate::interface::Family;
 use crate::time::Instant;
 use crate::watch::Context;
+use crate::watch::GroupState;
 
 impl Group {
     /// What the probes of one family say of its member by now.
@@ -186,7 +187,8 @@ impl Group {
         let group = self.config.name.clone();
         if !self.has_failed() {
             if std::mem::take(&mut self.told_failed) {
-                context.notice(Notice::GroupUsable { group });
+                let all = self.state() == GroupState::Ok;
+                context.notice(Notice::GroupUsable { group, all });
             }
         } else if !self.told_failed && self.members.iter().any(judged) {
             self.told_failed = true;

@@ -50,8 +50,8 @@ pub enum Notice {
     InterfaceRepaired { interface: String, group: String, proof: Proof, active: bool },
     /// All members have failed, so many of them with their links up: nothing moves.
     GroupFailed { group: String, members: usize, with_link: usize },
-    /// One of them works again.
-    GroupUsable { group: String },
+    /// One of them works again; `all`: each of them.
+    GroupUsable { group: String, all: bool },
     /// A member that was held back carries traffic.
     SpareActivated { interface: String, group: String, standby: bool },
     /// A standby is held back again.
@@ -92,30 +92,31 @@ impl Notice {
     /// Which event it is.
     pub const fn name(&self) -> EventName {
         match self {
-            Notice::LinkDown { .. } => EventName::LinkDown,
-            Notice::LinkUp { .. } => EventName::LinkUp,
+            Notice::LinkDown { .. } => EventName::InterfaceDown,
+            Notice::LinkUp { .. } => EventName::InterfaceUp,
             Notice::InterfaceFailed { .. } => EventName::InterfaceFailed,
             Notice::InterfaceRepaired { .. } => EventName::InterfaceRepaired,
             Notice::GroupFailed { .. } => EventName::GroupFailed,
-            Notice::GroupUsable { .. } => EventName::GroupUsable,
+            Notice::GroupUsable { all: false, .. } => EventName::GroupDegraded,
+            Notice::GroupUsable { .. } => EventName::GroupOk,
             Notice::SpareActivated { standby: true, .. } => EventName::StandbyActivated,
             Notice::SpareActivated { .. } => EventName::InterfaceActivated,
-            Notice::StandbyReleased { .. } => EventName::StandbyReleased,
-            Notice::StoodIn { .. } => EventName::StandIn,
-            Notice::StandInEnded { .. } => EventName::StandInEnded,
+            Notice::StandbyReleased { .. } => EventName::StandbyDeactivated,
+            Notice::StoodIn { .. } => EventName::GroupFailover,
+            Notice::StandInEnded { .. } => EventName::GroupFailback,
             Notice::InterfaceOffline { .. } => EventName::InterfaceOffline,
             Notice::InterfaceOnline { .. } => EventName::InterfaceOnline,
-            Notice::LinkHeld { .. } => EventName::LinkHeld,
-            Notice::TestAddressShared { .. } => EventName::TestAddressShared,
-            Notice::TestAddressUnique { .. } => EventName::TestAddressUnique,
+            Notice::LinkHeld { .. } => EventName::LinkFlapping,
+            Notice::TestAddressShared { .. } => EventName::DuplicateTestAddress,
+            Notice::TestAddressUnique { .. } => EventName::DuplicateTestAddressCleared,
             Notice::TestAddressDeprecated { .. } => EventName::TestAddressDeprecated,
             Notice::TestAddressMissing { .. } => EventName::TestAddressMissing,
             Notice::TestAddressFound { .. } => EventName::TestAddressFound,
-            Notice::MacDuplicate { .. } => EventName::MacDuplicate,
-            Notice::MacUnique { .. } => EventName::MacUnique,
-            Notice::DetectionRaised { .. } => EventName::DetectionRaised,
-            Notice::DetectionLowered { .. } => EventName::DetectionLowered,
-            Notice::TargetLeftOut { .. } => EventName::TargetLeftOut,
+            Notice::MacDuplicate { .. } => EventName::DuplicateMac,
+            Notice::MacUnique { .. } => EventName::DuplicateMacCleared,
+            Notice::DetectionRaised { .. } => EventName::DetectionTimeRaised,
+            Notice::DetectionLowered { .. } => EventName::DetectionTimeLowered,
+            Notice::TargetLeftOut { .. } => EventName::TargetSkipped,
         }
     }
 
@@ -165,13 +166,13 @@ impl fmt::Display for Notice {
             }
             Notice::InterfaceRepaired { interface, group, proof, active } => {
                 let group = Group(group);
-                write!(f, " interface={interface} group={group} proof={proof} active={active}")
+                write!(f, " interface={interface} group={group} cause={proof} active={active}")
             }
             Notice::GroupFailed { group, members, with_link } => {
                 write!(f, " group={group} members={members} links-up={with_link}")?;
-                f.write_str(" note=\"nothing is moved; with links up, what is probed may be dead\"")
+                f.write_str(" action=\"nothing is moved\" fix=\"if the links are up, check the targets\"")
             }
-            Notice::GroupUsable { group } => write!(f, " group={group}"),
+            Notice::GroupUsable { group, .. } => write!(f, " group={group}"),
             Notice::SpareActivated { interface, group, .. } => {
                 write!(f, " interface={interface} group={group}")
             }
@@ -179,9 +180,8 @@ impl fmt::Display for Notice {
                 write!(f, " interface={interface} group={group}")
             }
             Notice::StoodIn { interface, group, by, mute } => {
-                write!(f, " interface={interface} group={group} by={by}")?;
-                let note =
-                    " note=\"it has no address that others could answer to; give it one of the subnet\"";
+                write!(f, " interface={interface} group={group} to={by}")?;
+                let note = " cause=\"the active member has no address for replies\" fix=\"give it an address in the subnet\"";
                 f.write_str(if *mute { note } else { "" })
             }
             Notice::StandInEnded { interface, group } => {
@@ -196,35 +196,37 @@ impl fmt::Display for Notice {
             Notice::LinkHeld { interface, group, wait } => {
                 let wait = wait.as_secs_f64();
                 write!(f, " interface={interface} group={} wait={wait:.0}s", Group(group))?;
-                f.write_str(" note=\"it came up more than twice in a minute\"")
+                f.write_str(" cause=\"it came up more than twice in a minute\"")
             }
             Notice::TestAddressShared { group, address, interfaces } => {
                 let interfaces = interfaces.join(",");
                 write!(f, " address={address} group={group} interfaces={interfaces}")?;
-                f.write_str(" note=\"none of them is probed from it\"")
+                f.write_str(" action=\"not probing from it\"")
             }
             Notice::TestAddressUnique { group, address } => {
                 write!(f, " address={address} group={group}")
             }
             Notice::TestAddressDeprecated { interface, prefix } => {
                 write!(f, " interface={interface} address={prefix}")?;
-                f.write_str(" note=\"Linux ignores deprecated in IPv4: it may be chosen as source;")?;
+                f.write_str(
+                    " cause=\"Linux ignores the deprecated flag for IPv4 and may use it as a source\"",
+                )?;
                 let address = prefix.addr();
                 write!(
                     f,
-                    " better {address}/32 noprefixroute scope link, which faild makes if it is not there\""
+                    " fix=\"use {address}/32 noprefixroute scope link; faild adds it if it is missing\""
                 )
             }
             Notice::TestAddressMissing { interface, group } => {
                 write!(f, " interface={interface} group={}", Group(group))?;
-                f.write_str(" note=\"it is judged by its link alone\"")
+                f.write_str(" action=\"judging it by its link alone\"")
             }
             Notice::TestAddressFound { interface, group } => {
                 write!(f, " interface={interface} group={}", Group(group))
             }
             Notice::MacDuplicate { interface, group, other, mac } => {
                 write!(f, " interface={interface} group={group} other={other} mac={mac}")?;
-                f.write_str(" note=\"it goes out of service until it has its own\"")
+                f.write_str(" action=\"taking it offline until its address is unique\"")
             }
             Notice::MacUnique { interface, group } => {
                 write!(f, " interface={interface} group={group}")
@@ -238,7 +240,7 @@ impl fmt::Display for Notice {
                 write!(f, " group={group} time={:.2}s", time.as_secs_f64())
             }
             Notice::TargetLeftOut { interface, target, slow } => {
-                let cause = if *slow { "slow" } else { "no-reply" };
+                let cause = if *slow { "slow" } else { "no-answer" };
                 write!(f, " interface={interface} target={target} cause={cause}")
             }
         }
@@ -248,9 +250,9 @@ impl fmt::Display for Notice {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Failure::Link => "link",
-            Failure::Gone => "gone",
-            Failure::NoReply => "no-reply",
+            Failure::Link => "no-carrier",
+            Failure::Gone => "absent",
+            Failure::NoReply => "no-answer",
         })
     }
 }
@@ -258,7 +260,7 @@ impl fmt::Display for Failure {
 impl fmt::Display for Proof {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Proof::Link => "link",
+            Proof::Link => "carrier",
             Proof::Answers => "answers",
         })
     }

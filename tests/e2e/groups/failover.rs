@@ -43,7 +43,7 @@ fn traffic_of_a_member_without_carrier_goes_by_another_at_once() {
     pause_ms(1300);
     lab.set_carrier(0, "down");
     lab.wait_by(1, &EVERYWHERE);
-    daemon.wait_event(EventName::InterfaceFailed, &["eth0", "cause=link"]);
+    daemon.wait_event(EventName::InterfaceFailed, &["eth0", "cause=no-carrier"]);
     pause_ms(300);
     for (destination, meter) in meters {
         let echoes = meter.finish();

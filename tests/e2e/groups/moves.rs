@@ -72,12 +72,12 @@ fn a_hardware_address_that_is_there_twice_puts_one_out_of_service_until_it_is_un
     let (first, second) = (mac("eth0"), mac("eth1"));
     let daemon = lab.start(&group(2, DETECTION, ""));
     here.ip(&format!("link set eth1 address {first}"));
-    daemon.wait_event(EventName::MacDuplicate, &["interface=eth1 ", "other=eth0", &first]);
+    daemon.wait_event(EventName::DuplicateMac, &["interface=eth1 ", "other=eth0", &first]);
     wait_until("eth1 is out of service", Duration::from_secs(20), || {
         let shown = here.faildctl("ipmpstat -iP -o interface,flags,state").text;
         shown.lines().any(|line| line == "eth1:------h:offline")
     });
     here.ip(&format!("link set eth1 address {second}"));
-    daemon.wait_event(EventName::MacUnique, &["interface=eth1 "]);
+    daemon.wait_event(EventName::DuplicateMacCleared, &["interface=eth1 "]);
     lab.wait_group("ok:eth0 eth1");
 }

@@ -16,7 +16,7 @@ fn answers_that_come_late_slow_detection_down_and_move_nothing() {
     let watch = here.watch();
     // Twice the time between two probes.
     let _late = lab.router().answer_late(DETECTION * 2 / 7);
-    daemon.wait_event(EventName::DetectionRaised, &["group=lan0", "configured=0.50s"]);
+    daemon.wait_event(EventName::DetectionTimeRaised, &["group=lan0", "configured=0.50s"]);
     wait_until("ipmpstat shows more", Duration::from_secs(20), || {
         let shown = here.faildctl("ipmpstat -gP -o fdt").text;
         shown.trim().trim_end_matches('s').parse::<f64>().is_ok_and(|seconds| seconds > 1.0)

@@ -31,12 +31,15 @@ fn settings_of_the_kernel_that_make_probes_lie_are_told() {
     lab.here().sysctl("net.ipv4.conf.all.arp_ignore=0 net.ipv4.conf.eth1.rp_filter=1");
     let daemon = lab.here().faild_with(&lab.here().configure(&group(2, DETECTION, "")));
     daemon.wait_event(
-        EventName::SysctlUnfit,
+        EventName::SysctlUnsuitable,
         &["interface=eth1 ", "rp_filter", "net.ipv4.conf.eth1.rp_filter=2"],
     );
     for interface in ["eth0", "eth1"] {
         let mend = format!("net.ipv4.conf.{interface}.arp_ignore=1");
-        daemon.wait_event(EventName::SysctlUnfit, &[&format!("interface={interface} "), "arp_ignore", &mend]);
+        daemon.wait_event(
+            EventName::SysctlUnsuitable,
+            &[&format!("interface={interface} "), "arp_ignore", &mend],
+        );
     }
 }
 
@@ -119,9 +122,9 @@ fn the_example_of_everything_has_a_group_that_works() {
     lab.wait_answers();
     wait_by("san0");
     lab.silence(0);
-    daemon.wait_event(EventName::StandIn, &["interface=san0 ", "group=storage", "by=san1"]);
+    daemon.wait_event(EventName::GroupFailover, &["interface=san0 ", "group=storage", "to=san1"]);
     wait_by("san1");
     lab.unsilence(0);
-    daemon.wait_event(EventName::StandInEnded, &["interface=san0 "]);
+    daemon.wait_event(EventName::GroupFailback, &["interface=san0 "]);
     wait_by("san0");
 }

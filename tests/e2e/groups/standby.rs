@@ -45,7 +45,7 @@ fn a_standby_that_was_down_is_set_up_takes_over_and_goes_back() {
     lab.wait_by(2, &EVERYWHERE);
     pause_ms(500);
     lab.unsilence(0);
-    wait_logged(&daemon, EventName::StandbyReleased, "eth2");
+    wait_logged(&daemon, EventName::StandbyDeactivated, "eth2");
     lab.wait_group("ok:eth0 eth1 (eth2)");
     here.wait_home();
     lab.wait_by(0, &EVERYWHERE);
@@ -74,7 +74,7 @@ fn a_standby_that_nobody_could_answer_is_the_last_to_stand_in() {
         assert!(echoes.longest_outage() < OUTAGE, "{echoes:?}");
     }
     lab.silence(1);
-    daemon.wait_event(EventName::StandIn, &["interface=eth1 ", "by=eth2", "it has no address"]);
+    daemon.wait_event(EventName::GroupFailover, &["interface=eth1 ", "to=eth2", "has no address"]);
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn a_standby_that_is_not_to_be_set_up_stays_down() {
     let lab = Grouped::new(&[Made::Ready, Made::Ready, Made::Down]);
     let daemon = lab.start(&settings(", bring-up = false", ""));
     lab.silence(0);
-    daemon.wait_event(EventName::StandIn, &["interface=eth0 ", "by=eth1"]);
+    daemon.wait_event(EventName::GroupFailover, &["interface=eth0 ", "to=eth1"]);
     lab.wait_group("degraded:eth1 [eth0 eth2]");
     assert!(!is_up(lab.here(), "eth2"), "the standby was set up");
 }

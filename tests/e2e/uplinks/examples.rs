@@ -14,8 +14,8 @@ fn two_uplinks_does_what_its_comments_say() {
     for target in [TARGET, TARGET_V6] {
         lab.wait_by("wan1", target);
     }
-    daemon.wait_event(EventName::RouteMoved, &["destination=0.0.0.0/0", "to=198.51.100.1@wan1", "cause="]);
-    daemon.wait_event(EventName::RouteMoved, &["destination=::/0", "to=fe80::1@wan1", "cause="]);
+    daemon.wait_event(EventName::RouteFailover, &["destination=0.0.0.0/0", "to=198.51.100.1%wan1", "cause="]);
+    daemon.wait_event(EventName::RouteFailover, &["destination=::/0", "to=fe80::1%wan1", "cause="]);
     lab.revive_router(1);
     pause_ms(3000);
     assert_eq!(lab.source_to(TARGET), "198.51.100.10", "back after a quiet minute only");
@@ -41,8 +41,8 @@ fn lans_and_uplinks_shares_three_to_one_and_keeps_going_by_one() {
     let shipped = fs::read_to_string("examples/config/lans-and-uplinks.toml").expect("no such example");
     // In the day as well as at night.
     let daemon = host.faild_with(&host.configure(&shipped.replace("02:00-04:30", "00:00-23:59")));
-    daemon.wait_event(EventName::NextHopWorks, &["wan0"]);
-    daemon.wait_event(EventName::NextHopWorks, &["wan1"]);
+    daemon.wait_event(EventName::NextHopUp, &["wan0"]);
+    daemon.wait_event(EventName::NextHopUp, &["wan1"]);
     let by = |interface: &str| {
         let ways = (0..200_u8).filter_map(|i| host.way_to([100, 64, i, 7].into()));
         ways.filter(|way| way == interface).count()

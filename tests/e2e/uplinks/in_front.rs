@@ -186,7 +186,7 @@ fn a_network_manager_that_takes_the_route_of_a_lost_carrier_opens_nothing_behind
         lab.cut_lan('A', Loss::Silent);
         lab.wait_by("wan1", target);
         host.ip(&format!("{family}route del {original}"));
-        daemon.wait_event(EventName::OverlayLifted, &["cause=original-deleted"]);
+        daemon.wait_event(EventName::OverlayRemoved, &["cause=original-deleted"]);
         assert!(!gets_through(host, target));
     }
 }

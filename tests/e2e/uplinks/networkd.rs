@@ -50,7 +50,7 @@ fn told_to_leave_foreign_routes_alone_networkd_takes_none_away() {
 
 /// How often the log says that the route was laid.
 fn overlaid(daemon: &Daemon) -> usize {
-    daemon.told(EventName::RouteOverlaid).len()
+    daemon.told(EventName::OverlayInstalled).len()
 }
 
 /// Waits until it is laid once more, no longer than a person would think that all is well.
@@ -170,7 +170,7 @@ fn spawn(mut command: Command, host: &Host, log: &str) -> Child {
 
 const NETWORKD: &str = "/lib/systemd/systemd-networkd";
 
-const REMOVED: EventName = EventName::OverlayRemovedByOthers;
+const REMOVED: EventName = EventName::OverlayLost;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 

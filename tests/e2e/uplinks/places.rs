@@ -103,9 +103,9 @@ fn a_dead_router_on_a_leg_of_no_interest_moves_nothing() {
     let daemon = lab.start(&route(LISTED, QUICK));
     let watch = lab.host(1).watch();
     lab.kill_router(2);
-    daemon.wait_event(EventName::NextHopFailed, &["wan1"]);
+    daemon.wait_event(EventName::NextHopDown, &["wan1"]);
     lab.revive_router(2);
-    daemon.wait_event(EventName::NextHopWorks, &["wan1"]);
+    daemon.wait_event(EventName::NextHopUp, &["wan1"]);
     pause_ms(500);
     watch.assert_nothing_moved();
 }

@@ -38,10 +38,10 @@ fn when_all_lines_are_lossy_none_is_better_and_nothing_moves() {
     let limits = "loss = { bad = 15, good = 5 }\nwindow = 40\ninterval = \"30ms\"\nmissed = 5";
     let daemon = lab.start(&route(LISTED, &format!("targets = [\"{TARGET}\"]\n{limits}")));
     lab.cut(lab.router(2), 'B', Loss::Percent(20));
-    daemon.wait_event(EventName::NextHopFailed, &["wan1", "cause=loss"]);
+    daemon.wait_event(EventName::NextHopDown, &["wan1", "cause=loss"]);
     let watch = lab.host(1).watch();
     lab.cut(lab.router(1), 'A', Loss::Percent(20));
-    daemon.wait_event(EventName::NextHopFailed, &["wan0", "cause=loss"]);
+    daemon.wait_event(EventName::NextHopDown, &["wan0", "cause=loss"]);
     pause_ms(2000);
     watch.assert_nothing_moved();
 }
@@ -55,7 +55,7 @@ fn a_slow_line_is_left_by_its_limit_only() {
     let watch = lab.host(1).watch();
     let slow = lab.slow_answers("192.0.2.10", 100);
     lab.wait_by("wan1", TARGET);
-    daemon.wait_event(EventName::NextHopFailed, &["wan0", "cause=latency"]);
+    daemon.wait_event(EventName::NextHopDown, &["wan0", "cause=latency"]);
     pause_ms(1500);
     assert_eq!(watch.moves().len(), 1, "{:?}", watch.moves());
     slow.finish().expect("the slow answers failed");

@@ -31,14 +31,14 @@ fn a_target_that_is_dead_by_both_ways_moves_nothing_and_is_told_once() {
     let daemon = lab.start(&route(LISTED, &with_target()));
     let watch = lab.host(1).watch();
     lab.internet().ip(&format!("addr del {TARGET}/32 dev lo"));
-    daemon.wait_event(EventName::AllNextHopsSilent, &["destination=0.0.0.0/0"]);
+    daemon.wait_event(EventName::RouteDown, &["destination=0.0.0.0/0"]);
     pause_ms(3000);
     lab.internet().ip(&format!("addr add {TARGET}/32 dev lo"));
-    daemon.wait_event(EventName::NextHopsHeard, &["destination=0.0.0.0/0"]);
+    daemon.wait_event(EventName::RouteUp, &["destination=0.0.0.0/0"]);
     pause_ms(1000);
     watch.assert_nothing_moved();
-    assert_eq!(daemon.told(EventName::AllNextHopsSilent).len(), 1, "{}", daemon.log());
-    assert_eq!(daemon.told(EventName::NextHopFailed), [""; 0], "nobody is blamed");
+    assert_eq!(daemon.told(EventName::RouteDown).len(), 1, "{}", daemon.log());
+    assert_eq!(daemon.told(EventName::NextHopDown), [""; 0], "nobody is blamed");
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn the_last_way_stays_when_all_are_dead_and_whatever_answers_first_serves() {
     lab.cut_lan('A', Loss::Silent);
     lab.wait_by("wan1", TARGET);
     lab.cut_lan('B', Loss::Silent);
-    daemon.wait_event(EventName::AllNextHopsSilent, &[]);
+    daemon.wait_event(EventName::RouteDown, &[]);
     pause_ms(3000);
     assert_eq!(watch.moves().len(), 1, "{:?}", watch.moves());
     assert_eq!(lab.host(1).way_to(TARGET.parse().expect("an address")).as_deref(), Some("wan1"));
@@ -80,10 +80,10 @@ fn both_dying_at_once_moves_nothing() {
     let daemon = lab.start(&route(LISTED, &with_target()));
     let watch = lab.host(1).watch();
     lab.cut(lab.internet(), 'C', Loss::Silent);
-    daemon.wait_event(EventName::AllNextHopsSilent, &[]);
+    daemon.wait_event(EventName::RouteDown, &[]);
     pause_ms(2000);
     lab.heal(lab.internet(), 'C');
-    daemon.wait_event(EventName::NextHopsHeard, &[]);
+    daemon.wait_event(EventName::RouteUp, &[]);
     pause_ms(1500);
     watch.assert_nothing_moved();
     wait_until("both work", std::time::Duration::from_secs(10), || {

@@ -334,7 +334,7 @@ pub fn no_promise_is_said_to_be_broken(
     notice: &Notice,
 ) -> Result<(), Violation> {
     let is_expected = notice.level() != Level::Error
-        || notice.name() == EventName::AllSilent
+        || notice.name() == EventName::AllPeersSilent
         || !records.is_undisturbed(world, node);
     require(is_expected, node, "no_promise_is_said_to_be_broken", || notice.to_string())
 }

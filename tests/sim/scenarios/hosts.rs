@@ -205,9 +205,9 @@ fn responders_move_with_the_requestor() {
 fn a_responder_notices_a_death_while_a_lan_stays_dead() {
     let mut story = Story::of(2).responders(&[Y]).begin();
     story.strikes(Fault::Silence(A)).strikes(Fault::Silence(B)).pass(10.0);
-    let before = story.count_said(Y, EventName::PeerAbsent);
+    let before = story.count_said(Y, EventName::PeerDown);
     story.ends(Fault::Silence(A)).pass(15.0).strikes(Fault::Kill(X)).pass(150.0);
-    let said = story.count_said(Y, EventName::PeerAbsent);
+    let said = story.count_said(Y, EventName::PeerDown);
     story.expect(before == 1 && said == 2, format_args!("absent {before}, then {said} times"));
 }
 

@@ -72,7 +72,7 @@ fn answers_of_an_old_run_that_come_late() {
         let held = Fault::Held(A, 500);
         story.strikes(held.clone()).pass(0.5).act(|world| world.kill(Y)).act(|world| world.start(Y));
         story.pass(1.0).ends(held).pass(20.0);
-        let clones = story.count_said(X, EventName::PeerCloned) + story.count_said(X, EventName::OwnIdCloned);
+        let clones = story.count_said(X, EventName::DuplicateNodeId);
         story.expect(clones == 0, format_args!("seed {seed}: taken for a clone"));
         story.all_home_within(100.0).talk(X, Y, A).talk(X, Y, B);
     }

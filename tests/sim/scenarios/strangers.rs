@@ -24,7 +24,7 @@ fn floating_address_is_excluded() {
     let is_moved = is_overlaid(story.world(), X, &address);
     story.expect(!is_moved, format_args!("a floating address was moved")).said(
         X,
-        EventName::AddressFloats,
+        EventName::AddressFloating,
         "address=10.100.200.1",
     );
 }
@@ -102,7 +102,7 @@ fn responders_with_one_id_part() {
 #[test]
 fn joined_lans_are_noticed() {
     let mut story = Story::of(3).begin();
-    story.strikes(Fault::Join(A, B)).pass(60.0).nothing_moved().said(X, EventName::LansJoined, "");
+    story.strikes(Fault::Join(A, B)).pass(60.0).nothing_moved().said(X, EventName::LansBridged, "");
     story.ends(Fault::Join(A, B)).pass(60.0).nothing_moved();
 }
 

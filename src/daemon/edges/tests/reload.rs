@@ -3,6 +3,7 @@
 use super::*;
 use crate::config::{Fault, FaultKind, Faults, Loaded, Origin};
 use crate::control::RefusalKind;
+use crate::event::EventName;
 
 const TRIAL: Duration = Duration::from_secs(60);
 const ON_TRIAL: By = By::Command { within: Some(TRIAL) };
@@ -37,7 +38,7 @@ fn settings_that_are_the_same_ask_the_kernel_for_nothing_but_its_interfaces() {
     assert_eq!(reply, "reloaded: no changes");
     assert_eq!(bench.done(), ["interfaces"]);
     assert!(bench.edges.errands.is_empty() && bench.edges.trial.is_none());
-    assert!(is_told(&bench, EventName::Reloaded, "changes=none"));
+    assert!(is_told(&bench, EventName::ReloadDone, "changes=none"));
 }
 
 #[test]
@@ -49,8 +50,8 @@ fn a_file_with_faults_leaves_all_as_it_is_and_every_fault_is_told() {
     let (kind, message) = refusal(ask(&mut bench, &Request::Reload { within_ms: None }));
     assert_eq!((kind, message.as_str()), (RefusalKind::Refused, "one is \"bad\"\ntwo is worse"));
     assert_eq!(bench.edges.config, before);
-    assert!(is_told(&bench, EventName::ReloadFault, "\"two is worse\""));
-    assert!(is_told(&bench, EventName::ReloadRefused, ""));
+    assert!(is_told(&bench, EventName::ReloadError, "error=\"two is worse\""));
+    assert!(is_told(&bench, EventName::ReloadRejected, ""));
 }
 
 #[test]
@@ -94,8 +95,8 @@ fn a_lan_that_leaves_and_one_that_comes_are_taken_at_once() {
     offer(&bench, |config| config.lans = vec![LanConfig::new("lan-b")]);
     bench.edges.reload(bench.moment.now, FOR_GOOD).unwrap();
     assert_eq!(bench.edges.core.peers().plan().lans, ["lan-b"]);
-    assert!(is_told(&bench, EventName::LanLeft, "") && is_told(&bench, EventName::InterfaceAbsent, ""));
-    assert!(is_told(&bench, EventName::Reloaded, "changes=lan"));
+    assert!(is_told(&bench, EventName::LanRemoved, "") && is_told(&bench, EventName::InterfaceAbsent, ""));
+    assert!(is_told(&bench, EventName::ReloadDone, "changes=lan"));
 }
 
 #[test]

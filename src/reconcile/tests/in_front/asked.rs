@@ -128,6 +128,6 @@ fn of_a_destination_that_is_left_to_another_program_the_kernel_is_not_asked() {
     let other = Route { protocol: 186, ..route("0.0.0.0/0", HOME.0, ETH0, 20) };
     rig.add(&other);
     rig.wait(Duration::from_secs(30));
-    let told = rig.told(&[EventName::DestinationLeftAlone, EventName::RouteOverridden]);
+    let told = rig.told(&[EventName::RouteSkipped, EventName::RouteOverridden]);
     assert!(matches!(told[..], [Notice::DestinationLeftAlone { .. }]), "{told:?}");
 }

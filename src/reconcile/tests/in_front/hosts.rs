@@ -121,7 +121,7 @@ fn an_overlay_of_a_host_that_nothing_is_decided_about_passes_no_kill_switch() {
                         assert_eq!(rig.own().is_empty(), is_respected, "{case}");
                         let vanished = [(ip(subject), None)];
                         assert_eq!(rig.adopted == vanished, is_respected, "{case}: {:?}", rig.adopted);
-                        let is_lift = |notice: &&Notice| notice.name() == EventName::OverlayLifted;
+                        let is_lift = |notice: &&Notice| notice.name() == EventName::OverlayRemoved;
                         let lifts = rig.notices.iter().filter(is_lift).count();
                         assert_eq!(lifts, usize::from(is_respected), "{case}: {:?}", rig.notices);
                         // Status shows it for as long as it is so and concerns somebody.

@@ -6,8 +6,8 @@ use crate::interface::InterfaceIndex;
 use crate::watch::gateways::MoveCause;
 use crate::watch::{Found, Health, Input, Memory, Way};
 
-const ONE: &str = "10.0.1.1@up1";
-const TWO: &str = "10.0.2.1@up2";
+const ONE: &str = "10.0.1.1%up1";
+const TWO: &str = "10.0.2.1%up2";
 const BOTH: [(u32, &str, u32); 2] = [(1, "10.0.1.1", 100), (2, "10.0.2.1", 200)];
 
 fn world() -> World {
@@ -30,7 +30,7 @@ fn routes_are_ranked_by_metric() {
     assert_eq!(ranks, [("up2".to_owned(), 1), ("up3".to_owned(), 1), ("up1".to_owned(), 2)]);
     assert_eq!(world.way(), Way::Undecided);
     world.run(ms(1000));
-    assert_eq!(world.serving(), [TWO, "10.0.3.1@up3"]);
+    assert_eq!(world.serving(), [TWO, "10.0.3.1%up3"]);
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn a_router_that_is_replaced_is_followed_once_the_new_one_is_proven() {
     assert_eq!(world.serving(), [ONE]);
     let took = world.run_until(|world| world.serving() != [ONE]);
     assert!(took <= ms(510), "{took:?}");
-    assert_eq!(world.serving(), ["10.0.1.9@up1"]);
+    assert_eq!(world.serving(), ["10.0.1.9%up1"]);
     world.run(ms(10_000));
     assert_eq!(world.ways.len(), 1);
 }
@@ -140,9 +140,9 @@ fn a_new_router_that_is_the_only_one_serves_whatever_is_known_of_it() {
     world.uplink(1).gateway = false;
     world.show_routes(&[(1, "10.0.1.9", 100)]);
     world.run(ms(5001));
-    assert_eq!(world.serving(), ["10.0.1.9@up1"], "what the kernel itself does");
+    assert_eq!(world.serving(), ["10.0.1.9%up1"], "what the kernel itself does");
     world.run(ms(5000));
-    assert_eq!(world.serving(), ["10.0.1.9@up1"]);
+    assert_eq!(world.serving(), ["10.0.1.9%up1"]);
 }
 
 #[test]
@@ -230,7 +230,7 @@ fn a_router_that_answers_is_believed_where_nothing_beyond_it_is_asked() {
     let mut world = world();
     world.show_routes(&[(1, ROGUE, 50), BOTH[0], BOTH[1]]);
     world.run(ms(10_000));
-    assert_eq!(world.serving(), ["10.0.1.66@up1"]);
+    assert_eq!(world.serving(), ["10.0.1.66%up1"]);
     world.show_routes(&BOTH);
     world.run(ms(10_000));
     assert_eq!((world.serving(), world.ways.len()), (vec![ONE.to_owned()], 2));

@@ -64,7 +64,7 @@ fn a_round_in_which_we_were_late_does_not_count() {
     assert_eq!(world.ways, []);
     assert_eq!(world.hop(1).targets[0].counts.0, 0);
     world.run(ms(4000));
-    assert_eq!(world.serving(), ["10.0.2.1@up2"], "excuses end");
+    assert_eq!(world.serving(), ["10.0.2.1%up2"], "excuses end");
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn a_daemon_that_is_always_late_still_finds_the_dead() {
     let mut world = World::settled(2, Judging::default(), 1);
     world.uplink(1).gateway = false;
     let mut turns = 0;
-    while world.serving() != ["10.0.2.1@up2"] {
+    while world.serving() != ["10.0.2.1%up2"] {
         turns += 1;
         assert!(turns < 40);
         world.stall(ms(300));
@@ -114,7 +114,7 @@ fn an_answer_by_another_interface_or_of_another_host_proves_nothing() {
             }
         }
     }
-    assert_eq!(world.serving(), ["10.0.2.1@up2"]);
+    assert_eq!(world.serving(), ["10.0.2.1%up2"]);
 }
 
 #[test]
@@ -122,14 +122,14 @@ fn a_way_that_is_longer_than_the_interval_works() {
     let mut world = World::new(2, vec![listed(2, by(Method::Echo))], 1);
     world.uplink(1).delay = ms(1200);
     world.run(ms(20_000));
-    assert_eq!(world.serving(), ["10.0.1.1@up1"]);
+    assert_eq!(world.serving(), ["10.0.1.1%up1"]);
     assert_eq!(world.hop(1).targets[0].loss, Some(0));
     world.uplink(1).gateway = false;
-    let took = world.run_until(|world| world.serving() == ["10.0.2.1@up2"]);
+    let took = world.run_until(|world| world.serving() == ["10.0.2.1%up2"]);
     assert!(took <= ms(6 * 500 + 1200), "{took:?}");
     world.uplink(1).gateway = true;
     world.run(ms(12_000));
-    assert_eq!(world.serving(), ["10.0.1.1@up1"], "and can come back: {:?}", world.hop(1));
+    assert_eq!(world.serving(), ["10.0.1.1%up1"], "and can come back: {:?}", world.hop(1));
 }
 
 #[test]
@@ -173,9 +173,9 @@ fn an_interface_without_an_address_gets_time_to_get_one() {
     world.interfaces[0].addresses = addresses;
     world.show_interfaces();
     world.run(ms(600));
-    assert_eq!(world.serving(), ["10.0.1.1@up1"]);
+    assert_eq!(world.serving(), ["10.0.1.1%up1"]);
     world.interfaces[0].addresses.clear();
     world.show_interfaces();
     world.run(ms(2500));
-    assert_eq!(world.serving(), ["10.0.2.1@up2"], "one that had an address is silent without it");
+    assert_eq!(world.serving(), ["10.0.2.1%up2"], "one that had an address is silent without it");
 }

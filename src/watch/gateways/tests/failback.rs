@@ -4,9 +4,9 @@ use super::world::{World, listed, ms};
 use crate::config::{Config, Failback, Judging};
 use crate::watch::{Input, Memory};
 
-const ONE: &str = "10.0.1.1@up1";
-const TWO: &str = "10.0.2.1@up2";
-const THREE: &str = "10.0.3.1@up3";
+const ONE: &str = "10.0.1.1%up1";
+const TWO: &str = "10.0.2.1%up2";
+const THREE: &str = "10.0.3.1%up3";
 
 /// Two uplinks with a policy, of which the first has failed and works again.
 fn returned(failback: Failback) -> World {

@@ -6,8 +6,8 @@ use crate::interface::InterfaceKind;
 use crate::watch::gateways::{FailureCause, MoveCause, Notice};
 use crate::watch::{Health, Way};
 
-const ONE: &str = "10.0.1.1@up1";
-const TWO: &str = "10.0.2.1@up2";
+const ONE: &str = "10.0.1.1%up1";
+const TWO: &str = "10.0.2.1%up2";
 
 fn works(number: u8) -> Notice {
     Notice::NextHopWorks { destination: World::destination(), hop: leg(number) }
@@ -244,7 +244,7 @@ fn equals_share_and_the_one_that_fails_is_taken_out() {
     assert_eq!(world.serving(), [TWO]);
     world.uplink(2).gateway = false;
     world.run(ms(3000));
-    assert_eq!(world.serving(), ["10.0.3.1@up3"]);
+    assert_eq!(world.serving(), ["10.0.3.1%up3"]);
     (world.uplink(1).gateway, world.uplink(2).gateway) = (true, true);
     world.run(ms(8000));
     assert_eq!(world.serving(), [ONE, TWO]);

@@ -97,7 +97,7 @@ fn best(state: &State, ranks: &[u8]) -> Vec<String> {
     let rank = all.clone().filter(works).map(|n| ranks[n]).min();
     all.filter(works)
         .filter(|n| Some(ranks[*n]) == rank)
-        .map(|n| format!("10.0.{0}.1@up{0}", n + 1))
+        .map(|n| format!("10.0.{0}.1%up{0}", n + 1))
         .collect()
 }
 
@@ -132,7 +132,7 @@ proptest! {
             world.carrier(number.into(), true);
         }
         world.run(Duration::from_secs(700));
-        prop_assert_eq!(world.serving(), ["10.0.1.1@up1"]);
+        prop_assert_eq!(world.serving(), ["10.0.1.1%up1"]);
         world.ways.clear();
         world.run(Duration::from_secs(600));
         prop_assert!(world.ways.is_empty());
@@ -209,11 +209,11 @@ proptest! {
             world.uplink(number).delay = Duration::from_micros(interval * 100);
         }
         world.run(ms(interval * 20 + interval * percent / 100));
-        prop_assert_eq!(world.serving(), ["10.0.1.1@up1"]);
+        prop_assert_eq!(world.serving(), ["10.0.1.1%up1"]);
         if beyond { world.uplink(1).beyond = false } else { world.uplink(1).gateway = false }
         let died = world.now;
         world.run(ms(interval * u64::from(missed + 1)) + Duration::from_micros(interval * 100));
-        prop_assert_eq!(world.serving(), ["10.0.2.1@up2"]);
+        prop_assert_eq!(world.serving(), ["10.0.2.1%up2"]);
         let moved = world.ways.last().unwrap().0.since(died);
         prop_assert!(moved <= ms(interval * u64::from(missed + 1)) + Duration::from_micros(interval * 100));
     }

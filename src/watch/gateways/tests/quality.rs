@@ -7,8 +7,8 @@ use crate::config::{Judging, Limits};
 use crate::watch::Health;
 use crate::watch::gateways::{FailureCause, MoveCause};
 
-const ONE: &str = "10.0.1.1@up1";
-const TWO: &str = "10.0.2.1@up2";
+const ONE: &str = "10.0.1.1%up1";
+const TWO: &str = "10.0.2.1%up2";
 
 fn limits() -> Judging {
     Judging {

@@ -5,8 +5,8 @@ use crate::config::{Judging, NextHops};
 use crate::watch::gateways::MoveCause;
 use crate::watch::{Destination, Health, Way};
 
-const ONE: &str = "10.0.1.1@up1";
-const TWO: &str = "10.0.2.1@up2";
+const ONE: &str = "10.0.1.1%up1";
+const TWO: &str = "10.0.2.1%up2";
 
 #[test]
 fn the_same_settings_change_nothing() {

@@ -144,7 +144,7 @@ impl World {
     pub(super) fn settled(count: u8, judging: Judging, seed: u8) -> Self {
         let mut world = Self::new(count, vec![listed(count, judging)], seed);
         world.run(ms(3000));
-        assert_eq!(world.serving(), ["10.0.1.1@up1"]);
+        assert_eq!(world.serving(), ["10.0.1.1%up1"]);
         world.notices.clear();
         world.ways.clear();
         world

@@ -23,48 +23,49 @@ fn each_event_is_one_line_and_has_its_level() {
     let stood_in = |mute| Notice::StoodIn { interface: interface(), group: group(), by: other(), mute };
     let skipped = |slow| Notice::TargetLeftOut { interface: interface(), target: address, slow };
     for (notice, level, line) in [
-        (Notice::LinkDown { interface: interface() }, Warn, "link-down interface=eth1"),
-        (Notice::LinkUp { interface: interface() }, Info, "link-up interface=eth1"),
+        (Notice::LinkDown { interface: interface() }, Warn, "interface-down interface=eth1"),
+        (Notice::LinkUp { interface: interface() }, Info, "interface-up interface=eth1"),
         (
             failed(Failure::NoReply, 5, Some(Duration::from_millis(7140))),
             Warn,
-            "interface-failed interface=eth1 group=lan0 cause=no-reply losses=5 silent=7.14s",
+            "interface-failed interface=eth1 group=lan0 cause=no-answer losses=5 silent=7.14s",
         ),
-        (failed(Failure::Link, 0, None), Warn, "interface-failed interface=eth1 group=lan0 cause=link"),
-        (failed(Failure::Gone, 0, None), Warn, "interface-failed interface=eth1 group=lan0 cause=gone"),
+        (failed(Failure::Link, 0, None), Warn, "interface-failed interface=eth1 group=lan0 cause=no-carrier"),
+        (failed(Failure::Gone, 0, None), Warn, "interface-failed interface=eth1 group=lan0 cause=absent"),
         (
             repaired(String::new(), Proof::Answers, true),
             Info,
-            "interface-repaired interface=eth1 group=- proof=answers active=true",
+            "interface-repaired interface=eth1 group=- cause=answers active=true",
         ),
         (
             repaired(group(), Proof::Link, false),
             Info,
-            "interface-repaired interface=eth1 group=lan0 proof=link active=false",
+            "interface-repaired interface=eth1 group=lan0 cause=carrier active=false",
         ),
         (
             Notice::GroupFailed { group: group(), members: 2, with_link: 1 },
             Error,
-            "group-failed group=lan0 members=2 links-up=1 note=\"nothing is moved; with links up, what is probed may be dead\"",
+            "group-failed group=lan0 members=2 links-up=1 action=\"nothing is moved\" fix=\"if the links are up, check the targets\"",
         ),
-        (Notice::GroupUsable { group: group() }, Info, "group-usable group=lan0"),
+        (Notice::GroupUsable { group: group(), all: false }, Info, "group-degraded group=lan0"),
+        (Notice::GroupUsable { group: group(), all: true }, Info, "group-ok group=lan0"),
         (spare(true), Info, "standby-activated interface=eth1 group=lan0"),
         (spare(false), Info, "interface-activated interface=eth1 group=lan0"),
         (
             Notice::StandbyReleased { interface: interface(), group: group() },
             Info,
-            "standby-released interface=eth1 group=lan0",
+            "standby-deactivated interface=eth1 group=lan0",
         ),
-        (stood_in(false), Info, "stand-in interface=eth1 group=lan0 by=eth0"),
+        (stood_in(false), Info, "group-failover interface=eth1 group=lan0 to=eth0"),
         (
             stood_in(true),
             Warn,
-            "stand-in interface=eth1 group=lan0 by=eth0 note=\"it has no address that others could answer to; give it one of the subnet\"",
+            "group-failover interface=eth1 group=lan0 to=eth0 cause=\"the active member has no address for replies\" fix=\"give it an address in the subnet\"",
         ),
         (
             Notice::StandInEnded { interface: interface(), group: group() },
             Info,
-            "stand-in-ended interface=eth1 group=lan0",
+            "group-failback interface=eth1 group=lan0",
         ),
         (
             Notice::InterfaceOffline { interface: interface(), group: group() },
@@ -79,27 +80,27 @@ fn each_event_is_one_line_and_has_its_level() {
         (
             Notice::LinkHeld { interface: interface(), group: group(), wait: second * 60 },
             Warn,
-            "link-held interface=eth1 group=lan0 wait=60s note=\"it came up more than twice in a minute\"",
+            "link-flapping interface=eth1 group=lan0 wait=60s cause=\"it came up more than twice in a minute\"",
         ),
         (
             Notice::TestAddressShared { group: group(), address, interfaces: vec![other(), interface()] },
             Warn,
-            "test-address-shared address=10.0.0.7 group=lan0 interfaces=eth0,eth1 note=\"none of them is probed from it\"",
+            "duplicate-test-address address=10.0.0.7 group=lan0 interfaces=eth0,eth1 action=\"not probing from it\"",
         ),
         (
             Notice::TestAddressUnique { group: group(), address },
             Info,
-            "test-address-unique address=10.0.0.7 group=lan0",
+            "duplicate-test-address-cleared address=10.0.0.7 group=lan0",
         ),
         (
             Notice::TestAddressDeprecated { interface: interface(), prefix: "10.0.0.7/24".parse().unwrap() },
             Warn,
-            "test-address-deprecated interface=eth1 address=10.0.0.7/24 note=\"Linux ignores deprecated in IPv4: it may be chosen as source; better 10.0.0.7/32 noprefixroute scope link, which faild makes if it is not there\"",
+            "test-address-deprecated interface=eth1 address=10.0.0.7/24 cause=\"Linux ignores the deprecated flag for IPv4 and may use it as a source\" fix=\"use 10.0.0.7/32 noprefixroute scope link; faild adds it if it is missing\"",
         ),
         (
             Notice::TestAddressMissing { interface: interface(), group: group() },
             Info,
-            "test-address-missing interface=eth1 group=lan0 note=\"it is judged by its link alone\"",
+            "test-address-missing interface=eth1 group=lan0 action=\"judging it by its link alone\"",
         ),
         (
             Notice::TestAddressFound { interface: interface(), group: String::new() },
@@ -114,12 +115,12 @@ fn each_event_is_one_line_and_has_its_level() {
                 mac: MacAddress([2, 0, 0, 0, 0, 9]),
             },
             Warn,
-            "mac-duplicate interface=eth1 group=lan0 other=eth0 mac=02:00:00:00:00:09 note=\"it goes out of service until it has its own\"",
+            "duplicate-mac interface=eth1 group=lan0 other=eth0 mac=02:00:00:00:00:09 action=\"taking it offline until its address is unique\"",
         ),
         (
             Notice::MacUnique { interface: interface(), group: group() },
             Info,
-            "mac-unique interface=eth1 group=lan0",
+            "duplicate-mac-cleared interface=eth1 group=lan0",
         ),
         (
             Notice::DetectionRaised {
@@ -130,15 +131,15 @@ fn each_event_is_one_line_and_has_its_level() {
                 time: second * 28,
             },
             Info,
-            "detection-raised group=lan0 interface=eth1 family=ipv6 time=28.00s configured=10.00s",
+            "detection-time-raised group=lan0 interface=eth1 family=ipv6 time=28.00s configured=10.00s",
         ),
         (
             Notice::DetectionLowered { group: group(), time: second * 10 },
             Info,
-            "detection-lowered group=lan0 time=10.00s",
+            "detection-time-lowered group=lan0 time=10.00s",
         ),
-        (skipped(true), Debug, "target-left-out interface=eth1 target=10.0.0.7 cause=slow"),
-        (skipped(false), Debug, "target-left-out interface=eth1 target=10.0.0.7 cause=no-reply"),
+        (skipped(true), Debug, "target-skipped interface=eth1 target=10.0.0.7 cause=slow"),
+        (skipped(false), Debug, "target-skipped interface=eth1 target=10.0.0.7 cause=no-answer"),
     ] {
         assert_eq!((notice.level(), notice.to_string().as_str()), (level, line));
     }

@@ -129,7 +129,7 @@ fn slow_answers_slow_detection_down_and_quick_ones_bring_it_back_after_a_minute(
     let (since, raised) = (world.now, detection_time(&world));
     world.hosts.values_mut().for_each(|host| host.delay = ms(1));
     world.run(s(59));
-    assert_eq!((detection_time(&world), world.told(EventName::DetectionRaised)), (raised, 1));
+    assert_eq!((detection_time(&world), world.told(EventName::DetectionTimeRaised)), (raised, 1));
     assert!(gaps(&world, "a", since + s(2)).iter().all(|gap| *gap > ms(2142)));
     world.run(s(2) + INTERVAL * 3);
     assert!(detection_time(&world) < raised, "{}", world.text());

@@ -161,7 +161,7 @@ fn a_member_with_anothers_hardware_address_goes_out_of_service_until_it_has_its_
     world.interface("b").mac = own;
     world.show_interfaces();
     assert_eq!((world.state("b"), world.moved()), (MemberState::Ok, String::new()));
-    assert_eq!((world.told(EventName::MacDuplicate), world.told(EventName::MacUnique)), (1, 1));
+    assert_eq!((world.told(EventName::DuplicateMac), world.told(EventName::DuplicateMacCleared)), (1, 1));
 }
 
 #[test]

@@ -77,13 +77,13 @@ fn the_first_member_that_is_answered_again_ends_the_failure_of_the_group() {
     world.run_until(s(25), |world| world.state("b") == MemberState::Ok);
     assert!(world.is_active("b"));
     assert_eq!(world.group_state(), GroupState::Degraded);
-    assert_eq!(world.told(EventName::GroupUsable), 1);
+    assert_eq!(usable(&world), 1);
     assert_eq!(world.moved(), "a>b s>b");
     world.cut("a", false);
     world.cut("s", false);
     world.run(s(30));
     assert_eq!(world.group_state(), GroupState::Ok);
-    assert_eq!(world.told(EventName::GroupUsable), 1);
+    assert_eq!(usable(&world), 1);
     assert_eq!(world.moved(), "");
 }
 

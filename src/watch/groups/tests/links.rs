@@ -87,7 +87,7 @@ fn without_test_addresses_two_flaps_in_a_minute_are_repaired_at_once_and_the_thi
     flap(&mut world, "a");
     assert_eq!(world.state("a"), MemberState::Failed, "the third");
     world.run(s(40));
-    assert_eq!((world.told(EventName::LinkHeld), world.state("a")), (1, MemberState::Failed));
+    assert_eq!((world.told(EventName::LinkFlapping), world.state("a")), (1, MemberState::Failed));
     world.run_until(s(20), |world| world.state("a") == MemberState::Ok);
     assert_eq!(world.now, second + s(60));
     assert_eq!(world.moved(), "");
@@ -104,7 +104,7 @@ fn a_probed_member_that_flaps_is_not_held_but_needs_answers_each_time() {
     }
     world.run(s(15));
     assert_eq!(world.state("a"), MemberState::Ok, "{}", world.text());
-    assert_eq!(world.told(EventName::LinkHeld), 0);
+    assert_eq!(world.told(EventName::LinkFlapping), 0);
 }
 
 #[test]

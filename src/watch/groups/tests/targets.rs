@@ -54,7 +54,7 @@ fn hosts_that_die_are_forgotten_and_new_ones_that_answer_prove_the_repair() {
         assert_eq!(world.state(name), MemberState::Failed);
     }
     world.run(s(20));
-    assert_eq!((world.group_state(), world.told(EventName::GroupUsable)), (GroupState::Ok, 1));
+    assert_eq!((world.group_state(), usable(&world)), (GroupState::Ok, 1));
     assert_eq!(*world.watch.plan(), plan);
 }
 

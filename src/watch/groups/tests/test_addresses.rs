@@ -58,7 +58,10 @@ fn members_with_the_same_test_address_are_not_probed_until_it_is_one_members() {
     world.reload();
     world.run(s(10));
     assert_eq!((world.member("a").probing, world.member("b").probing), (Probing::Ok, Probing::Ok));
-    assert_eq!((world.told(EventName::TestAddressShared), world.told(EventName::TestAddressUnique)), (1, 1));
+    assert_eq!(
+        (world.told(EventName::DuplicateTestAddress), world.told(EventName::DuplicateTestAddressCleared)),
+        (1, 1)
+    );
 }
 
 #[test]

@@ -18,6 +18,11 @@ use crate::watch::{
     Output, Plan, TargetSnapshot, Watch,
 };
 
+/// How often it was said that a group is usable again.
+pub(super) fn usable(world: &World) -> usize {
+    world.told(EventName::GroupDegraded) + world.told(EventName::GroupOk)
+}
+
 /// A host that may be asked.
 #[derive(Debug, Clone)]
 pub(super) struct Host {
