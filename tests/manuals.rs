@@ -8,6 +8,7 @@ use std::process::Command;
 use clap::CommandFactory;
 use faild::cli::Arguments;
 use faild::config::{ChangeKind, Config, Draft, KeyName, Loaded, keys};
+use faild::event::EventName;
 use faild::faildctl::help_texts as faildctl_help;
 
 #[test]
@@ -79,6 +80,23 @@ fn the_manual_has_every_change_that_hooks_are_told_of() {
     let items = section.lines().filter_map(|line| line.strip_prefix(".It Li "));
     let documented: Vec<&str> = items.flat_map(|item| item.split(" , ")).collect();
     assert_eq!(documented, ChangeKind::ALL.map(ChangeKind::name));
+}
+
+#[test]
+fn the_manual_has_every_event_with_its_level() {
+    let manual = text("man/faild.8");
+    let section = between(&manual, ".Ss Events", ".Sh SEE ALSO");
+    let rows = section.lines().filter_map(|line| line.strip_prefix(".It Li ")?.split_once(" Pq "));
+    let (mut documented, mut levels): (Vec<&str>, Vec<&str>) = rows.unzip();
+    documented.sort_unstable();
+    let mut known: Vec<&str> = EventName::ALL.iter().map(|name| name.as_str()).collect();
+    known.sort_unstable();
+    assert_eq!(documented, known);
+    levels.retain(|level| {
+        let first = level.split([' ', ',']).next().unwrap_or_default();
+        !["error", "warn", "info", "debug", "trace"].contains(&first)
+    });
+    assert_eq!(levels, [""; 0], "what begins with no level");
 }
 
 #[test]
