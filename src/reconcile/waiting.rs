@@ -13,7 +13,7 @@ use super::Reconciler;
 use super::backoff::Backoff;
 use super::diff::{Batch, Task, is_routable};
 use super::input::Dump;
-use super::lan::{LanId, Stance, is_global};
+use super::lan::{Lan, LanId, Stance, is_global};
 use super::lans::Lans;
 use super::mirror::Mirror;
 use super::notice::Notice;
@@ -132,6 +132,8 @@ impl Reconciler {
             let elsewhere = is_elsewhere(&self.mirror, lo.index, &address);
             let owner = owner(&self.lans, &address);
             let given_up = match owner.and_then(|id| self.lans.get(id)) {
+                // It comes back by us, be it late: the daemon may have been stopped, or have news to read first.
+                Some(lan) if self.is_to_be_put_back(lan, &address) => false,
                 Some(lan) => match lan.stance(Family::of(&address)) {
                     // Home works without it: it has been changed, and is not coming back.
                     Stance::Home => lan.is_settled(now, 2 * PUT_BACK_PAUSE),
@@ -155,24 +157,35 @@ impl Reconciler {
         }
     }
 
-    /// Static IPv6 addresses whose interface is up again; not those that another interface has, as one that was renamed has
-    /// taken them along.
+    /// Static IPv6 addresses whose interface is up again; not those that another interface has taken along.
     fn put_back_addresses(&mut self, now: Instant, batch: &mut Batch) {
         for (id, lan) in
             self.lans.iter().filter(|(_, lan)| lan.is_seen() && lan.is_settled(now, PUT_BACK_PAUSE))
         {
             let Some(interface) = lan.index else { continue };
             for address in lan.absent().filter(|a| is_static_v6(a)) {
-                let is_it = |a: &InterfaceAddress| a.prefix == address.prefix && !self.is_waiting(a);
-                let mut others = self.mirror.interfaces().filter(|other| other.index != interface);
-                let is_taken_along = others.any(|other| other.addresses.iter().any(is_it));
-                if !is_taken_along && self.waiting.may_try(now, &address.address()) && !batch.is_full() {
+                let is_lost = !self.is_taken_along(interface, address);
+                if is_lost && self.waiting.may_try(now, &address.address()) && !batch.is_full() {
                     let task = Task::PutAddress { lan: id, address: address.address() };
                     let address = InterfaceAddress { tentative: false, ..address.clone() };
                     batch.push(task, Operation::AddAddress { interface, address });
                 }
             }
         }
+    }
+
+    /// Whether another interface has an address of this one, as one that was renamed has taken it along.
+    fn is_taken_along(&self, from: InterfaceIndex, address: &InterfaceAddress) -> bool {
+        let is_it = |a: &InterfaceAddress| a.prefix == address.prefix && !self.is_waiting(a);
+        let mut others = self.mirror.interfaces().filter(|other| other.index != from);
+        others.any(|other| other.addresses.iter().any(is_it))
+    }
+
+    /// Whether an address is one that we put back as soon as its interface is up, and was not refused yet.
+    fn is_to_be_put_back(&self, lan: &Lan, address: &IpAddr) -> bool {
+        let mut lost = lan.absent().filter(|a| a.address() == *address && is_static_v6(a));
+        let is_lost = |index| lost.any(|a| !self.is_taken_along(index, a));
+        lan.is_seen() && !self.waiting.refused.contains_key(address) && lan.index.is_some_and(is_lost)
     }
 
     pub(super) fn on_address_done(&mut self, task: Task, operation: Operation) {

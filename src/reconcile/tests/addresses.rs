@@ -132,6 +132,25 @@ fn a_bounce_whose_messages_were_lost_is_noticed_by_a_link_local_address_made_ane
     assert!(rig.take_operations().contains(&"addr add fd00::1/64 dev 2".to_owned()));
 }
 
+/// SIGSTOP: when it goes on, both times are over, that to put the address back and that to give it up.
+#[test]
+fn a_daemon_that_was_stopped_puts_an_address_back_before_it_gives_it_up() {
+    for stop in [1, 2, 5] {
+        let mut rig = Rig::new();
+        rig.detour("eth0", "fd00::2", "eth1", "fd01::2");
+        rig.event(|k| k.set_up(ETH0, false));
+        assert_eq!(rig.on_lo(), ["fd00::1/128"]);
+        rig.event(|k| k.set_up(ETH0, true));
+        rig.home("eth0", "fd00::2");
+        rig.take_operations();
+        rig.stall(stop * SECOND, |k| k.set_up(ETH1, false));
+        rig.wait(5 * SECOND);
+        let addresses = rig.take_operations().into_iter().filter(|o| o.contains("fd00::1/"));
+        let expected = ["addr add fd00::1/64 dev 2", "addr del fd00::1/128 dev 1"];
+        assert_eq!(addresses.collect::<Vec<_>>(), expected, "{stop} s");
+    }
+}
+
 /// Detours for both addresses of `eth0`, which has a link-local one besides.
 fn with_link_local() -> Rig {
     let mut rig = Rig::new();
