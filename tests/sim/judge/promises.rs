@@ -170,9 +170,10 @@ fn announced(world: &World, node: NodeNumber, peer: NodeNumber) -> Duration {
 }
 
 /// Two hosts between which a way has worked for (f+2) intervals, with nothing else changing meanwhile, reach each
-/// other, by all their proven addresses. A request whose source never stood on a LAN where the other heard the host (it
-/// was given while that LAN was dead) bears an address that is not proven: the reply may be lost, unless a key vouches for
-/// the address. What an interface was given while it was set down its host does not claim, key or not, until it is up.
+/// other, by all their proven addresses. A request whose source never stood on a LAN where the other heard the host, and
+/// could ask it (it was given while that LAN was dead, or passed one way only), bears an address that is not proven: the
+/// reply may be lost, unless a key vouches for the address. What an interface was given while it was set down its host does
+/// not claim, key or not, until it is up.
 pub fn working_way_means_traffic(records: &Records, world: &World) -> Result<(), Violation> {
     for way in &records.met {
         let (interval, missed) = way.terms(world);
@@ -186,7 +187,7 @@ pub fn working_way_means_traffic(records: &Records, world: &World) -> Result<(),
             let is_keyed = !world.node(to.node).config.keys.keys.is_empty();
             let source = || traffic::source(world, from.node, &address);
             let is_claimed = |s: &IpAddr| is_keyed && is_told(world, from.node, s);
-            let is_proven = || source().is_none_or(|s| is_claimed(&s) || records.is_shown(to.node, &s));
+            let is_proven = || source().is_none_or(|s| is_claimed(&s) || records.is_provable(to.node, &s));
             let is_fine = matches!(fate, Fate::Delivered(..))
                 || is_lost_in_doubt(records, *way, fate)
                 || !is_proven()

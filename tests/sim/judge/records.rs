@@ -17,6 +17,7 @@ use super::ways::{Truth, Way, all_ways, planned_ways, way_of};
 use crate::kernel::RoutePlan;
 use crate::network::{LanNumber, NodeNumber, Port};
 use crate::node::{Counters, Node};
+use crate::traffic;
 use crate::world::{Happening, World};
 
 /// Time that a host gets after something was done to it, at least: the reconciler's slow timer is 5 s.
@@ -53,6 +54,8 @@ pub struct Records {
     /// The addresses that a host's LAN showed it: who bore them there when it was last heard, and when that was, by the
     /// host's own clock. Others it cannot know.
     pub shown: BTreeMap<(NodeNumber, LanNumber, IpAddr), (Port, Instant)>,
+    /// Addresses that a host can have proven: it heard the one that bore them on a LAN, while packets passed both ways there.
+    provable: BTreeSet<(NodeNumber, IpAddr)>,
     /// When an interface of a host last ceased to run.
     pub lost_interface: Vec<Instant>,
     /// Ways that a host's overlays use (interface, next hop), from the first overlay asked for until it is given up: one
@@ -119,6 +122,7 @@ impl Records {
             disturbed: vec![world.now; n],
             shared_id: vec![None; n],
             shown: BTreeMap::new(),
+            provable: BTreeSet::new(),
             lost_interface: vec![Instant::default(); n],
             used: vec![BTreeSet::new(); n],
             lifted: BTreeSet::new(),
@@ -202,6 +206,9 @@ impl Records {
         let interface = world.node(from.node).kernel.interface(world.interface_name(from));
         for address in interface.iter().flat_map(|i| &i.addresses) {
             self.shown.insert((by.node, by.lan, address.address()), (from, clock));
+            if traffic::frames_pass(world, by, from) {
+                self.provable.insert((by.node, address.address()));
+            }
         }
         let back = Port { node: from.node, lan: by.lan };
         let named = [by, back].iter().filter_map(|port| self.named.get(port)).max().copied();
@@ -290,9 +297,9 @@ impl Records {
         self.shared_id[node.index()].is_none_or(|at| world.now.since(at) > quarantine)
     }
 
-    /// Whether a host can know an address: it heard the one that bears it on the LAN where that is.
-    pub fn is_shown(&self, to: NodeNumber, address: &IpAddr) -> bool {
-        self.shown.keys().any(|(by, _, shown)| *by == to && shown == address)
+    /// Whether a host can have proven an address, on the LAN where that is.
+    pub fn is_provable(&self, by: NodeNumber, address: &IpAddr) -> bool {
+        self.provable.contains(&(by, *address))
     }
 
     /// Looks at all ways anew.
