@@ -230,6 +230,9 @@ fn is_lost_in_doubt(records: &Records, way: Way, fate: Fate) -> bool {
 /// must at least be left, or kept, so that packets pass: an address goes home when it has itself answered there, and that
 /// answer may be lost for long. The same holds where home works and no other way surely does: an end that went home while the
 /// other was absent to it (rule 8) leaves it for nothing that is not proven (rule 2), and the other counts clean slots first.
+/// And so it is where an address came anew while the host that bears it kept its own detour, for home was damped: a new
+/// address begins at home, and nothing says that it shall leave a home that is up. And where a kernel refused for long to
+/// lift an overlay, until that is tried again.
 pub fn both_ends_agree(records: &mut Records, world: &World) -> Result<(), Violation> {
     for way in records.met.clone() {
         let [(one, other), _] = way.directions();
@@ -255,13 +258,25 @@ pub fn both_ends_agree(records: &mut Records, world: &World) -> Result<(), Viola
         let is_fine = world.now.since(since) <= long
             || !records.is_judgeable(world, way.one, way.other)
             || !records.has_settled_way(world, way, settled)
-            || ((records.is_doubtful(way) || records.works_alone(way))
+            || ((records.is_doubtful(way)
+                || records.works_alone(way)
+                || begins_anew(records, world, way, since)
+                || [way.one, way.other].iter().any(|node| records.may_wait(world, *node)))
                 && reach_each_other(world, way, (to_one, to_other)));
         require(is_fine, way.one, "both_ends_agree", || {
             format!("{way:?}: moved {has_moved:?} for {:?}", world.now.since(since))
         })?;
     }
     Ok(())
+}
+
+/// Whether two ends differ since an address of one of them came anew, and damping may keep that one from home yet.
+fn begins_anew(records: &Records, world: &World, way: Way, since: Instant) -> bool {
+    let Some(came) = records.renumbered.get(&way) else { return false };
+    let (interval, _) = way.terms(world);
+    let damping = [way.one, way.other].map(|node| world.node(node).config.damping.maximum);
+    since.since(*came) <= interval + ALLOWANCE
+        && world.now.since(*came) <= damping[0].max(damping[1]) + interval + ALLOWANCE
 }
 
 /// Whether packets and replies pass between two hosts, to these addresses of theirs.

@@ -26,6 +26,9 @@ const QUIET_AFTER_DISTURBANCE: Duration = Duration::from_secs(7);
 /// How long a host is left alone after another bore its id, at least: the quarantine of rule 13.
 const QUARANTINE: Duration = Duration::from_secs(5);
 
+/// The longest pause before what the kernel refused is tried again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
 /// Scheduling and travel, on top of what the protocol promises.
 pub const ALLOWANCE: Duration = Duration::from_millis(30);
 
@@ -73,8 +76,19 @@ pub struct Records {
     pub losses: Vec<Losses>,
     /// Since when the two ends differ.
     pub differ: BTreeMap<Way, Instant>,
+    /// When a way that worked but for a configured address last got that back.
+    pub renumbered: BTreeMap<Way, Instant>,
+    /// How long the kernel of a host refuses what it is asked, or last did.
+    sulked: Vec<Sulk>,
     /// Counters a second ago.
     pub rates: Vec<Rate>,
+}
+
+/// A time in which a kernel refuses what it is asked.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sulk {
+    from: Instant,
+    until: Option<Instant>,
 }
 
 /// A configured route that somebody deleted.
@@ -131,6 +145,8 @@ impl Records {
             taken_away: world.nodes.iter().map(|_| Vec::new()).collect(),
             losses: world.nodes.iter().map(|_| Losses::default()).collect(),
             differ: BTreeMap::new(),
+            renumbered: BTreeMap::new(),
+            sulked: vec![Sulk { until: Some(Instant::default()), ..Sulk::default() }; n],
             rates: vec![Rate { since: world.now, ..Rate::default() }; n],
         };
         records.survey(world);
@@ -146,6 +162,7 @@ impl Records {
             Happening::Disturbed(node) => {
                 self.disturbed[node.index()] = world.now;
                 self.note_stripped(world, *node);
+                self.note_moods(world, *node);
                 // After a rollback, or under another name, it uses what stands.
                 let standing = world.node(*node).kernel.own_routes();
                 self.used[node.index()].extend(standing.filter_map(|r| way_of(world, *node, r)));
@@ -302,15 +319,39 @@ impl Records {
         self.provable.contains(&(by, *address))
     }
 
+    fn note_moods(&mut self, world: &World, node: NodeNumber) {
+        let moods = world.node(node).kernel.moods;
+        let sulk = &mut self.sulked[node.index()];
+        match (moods.refusal + moods.lost_result > 0.0, sulk.until) {
+            (true, Some(_)) => *sulk = Sulk { from: world.now, until: None },
+            (false, None) => sulk.until = Some(world.now),
+            (true, None) | (false, Some(_)) => {}
+        }
+    }
+
+    /// Whether a host may still wait with what its kernel refused: each pause is as long as all before it, and a second.
+    pub fn may_wait(&self, world: &World, node: NodeNumber) -> bool {
+        let Sulk { from, until } = self.sulked[node.index()];
+        until.is_none_or(|until| {
+            let pause = (until.since(from) + Duration::from_secs(1)).min(LONGEST_PAUSE);
+            world.now.since(until) <= pause + ALLOWANCE
+        })
+    }
+
     /// Looks at all ways anew.
     fn survey(&mut self, world: &World) {
         for way in all_ways(world) {
             let truth = way.truth(world);
-            if self.ways.get(&way).is_none_or(|(before, _)| *before != truth) {
+            let before = self.ways.get(&way).map(|(before, _)| *before);
+            if before != Some(truth) {
                 self.ways.insert(way, (truth, world.now));
+            }
+            if (before, truth) == (Some(Truth::Renumbered), Truth::Works) {
+                self.renumbered.insert(way, world.now);
             }
         }
         for node in &world.nodes {
+            self.note_moods(world, node.number);
             self.losses[node.number.index()].look(world.now, node);
             if node.ports.iter().any(|p| !p.running) {
                 self.lost_interface[node.number.index()] = world.now;
