@@ -173,7 +173,8 @@ fn announced(world: &World, node: NodeNumber, peer: NodeNumber) -> Duration {
 /// other, by all their proven addresses. A request whose source never stood on a LAN where the other heard the host, and
 /// could ask it (it was given while that LAN was dead, or passed one way only), bears an address that is not proven: the
 /// reply may be lost, unless a key vouches for the address. What an interface was given while it was set down its host does
-/// not claim, key or not, until it is up.
+/// not claim, key or not, until it is up. And what is in no subnet of the other (whose interface there is gone) is on no LAN
+/// that it knows.
 pub fn working_way_means_traffic(records: &Records, world: &World) -> Result<(), Violation> {
     for way in &records.met {
         let (interval, missed) = way.terms(world);
@@ -186,7 +187,8 @@ pub fn working_way_means_traffic(records: &Records, world: &World) -> Result<(),
             let fate = traffic::round_trip(world, from.node, &address);
             let is_keyed = !world.node(to.node).config.keys.keys.is_empty();
             let source = || traffic::source(world, from.node, &address);
-            let is_claimed = |s: &IpAddr| is_keyed && is_told(world, from.node, s);
+            let is_claimed =
+                |s: &IpAddr| is_keyed && is_told(world, from.node, s) && is_on_link(world, to.node, s);
             let is_proven = || source().is_none_or(|s| is_claimed(&s) || records.is_provable(to.node, &s));
             let is_fine = matches!(fate, Fate::Delivered(..))
                 || is_lost_in_doubt(records, *way, fate)
@@ -203,6 +205,12 @@ pub fn working_way_means_traffic(records: &Records, world: &World) -> Result<(),
 fn is_told(world: &World, node: NodeNumber, address: &IpAddr) -> bool {
     let interfaces = world.node(node).kernel.interfaces();
     interfaces.into_iter().any(|interface| interface.up && has(&interface, address))
+}
+
+/// Whether a host has an interface in the subnet of an address.
+fn is_on_link(world: &World, node: NodeNumber, address: &IpAddr) -> bool {
+    let interfaces = world.node(node).kernel.interfaces();
+    interfaces.into_iter().any(|interface| interface.source_for(address).is_some())
 }
 
 /// Whether a host lost its address on a LAN while nobody watched, or by its owner's will: then it has no subnet there, and
