@@ -62,7 +62,7 @@ fn without_sysusers_the_installer_makes_the_user_and_lets_it_read_old_keys() {
     system.run("echo 'key-file = \"/etc/faild/keys\"' >>/etc/faild/faild.toml");
     system.run("umask 077 && echo 1 $(od -An -tx1 -N32 /dev/urandom | tr -d ' \\n') >/etc/faild/keys");
     let installed = system.run("FAILD=/srv/faild/faild bash scripts/install");
-    assert!(installed.contains("opened /etc/faild/keys for group faild"), "{installed}");
+    assert!(installed.contains("made /etc/faild/keys readable for group faild"), "{installed}");
     assert_eq!(system.run("stat -c '%a %U %G' /etc/faild/keys"), "640 root faild\n");
     assert!(system.run("getent passwd faild").ends_with(":/nonexistent:/usr/sbin/nologin\n"));
     system.run("systemctl start faild && systemctl is-active faild");

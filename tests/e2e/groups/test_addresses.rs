@@ -75,7 +75,7 @@ fn one_that_somebody_removes_is_put_back() {
     let daemon = lab.start(&group(2, DETECTION, ""));
     wait_shown(here, "eth0", "192.0.2.11/32");
     here.ip("addr del 192.0.2.11/32 dev eth0");
-    daemon.wait_log(&["192.0.2.11", "removed"]);
+    daemon.wait_event(EventName::TestAddressLost, &["192.0.2.11"]);
     wait_shown(here, "eth0", "192.0.2.11/32");
     lab.wait_answers();
     lab.wait_group("ok:eth0 eth1");
