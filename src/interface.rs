@@ -114,9 +114,9 @@ pub struct InterfaceAddress {
     pub flags: u32,
 }
 
-/// IFA_F_HOMEADDRESS, IFA_F_MANAGETEMPADDR and IFA_F_MCAUTOJOIN: flags of an address that are set with it, and that are
-/// nothing to faild but must stay.
-pub const KEPT_ADDRESS_FLAGS: u32 = 0x10 | 0x100 | 0x400;
+/// Flags of an address that faild ignores but keeps, with their words in ip-address(8): IFA_F_HOMEADDRESS,
+/// IFA_F_MANAGETEMPADDR and IFA_F_MCAUTOJOIN.
+pub const KEPT_ADDRESS_FLAGS: [(u32, &str); 3] = [(0x10, "home"), (0x100, "mngtmpaddr"), (0x400, "autojoin")];
 
 impl InterfaceAddress {
     /// An address as `ip address add` makes it: it has no lifetime, serves at once, and means something beyond the link

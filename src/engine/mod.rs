@@ -132,7 +132,7 @@ pub struct Engine {
     offline: BTreeSet<String>,
     /// Host overlays that were found at the start.
     adopted: BTreeMap<IpAddr, NextHop>,
-    /// Those that are nobody's.
+    /// Those whose address no known node has.
     orphans: Orphans,
     own_clone: own_id::OwnClone,
     address_generation: u32,

@@ -1,8 +1,7 @@
-//! Overlays that were found at the start and are nobody's: no node that is known has the address, because we ended before we
-//! had written down whose it was, or because its host has not been heard since. ARP and ND decide, as for a node that runs
-//! no faild (rule 8): the overlay goes when its address has answered at home s times, or when its next hop has not
-//! answered for as long as a silent node is remembered. It goes at once if its next hop is a node that lives and has other
-//! addresses.
+//! Overlays that were found at startup and whose address no known node has: the daemon was killed before it had saved the
+//! owner, or the owner has not been heard since. ARP and ND decide, as for a node that runs no faild (rule 8). The overlay is
+//! removed when its address has answered at home s times, or when its next hop has not answered for ten minutes; and at once
+//! if its next hop is a live node that does not have the address.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -15,7 +14,7 @@ use super::{Engine, NextHop, Output, Subject, Verdict};
 use crate::time::Instant;
 use crate::wire::LanIndex;
 
-/// Each is asked this often at most: there may be thousands, and nobody waits for them.
+/// Minimum pause between two requests for one overlay: there may be thousands, and none is urgent.
 const PACE: Duration = Duration::from_secs(1);
 
 /// What ARP and ND say of each.
@@ -62,7 +61,7 @@ impl Orphans {
 }
 
 impl Engine {
-    /// Whether an overlay that was found is nobody's.
+    /// Whether no known node has the address of an overlay that was found.
     pub(super) fn is_orphan(&self, now: Instant, address: &IpAddr) -> bool {
         let subject = |home| Subject { home, address: *address };
         let is_claimed = || {

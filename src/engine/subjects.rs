@@ -176,7 +176,7 @@ impl Engine {
         }
         let Some(record) = self.record_of_mut(to, subject) else { return };
         record.applied = standing;
-        // What it decided as a rival nobody has carried out, and it may be absent by now: a way out has to be proven anew.
+        // A detour that it chose as a rival was never installed, and it may be absent by now: it must be proven again.
         if matches!(record.position, Position::Detour(..)) {
             record.position = Position::Undecided;
         }

@@ -70,7 +70,7 @@ pub(super) fn read(body: &[u8]) -> Result<Option<Listed>, Malformed> {
         peer: peer.filter(|peer| *peer != address),
         metric,
         label,
-        flags: flags.bits() & KEPT_ADDRESS_FLAGS,
+        flags: KEPT_ADDRESS_FLAGS.iter().fold(0, |kept, (flag, _)| kept | (flags.bits() & flag)),
     };
     Ok(Some(Listed { interface: InterfaceIndex(read_u32(body, 4)?), address, made }))
 }

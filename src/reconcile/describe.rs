@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use crate::interface::{Family, InterfaceAddress, InterfaceIndex};
+use crate::interface::{Family, InterfaceAddress, InterfaceIndex, KEPT_ADDRESS_FLAGS};
 use crate::operation::{Operation, Place};
 use crate::route::{Leg, MAIN_TABLE, ONLINK, Route};
 use crate::words::shell_word;
@@ -80,10 +80,8 @@ fn add_address(address: &InterfaceAddress, interface: &str) -> String {
     if address.no_prefix_route {
         words.push("noprefixroute".to_owned());
     }
-    let flags = [(0x10, "home"), (0x100, "mngtmpaddr"), (0x400, "autojoin")];
-    words.extend(
-        flags.iter().filter(|(flag, _)| address.flags & flag != 0).map(|(_, word)| (*word).to_owned()),
-    );
+    let kept = KEPT_ADDRESS_FLAGS.iter().filter(|(flag, _)| address.flags & flag != 0);
+    words.extend(kept.map(|(_, word)| (*word).to_owned()));
     if address.deprecated {
         words.push("preferred_lft 0".to_owned());
     }

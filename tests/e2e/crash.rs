@@ -104,6 +104,21 @@ fn overlays_of_a_dead_daemon_are_lifted_by_the_next_when_home_has_healed_meanwhi
     meter.finish_unharmed();
 }
 
+/// Host 2 runs no faild, and nothing was saved of it. Its kernel answers ARP on both LANs.
+#[test]
+fn an_overlay_whose_address_no_known_host_has_is_removed_once_that_answers_at_home() {
+    let lab = Lab::new(2, "AB");
+    let h1 = lab.host(1);
+    h1.ip("route add 10.77.1.2/32 via 10.77.2.2 dev lanB proto 250");
+    lab.cut_lan('A', Loss::Silent);
+    let daemon = h1.faild("-r");
+    pause_ms(4000);
+    assert_eq!(h1.overlays().len(), 1, "it may be the only way that works");
+    lab.heal_lan('A');
+    daemon.wait_event(EventName::OverlayUnclaimed, &["address=10.77.1.2", "cause=home-answers"]);
+    wait_until("the overlay is gone", Duration::from_secs(20), || h1.overlays().is_empty());
+}
+
 #[test]
 fn routes_that_the_kernel_takes_around_the_instant_of_the_kill_come_back() {
     let lab = Lab::new(2, "AB");

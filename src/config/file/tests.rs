@@ -705,7 +705,7 @@ fn header(section: &str) -> String {
 fn load(text: &str) -> Result<Loaded, super::super::Faults> {
     let mut draft = Draft::from_text(std::path::Path::new("f.toml"), text);
     // No test asks a name server.
-    draft.names = Names::of_resolver(|_| Err(std::io::Error::other("nobody knows it")));
+    draft.names = Names::of_resolver(|_| Err(std::io::Error::other("name not known")));
     draft.finish()
 }
 

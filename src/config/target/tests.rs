@@ -19,7 +19,7 @@ fn what_a_name_may_not_stand_for_is_told_with_its_line() {
     for (targets, fault) in [
         (
             "\"nobody.example\"",
-            "target nobody.example cannot be resolved: nobody knows it; fix that, or give its address",
+            "target nobody.example cannot be resolved: name not known; fix that, or give its address",
         ),
         ("\"six.example\"", "target six.example has no IPv4 address; use a host that has one"),
         ("\"here.example\"", "target here.example has an address that is not a host address; use one"),
@@ -110,7 +110,7 @@ fn ask_table(name: &str) -> io::Result<Vec<IpAddr>> {
         _ if name.ends_with(".many.example") => {
             Ok(vec![address(&format!("192.0.2.{}", &name[1..2].parse::<u8>().unwrap() + 10))])
         }
-        _ => Err(io::Error::other("nobody knows it")),
+        _ => Err(io::Error::other("name not known")),
     }
 }
 
