@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use super::notice::Notice;
 use super::path::{Path, PathKey, UNHEARD, is_link_local};
-use super::peer_address::{Known, PeerAddress};
+use super::peer_address::{Known, PeerAddress, Position};
 use super::report::is_older;
 use super::{Engine, Peer};
 use crate::gather::Gather;
@@ -246,10 +246,20 @@ impl Engine {
         }
     }
 
-    /// The same for all that have no place yet, after [`Engine::mark_withdrawn`] may have made some.
+    /// The same for all that have no place yet, after [`Engine::mark_withdrawn`] may have made some. What was withdrawn has
+    /// no detour, even if nothing is ever heard of its node again.
     pub(super) fn renew_claimed(&mut self, now: Instant, node: NodeId) {
         if self.mark_withdrawn(now, node) {
             self.note_claimed(now, node);
+        }
+        let has_left = |p: &Peer| {
+            p.paths
+                .values()
+                .flat_map(|p| p.addresses.iter())
+                .any(|a| a.withdrawn.is_some() && a.position != Position::Home)
+        };
+        if self.peer(node).is_some_and(has_left) {
+            self.decide(now, node);
         }
     }
 

@@ -16,6 +16,11 @@ pub(super) fn has_gone(peer: &Peer, way: PathKey, via: &IpAddr) -> bool {
     record.is_none_or(|record| record.withdrawn.is_some())
 }
 
+/// Whether anything is known of a peer that is one host. If not, only what it no longer has leaves its place.
+fn is_judged(now: Instant, peer: &Peer) -> bool {
+    !peer.absent && !peer.is_cloned(now)
+}
+
 /// How good a way to leave for is; the best first (rule 11).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Class {
@@ -40,15 +45,13 @@ impl Engine {
     /// Decides anew for all addresses of a peer, and puts the verdicts into the plan.
     pub(super) fn decide(&mut self, now: Instant, node: NodeId) {
         let Some(peer) = self.peers.get(&node) else { return };
-        if !peer.absent && !peer.is_cloned(now) {
-            let moves = self.next_moves(now, peer);
-            let stuck = self.is_stuck(peer, &moves);
-            for (key, address, position) in moves {
-                self.set_position(node, key, address, position);
-            }
-            if stuck {
-                self.ask_for_proof(now, node);
-            }
+        let moves = self.next_moves(now, peer);
+        let stuck = is_judged(now, peer) && self.is_stuck(peer, &moves);
+        for (key, address, position) in moves {
+            self.set_position(node, key, address, position);
+        }
+        if stuck {
+            self.ask_for_proof(now, node);
         }
         self.update_plan(now, node);
     }
@@ -77,6 +80,9 @@ impl Engine {
     ) -> Position {
         if a.withdrawn.is_some() {
             return Position::Home;
+        }
+        if !is_judged(now, peer) {
+            return a.position;
         }
         if self.is_floating(now, peer.node, &a.address) {
             return if self.is_claim_doubtful(now, &a.address) { a.position } else { Position::Home };

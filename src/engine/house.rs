@@ -124,9 +124,8 @@ impl Engine {
             let path = self.path_mut(node, key);
             let Some(record) = path.and_then(|path| path.addresses.get_mut(&address)) else { continue };
             record.withdrawn = Some(now);
-            record.position = Position::Home;
             self.notice(Notice::AddressWithdrawn { peer: node, address });
-            self.update_plan(now, node);
+            self.decide(now, node);
         }
     }
 

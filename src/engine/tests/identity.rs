@@ -1,6 +1,7 @@
 //! Hosts that change their id, share one, or were heard where they are not.
 
 use super::*;
+use crate::config::PeerConfig;
 use crate::interface::Family;
 
 fn remembered(node: NodeId, lan: usize, peer_lan: u8, host: usize) -> RememberedPath {
@@ -53,4 +54,57 @@ fn a_responder_finds_a_node_that_came_back_with_other_addresses() {
         assert!(!world.is_absent(0, host), "{host}{}", world.state(0));
         assert!(!world.is_absent(host, 0), "{host}{}", world.state(host));
     }
+}
+
+/// What a node no longer has is not on a detour: neither when the node falls silent as soon as that is known, here at the end
+/// of its quarantine, nor when it is absent and only our settings said that it had it.
+#[test]
+fn what_an_absent_node_no_longer_has_goes_home() {
+    let missed = std::num::NonZeroU32::MIN;
+    for wait in 0..20 {
+        let mut world = World::new(2, 2);
+        let extra = address(1, 80);
+        (0..2).for_each(|host| world.reload(host, &Config { requestor: true, missed, ..Config::default() }));
+        world.add_address(1, 1, extra);
+        world.run(ms(2000));
+        world.cut(1, |_, _| true);
+        world.run(ms(1000));
+        let subject = Subject { home: "lan1".into(), address: extra };
+        let is_detoured =
+            |world: &World| matches!(world.plan(0).subjects.get(&subject), Some(Verdict::Detour(_)));
+        let (now, node) = (world.now, world.engine(1).node);
+        let engine = world.hosts[0].engine.as_mut().unwrap();
+        engine.peers.get_mut(&node).unwrap().cloned_until = Some(now + ms(5000));
+        world.remove_address(1, 1, extra);
+        world.run(ms(4800 + wait * 20));
+        world.cut(0, |_, _| true);
+        world.run(ms(3000));
+        let is_withdrawn = !world.told(0, &[EventName::AddressWithdrawn]).is_empty();
+        assert!(world.is_absent(0, 1) && is_withdrawn != is_detoured(&world), "{wait}{}", world.state(0));
+    }
+}
+
+#[test]
+fn what_an_absent_peer_was_only_said_to_have_goes_home() {
+    let mut world = World::new(2, 2);
+    let extra = address(1, 80);
+    let peer = |addresses| PeerConfig { name: "other".to_owned(), addresses };
+    let config = Config {
+        requestor: true,
+        peers: vec![peer(vec![address(0, 1), address(1, 1), extra])],
+        ..Config::default()
+    };
+    world.reload(0, &config);
+    world.run(ms(2000));
+    world.cut(1, |_, _| true);
+    world.run(ms(1000));
+    let subject = Subject { home: "lan1".into(), address: extra };
+    let is_detoured =
+        |world: &World| matches!(world.plan(0).subjects.get(&subject), Some(Verdict::Detour(_)));
+    world.cut(0, |_, _| true);
+    world.run(ms(2000));
+    assert!(world.is_absent(0, 1) && is_detoured(&world), "{}", world.state(0));
+    world.reload(0, &Config { peers: vec![peer(vec![address(0, 1), address(1, 1)])], ..config });
+    world.run(ms(1000));
+    assert!(!is_detoured(&world), "{}", world.state(0));
 }
