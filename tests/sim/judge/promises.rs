@@ -183,7 +183,7 @@ pub fn working_way_means_traffic(records: &Records, world: &World) -> Result<(),
             continue;
         }
         for (from, to) in way.directions() {
-            let Some(address) = reachable_address(world, to, way.family) else { continue };
+            let Some(address) = reachable_address(records, world, to, way.family) else { continue };
             let fate = traffic::round_trip(world, from.node, &address);
             let is_keyed = !world.node(to.node).config.keys.keys.is_empty();
             let source = || traffic::source(world, from.node, &address);
@@ -223,9 +223,12 @@ fn has_lost_address(records: &Records, world: &World, port: Port, family: Family
     address.is_some_and(|a| records.losses[port.node.index()].has_address(world.interface_name(port), &a))
 }
 
-/// A configured address, while its host takes packets for it.
-fn reachable_address(world: &World, port: Port, family: Family) -> Option<IpAddr> {
-    world.address(port, family).filter(|a| world.node(port.node).kernel.is_local(a))
+/// A configured address, while its host takes packets for it, and knows on which LAN it is at home: one that is parked for
+/// an interface that got another name while no daemon ran is named to nobody.
+fn reachable_address(records: &Records, world: &World, port: Port, family: Family) -> Option<IpAddr> {
+    let losses = &records.losses[port.node.index()];
+    let is_lost = |a: &IpAddr| losses.has_address(world.interface_name(port), a);
+    world.address(port, family).filter(|a| world.node(port.node).kernel.is_local(a) && !is_lost(a))
 }
 
 fn is_lost_in_doubt(records: &Records, way: Way, fate: Fate) -> bool {
@@ -244,9 +247,10 @@ fn is_lost_in_doubt(records: &Records, way: Way, fate: Fate) -> bool {
 pub fn both_ends_agree(records: &mut Records, world: &World) -> Result<(), Violation> {
     for way in records.met.clone() {
         let [(one, other), _] = way.directions();
-        let (Some(to_other), Some(to_one)) =
-            (reachable_address(world, other, way.family), reachable_address(world, one, way.family))
-        else {
+        let (Some(to_other), Some(to_one)) = (
+            reachable_address(records, world, other, way.family),
+            reachable_address(records, world, one, way.family),
+        ) else {
             records.differ.remove(&way);
             continue;
         };
@@ -370,7 +374,11 @@ pub fn all_is_home(records: &Records, world: &World) -> Result<(), Violation> {
     for node in &world.nodes {
         let number = node.number;
         require(!records.shares_id(world, number), number, PROMISE, || "another bears its id".to_owned())?;
-        if let Some(route) = node.kernel.own_routes().find(|route| !is_nobodys(world, number, route)) {
+        let is_left = |route: &Route| {
+            let mut ways = route.legs.iter().filter_map(|leg| leg.gateway);
+            !ways.all(|via| is_nobodys(world, number, &route.key.destination.addr(), &via))
+        };
+        if let Some(route) = node.kernel.own_routes().find(|route| is_left(route)) {
             return broken(
                 number,
                 PROMISE,
@@ -388,22 +396,23 @@ pub fn all_is_home(records: &Records, world: &World) -> Result<(), Violation> {
         if let Some(plan) = missing {
             return broken(number, PROMISE, format!("missing: {plan:?}"));
         }
-        let detour = node.daemon.iter().flat_map(|d| &d.core.peers().plan().subjects);
-        if let Some((subject, _)) = detour.into_iter().find(|(_, v)| matches!(v, Verdict::Detour(_))) {
-            return broken(number, PROMISE, format!("still on a detour: {subject:?}"));
+        let plan = node.daemon.iter().flat_map(|d| &d.core.peers().plan().subjects);
+        for (subject, verdict) in plan {
+            let Verdict::Detour(way) = verdict else { continue };
+            let is_nobodys = is_nobodys(world, number, &subject.address, &way.via);
+            require(is_nobodys, number, PROMISE, || format!("still on a detour: {subject:?}"))?;
         }
     }
     every_pair_talks(records, world)
 }
 
-/// Whether a route leads to an address that no host has, by a next hop that no host has, or one that asks as little as this
-/// host does: nobody can tell it. If its daemon was killed before it had written down whose it is, it is lifted after ten
-/// minutes; nothing goes by it until then.
-fn is_nobodys(world: &World, number: NodeNumber, route: &Route) -> bool {
+/// Whether an address is no host's, and its way leads to no host, or to one that asks as little as this one does: nobody can
+/// tell it. If its daemon was killed before it had written down whose it is, it is lifted after ten minutes; nothing goes by
+/// it until then.
+fn is_nobodys(world: &World, number: NodeNumber, address: &IpAddr, via: &IpAddr) -> bool {
     let bearer = |address: &IpAddr| world.nodes.iter().find(|node| node.kernel.is_local(address));
     let talks = |other: &Node| other.config.requestor || world.node(number).config.requestor;
-    bearer(&route.key.destination.addr()).is_none()
-        && route.legs.iter().filter_map(|leg| leg.gateway).all(|via| !bearer(&via).is_some_and(talks))
+    bearer(address).is_none() && !bearer(via).is_some_and(talks)
 }
 
 /// Every pair that includes a requestor has met on every LAN and reaches each other directly.
