@@ -64,7 +64,7 @@ impl Engine {
             }
         }
         if renames {
-            self.peers.values_mut().for_each(|peer| peer.planned = Box::default());
+            self.peers.values_mut().for_each(|peer| peer.planned = None);
             self.plan.lans = self.lans.values().map(|lan| lan.name().to_owned()).collect();
             self.outputs.push_back(Output::PlanChanged);
         }

@@ -63,8 +63,8 @@ pub(super) struct Peer {
     former_interval: Duration,
     /// The `[[peer]]` that it was configured as.
     pub(super) configured: Option<usize>,
-    /// Where its addresses are in the plan, and as what.
-    pub(super) planned: Box<[(LanIndex, IpAddr, Position)]>,
+    /// Where its addresses are in the plan, and as what; none if the plan has to be brought in line with them anew.
+    pub(super) planned: Option<Box<[(LanIndex, IpAddr, Position)]>>,
     /// What it has in the plan.
     pub(super) subjects: Vec<Subject>,
 }
@@ -95,7 +95,7 @@ impl Peer {
             held: Word::default(),
             former_interval: MAX_INTERVAL,
             configured: None,
-            planned: Box::default(),
+            planned: None,
             subjects: Vec::new(),
         }
     }

@@ -28,11 +28,11 @@ impl Engine {
                 path.addresses.iter().filter(move |a| counts(a)).map(|a| (key.lan, a.address, a.position))
             })
         };
-        if !positions().eq(peer.planned.iter().copied()) {
+        if !peer.planned.as_ref().is_some_and(|planned| positions().eq(planned.iter().copied())) {
             let planned: Vec<_> = positions().collect();
             let subjects = planned.iter().map(|planned| self.subject(planned)).collect();
             if let Some(peer) = self.peers.get_mut(&node) {
-                peer.planned = planned.into();
+                peer.planned = Some(planned.into());
             }
             self.replace_subjects(node, subjects);
         }
@@ -182,6 +182,10 @@ impl Engine {
         }
         let position = record.position;
         self.put_into_plan(subject.clone(), self.verdict_of(position));
+        // The plan no longer says what it had decided: if it decides the same again, that has to be put there.
+        if let Some(peer) = self.peers.get_mut(&to) {
+            peer.planned = None;
+        }
     }
 
     fn key_of(&self, node: NodeId, subject: &Subject) -> Option<PathKey> {

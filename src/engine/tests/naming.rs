@@ -258,3 +258,25 @@ fn an_address_that_is_inherited_from_a_peer_that_lives_needs_a_way_that_is_prove
     let verdict = world.plan(0).subjects.get(&subject);
     assert_eq!(verdict, Some(&Verdict::Undecided), "{}", world.state(0));
 }
+
+/// A host that was installed again goes on under a new id, with an interface out of service. When its address there answers,
+/// the way round it is chosen in the very moment in which the address is found to be the new id's.
+#[test]
+fn what_is_decided_of_an_address_as_it_is_inherited_is_in_the_plan() {
+    let mut world = World::new(2, 2);
+    world.run(ms(2000));
+    let memory = world.memory(0);
+    let config = Config { requestor: true, ..Config::default() };
+    world.kill(0);
+    world.start(1, &config, Memory::default());
+    world.set_offline(1, &["lan0"]);
+    world.cut(0, |_, _| true);
+    world.start(0, &config, memory);
+    world.run(ms(1000));
+    world.cut(0, |_, _| false);
+    world.run(ms(1000));
+    let way = |host| Some(Verdict::Detour(NextHop { interface: "lan1".into(), via: address(1, host) }));
+    for (host, peer) in [(0, 1), (1, 0)] {
+        assert_eq!(world.verdict(host, 0, peer), way(peer), "{}", world.state(host));
+    }
+}
