@@ -196,12 +196,11 @@ impl Peer {
         self.paths.get(&over).is_some_and(|path| path.claims.contains(address))
     }
 
-    /// Our path by the peer's own LAN index, on another LAN of ours (rule 13).
-    pub(super) fn twin_of(&self, key: PathKey) -> Option<(PathKey, &Path)> {
-        self.paths
-            .iter()
-            .find(|(k, _)| k.lan != key.lan && k.family == key.family && k.peer_lan == key.peer_lan)
-            .map(|(k, p)| (*k, p.as_ref()))
+    /// Our paths by the peer's own LAN index, on other LANs of ours (rule 13).
+    pub(super) fn twins_of(&self, key: PathKey) -> impl Iterator<Item = (PathKey, &Path)> {
+        let is_twin =
+            move |k: &PathKey| k.lan != key.lan && k.family == key.family && k.peer_lan == key.peer_lan;
+        self.paths.iter().filter(move |(k, _)| is_twin(k)).map(|(k, path)| (*k, path.as_ref()))
     }
 
     /// Whether a path is none: its LAN of the peer was heard there while LANs were joined or cables changed, is no more,
@@ -209,7 +208,7 @@ impl Peer {
     pub(super) fn is_ghost(&self, now: Instant, key: PathKey) -> bool {
         let Some(path) = self.paths.get(&key).filter(|path| path.verdict != Level::Up) else { return false };
         let is_old = path.heard.is_none_or(|heard| now.since(heard) >= GHOST_AFTER);
-        let is_elsewhere = || self.twin_of(key).is_some_and(|(_, twin)| twin.verdict == Level::Up);
+        let is_elsewhere = || self.twins_of(key).any(|(_, twin)| twin.verdict == Level::Up);
         key.peer_lan != UNHEARD && is_old && is_elsewhere()
     }
 

@@ -397,16 +397,17 @@ impl Engine {
         if peer.paths.contains_key(&key) {
             return Ok(());
         }
-        if let Some((twin, path)) = peer.twin_of(key) {
-            let is_live =
-                path.heard.is_some_and(|heard| now.since(heard) <= self.heard_each(peer) * (missed + 1));
-            if is_live && self.is_running(twin.lan) {
-                let (one, other) = (self.lan_name(twin.lan), self.lan_name(key.lan));
-                if !std::mem::replace(&mut self.told.joined, true) {
-                    self.notice(Notice::LansJoined { one, other });
-                }
-                return Err(Dropped::JoinedLan);
+        let is_live = |path: &Path| {
+            path.heard.is_some_and(|heard| now.since(heard) <= self.heard_each(peer) * (missed + 1))
+        };
+        let is_heard = |(twin, path): &(PathKey, &Path)| is_live(path) && self.is_running(twin.lan);
+        let twin = peer.twins_of(key).find(is_heard).map(|(twin, _)| twin);
+        if let Some(twin) = twin {
+            let (one, other) = (self.lan_name(twin.lan), self.lan_name(key.lan));
+            if !std::mem::replace(&mut self.told.joined, true) {
+                self.notice(Notice::LansJoined { one, other });
             }
+            return Err(Dropped::JoinedLan);
         }
         if peer.paths_beside(key).count() >= MAX_NUMBERS && !self.drop_stalest_path(now, node, key) {
             return Err(Dropped::TableFull);

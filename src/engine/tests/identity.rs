@@ -29,6 +29,22 @@ fn a_path_from_the_time_when_lans_were_joined_moves_nothing() {
     assert_eq!(world.told(0, &[EventName::PeerFailover]), [], "{}", world.state(0));
 }
 
+/// A LAN of the peer that was heard on two of ours beside its own: neither of the two may pass for its home.
+#[test]
+fn all_paths_from_the_time_when_lans_were_joined_are_dropped() {
+    let mut world = World::new(2, 3);
+    world.run(ms(1000));
+    let node = world.hosts[1].node;
+    let lans = (0..3).map(|lan| (format!("lan{lan}"), LanIndex(lan))).collect();
+    let paths =
+        [(0, 2), (1, 2), (0, 0), (1, 1), (2, 2)].map(|(lan, theirs)| remembered(node, lan, theirs, 1));
+    let config = Config { requestor: true, ..Config::default() };
+    world.start(0, &config, Memory { node: None, lans, paths: paths.to_vec() });
+    world.run(ms(10_000));
+    let keys: Vec<_> = world.engine(0).peers[&node].paths.keys().map(|k| (k.lan.0, k.peer_lan.0)).collect();
+    assert_eq!(keys, [(0, 0), (1, 1), (2, 2)], "{}", world.state(0));
+}
+
 /// A host takes over the id of another, which draws a new one, while a responder hears neither. It asks only now and then, and
 /// the addresses that answered it under that id are those of the other: the host has to be asked where it is heard.
 #[test]
