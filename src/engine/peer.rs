@@ -212,6 +212,28 @@ impl Peer {
         key.peer_lan != UNHEARD && is_old && is_elsewhere()
     }
 
+    /// Its paths in the order in which it is told of them. An answer leaves out the last ones that its question has no room
+    /// for, and it has room for one on each LAN of the peer and family. So those come first that were heard last, each LAN
+    /// of either end once: what is left out is of LANs that the peer has no more, or had by another number or on another
+    /// LAN of ours.
+    pub(super) fn paths_to_tell(&self) -> Vec<(PathKey, &Path)> {
+        let mut rest: Vec<(PathKey, &Path)> =
+            self.paths.iter().map(|(k, path)| (*k, path.as_ref())).collect();
+        rest.sort_by_key(|(_, path)| std::cmp::Reverse(path.heard));
+        let mut first: Vec<(PathKey, &Path)> = Vec::with_capacity(rest.len());
+        rest.retain(|(key, path)| {
+            let shares =
+                |k: &PathKey| k.family == key.family && (k.lan == key.lan || k.peer_lan == key.peer_lan);
+            let is_superseded = first.iter().any(|(k, _)| shares(k));
+            if !is_superseded {
+                first.push((*key, *path));
+            }
+            is_superseded
+        });
+        first.extend(rest);
+        first
+    }
+
     /// Its paths on the LAN and in the family of one.
     pub(super) fn paths_beside(&self, key: PathKey) -> impl Iterator<Item = (&PathKey, &Path)> {
         let is_here = move |k: &PathKey| (k.lan, k.family) == (key.lan, key.family);

@@ -15,10 +15,10 @@ impl Engine {
         let Some(peer) = self.peers.get(&node) else { return Vec::new() };
         let is_told = self.may_have_tokens(now, peer, to.0, &to.1);
         let ready = |key: &PathKey| peer.reported.iter().any(|(k, _, ready, _)| k == key && *ready);
-        peer.paths
-            .iter()
-            .filter(|(key, _)| Self::is_reportable(**key))
-            .map(|(key, path)| path.report(*key, ready(key), is_told || key.lan == to.0))
+        peer.paths_to_tell()
+            .into_iter()
+            .filter(|(key, _)| Self::is_reportable(*key))
+            .map(|(key, path)| path.report(key, ready(&key), is_told || key.lan == to.0))
             .collect()
     }
 

@@ -395,6 +395,37 @@ fn nobody_but_our_own_broadcast_says_that_lans_are_joined() {
     assert_eq!(world.told(0, &[EventName::LansBridged]), []);
 }
 
+/// An answer has room for as many paths as the asker has LANs, and who has it holds all of that generation, so that nothing
+/// of it is said again. While a host knows more of them, from when LANs were joined, it tells of those that are in use.
+#[test]
+fn answers_tell_of_the_paths_in_use() {
+    let mut world = World::new(2, 3);
+    world.run(ms(2000));
+    world.cut(2, |_, _| true);
+    world.run(ms(1000));
+    let (now, peer) = (world.now, node(&world, 1));
+    let engine = world.hosts[0].engine.as_mut().unwrap();
+    for (lan, peer_lan) in
+        [(0, 1), (0, 2), (1, 0), (1, 2), (2, 0), (2, 1)].map(|(a, b)| (LanIndex(a), LanIndex(b)))
+    {
+        let mut path = Path::new(now, &mut engine.random, 0.0, &engine.config.damping);
+        path.heard = Some(now - ms(300));
+        let key = PathKey { lan, family: Family::V4, peer_lan };
+        engine.peers.get_mut(&peer).unwrap().paths.insert(key, path.into());
+    }
+    // The answers alone tell that LAN 2 is up, that it is ready, and that all is at home.
+    let loses: fn(&Sent) -> bool =
+        |sent| sent.from == 0 && sent.kind == SentKind::Inquiry && !sent.is_broadcast;
+    (0..3).for_each(|lan| world.lose(lan, loses));
+    world.cut(2, |_, _| false);
+    world.run(ms(3000));
+    assert_eq!(paths(&world, 0, 1).len(), 9, "{}", world.state(0));
+    for (key, path) in paths(&world, 1, 0) {
+        let known = (path.remote, path.remote_ready, path.remote_moved);
+        assert_eq!(known, (Level::Up, true, false), "{key:?}{}", world.state(1));
+    }
+}
+
 /// What hosts know of each other, without times.
 fn knowledge(world: &World, host: usize, peer: usize) -> Vec<(PathKey, Level, Level, bool)> {
     paths(world, host, peer).iter().map(|(key, path)| (*key, path.verdict, path.remote, path.gone)).collect()
