@@ -9,8 +9,8 @@ use crate::interface::InterfaceIndex;
 use crate::time::Instant;
 use crate::wire::{LanIndex, Level, NodeId};
 
-/// The number of slots for which a path that came up is young: its address is asked for until the peer says that it hears
-/// us, and its other addresses are asked more often.
+/// The number of slots for which a path that came up is young: its address is asked for until what we send by unicast is
+/// known to arrive, and its other addresses are asked more often.
 pub(super) const YOUNG: u32 = 4;
 
 /// Whether our kernel may still hold back what we send on a path that is heard. One that counts begin again on was silent
@@ -21,7 +21,7 @@ fn was_silent(path: &Path, now: Instant, young: Duration) -> bool {
         || match path.local {
             Level::Down => true,
             Level::Unknown => path.round_trip.is_some(),
-            Level::Up => path.remote != Level::Up && is_young(),
+            Level::Up => !path.is_reached() && is_young(),
         }
 }
 

@@ -119,6 +119,8 @@ pub(super) struct Path {
     pub(super) unanswered_since: Option<Instant>,
     /// When the newest INQ was sent that has been answered: proof that both ways worked since then.
     pub(super) proof: Option<Instant>,
+    /// When an INQ of ours by unicast was last answered: what our kernel sends to the peer leaves.
+    pub(super) reached: Option<Instant>,
     /// When the peer was last heard here at all.
     pub(super) heard: Option<Instant>,
     pub(super) round_trip: Option<Duration>,
@@ -204,6 +206,7 @@ impl Path {
             outstanding: VecDeque::new(),
             unanswered_since: None,
             proof: None,
+            reached: None,
             heard: None,
             round_trip: None,
             up_since: None,
@@ -357,6 +360,12 @@ impl Path {
             let how = if first { Answered::First } else { Answered::Retry };
             self.answered = self.answered.max(how);
         }
+    }
+
+    /// Whether what we sent by unicast has arrived since the path came up: it was answered, or a peer that asks hears our
+    /// answers. One that only answers says that it hears us when our broadcasts arrive.
+    pub(super) fn is_reached(&self) -> bool {
+        self.reached >= self.up_since || (self.requestor && self.remote == Level::Up)
     }
 
     /// Smooths the round trip as RFC 6298 does, by an eighth.
@@ -548,6 +557,7 @@ impl Path {
         for level in [&mut self.local, &mut self.verdict] {
             choices.set(level, |choices| choices.among(&levels));
         }
+        choices.set(&mut self.reached, |choices| choices.moment(now));
         for moment in [&mut self.heard, &mut self.proof, &mut self.up_since, &mut self.unanswered_since] {
             choices.set(moment, |choices| choices.moment(now));
         }

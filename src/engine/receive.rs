@@ -233,12 +233,18 @@ impl Engine {
             self.note_proven(node);
         }
         self.on_heard(now, arrival);
+        if asked.broadcast {
+            self.wake_neighbour(now, node, *key, datagram.source);
+        }
         self.doubt_after_silence(node, *key);
         let path = self.path_mut(node, *key).ok_or(Dropped::JoinedLan)?;
         let is_new_slot = path.freshness.on_answer(now, packet.sender.sequence, asked.sent);
         path.on_answer(asked.sent, asked.sequence == current, asked.first, now);
         let unfiltered = asked.broadcast && path.on_broadcast_answered();
         path.on_round_trip(datagram.arrived.since(asked.sent).saturating_sub(held));
+        if !asked.broadcast {
+            path.reached = Some(now);
+        }
         self.on_address_answered(now, node, *key, datagram.source);
         if !asked.broadcast {
             self.take_over(node, *key, datagram.source);

@@ -197,6 +197,29 @@ fn a_responder_that_forgot_its_requestor_learns_of_a_lan_that_heals() {
     }
 }
 
+/// Who only answers was silent, and answers a broadcast: that it hears our broadcasts does not say that our kernel knows where
+/// it is. It is asked for at once, and again in the next slots, until it answers what we send to it alone.
+#[test]
+fn who_answers_a_broadcast_after_a_silence_is_asked_for() {
+    let mut world = World::new(2, 1);
+    world.respond_only(1);
+    world.run(ms(2000));
+    world.cut(0, |from, _| from == 1);
+    world.run(ms(3000));
+    assert!(world.is_absent(0, 1) && !world.is_absent(1, 0));
+    world.hosts[0].solicited.clear();
+    world.lose(0, |sent| sent.from == 0 && !sent.is_broadcast);
+    world.cut(0, |_, _| false);
+    world.run(ms(620));
+    let asked: Vec<_> = world.hosts[0].solicited.iter().map(|(_, target)| *target).collect();
+    assert!(asked.len() >= 2 && asked.iter().all(|a| *a == address(0, 1)), "{asked:?}{}", world.state(0));
+    world.lose(0, |_| false);
+    world.run(ms(1000));
+    world.hosts[0].solicited.clear();
+    world.run(ms(2000));
+    assert_eq!(world.hosts[0].solicited, [], "while all is well nothing is asked for");
+}
+
 /// Who was absent is heard again, and asked for by ARP at once: the kernel asks once a second, and holds back our answers
 /// meanwhile. And again in the next slots, for the request may be lost, until the peer says that it hears us.
 #[test]
