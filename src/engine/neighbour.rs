@@ -13,15 +13,15 @@ use crate::wire::{LanIndex, Level, NodeId};
 /// known to arrive, and its other addresses are asked more often.
 pub(super) const YOUNG: u32 = 4;
 
-/// Whether our kernel may still hold back what we send on a path that is heard. One that counts begin again on was silent
-/// too: its peer was absent. A path that is met for the first time was not, for its peer has just had an answer.
-fn was_silent(path: &Path, now: Instant, young: Duration) -> bool {
+/// Whether our kernel may still hold back what we send to an address of a path that is heard. One that counts begin again on
+/// was silent too: its peer was absent. A path that is met for the first time was not, for its peer has just had an answer.
+fn was_silent(path: &Path, address: &IpAddr, now: Instant, young: Duration) -> bool {
     let is_young = || path.up_since.is_some_and(|up| now.since(up) < young);
     path.missed > 0
         || match path.local {
             Level::Down => true,
             Level::Unknown => path.round_trip.is_some(),
-            Level::Up => !path.is_reached() && is_young(),
+            Level::Up => !path.is_reached(address) && is_young(),
         }
 }
 
@@ -40,7 +40,7 @@ impl Engine {
         let Some(young) = self.peer(node).map(|peer| self.pace_with(peer) * YOUNG) else { return };
         let Some(lan) = self.lans.get_mut(&key.lan) else { return };
         let path = self.peers.get_mut(&node).and_then(|peer| peer.paths.get_mut(&key));
-        let Some(path) = path.filter(|path| was_silent(path, now, young)) else { return };
+        let Some(path) = path.filter(|path| was_silent(path, &target, now, young)) else { return };
         if path.solicit_turn != turn && lan.solicitations.spend(now) {
             path.solicit_turn = turn;
             path.port.ask(now);
@@ -120,6 +120,42 @@ impl Engine {
         }
         for (node, key, address) in home {
             self.go_home_by_neighbour(now, node, key, address);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Damping;
+    use crate::random::Random;
+
+    /// The kernel knows its neighbours by address: one that is reached says nothing of another.
+    #[test]
+    fn a_young_path_is_silent_until_the_very_address_is_reached() {
+        let (young, begun) = (Duration::from_secs(1), Instant::default());
+        let (up, now) = (begun + young, begun + young * 3 / 2);
+        let [address, other] = [1, 2].map(|host| IpAddr::from([10, 77, 1, host]));
+        // Who was reached and when, whether the peer asks, whether it reports us up, and whether the address may be silent.
+        let cases = [
+            (None, false, Level::Unknown, true),
+            (Some((address, up)), false, Level::Unknown, false),
+            (Some((address, begun)), false, Level::Unknown, true),
+            (Some((other, now)), false, Level::Unknown, true),
+            (None, false, Level::Up, true),
+            (None, true, Level::Up, false),
+            (None, true, Level::Down, true),
+        ];
+        for (reached, requestor, remote, is_silent) in cases {
+            let mut path = Path::new(begun, &mut Random::new([1; 32]), 0.0, &Damping::default());
+            (path.local, path.up_since) = (Level::Up, Some(up));
+            (path.reached, path.requestor, path.remote) = (reached, requestor, remote);
+            assert_eq!(
+                was_silent(&path, &address, now, young),
+                is_silent,
+                "{reached:?} {requestor} {remote:?}"
+            );
+            assert!(!was_silent(&path, &address, up + young, young), "it is young no more");
         }
     }
 }

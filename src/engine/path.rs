@@ -119,8 +119,8 @@ pub(super) struct Path {
     pub(super) unanswered_since: Option<Instant>,
     /// When the newest INQ was sent that has been answered: proof that both ways worked since then.
     pub(super) proof: Option<Instant>,
-    /// When an INQ of ours by unicast was last answered: what our kernel sends to the peer leaves.
-    pub(super) reached: Option<Instant>,
+    /// The address that last answered an INQ of ours by unicast, and when: what our kernel sends to it leaves.
+    pub(super) reached: Option<(IpAddr, Instant)>,
     /// When the peer was last heard here at all.
     pub(super) heard: Option<Instant>,
     pub(super) round_trip: Option<Duration>,
@@ -362,10 +362,11 @@ impl Path {
         }
     }
 
-    /// Whether what we sent by unicast has arrived since the path came up: it was answered, or a peer that asks hears our
-    /// answers. One that only answers says that it hears us when our broadcasts arrive.
-    pub(super) fn is_reached(&self) -> bool {
-        self.reached >= self.up_since || (self.requestor && self.remote == Level::Up)
+    /// Whether what we sent to an address alone has arrived since the path came up: it was answered, or a peer that asks
+    /// hears our answers. One that only answers says that it hears us when our broadcasts arrive.
+    pub(super) fn is_reached(&self, address: &IpAddr) -> bool {
+        let is_answered = self.reached.is_some_and(|(by, at)| by == *address && Some(at) >= self.up_since);
+        is_answered || (self.requestor && self.remote == Level::Up)
     }
 
     /// Smooths the round trip as RFC 6298 does, by an eighth.
@@ -557,7 +558,8 @@ impl Path {
         for level in [&mut self.local, &mut self.verdict] {
             choices.set(level, |choices| choices.among(&levels));
         }
-        choices.set(&mut self.reached, |choices| choices.moment(now));
+        let main = self.main_address();
+        choices.set(&mut self.reached, |choices| main.zip(choices.moment(now)));
         for moment in [&mut self.heard, &mut self.proof, &mut self.up_since, &mut self.unanswered_since] {
             choices.set(moment, |choices| choices.moment(now));
         }
