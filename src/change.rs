@@ -11,7 +11,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use crate::config::ChangeKind;
-use crate::engine::{LanSnapshot, PeerSnapshot, Snapshot};
+use crate::engine::{LanSnapshot, LanState, PeerSnapshot, Snapshot};
 use crate::gather::Gather;
 use crate::watch::Destination;
 use crate::wire::{LanIndex, Level, NodeId};
@@ -106,7 +106,7 @@ impl Tracker {
             let mut tell =
                 |kind| changes.push(Change { peers: vec![words.clone()], count: 1, ..Change::plain(kind) });
             let presence = (ChangeKind::PeerDown, ChangeKind::PeerUp);
-            self.compare(&mut seen, Subject::Peer(peer.node), !peer.absent, presence, &mut tell);
+            self.compare(&mut seen, Subject::Peer(peer.node), peer.present, presence, &mut tell);
             let traffic = (ChangeKind::PeerFailover, ChangeKind::PeerFailback);
             self.compare(&mut seen, Subject::Traffic(peer.node), !is_moved(peer), traffic, &mut tell);
         }
@@ -121,7 +121,7 @@ impl Tracker {
         seen: &mut BTreeSet<Subject>,
         changes: &mut Vec<Change>,
     ) {
-        let present = || snapshot.peers.iter().filter(|peer| !peer.absent);
+        let present = || snapshot.peers.iter().filter(|peer| peer.present);
         let single: Vec<&PeerSnapshot> =
             present().filter(|peer| standing(peer) == Standing::Single).collect();
         let is_good = single.is_empty();
@@ -158,7 +158,7 @@ impl Tracker {
     }
 
     fn words(peer: &PeerSnapshot) -> PeerWords {
-        let all = || peer.paths.iter().flat_map(|path| &path.addresses).map(|(address, ..)| *address);
+        let all = || peer.paths.iter().flat_map(|path| &path.addresses).map(|a| a.address);
         PeerWords {
             node: peer.node,
             name: peer.name.clone(),
@@ -222,11 +222,11 @@ impl fmt::Display for Change {
 /// Whether a LAN works; `None` if its silence proves nothing, for silence may be ours. Somebody was heard there before it
 /// is good: a link that is up is not enough.
 fn is_good(lan: &LanSnapshot, snapshot: &Snapshot) -> Option<bool> {
-    let mut paths = snapshot.peers.iter().filter(|peer| !peer.absent).flat_map(|peer| &peer.paths);
-    if lan.fault.is_some() || lan.down {
+    let mut paths = snapshot.peers.iter().filter(|peer| peer.present).flat_map(|peer| &peer.paths);
+    if lan.state != LanState::Up {
         return Some(false);
     }
-    paths.any(|path| path.key.lan == lan.index && path.levels.2 == Level::Up).then_some(true)
+    paths.any(|path| path.key.lan == lan.index && path.state == Level::Up).then_some(true)
 }
 
 /// In how many ways a peer can be reached.
@@ -240,7 +240,7 @@ enum Standing {
 
 fn standing(peer: &PeerSnapshot) -> Standing {
     let lans = |level: Option<Level>| -> BTreeSet<LanIndex> {
-        let at = peer.paths.iter().filter(|path| level.is_none_or(|level| path.levels.2 == level));
+        let at = peer.paths.iter().filter(|path| level.is_none_or(|level| path.state == level));
         at.map(|path| path.key.lan).gather()
     };
     let (all, up, down) = (lans(None), lans(Some(Level::Up)), lans(Some(Level::Down)));
@@ -252,7 +252,7 @@ fn standing(peer: &PeerSnapshot) -> Standing {
 }
 
 fn is_moved(peer: &PeerSnapshot) -> bool {
-    peer.paths.iter().flat_map(|path| &path.addresses).any(|(.., way)| way.is_some())
+    peer.paths.iter().flat_map(|path| &path.addresses).any(|a| a.detour.is_some())
 }
 
 /// Addresses of a peer that are told: two families on four LANs.

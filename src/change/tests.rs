@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::engine::{InterfaceFault, LanSnapshot, NextHop, PathKey, PathSnapshot};
+use crate::engine::{AddressSnapshot, LanSnapshot, LanState, NextHop, PathKey, PathSnapshot};
 use crate::interface::Family;
 
 use Level::{Down, Unknown, Up};
@@ -28,7 +28,8 @@ fn a_lan_is_lost_once_and_regained_when_somebody_is_heard_there() {
 #[test]
 fn a_peer_is_lost_after_it_was_there_and_has_its_name() {
     let mut tracker = Tracker::default();
-    let named = |absent| PeerSnapshot { absent, name: Some("db1".to_owned()), ..peer(7, &[Up, Up]) };
+    let named =
+        |absent: bool| PeerSnapshot { present: !absent, name: Some("db1".to_owned()), ..peer(7, &[Up, Up]) };
     let there = |absent| Snapshot { peers: vec![named(absent)], ..empty() };
     assert_eq!(told(&mut tracker, &there(true)), NONE, "remembered, and not heard yet");
     assert_eq!(told(&mut tracker, &there(false)), NONE);
@@ -50,7 +51,7 @@ fn redundancy_is_lost_with_the_first_peer_and_regained_with_the_last() {
     assert_eq!(told(&mut tracker, &peers(&[Down, Up], &[Up, Down])), NONE);
     assert_eq!(told(&mut tracker, &peers(&[Up, Up], &[Up, Down])), NONE);
     let mut absent = peers(&[Up, Up], &[Down, Down]);
-    absent.peers.iter_mut().for_each(|peer| peer.absent = true);
+    absent.peers.iter_mut().for_each(|peer| peer.present = false);
     assert_eq!(redundancy(&mut tracker, &absent), NONE, "who is silent everywhere says nothing about it");
     assert_eq!(redundancy(&mut tracker, &peers(&[Up, Up], &[Up, Up])), ["redundancy-restored"]);
 }
@@ -71,9 +72,9 @@ fn one_family_that_works_is_enough_for_a_lan() {
         path.key.lan = LanIndex(u8::from(number >= 2));
     }
     assert_eq!(told(&mut tracker, &dual), NONE);
-    dual.peers[0].paths[3].levels.2 = Down;
+    dual.peers[0].paths[3].state = Down;
     assert_eq!(told(&mut tracker, &dual), NONE);
-    dual.peers[0].paths[2].levels.2 = Down;
+    dual.peers[0].paths[2].state = Down;
     assert_eq!(told(&mut tracker, &dual), ["redundancy-lost peers=1 peer=0000000000000001"]);
 }
 
@@ -82,7 +83,8 @@ fn traffic_moves_and_comes_home() {
     let mut tracker = Tracker::default();
     let home = Snapshot { peers: vec![peer(3, &[Up, Up])], ..empty() };
     let mut moved = home.clone();
-    moved.peers[0].paths[0].addresses[0].2 = Some(NextHop { interface: "lan1".to_owned(), via: address(3) });
+    moved.peers[0].paths[0].addresses[0].detour =
+        Some(NextHop { interface: "lan1".to_owned(), via: address(3) });
     assert_eq!(told(&mut tracker, &home), NONE);
     assert_eq!(told(&mut tracker, &moved), ["peer-failover peers=1 peer=0000000000000003"]);
     assert_eq!(told(&mut tracker, &home), ["peer-failback peers=1 peer=0000000000000003"]);
@@ -112,7 +114,8 @@ fn empty() -> Snapshot {
         interval: Duration::from_millis(200),
         lans: Vec::new(),
         peers: Vec::new(),
-        packets: (0, 0),
+        received: 0,
+        sent: 0,
         dropped: BTreeMap::new(),
     }
 }
@@ -121,8 +124,11 @@ fn lan(index: u8, running: bool, down: bool) -> LanSnapshot {
     LanSnapshot {
         index: LanIndex(index),
         interface: format!("lan{index}"),
-        fault: (!running).then_some(InterfaceFault::NoCarrier),
-        down,
+        state: match (running, down) {
+            (false, _) => LanState::NoCarrier,
+            (true, true) => LanState::Silent,
+            (true, false) => LanState::Up,
+        },
         offline: false,
         addresses: Vec::new(),
     }
@@ -134,7 +140,7 @@ fn peer(node: u64, levels: &[Level]) -> PeerSnapshot {
     PeerSnapshot {
         node: NodeId(node),
         name: None,
-        absent: false,
+        present: true,
         requestor: true,
         observer: false,
         interval: Duration::from_millis(200),
@@ -147,15 +153,20 @@ fn path(node: u64, number: usize, level: Level) -> PathSnapshot {
     PathSnapshot {
         key: PathKey { lan, family: Family::V4, peer_lan: lan },
         interface: format!("lan{number}"),
-        levels: (level, level, level),
-        ready: (true, true),
-        moved: (false, false),
-        drained: false,
-        counts: (0, 0),
+        state: level,
+        draining: false,
+        counted: level,
+        reported: level,
+        missed: 0,
+        good: 0,
+        ready: true,
+        peer_ready: true,
+        moved: false,
+        peer_moved: false,
         round_trip: None,
         penalty: 0.0,
         heard: None,
-        addresses: vec![(address(node), true, None)],
+        addresses: vec![AddressSnapshot { address: address(node), proven: true, detour: None }],
     }
 }
 

@@ -113,20 +113,32 @@ pub struct PathAccount {
     pub is_home: bool,
     /// Its traffic goes here.
     pub serves: bool,
-    /// What we count, what the peer reports, and the verdict.
-    pub levels: (Level, Level, Level),
+    /// The verdict.
+    pub state: Level,
+    /// What we count.
+    pub counted: Level,
+    /// What the peer reports.
+    pub reported: Level,
     /// What the verdict rests on.
     pub evidence: Evidence,
-    /// Slots missed in a row, and how many make it down.
-    pub missed: (u32, u32),
-    /// Clean slots in a row, and how many make it up; none if it is.
-    pub good: (u32, Option<u32>),
+    /// Slots missed in a row.
+    pub missed: u32,
+    /// How many make it down.
+    pub missed_limit: u32,
+    /// Clean slots in a row.
+    pub good: u32,
+    /// How many make it up; none if it is.
+    pub good_limit: Option<u32>,
     /// Smoothed round trip.
     pub round_trip: Option<Duration>,
     /// How long ago it was heard.
     pub heard: Option<Duration>,
-    /// The damping penalty by now, and how long until it no longer holds the path back; none if it does not.
-    pub penalty: (f64, Option<Duration>),
+    /// The damping penalty by now.
+    pub penalty: f64,
+    /// Below this, failback to it is no longer suppressed.
+    pub penalty_reuse: f64,
+    /// How long until then; none if it is not suppressed.
+    pub damped: Option<Duration>,
     /// What keeps us from calling it READY.
     pub obstacles: Vec<Obstacle>,
     /// The peer calls it READY.
@@ -334,20 +346,25 @@ impl Engine {
         way: Option<(PathKey, IpAddr)>,
     ) -> PathAccount {
         let damping = &self.config.damping;
-        let free_in = path.penalty.free_in(now, damping);
         let not_running = (!self.is_running(key.lan)).then_some(Obstacle::NotRunning);
         PathAccount {
             interface: self.lan_name(key.lan),
             address: path.shown_address(),
             is_home: key == home,
             serves: way.map_or(home, |(way, _)| way) == key,
-            levels: (path.local, path.remote, path.verdict),
+            state: path.verdict,
+            counted: path.local,
+            reported: path.remote,
             evidence: path.grounds(),
-            missed: (path.missed, self.config.missed.get()),
-            good: (path.good, self.clean_slots_wanted(peer, key.family, path)),
+            missed: path.missed,
+            missed_limit: self.config.missed.get(),
+            good: path.good,
+            good_limit: self.clean_slots_wanted(peer, key.family, path),
             round_trip: path.round_trip,
             heard: path.heard.map(|heard| now.since(heard)),
-            penalty: (path.penalty.value(now, damping), free_in),
+            penalty: path.penalty.value(now, damping),
+            penalty_reuse: damping.reuse,
+            damped: path.penalty.free_in(now, damping),
             obstacles: not_running.into_iter().chain(self.unready(now, path)).collect(),
             peer_ready: path.observer || path.remote_ready,
         }

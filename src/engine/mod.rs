@@ -89,7 +89,7 @@ pub use path::PathKey;
 pub use plan::{NextHop, Outcome, Plan, Subject, Verdict};
 pub use rehearsal::{Cast, Silence};
 pub use selection::Reason as LeftOut;
-pub use snapshot::{LanSnapshot, PathSnapshot, PeerSnapshot, Snapshot};
+pub use snapshot::{AddressSnapshot, LanSnapshot, LanState, PathSnapshot, PeerSnapshot, Snapshot};
 pub use tally::{Levels, Tally};
 pub use timers::Reason;
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::counters::Dropped;
 use super::notice::InterfaceFault;
 use super::peer_address::Position;
-use super::{Engine, NextHop, PathKey};
+use super::{Engine, NextHop, PathKey, PeerAddress};
 use crate::time::Instant;
 use crate::wire::{LanIndex, Level, NodeId};
 
@@ -24,8 +24,10 @@ pub struct Snapshot {
     pub lans: Vec<LanSnapshot>,
     /// Our peers.
     pub peers: Vec<PeerSnapshot>,
-    /// Datagrams received and sent.
-    pub packets: (u64, u64),
+    /// Datagrams received.
+    pub received: u64,
+    /// Datagrams sent.
+    pub sent: u64,
     /// Datagrams dropped, by reason.
     pub dropped: BTreeMap<Dropped, u64>,
 }
@@ -37,14 +39,50 @@ pub struct LanSnapshot {
     pub index: LanIndex,
     /// Its interface.
     pub interface: String,
-    /// Why packets cannot pass; none if they can.
-    pub fault: Option<InterfaceFault>,
-    /// Whether it is down: packets cannot pass, or all peers silent here and not elsewhere.
-    pub down: bool,
+    /// Whether it can be used, and why not.
+    pub state: LanState,
     /// The administrator has taken it out of service.
     pub offline: bool,
     /// Our addresses there, as far as the interface has them just now.
     pub addresses: Vec<IpAddr>,
+}
+
+/// Whether a LAN can be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LanState {
+    /// Packets can pass.
+    Up,
+    /// They can, but every peer that is heard elsewhere is silent here.
+    Silent,
+    /// Its interface has no carrier.
+    NoCarrier,
+    /// Its interface was set down.
+    AdminDown,
+    /// There is no interface of that name.
+    Absent,
+    /// Its interface has this name now, and the configuration has the old one.
+    Renamed(String),
+}
+
+impl LanState {
+    /// Whether packets can pass.
+    pub const fn is_running(&self) -> bool {
+        match self {
+            LanState::Up | LanState::Silent => true,
+            LanState::NoCarrier | LanState::AdminDown | LanState::Absent | LanState::Renamed(_) => false,
+        }
+    }
+
+    fn new(fault: Option<&InterfaceFault>, is_down: bool) -> Self {
+        match fault {
+            Some(InterfaceFault::NoCarrier) => LanState::NoCarrier,
+            Some(InterfaceFault::SetDown) => LanState::AdminDown,
+            Some(InterfaceFault::Gone) => LanState::Absent,
+            Some(InterfaceFault::Renamed(name)) => LanState::Renamed(name.clone()),
+            None if is_down => LanState::Silent,
+            None => LanState::Up,
+        }
+    }
 }
 
 /// One peer.
@@ -54,8 +92,8 @@ pub struct PeerSnapshot {
     pub node: NodeId,
     /// Its name in the configuration.
     pub name: Option<String>,
-    /// Silent on all paths.
-    pub absent: bool,
+    /// Heard on some path.
+    pub present: bool,
     /// Asks of its own accord.
     pub requestor: bool,
     /// Only watches.
@@ -73,24 +111,45 @@ pub struct PathSnapshot {
     pub key: PathKey,
     /// Our interface.
     pub interface: String,
-    /// What we count, what the peer counts, and the verdict.
-    pub levels: (Level, Level, Level),
-    /// We and the peer would go home to it.
-    pub ready: (bool, bool),
-    /// We and the peer have moved traffic away from it.
-    pub moved: (bool, bool),
+    /// The verdict.
+    pub state: Level,
     /// We have taken its LAN out of service, and something else serves.
-    pub drained: bool,
-    /// Slots missed and good in a row.
-    pub counts: (u32, u32),
+    pub draining: bool,
+    /// What we count.
+    pub counted: Level,
+    /// What the peer reports.
+    pub reported: Level,
+    /// Slots missed in a row.
+    pub missed: u32,
+    /// Clean slots in a row.
+    pub good: u32,
+    /// We would fail back to it.
+    pub ready: bool,
+    /// The peer would.
+    pub peer_ready: bool,
+    /// We have moved traffic away from it.
+    pub moved: bool,
+    /// The peer has.
+    pub peer_moved: bool,
     /// Smoothed round trip.
     pub round_trip: Option<Duration>,
     /// Damping penalty by now.
     pub penalty: f64,
     /// How long ago it was heard.
     pub heard: Option<Duration>,
-    /// Its addresses: proven or not, and the way that serves it if not home.
-    pub addresses: Vec<(IpAddr, bool, Option<NextHop>)>,
+    /// The peer's addresses there.
+    pub addresses: Vec<AddressSnapshot>,
+}
+
+/// One address of a peer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddressSnapshot {
+    /// The address.
+    pub address: IpAddr,
+    /// It has answered.
+    pub proven: bool,
+    /// What its traffic uses if it is not home.
+    pub detour: Option<NextHop>,
 }
 
 impl Engine {
@@ -101,7 +160,8 @@ impl Engine {
             interval: self.interval,
             lans: self.lans.keys().filter_map(|index| self.lan_snapshot(now, *index)).collect(),
             peers: self.peers.values().map(|peer| self.peer_snapshot(now, peer)).collect(),
-            packets: (self.counters.received, self.counters.sent),
+            received: self.counters.received,
+            sent: self.counters.sent,
             dropped: self.counters.dropped.clone(),
         }
     }
@@ -145,8 +205,7 @@ impl Engine {
         Some(LanSnapshot {
             index,
             interface: lan.name().to_owned(),
-            fault: lan.fault.clone(),
-            down: self.is_lan_down(now, index),
+            state: LanState::new(lan.fault.as_ref(), self.is_lan_down(now, index)),
             offline: self.is_offline(index),
             addresses: lan.addresses().filter(|address| lan.has(address)).collect(),
         })
@@ -156,7 +215,7 @@ impl Engine {
         PeerSnapshot {
             node: peer.node,
             name: self.name_of(peer),
-            absent: peer.absent,
+            present: !peer.absent,
             requestor: peer.is_requestor(),
             observer: peer.is_observer(),
             interval: peer.interval(),
@@ -165,26 +224,32 @@ impl Engine {
     }
 
     fn path_snapshot(&self, now: Instant, key: PathKey, path: &super::path::Path) -> PathSnapshot {
-        let way = |position: Position| match position {
+        let detour = |position: Position| match position {
             Position::Detour(way, via) => Some(NextHop { interface: self.lan_name(way.lan), via }),
             Position::Home | Position::Undecided => None,
+        };
+        let address = |a: &PeerAddress| AddressSnapshot {
+            address: a.address,
+            proven: a.answered.is_some(),
+            detour: detour(a.position),
         };
         PathSnapshot {
             key,
             interface: self.lan_name(key.lan),
-            levels: (path.local, path.remote, path.verdict),
-            ready: (self.is_ready(now, path), path.remote_ready),
-            moved: (path.is_moved(), path.remote_moved),
-            drained: path.is_drained(),
-            counts: (path.missed, path.good),
+            state: path.verdict,
+            draining: path.is_drained(),
+            counted: path.local,
+            reported: path.remote,
+            missed: path.missed,
+            good: path.good,
+            ready: self.is_ready(now, path),
+            peer_ready: path.remote_ready,
+            moved: path.is_moved(),
+            peer_moved: path.remote_moved,
             round_trip: path.round_trip,
             penalty: path.penalty.value(now, &self.config.damping),
             heard: path.heard.map(|heard| now.since(heard)),
-            addresses: path
-                .addresses
-                .iter()
-                .map(|a| (a.address, a.answered.is_some(), way(a.position)))
-                .collect(),
+            addresses: path.addresses.iter().map(address).collect(),
         }
     }
 }
@@ -192,11 +257,11 @@ impl Engine {
 impl fmt::Display for Snapshot {
     /// One line an item, key=value.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (received, sent) = self.packets;
-        writeln!(f, "state node={} interval={:?} received={received} sent={sent}", self.node, self.interval)?;
+        let Self { node, interval, received, sent, .. } = self;
+        writeln!(f, "state node={node} interval={interval:?} received={received} sent={sent}")?;
         for lan in &self.lans {
-            let LanSnapshot { index, interface, fault, down, offline, .. } = lan;
-            let running = fault.is_none();
+            let LanSnapshot { index, interface, state, offline, .. } = lan;
+            let (running, down) = (state.is_running(), *state != LanState::Up);
             writeln!(
                 f,
                 "state-lan lan={index} interface={interface} running={running} down={down} offline={offline}"
@@ -214,23 +279,22 @@ impl fmt::Display for Snapshot {
 
 impl fmt::Display for PeerSnapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { node, name, absent, requestor, observer, interval, paths } = self;
+        let Self { node, name, present, requestor, observer, interval, paths } = self;
+        let absent = !present;
         write!(f, "state-peer peer={node} ")?;
         if let Some(name) = name {
             write!(f, "name={name} ")?;
         }
         writeln!(f, "absent={absent} requestor={requestor} observer={observer} interval={interval:?}")?;
         for path in paths {
-            let (local, remote, verdict) = path.levels;
-            let (ready, remote_ready) = path.ready;
-            let (moved, remote_moved) = path.moved;
-            let (missed, good) = path.counts;
+            let PathSnapshot { interface, state, counted, reported, missed, good, .. } = path;
+            let PathSnapshot { ready, peer_ready, moved, peer_moved, penalty, .. } = path;
             write!(
                 f,
-                "state-path peer={node} interface={} family={} verdict={verdict} counted={local} reported={remote} \
-                 missed={missed} good={good} ready={ready} peer-ready={remote_ready} \
-                 moved={moved} peer-moved={remote_moved} penalty={:.0}",
-                path.interface, path.key.family, path.penalty
+                "state-path peer={node} interface={interface} family={} verdict={state} counted={counted} \
+                 reported={reported} missed={missed} good={good} ready={ready} peer-ready={peer_ready} \
+                 moved={moved} peer-moved={peer_moved} penalty={penalty:.0}",
+                path.key.family
             )?;
             if let Some(round_trip) = path.round_trip {
                 write!(f, " rtt={round_trip:?}")?;
@@ -239,10 +303,10 @@ impl fmt::Display for PeerSnapshot {
                 write!(f, " heard-ago={heard:?}")?;
             }
             writeln!(f)?;
-            for (address, proven, way) in &path.addresses {
-                let way = way
+            for AddressSnapshot { address, proven, detour } in &path.addresses {
+                let way = detour
                     .as_ref()
-                    .map_or_else(|| "home".to_owned(), |w| format!("{} via {}", w.interface, w.via));
+                    .map_or_else(|| "home".to_owned(), |hop| format!("{} via {}", hop.interface, hop.via));
                 writeln!(f, "state-address peer={node} address={address} proven={proven} way=\"{way}\"")?;
             }
         }

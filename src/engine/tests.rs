@@ -257,21 +257,21 @@ fn a_lan_says_why_it_does_not_run_and_which_addresses_its_interface_has() {
     let mut world = World::new(1, 1);
     let lans = vec![crate::config::LanConfig::new("lan0")];
     world.start(0, &Config { requestor: true, lans, ..Config::default() }, Memory::default());
-    let expect = |world: &World, fault, addresses| {
+    let expect = |world: &World, state, addresses| {
         let snapshot = world.hosts[0].engine.as_ref().unwrap().snapshot(world.now);
         let lan = &snapshot.lans[0];
-        assert_eq!((&lan.fault, lan.addresses.len()), (&fault, addresses));
+        assert_eq!((&lan.state, lan.addresses.len()), (&state, addresses));
     };
-    expect(&world, None, 1);
+    expect(&world, LanState::Up, 1);
     world.set_carrier(0, 0, false);
-    expect(&world, Some(InterfaceFault::NoCarrier), 1);
+    expect(&world, LanState::NoCarrier, 1);
     world.set_up(0, 0, false);
-    expect(&world, Some(InterfaceFault::SetDown), 1);
+    expect(&world, LanState::AdminDown, 1);
     world.rename(0, 0, "other");
-    expect(&world, Some(InterfaceFault::Renamed("other".to_owned())), 0);
+    expect(&world, LanState::Renamed("other".to_owned()), 0);
     world.rename(0, 0, "lan0");
     world.unplug(0, 0);
-    expect(&world, Some(InterfaceFault::Gone), 0);
+    expect(&world, LanState::Absent, 0);
 }
 
 #[test]

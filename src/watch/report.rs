@@ -69,7 +69,7 @@ fn write_member(f: &mut fmt::Formatter<'_>, group: &str, member: &MemberSnapshot
 }
 
 fn write_target(f: &mut fmt::Formatter<'_>, interface: &str, target: &TargetSnapshot) -> fmt::Result {
-    let (missed, good) = target.counts;
+    let TargetSnapshot { missed, good, .. } = target;
     write!(
         f,
         "state-target interface={interface} address={} method={} health={:?} missed={missed} good={good}",
@@ -77,7 +77,7 @@ fn write_target(f: &mut fmt::Formatter<'_>, interface: &str, target: &TargetSnap
         method(target.method),
         target.health
     )?;
-    target.loss.iter().try_for_each(|loss| write!(f, " loss={loss}%"))?;
+    target.loss_percent.iter().try_for_each(|loss| write!(f, " loss={loss}%"))?;
     target.round_trip.iter().try_for_each(|time| write!(f, " rtt={}", Seconds(*time)))?;
     target.answered.iter().try_for_each(|ago| write!(f, " answered-ago={}", Seconds(*ago)))?;
     writeln!(f)

@@ -88,10 +88,12 @@ pub struct TargetSnapshot {
     pub method: Method,
     /// The verdict.
     pub health: Health,
-    /// Probes missed and answered in a row.
-    pub counts: (u32, u32),
+    /// Probes missed in a row.
+    pub missed: u32,
+    /// Probes answered in a row.
+    pub good: u32,
     /// Percent of probes lost within the window.
-    pub loss: Option<u8>,
+    pub loss_percent: Option<u8>,
     /// Mean round trip within the window.
     pub round_trip: Option<Duration>,
     /// How long ago it answered.
@@ -229,6 +231,8 @@ pub struct ProbeRecord {
     pub sent: Instant,
     /// From sending to the kernel's stamp of the answer; none: lost.
     pub round_trip: Option<Duration>,
-    /// Smoothed round trip of the target, and its deviation.
-    pub average: Option<(Duration, Duration)>,
+    /// Smoothed round trip of the target.
+    pub average: Option<Duration>,
+    /// Smoothed deviation of that.
+    pub deviation: Option<Duration>,
 }

@@ -10,7 +10,7 @@ use crate::control::{
 use crate::daemon::clock;
 use crate::daemon::edges::{By, Edges, End};
 use crate::daemon::offline::Entry;
-use crate::engine::{self, InterfaceFault, LanSnapshot, Levels, PathSnapshot, PeerSnapshot, Tally};
+use crate::engine::{self, AddressSnapshot, LanSnapshot, Levels, PathSnapshot, PeerSnapshot, Tally};
 use crate::gather::Gather;
 use crate::reconcile::{self, Fortune, Override, Trouble, WatchedRoute};
 use crate::time::Instant;
@@ -302,13 +302,13 @@ fn told(outcome: Result<Reply, Refusal>) -> Reply {
 }
 
 const fn state(lan: &LanSnapshot) -> LanState {
-    match &lan.fault {
-        Some(InterfaceFault::NoCarrier) => LanState::NoCarrier,
-        Some(InterfaceFault::SetDown) => LanState::SetDown,
-        Some(InterfaceFault::Gone) => LanState::Gone,
-        Some(InterfaceFault::Renamed(_)) => LanState::Renamed,
-        None if lan.down => LanState::Silent,
-        None => LanState::Up,
+    match &lan.state {
+        engine::LanState::NoCarrier => LanState::NoCarrier,
+        engine::LanState::AdminDown => LanState::SetDown,
+        engine::LanState::Absent => LanState::Gone,
+        engine::LanState::Renamed(_) => LanState::Renamed,
+        engine::LanState::Silent => LanState::Silent,
+        engine::LanState::Up => LanState::Up,
     }
 }
 
@@ -317,10 +317,7 @@ fn lan((lan, levels): &(LanSnapshot, Levels)) -> Lan {
         interface: lan.interface.clone(),
         index: lan.index.0,
         state: state(lan),
-        renamed_to: match &lan.fault {
-            Some(InterfaceFault::Renamed(name)) => Some(name.clone()),
-            Some(InterfaceFault::NoCarrier | InterfaceFault::SetDown | InterfaceFault::Gone) | None => None,
-        },
+        renamed_to: if let engine::LanState::Renamed(name) = &lan.state { Some(name.clone()) } else { None },
         offline: None,
         addresses: lan.addresses.clone(),
         up: levels.up,
@@ -333,7 +330,7 @@ fn peer(peer: &PeerSnapshot) -> Peer {
     Peer {
         node: peer.node.to_string(),
         name: peer.name.clone(),
-        present: !peer.absent,
+        present: peer.present,
         requestor: peer.requestor,
         observer: peer.observer,
         interval_us: micros(peer.interval),
@@ -342,26 +339,25 @@ fn peer(peer: &PeerSnapshot) -> Peer {
 }
 
 fn path(path: &PathSnapshot) -> Path {
-    let (counted, reported, verdict) = path.levels;
     let hop = |way: &engine::NextHop| NextHop { interface: way.interface.clone(), via: way.via };
-    let address = |(address, proven, way): &(_, _, Option<engine::NextHop>)| Address {
-        address: *address,
-        proven: *proven,
-        way: way.as_ref().map(hop),
+    let address = |a: &AddressSnapshot| Address {
+        address: a.address,
+        proven: a.proven,
+        way: a.detour.as_ref().map(hop),
     };
     Path {
         interface: path.interface.clone(),
         family: path.key.family.to_string(),
-        state: level(verdict),
-        drained: path.drained,
-        counted: level(counted),
-        reported: level(reported),
-        missed: path.counts.0,
-        good: path.counts.1,
-        ready: path.ready.0,
-        peer_ready: path.ready.1,
-        moved: path.moved.0,
-        peer_moved: path.moved.1,
+        state: level(path.state),
+        drained: path.draining,
+        counted: level(path.counted),
+        reported: level(path.reported),
+        missed: path.missed,
+        good: path.good,
+        ready: path.ready,
+        peer_ready: path.peer_ready,
+        moved: path.moved,
+        peer_moved: path.peer_moved,
         round_trip_us: path.round_trip.map(micros),
         heard_ms: path.heard.map(millis),
         penalty: path.penalty.round(),
@@ -441,15 +437,15 @@ mod tests {
 
     #[test]
     fn a_lan_whose_interface_is_down_is_shown_with_the_reason() {
-        let reason = |fault: InterfaceFault| {
+        let reason = |state: engine::LanState| {
             let (interface, index) = ("lanA".to_owned(), crate::wire::LanIndex(0));
             let (offline, addresses) = (false, Vec::new());
-            let seen = LanSnapshot { index, interface, fault: Some(fault), down: true, offline, addresses };
+            let seen = LanSnapshot { index, interface, state, offline, addresses };
             lan_reason(&lan(&(seen, Levels::default()))).unwrap()
         };
-        assert_eq!(reason(InterfaceFault::NoCarrier), "lanA: no carrier");
-        assert_eq!(reason(InterfaceFault::SetDown), "lanA: administratively down");
-        assert_eq!(reason(InterfaceFault::Gone), "lanA: no such interface");
-        assert_eq!(reason(InterfaceFault::Renamed("eth7".to_owned())), "lanA: renamed to eth7");
+        assert_eq!(reason(engine::LanState::NoCarrier), "lanA: no carrier");
+        assert_eq!(reason(engine::LanState::AdminDown), "lanA: administratively down");
+        assert_eq!(reason(engine::LanState::Absent), "lanA: no such interface");
+        assert_eq!(reason(engine::LanState::Renamed("eth7".to_owned())), "lanA: renamed to eth7");
     }
 }

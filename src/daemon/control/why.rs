@@ -194,14 +194,14 @@ fn name(path: Option<&engine::PathAccount>) -> &str {
 }
 
 fn slots(path: Option<&engine::PathAccount>) -> String {
-    match path.map(|path| path.good) {
+    match path.map(|path| (path.good, path.good_limit)) {
         Some((good, Some(wanted))) => format!("{wanted} clean slots ({good} so far)"),
         Some((_, None)) | None => "the path must be up".to_owned(),
     }
 }
 
 fn damped(path: Option<&engine::PathAccount>, reuse: f64) -> String {
-    match path.map(|path| path.penalty) {
+    match path.map(|path| (path.penalty, path.damped)) {
         Some((penalty, Some(left))) => {
             format!("penalty {penalty:.0}, falls below {reuse:.0} in {}", seconds(left))
         }
@@ -219,26 +219,25 @@ fn clock_text(seconds: u32) -> String {
 }
 
 fn account(path: &engine::PathAccount, reuse: f64) -> PathAccount {
-    let (counted, reported, verdict) = path.levels;
     let unready = path.obstacles.iter().map(|obstacle| need(*obstacle, Some(path), reuse));
     PathAccount {
         interface: path.interface.clone(),
         address: path.address,
         is_home: path.is_home,
         serves: path.serves,
-        state: level(verdict),
-        counted: level(counted),
-        reported: level(reported),
+        state: level(path.state),
+        counted: level(path.counted),
+        reported: level(path.reported),
         evidence: path.evidence.to_string(),
-        missed: path.missed.0,
-        missed_limit: path.missed.1,
-        good: path.good.0,
-        good_limit: path.good.1,
+        missed: path.missed,
+        missed_limit: path.missed_limit,
+        good: path.good,
+        good_limit: path.good_limit,
         round_trip_us: path.round_trip.map(micros),
         heard_ms: path.heard.map(millis),
-        penalty: path.penalty.0.round(),
+        penalty: path.penalty.round(),
         penalty_reuse: reuse,
-        damped_ms: path.penalty.1.map(millis),
+        damped_ms: path.damped.map(millis),
         unready: unready.collect(),
         peer_ready: path.peer_ready,
     }

@@ -33,8 +33,8 @@ impl Hosts {
 
     fn note(&mut self, interface: &str, target: &TargetSnapshot) {
         let answers = match target.health {
-            Health::Works | Health::Poor | Health::Unknown => target.counts.0 == 0,
-            Health::Failed => target.counts.1 > 0,
+            Health::Works | Health::Poor | Health::Unknown => target.missed == 0,
+            Health::Failed => target.good > 0,
         };
         let known = self.answers.entry((interface.to_owned(), target.address, target.method));
         *known.or_insert(false) |= answers;
@@ -66,7 +66,7 @@ pub(in crate::daemon) fn is_gateway(watch: &Snapshot, address: &IpAddr) -> bool 
 
 /// Whether something has just failed or is on its way home, so that moves follow without a further fault.
 pub(super) fn is_unsettled(watch: &Snapshot) -> bool {
-    let is_missing = |target: &TargetSnapshot| target.counts.0 > 0;
+    let is_missing = |target: &TargetSnapshot| target.missed > 0;
     let members = || watch.groups.iter().flat_map(|group| &group.members);
     let is_moved = |route: &RouteSnapshot| route.goes_by_first_choice() != Some(true);
     watch.groups.iter().any(|group| group.state != GroupState::Ok)
@@ -102,8 +102,9 @@ mod tests {
             address,
             method: Method::Echo,
             health,
-            counts,
-            loss: None,
+            missed: counts.0,
+            good: counts.1,
+            loss_percent: None,
             round_trip: None,
             answered: None,
         }

@@ -370,6 +370,7 @@ impl Target {
         sent: Instant,
         round_trip: Option<Duration>,
     ) {
+        let (average, deviation) = self.round_trip.average().unzip();
         context.probes.record(ProbeRecord {
             number: 0,
             interface: line.interface.to_owned(),
@@ -378,7 +379,8 @@ impl Target {
             method: self.method,
             sent,
             round_trip,
-            average: self.round_trip.average(),
+            average,
+            deviation,
         });
     }
 
@@ -394,8 +396,9 @@ impl Target {
             address: self.address,
             method: self.method,
             health,
-            counts: (self.missed, self.good),
-            loss: self.quality.loss(),
+            missed: self.missed,
+            good: self.good,
+            loss_percent: self.quality.loss(),
             round_trip: self.quality.latency(),
             answered: self.answered.map(|at| now.since(at)),
         }

@@ -239,6 +239,7 @@ impl Group {
             Fate::Answered(round_trip) => Some(round_trip),
             Fate::Pending | Fate::Lost => None,
         };
+        let (average, deviation) = target.and_then(|target| target.round_trip.average()).unzip();
         context.probes.record(ProbeRecord {
             number: 0,
             interface: member.name().to_owned(),
@@ -247,7 +248,8 @@ impl Group {
             method: METHOD,
             sent: sent.at,
             round_trip,
-            average: target.and_then(|target| target.round_trip.average()),
+            average,
+            deviation,
         });
     }
 }

@@ -108,14 +108,15 @@ impl Instance {
     fn target_snapshot(&self, now: Instant, target: &Target) -> TargetSnapshot {
         let (losses, answers) = self.ring.of_target(target.address);
         let missed = losses.map_or(0, |run| run.count);
-        let (loss, round_trip) = self.quality(target);
+        let (loss_percent, round_trip) = self.quality(target);
         TargetSnapshot {
             name: target.name.clone(),
             address: target.address,
             method: METHOD,
             health: health(target, missed),
-            counts: (missed, answers.map_or(0, |run| run.count)),
-            loss,
+            missed,
+            good: answers.map_or(0, |run| run.count),
+            loss_percent,
             round_trip,
             answered: target.answered.map(|at| now.since(at)),
         }

@@ -137,21 +137,17 @@ fn difference(world: &World, snapshots: &BTreeMap<NodeNumber, Snapshot>, way: Wa
         return Some("one end has no such path".to_owned());
     };
     let is_lossless = world.network.lans[way.lan.index()].weather.loss == 0.0;
-    let both_count = here.levels.0 == Level::Up && there.levels.0 == Level::Up;
+    let both_count = here.counted == Level::Up && there.counted == Level::Up;
     let is_known = |teller: &PathSnapshot, told: &PathSnapshot| {
-        (said(teller), teller.ready.0, teller.moved.0) == (told.levels.1, told.ready.1, told.moved.1)
+        (said(teller), teller.ready, teller.moved) == (told.reported, told.peer_ready, told.peer_moved)
     };
     let agree = is_known(here, there) && is_known(there, here) && (both_count || !is_lossless);
-    (!agree).then(|| {
-        let show =
-            |p: &PathSnapshot| format!("levels {:?} ready {:?} moved {:?}", p.levels, p.ready, p.moved);
-        format!("{} / {}", show(here), show(there))
-    })
+    (!agree).then(|| format!("{here:?} / {there:?}"))
 }
 
 /// What an end says of a path: what it counts, unless it has drained it.
 fn said(path: &PathSnapshot) -> Level {
-    match (path.drained, path.levels.0) {
+    match (path.draining, path.counted) {
         (true, Level::Up | Level::Down) => Level::Down,
         (_, level) => level,
     }

@@ -67,9 +67,9 @@ pub(super) fn target(target: &TargetSnapshot) -> control::Target {
         address: target.address,
         method: method(target.method),
         state: health(target.health),
-        missed: target.counts.0,
-        good: target.counts.1,
-        loss_percent: target.loss,
+        missed: target.missed,
+        good: target.good,
+        loss_percent: target.loss_percent,
         round_trip_us: target.round_trip.map(micros),
         answered_ms: target.answered.map(millis),
     }
@@ -101,7 +101,7 @@ fn probe(record: &ProbeRecord, sent: Duration) -> control::Probe {
         target: record.target,
         method: method(record.method),
         round_trip_us: record.round_trip.map(micros),
-        average_us: record.average.map(|(average, _)| micros(average)),
-        deviation_us: record.average.map(|(_, deviation)| micros(deviation)),
+        average_us: record.average.map(micros),
+        deviation_us: record.deviation.map(micros),
     }
 }

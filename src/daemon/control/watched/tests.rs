@@ -75,8 +75,9 @@ fn target(address: &str, health: Health) -> TargetSnapshot {
         address: address.parse().unwrap(),
         method: Method::Echo,
         health,
-        counts: (3, 0),
-        loss: Some(7),
+        missed: 3,
+        good: 0,
+        loss_percent: Some(7),
         round_trip: Some(Duration::from_micros(420)),
         answered: Some(Duration::from_millis(1500)),
     }
@@ -318,6 +319,7 @@ fn probes_are_told_by_the_wall_clock_and_after_a_number() {
         sent: Instant::from_nanos(2_000_000_000),
         round_trip,
         average: None,
+        deviation: None,
     };
     let mut scene = Scene::new(Vec::new(), Vec::new());
     scene.watch.recent = vec![record(6, None), record(7, Some(Duration::from_micros(550)))];

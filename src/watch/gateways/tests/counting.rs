@@ -62,7 +62,7 @@ fn a_round_in_which_we_were_late_does_not_count() {
         world.run(ms(1));
     }
     assert_eq!(world.ways, []);
-    assert_eq!(world.hop(1).targets[0].counts.0, 0);
+    assert_eq!(world.hop(1).targets[0].missed, 0);
     world.run(ms(4000));
     assert_eq!(world.serving(), ["10.0.2.1%up2"], "excuses end");
 }
@@ -85,12 +85,12 @@ fn an_answer_that_comes_late_takes_the_miss_back_and_counts_for_nothing_else() {
     let mut world = World::settled(2, Judging::default(), 1);
     world.uplink(1).gateway = false;
     world.probes.clear();
-    world.run_until(|world| world.hop(1).targets[0].counts.0 == 2);
+    world.run_until(|world| world.hop(1).targets[0].missed == 2);
     let (sent, probe) = world.probes_to(gateway(1))[0].clone();
     let answer = Answer { id: probe.id, interface: probe.interface, from: probe.target, arrived: world.now };
     world.input(Input::Answer(answer));
     let target = world.hop(1).targets[0].clone();
-    assert_eq!((target.health, target.counts), (Health::Works, (0, 0)));
+    assert_eq!((target.health, target.missed, target.good), (Health::Works, 0, 0));
     assert!(target.round_trip > Some(ms(20)), "{:?} {sent}", target.round_trip);
     world.input(Input::Answer(answer));
     assert_eq!(world.hop(1).targets[0], target, "each is taken once");
@@ -123,7 +123,7 @@ fn a_way_that_is_longer_than_the_interval_works() {
     world.uplink(1).delay = ms(1200);
     world.run(ms(20_000));
     assert_eq!(world.serving(), ["10.0.1.1%up1"]);
-    assert_eq!(world.hop(1).targets[0].loss, Some(0));
+    assert_eq!(world.hop(1).targets[0].loss_percent, Some(0));
     world.uplink(1).gateway = false;
     let took = world.run_until(|world| world.serving() == ["10.0.2.1%up2"]);
     assert!(took <= ms(6 * 500 + 1200), "{took:?}");
@@ -139,7 +139,7 @@ fn one_fifth_lost_moves_nothing() {
         (world.uplink(1).loss_percent, world.uplink(1).delay) = (20, ms(delay));
         world.run(Duration::from_secs(3600));
         assert_eq!(world.ways, [], "at {delay} ms: {:?}", world.said());
-        let loss = world.hop(1).targets[1].loss.unwrap();
+        let loss = world.hop(1).targets[1].loss_percent.unwrap();
         assert!((5..=40).contains(&loss), "retries hide nothing: {loss}");
     }
 }

@@ -53,7 +53,7 @@ fn carrier_alone_does_not_repair_a_member_that_is_probed() {
     world.set_carrier("a", false);
     world.run(s(5));
     world.set_carrier("a", true);
-    world.run_until(s(20), |world| world.target("a", ROUTER).counts.1 == 9);
+    world.run_until(s(20), |world| world.target("a", ROUTER).good == 9);
     assert_eq!(world.state("a"), MemberState::Failed);
     world.run(ms(2 * 2142));
     assert_eq!(world.state("a"), MemberState::Ok, "{}", world.text());
@@ -70,7 +70,8 @@ fn no_probe_is_sent_over_a_link_that_is_down_and_old_answers_do_not_count() {
     let since = world.now;
     world.run(s(10));
     assert!(world.sent("a", since).iter().all(|(at, _)| *at == since));
-    assert_eq!(world.target("a", ROUTER).counts, (0, 0));
+    let target = world.target("a", ROUTER);
+    assert_eq!((target.missed, target.good), (0, 0));
 }
 
 #[test]
@@ -201,7 +202,7 @@ fn an_interface_that_vanishes_is_stood_in_for_and_new_when_it_comes_back() {
     world.show_interfaces();
     assert_eq!((world.state("a"), world.moved()), (MemberState::Ok, String::new()), "{}", world.text());
     world.run(s(20));
-    assert!(world.target("a", ROUTER).counts.1 > 5, "{}", world.text());
+    assert!(world.target("a", ROUTER).good > 5, "{}", world.text());
 }
 
 #[test]
@@ -211,7 +212,7 @@ fn an_interface_that_was_replaced_between_two_looks_is_probed_anew() {
     world.show_interfaces();
     world.run(s(10));
     assert_eq!(world.state("b"), MemberState::Ok);
-    assert!(world.target("b", ROUTER).counts.1 > 3);
+    assert!(world.target("b", ROUTER).good > 3);
 }
 
 #[test]

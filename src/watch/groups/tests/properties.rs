@@ -127,7 +127,7 @@ fn check(world: &World) {
             }
             plan::Member::Home => {
                 // After a failure of the whole group who is answered again is about to be repaired.
-                let is_answered = world.targets(name).iter().any(|target| target.counts.1 > 0);
+                let is_answered = world.targets(name).iter().any(|target| target.good > 0);
                 assert!(member.state != MemberState::Failed || is_answered, "{name}: {}", world.text());
                 assert_ne!(member.state, MemberState::Offline, "{name}: {}", world.text());
             }
