@@ -1,9 +1,10 @@
-//! A directory for a test, which goes with it.
+//! What tests need: a directory that goes with the test, or root.
 
 use std::fs;
+use std::io::Write;
 use std::path::PathBuf;
 
-/// See the module.
+/// A directory for a test.
 pub(crate) struct Scratch(pub(crate) PathBuf);
 
 impl Scratch {
@@ -25,4 +26,20 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }
+}
+
+/// Ends a test where it has no root, and says so: it makes namespaces, or files of other users.
+macro_rules! needs_root {
+    () => {
+        if !nix::unistd::geteuid().is_root() {
+            return $crate::scratch::tell_skipped();
+        }
+    };
+}
+pub(crate) use needs_root;
+
+/// Past the capture of what a test prints, which is shown for tests that fail only.
+pub(crate) fn tell_skipped() {
+    let name = std::thread::current().name().unwrap_or_default().to_owned();
+    let _ = writeln!(std::io::stderr(), "skipped, for it needs root: {name}");
 }

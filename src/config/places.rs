@@ -78,6 +78,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
+    use crate::scratch::needs_root;
 
     #[test]
     fn places_that_can_be_created_are_no_error_and_are_not_created() {
@@ -116,6 +117,7 @@ mod tests {
 
     #[test]
     fn places_of_another_user_are_reported() {
+        needs_root!();
         let place = std::env::temp_dir().join(format!("faild-places-theirs-{}", std::process::id()));
         fs::create_dir(&place).unwrap();
         std::os::unix::fs::chown(&place, Some(12_345), None).unwrap();

@@ -114,9 +114,11 @@ mod tests {
     use nix::sched::{CloneFlags, unshare};
 
     use super::*;
+    use crate::scratch::needs_root;
 
     #[test]
     fn the_second_is_told_the_pid_of_the_first_and_may_when_that_is_gone() {
+        needs_root!();
         unshare(CloneFlags::CLONE_NEWNET).expect("network namespaces need root: run the tests as root");
         let first = Instance::take().unwrap();
         let refusal = Instance::take().unwrap_err().to_string();
@@ -128,6 +130,7 @@ mod tests {
 
     #[test]
     fn whoever_asks_is_told_the_pid_however_many_asked_before() {
+        needs_root!();
         unshare(CloneFlags::CLONE_NEWNET).unwrap();
         let mut first = Instance::take().unwrap();
         for second in 1..=100 {
@@ -139,6 +142,7 @@ mod tests {
 
     #[test]
     fn another_network_namespace_is_another_matter() {
+        needs_root!();
         unshare(CloneFlags::CLONE_NEWNET).unwrap();
         let _first = Instance::take().unwrap();
         unshare(CloneFlags::CLONE_NEWNET).unwrap();
@@ -147,6 +151,7 @@ mod tests {
 
     #[test]
     fn a_full_backlog_does_not_block_the_refusal() {
+        needs_root!();
         unshare(CloneFlags::CLONE_NEWNET).unwrap();
         let _first = Instance::take().unwrap();
         let address = UnixAddr::new_abstract(NAME.as_bytes()).unwrap();

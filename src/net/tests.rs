@@ -13,11 +13,13 @@ use mio::{Events, Poll};
 use super::lab::Namespace;
 use super::*;
 use crate::daemon::clock;
+use crate::scratch::needs_root;
 
 const PORT: u16 = 64029;
 
 #[test]
 fn a_broadcast_reaches_the_other_host_with_all_that_the_kernel_knows_of_it() {
+    needs_root!();
     let mut lab = Lab::new();
     for destination in ["255.255.255.255", "10.77.1.255"] {
         let before = clock::read().now;
@@ -34,6 +36,7 @@ fn a_broadcast_reaches_the_other_host_with_all_that_the_kernel_knows_of_it() {
 
 #[test]
 fn a_late_reader_sees_when_it_came() {
+    needs_root!();
     const LATE: Duration = Duration::from_millis(100);
     let mut lab = Lab::new();
     let mut is_seen = || {
@@ -48,6 +51,7 @@ fn a_late_reader_sees_when_it_came() {
 
 #[test]
 fn multicast_on_the_link_reaches_the_other_host_and_not_ourselves() {
+    needs_root!();
     let mut lab = Lab::new();
     for group in ["ff02::1", "ff02::fa1d"] {
         lab.near.send("lan-b", "fd77:2::1", group, b"inq");
@@ -60,6 +64,7 @@ fn multicast_on_the_link_reaches_the_other_host_and_not_ourselves() {
 
 #[test]
 fn a_unicast_leaves_by_its_interface_whatever_the_routing_table_says() {
+    needs_root!();
     let mut lab = Lab::new();
     lab.near.ip("route add 10.77.1.2/32 via 10.77.2.2 dev lan-b src 10.77.1.1");
     lab.near.ip("-6 route add fd77:1::2/128 via fd77:2::2 dev lan-b src fd77:1::1");
@@ -72,6 +77,7 @@ fn a_unicast_leaves_by_its_interface_whatever_the_routing_table_says() {
 
 #[test]
 fn a_source_that_is_not_ours_is_refused_and_counted() {
+    needs_root!();
     let mut lab = Lab::new();
     lab.near.send("lan-a", "fd77:1::77", "fd77:1::2", b"inq");
     lab.near.send("lan-a", "10.77.1.77", "10.77.1.2", b"inq");
@@ -81,6 +87,7 @@ fn a_source_that_is_not_ours_is_refused_and_counted() {
 
 #[test]
 fn a_datagram_that_is_too_long_is_seen_to_be() {
+    needs_root!();
     let mut lab = Lab::new();
     lab.near.send("lan-a", "10.77.1.1", "10.77.1.2", &[7; 4000]);
     assert_eq!(lab.far.receive().payload.len(), BUFFER);
@@ -88,6 +95,7 @@ fn a_datagram_that_is_too_long_is_seen_to_be() {
 
 #[test]
 fn an_interface_that_was_made_again_gets_new_sockets() {
+    needs_root!();
     let mut lab = Lab::new();
     lab.near.ip("link del lan-a");
     lab.near.send("lan-a", "10.77.1.1", "10.77.1.2", b"lost");
@@ -104,6 +112,7 @@ fn an_interface_that_was_made_again_gets_new_sockets() {
 
 #[test]
 fn keeping_the_same_lans_keeps_the_sockets() {
+    needs_root!();
     let mut lab = Lab::new();
     lab.near.send("lan-a", "10.77.1.1", "10.77.1.2", b"inq");
     lab.far.wait(Duration::from_millis(50), |_| false);
@@ -113,6 +122,7 @@ fn keeping_the_same_lans_keeps_the_sockets() {
 
 #[test]
 fn a_port_that_is_taken_is_retried() {
+    needs_root!();
     let mut lab = Lab::new();
     for lan in ["lan-a", "lan-b"] {
         let index = lab.near.index(lan);
@@ -126,6 +136,7 @@ fn a_port_that_is_taken_is_retried() {
 
 #[test]
 fn an_overflow_of_the_receive_queue_is_told() {
+    needs_root!();
     let mut lab = Lab::new();
     for _ in 0..20_000 {
         lab.near.send("lan-a", "10.77.1.1", "10.77.1.2", b"x");
@@ -141,6 +152,7 @@ fn an_overflow_of_the_receive_queue_is_told() {
 
 #[test]
 fn a_flood_on_one_lan_does_not_keep_the_other_waiting() {
+    needs_root!();
     let mut lab = Lab::new();
     for _ in 0..100 {
         lab.near.send("lan-a", "10.77.1.1", "10.77.1.2", b"flood");
@@ -153,6 +165,7 @@ fn a_flood_on_one_lan_does_not_keep_the_other_waiting() {
 
 #[test]
 fn arp_requests_and_solicitations_are_answered() {
+    needs_root!();
     let mut lab = Lab::new();
     for (source, target) in [("10.77.1.1", "10.77.1.2"), ("fd77:1::1", "fd77:1::2")] {
         lab.near.solicit("lan-a", source, target);

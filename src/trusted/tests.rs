@@ -2,7 +2,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown, lchown, symlink};
 
 use super::*;
-use crate::scratch::Scratch;
+use crate::scratch::{Scratch, needs_root};
 
 impl Scratch {
     /// A directory of this owner and mode.
@@ -36,6 +36,7 @@ fn refused<T>(result: io::Result<T>) -> String {
 
 #[test]
 fn directories_of_root_and_of_our_user_are_believed_and_those_of_others_are_not() {
+    needs_root!();
     let scratch = Scratch::new("trusted-owners");
     for (name, owner, mode) in [("root", 0, 0o755), ("ours", OURS, 0o755), ("group", OURS, 0o775)] {
         let path = scratch.directory(name, owner, mode);
@@ -61,6 +62,7 @@ fn directories_of_root_and_of_our_user_are_believed_and_those_of_others_are_not(
 
 #[test]
 fn what_everybody_may_write_is_refused_unless_it_is_sticky() {
+    needs_root!();
     let scratch = Scratch::new("trusted-modes");
     let (open, sticky) = (scratch.directory("open", 0, 0o777), scratch.directory("sticky", 0, 0o1777));
     assert!(
@@ -90,6 +92,7 @@ fn what_everybody_may_write_is_refused_unless_it_is_sticky() {
 /// An emptyDir of Kubernetes, a tmpfs of Docker, a volume with an fsGroup; and the same after faild was given them.
 #[test]
 fn the_volume_of_a_container_is_made_safe_and_what_others_put_there_is_set_aside() {
+    needs_root!();
     for (name, owner, mode) in [
         ("empty", 0, 0o777),
         ("a/faild", 0, 0o777),
@@ -120,6 +123,7 @@ fn the_volume_of_a_container_is_made_safe_and_what_others_put_there_is_set_aside
 
 #[test]
 fn a_directory_that_others_own_or_use_as_well_is_not_changed() {
+    needs_root!();
     let scratch = Scratch::new("trusted-shared");
     for (name, owner, mode) in [("faild", THEIRS, 0o777), ("tmp", 0, 0o1777), ("used", 0, 0o777)] {
         let path = scratch.directory(name, owner, mode);
@@ -134,6 +138,7 @@ fn a_directory_that_others_own_or_use_as_well_is_not_changed() {
 
 #[test]
 fn only_links_that_root_made_are_followed() {
+    needs_root!();
     let scratch = Scratch::new("trusted-links");
     let target = scratch.directory("target", 0, 0o755);
     let good = scratch.link("good", &target, 0);
@@ -167,6 +172,7 @@ fn only_links_that_root_made_are_followed() {
 
 #[test]
 fn dangling_links_and_dots_lead_where_they_say() {
+    needs_root!();
     let scratch = Scratch::new("trusted-dots");
     let target = scratch.directory("target", 0, 0o755);
     scratch.link("dangling", Path::new("target/../target/./new"), 0);
@@ -184,6 +190,7 @@ fn dangling_links_and_dots_lead_where_they_say() {
 
 #[test]
 fn files_of_others_and_files_with_two_names_are_refused() {
+    needs_root!();
     let scratch = Scratch::new("trusted-files");
     let sticky = scratch.directory("sticky", 0, 0o1777);
     let check = |path: &Path| trust().check_file(path);
@@ -201,6 +208,7 @@ fn files_of_others_and_files_with_two_names_are_refused() {
 
 #[test]
 fn links_of_the_kernel_lead_to_what_is_open() {
+    needs_root!();
     let scratch = Scratch::new("trusted-magic");
     let file = fs::File::create(scratch.at("file")).unwrap();
     let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&file));
@@ -211,6 +219,7 @@ fn links_of_the_kernel_lead_to_what_is_open() {
 
 #[test]
 fn who_is_not_root_is_refused_nothing() {
+    needs_root!();
     let scratch = Scratch::new("trusted-plain");
     let theirs = scratch.directory("theirs", THEIRS, 0o777);
     let everybody = Trust { owners: None, group: None };

@@ -1,5 +1,6 @@
 use super::*;
 use crate::config::FaultKind;
+use crate::scratch::needs_root;
 
 #[test]
 fn lans_named_by_flag_replace_the_files_and_keep_their_settings() {
@@ -84,6 +85,7 @@ fn a_log_that_the_host_refuses_is_of_the_environment() {
 
 #[test]
 fn a_log_that_another_user_could_lead_elsewhere_is_refused() {
+    needs_root!();
     let directory = std::env::temp_dir().join(format!("faild-draft-{}.d", std::process::id()));
     std::fs::create_dir(&directory).unwrap();
     std::os::unix::fs::chown(&directory, Some(12_345), None).unwrap();

@@ -19,6 +19,7 @@ use crate::interface::{Interface, InterfaceKind};
 use crate::kernel::{Error, Event, Hop, LinkState};
 use crate::operation::Refusal;
 use crate::route::Route;
+use crate::scratch::needs_root;
 
 mod reload;
 mod watching;
@@ -27,6 +28,7 @@ const FOR_GOOD: By = By::Command { within: None };
 
 #[test]
 fn a_lost_carrier_is_seen_by_the_query_and_needs_no_listing() {
+    needs_root!();
     let mut bench = Bench::new();
     bench.script.borrow_mut().interfaces[0].carrier = false;
     bench.pass(Duration::from_millis(250));
@@ -36,6 +38,7 @@ fn a_lost_carrier_is_seen_by_the_query_and_needs_no_listing() {
 
 #[test]
 fn an_interface_that_is_gone_or_down_is_listed_anew() {
+    needs_root!();
     let mut bench = Bench::new();
     bench.script.borrow_mut().interfaces[0].up = false;
     bench.pass(Duration::from_millis(250));
@@ -48,6 +51,7 @@ fn an_interface_that_is_gone_or_down_is_listed_anew() {
 
 #[test]
 fn carriers_are_asked_for_at_the_interval_but_ten_times_a_second_at_most() {
+    needs_root!();
     for (interval, queries) in [(10, 10), (100, 10), (500, 2)] {
         let config = Config { interval: Duration::from_millis(interval), ..Config::default() };
         let mut bench = Bench::with(config);
@@ -62,6 +66,7 @@ fn carriers_are_asked_for_at_the_interval_but_ten_times_a_second_at_most() {
 
 #[test]
 fn a_listing_that_fails_is_tried_again_and_the_last_one_stands() {
+    needs_root!();
     let mut bench = Bench::new();
     bench.done();
     bench.script.borrow_mut().is_broken = true;
@@ -76,6 +81,7 @@ fn a_listing_that_fails_is_tried_again_and_the_last_one_stands() {
 
 #[test]
 fn a_link_event_leads_to_a_listing_and_a_second_look() {
+    needs_root!();
     let mut bench = Bench::new();
     bench.done();
     bench.edges.take_events(bench.moment.now, vec![Event::Links, Event::Addresses, Event::Links], true);
@@ -87,6 +93,7 @@ fn a_link_event_leads_to_a_listing_and_a_second_look() {
 /// What is read may be of no interest, and yet not all.
 #[test]
 fn nothing_is_put_back_before_all_is_read() {
+    needs_root!();
     let mut bench = Bench::new();
     for (is_all, is_behind) in [(false, true), (false, true), (true, false), (true, false)] {
         bench.edges.take_events(bench.moment.now, Vec::new(), is_all);
@@ -96,6 +103,7 @@ fn nothing_is_put_back_before_all_is_read() {
 
 #[test]
 fn errands_keep_their_order_and_one_batch_is_a_turn() {
+    needs_root!();
     let mut bench = Bench::new();
     bench.edges.errands.clear();
     bench.done();
@@ -114,6 +122,7 @@ fn errands_keep_their_order_and_one_batch_is_a_turn() {
 
 #[test]
 fn the_end_is_not_put_off_for_ever() {
+    needs_root!();
     let mut bench = Bench::new();
     bench.edges.errands.extend((0..100).map(|_| Errand::Apply(vec![neighbour()])));
     let mut turns = 0;
@@ -126,6 +135,7 @@ fn the_end_is_not_put_off_for_ever() {
 
 #[test]
 fn the_time_of_day_is_told_for_a_window_only() {
+    needs_root!();
     let window = Failback::Window { from: 0, until: 60 };
     for (failback, is_told) in [(Failback::Auto, false), (window, true)] {
         let mut bench = Bench::with(Config { failback, ..Config::default() });
@@ -137,6 +147,7 @@ fn the_time_of_day_is_told_for_a_window_only() {
 
 #[test]
 fn clones_are_told_with_what_the_kernel_knows_of_their_hardware() {
+    needs_root!();
     let mut bench = Bench::new();
     let [known, strange] = [[10, 0, 0, 7], [10, 0, 0, 8]].map(IpAddr::from);
     let (node, interface) = (crate::wire::NodeId(1), "lan-a".to_owned());
@@ -157,6 +168,7 @@ fn clones_are_told_with_what_the_kernel_knows_of_their_hardware() {
 
 #[test]
 fn an_interface_that_was_renamed_is_put_back_by_the_name_that_it_went_offline_with() {
+    needs_root!();
     let mut bench = Bench::new();
     let now = bench.moment.now;
     let (interface, reason) = ("lan-a".to_owned(), None);

@@ -126,6 +126,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
+    use crate::scratch::needs_root;
 
     fn trust() -> Trust {
         Trust::in_users([12_345], Some(54_321))
@@ -148,6 +149,7 @@ mod tests {
 
     #[test]
     fn a_new_directory_and_one_with_our_files_are_handed_over() {
+        needs_root!();
         let path = scratch("ours");
         hand_over_directory(&path, false, &somebody(), &trust()).unwrap();
         assert_eq!(owner(&path), (12_345, 54_321));
@@ -164,6 +166,7 @@ mod tests {
 
     #[test]
     fn a_directory_of_another_user_s_choice_is_not_used() {
+        needs_root!();
         let path = scratch("refused");
         fs::create_dir(&path).unwrap();
         let (theirs, link) = (path.join("theirs"), path.join("link"));
@@ -190,6 +193,7 @@ mod tests {
 
     #[test]
     fn what_is_not_ours_is_left_alone() {
+        needs_root!();
         let path = scratch("foreign");
         fs::create_dir(&path).unwrap();
         fs::write(path.join("shadow"), "").unwrap();
@@ -200,6 +204,7 @@ mod tests {
 
     #[test]
     fn neither_links_nor_files_of_two_names_are_followed() {
+        needs_root!();
         let path = scratch("links");
         fs::create_dir(&path).unwrap();
         let (secret, log, twin) = (path.join("secret"), path.join("log"), path.join("journal"));

@@ -20,12 +20,14 @@ use crate::net::lab::Namespace;
 use crate::net::packet::bpf::all;
 use crate::net::packet::{ARP, IPV4, PacketSocket};
 use crate::packet::{Probe, ProbeId};
+use crate::scratch::needs_root;
 use crate::wire::echo;
 
 const IDENTIFIER: u16 = 0xfa1d;
 
 #[test]
 fn a_host_on_the_link_answers_an_echo_and_arp_and_nd() {
+    needs_root!();
     let mut lab = Lab::new();
     for (id, method) in [(1, Method::Echo), (2, Method::Neighbour)] {
         for (lan, source, target) in [
@@ -50,6 +52,7 @@ fn a_host_on_the_link_answers_an_echo_and_arp_and_nd() {
 
 #[test]
 fn a_host_beyond_the_router_is_asked_by_the_lan_that_no_route_uses() {
+    needs_root!();
     let mut lab = Lab::new();
     for (source, target, router) in
         [("10.77.2.1", "10.77.9.2", "10.77.2.2"), ("fd77:2::1", "fd77:9::2", "fd77:2::2")]
@@ -65,6 +68,7 @@ fn a_host_beyond_the_router_is_asked_by_the_lan_that_no_route_uses() {
 
 #[test]
 fn all_targets_of_a_router_that_is_not_known_yet_are_asked_once_it_is() {
+    needs_root!();
     let mut lab = Lab::new();
     for (id, target) in [(1, "10.77.9.1"), (2, "10.77.9.2"), (3, "10.77.2.2")] {
         let probe = lab.probe("lan-b", "10.77.2.1", target, Some("10.77.2.2"));
@@ -77,6 +81,7 @@ fn all_targets_of_a_router_that_is_not_known_yet_are_asked_once_it_is() {
 
 #[test]
 fn a_router_with_another_mac_is_followed() {
+    needs_root!();
     let mut lab = Lab::new();
     let probe = lab.probe("lan-b", "10.77.2.1", "10.77.9.2", Some("10.77.2.2"));
     lab.send(&probe);
@@ -92,6 +97,7 @@ fn a_router_with_another_mac_is_followed() {
 
 #[test]
 fn nothing_but_the_answer_to_what_was_asked_is_an_answer() {
+    needs_root!();
     let mut lab = Lab::new();
     lab.router.set("ipv4/icmp_echo_ignore_all", "1");
     let forger = lab.router.index("lan-b");
@@ -132,6 +138,7 @@ fn nothing_but_the_answer_to_what_was_asked_is_an_answer() {
 
 #[test]
 fn who_told_where_it_is_without_being_asked_is_not_believed() {
+    needs_root!();
     let mut lab = Lab::new();
     lab.router.set("ipv4/icmp_echo_ignore_all", "1");
     let probe = Probe { method: Method::Neighbour, ..lab.probe("lan-b", "10.77.2.1", "10.77.2.2", None) };
@@ -149,6 +156,7 @@ fn who_told_where_it_is_without_being_asked_is_not_believed() {
 
 #[test]
 fn a_group_is_answered_by_who_is_there() {
+    needs_root!();
     let mut lab = Lab::new();
     let probe = lab.probe("lan-b", "fd77:2::1", "ff02::1", None);
     lab.send(&Probe { hop_limit: 1, ..probe });
@@ -158,6 +166,7 @@ fn a_group_is_answered_by_who_is_there() {
 /// The loopback interface plays the link: it asks for no address either.
 #[test]
 fn a_link_with_one_other_end_needs_no_hardware_address() {
+    needs_root!();
     let mut lab = Lab::new();
     lab.near.ip("addr add 10.77.5.1/32 dev lo");
     lab.near.ip("addr add 10.77.5.2/32 dev lo");
@@ -171,6 +180,7 @@ fn a_link_with_one_other_end_needs_no_hardware_address() {
 
 #[test]
 fn our_own_addresses_are_not_asked_and_others_are_not_asked_from() {
+    needs_root!();
     let mut lab = Lab::new();
     lab.send(&lab.probe("lan-a", "10.77.1.1", "10.77.2.1", None));
     lab.send(&lab.probe("lan-a", "10.77.1.77", "10.77.1.2", None));
@@ -181,6 +191,7 @@ fn our_own_addresses_are_not_asked_and_others_are_not_asked_from() {
 
 #[test]
 fn an_interface_that_was_made_again_gets_new_sockets_and_one_that_is_left_has_none() {
+    needs_root!();
     let mut lab = Lab::new();
     let probe = lab.probe("lan-b", "10.77.2.1", "10.77.2.2", None);
     assert_eq!(lab.probers.sockets(), 0, "none before the first probe");
@@ -205,6 +216,7 @@ fn an_interface_that_was_made_again_gets_new_sockets_and_one_that_is_left_has_no
 
 #[test]
 fn a_flood_of_replies_that_are_none_costs_a_bounded_turn() {
+    needs_root!();
     let mut lab = Lab::new();
     let probe = lab.probe("lan-b", "10.77.2.1", "10.77.2.2", None);
     lab.send(&probe);

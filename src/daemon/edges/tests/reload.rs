@@ -4,6 +4,7 @@ use super::*;
 use crate::config::{Fault, FaultKind, Faults, Loaded, Origin};
 use crate::control::RefusalKind;
 use crate::event::EventName;
+use crate::scratch::needs_root;
 
 const TRIAL: Duration = Duration::from_secs(60);
 const ON_TRIAL: By = By::Command { within: Some(TRIAL) };
@@ -31,6 +32,7 @@ fn is_told(bench: &Bench, event: EventName, words: &str) -> bool {
 
 #[test]
 fn settings_that_are_the_same_ask_the_kernel_for_nothing_but_its_interfaces() {
+    needs_root!();
     let mut bench = Bench::new();
     bench.done();
     offer(&bench, |_| {});
@@ -43,6 +45,7 @@ fn settings_that_are_the_same_ask_the_kernel_for_nothing_but_its_interfaces() {
 
 #[test]
 fn a_file_with_faults_leaves_all_as_it_is_and_every_fault_is_told() {
+    needs_root!();
     let mut bench = Bench::new();
     let before = bench.edges.config.clone();
     let fault = |text: &str| Fault { origin: Origin::Host, kind: FaultKind::Setting, text: text.to_owned() };
@@ -56,6 +59,7 @@ fn a_file_with_faults_leaves_all_as_it_is_and_every_fault_is_told() {
 
 #[test]
 fn a_lan_that_the_host_cannot_have_is_refused_as_at_the_start() {
+    needs_root!();
     let mut bench = Bench::new();
     bench.script.borrow_mut().interfaces[0].kind = InterfaceKind::Loopback;
     offer(&bench, |config| config.interval = Duration::from_secs(1));
@@ -66,6 +70,7 @@ fn a_lan_that_the_host_cannot_have_is_refused_as_at_the_start() {
 
 #[test]
 fn a_log_that_cannot_be_written_and_a_kernel_that_does_not_answer_refuse_it() {
+    needs_root!();
     let mut bench = Bench::new();
     offer(&bench, |config| {
         config.port = 7777;
@@ -80,6 +85,7 @@ fn a_log_that_cannot_be_written_and_a_kernel_that_does_not_answer_refuse_it() {
 
 #[test]
 fn what_only_a_start_can_change_is_named_in_one_warning() {
+    needs_root!();
     let mut bench = Bench::new();
     offer(&bench, |config| {
         (config.dry_run, config.daemon, config.port) = (false, true, 7777);
@@ -91,6 +97,7 @@ fn what_only_a_start_can_change_is_named_in_one_warning() {
 
 #[test]
 fn a_lan_that_leaves_and_one_that_comes_are_taken_at_once() {
+    needs_root!();
     let mut bench = Bench::new();
     offer(&bench, |config| config.lans = vec![LanConfig::new("lan-b")]);
     bench.edges.reload(bench.moment.now, FOR_GOOD).unwrap();
@@ -101,6 +108,7 @@ fn a_lan_that_leaves_and_one_that_comes_are_taken_at_once() {
 
 #[test]
 fn settings_on_trial_go_back_unless_they_are_confirmed() {
+    needs_root!();
     for confirmed in [true, false] {
         let mut bench = Bench::new();
         offer(&bench, |config| config.missed = NonZeroU32::new(7).unwrap());
@@ -128,6 +136,7 @@ fn settings_on_trial_go_back_unless_they_are_confirmed() {
 
 #[test]
 fn while_one_reload_is_on_trial_another_is_refused() {
+    needs_root!();
     let mut bench = Bench::new();
     offer(&bench, |config| config.missed = NonZeroU32::new(7).unwrap());
     bench.edges.reload(bench.moment.now, ON_TRIAL).unwrap();
@@ -144,6 +153,7 @@ fn while_one_reload_is_on_trial_another_is_refused() {
 
 #[test]
 fn what_nobody_has_confirmed_is_taken_again_by_a_command_and_not_by_a_signal() {
+    needs_root!();
     let mut bench = Bench::new();
     offer(&bench, |config| config.missed = NonZeroU32::new(7).unwrap());
     bench.edges.reload(bench.moment.now, ON_TRIAL).unwrap();
@@ -164,6 +174,7 @@ fn what_nobody_has_confirmed_is_taken_again_by_a_command_and_not_by_a_signal() {
 
 #[test]
 fn a_trial_is_a_second_to_an_hour() {
+    needs_root!();
     let mut bench = Bench::new();
     for (within_ms, is_good) in [(999, false), (1000, true), (3_600_000, true), (3_600_001, false)] {
         offer(&bench, |_| {});

@@ -5,12 +5,14 @@ use std::net::Ipv4Addr;
 use super::*;
 use crate::config::{Judging, NextHopConfig, NextHops, RouteConfig};
 use crate::interface::InterfaceAddress;
+use crate::scratch::needs_root;
 use crate::watch::{Health, Way};
 
 const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 88, 0, 254);
 
 #[test]
 fn without_destinations_and_groups_there_is_no_watch() {
+    needs_root!();
     let mut bench = Bench::new();
     bench.edges.tell(bench.moment.now, Input::FailBack);
     assert!(!bench.edges.core.is_watching());
@@ -19,6 +21,7 @@ fn without_destinations_and_groups_there_is_no_watch() {
 
 #[test]
 fn the_watch_is_told_what_is_there_and_its_plan_is_handed_over() {
+    needs_root!();
     let bench = watching(&["lan-a"]);
     assert!(bench.edges.core.is_watching());
     assert_eq!(bench.edges.core.reconciler().scope().interfaces, ["lan-a"]);
@@ -27,6 +30,7 @@ fn the_watch_is_told_what_is_there_and_its_plan_is_handed_over() {
 
 #[test]
 fn an_interface_of_next_hops_is_no_lan_and_its_carrier_is_asked_for_all_the_same() {
+    needs_root!();
     let mut bench = watching(&["lan-a"]);
     assert!(bench.edges.core.peers().plan().lans.is_empty());
     bench.done();
@@ -39,6 +43,7 @@ fn an_interface_of_next_hops_is_no_lan_and_its_carrier_is_asked_for_all_the_same
 
 #[test]
 fn its_deadline_is_kept_and_a_probe_that_cannot_be_sent_is_a_lost_one() {
+    needs_root!();
     let mut bench = watching(&["lan-a"]);
     let watch = bench.edges.core.watch().deadline().expect("it probes");
     assert!(bench.edges.deadline().is_some_and(|at| at <= watch));
@@ -52,6 +57,7 @@ fn its_deadline_is_kept_and_a_probe_that_cannot_be_sent_is_a_lost_one() {
 
 #[test]
 fn neighbours_are_listed_after_everything_else_that_waits_and_once() {
+    needs_root!();
     let mut bench = watching(&["lan-a"]);
     bench.edges.errands.clear();
     bench.done();
@@ -63,6 +69,7 @@ fn neighbours_are_listed_after_everything_else_that_waits_and_once() {
 
 #[test]
 fn settings_without_destinations_end_it() {
+    needs_root!();
     let mut bench = watching(&["lan-a"]);
     let now = bench.moment.now;
     offer(&bench, |config| config.routes.clear());
@@ -77,6 +84,7 @@ fn settings_without_destinations_end_it() {
 
 #[test]
 fn the_state_names_hops_and_targets() {
+    needs_root!();
     let bench = watching(&["lan-a", "lan-b"]);
     let shown = bench.edges.core.watch().snapshot(bench.moment.now).to_string();
     let starts = |start: &str| shown.lines().filter(|line| line.starts_with(start)).count();
