@@ -18,7 +18,7 @@
 //!           group       how a silent member of a group is judged
 //!   net         UDP, ICMP, ARP and ND sockets     kernel   netlink: dump, monitor, apply; sysctls
 //!             interface, route, operation, packet     what edges and core hand to each other
-//!             time, damping, random, gather, words, event     what all of them share
+//!             time, damping, failback, random, gather, words, event     what all of them share
 //!
 //! plain_file, trusted     opening files that others may have put something in the place of; for daemon and config
 //! ```
@@ -34,6 +34,7 @@ pub mod daemon;
 mod damping;
 pub mod engine;
 pub mod event;
+pub mod failback;
 pub mod faildctl;
 mod gather;
 pub mod group;

@@ -204,11 +204,6 @@ impl Engine {
         self.unready(now, path).next().is_none()
     }
 
-    pub(super) fn is_in_window(&self, from: u32, until: u32) -> bool {
-        self.time_of_day
-            .is_some_and(|t| if from <= until { (from..until).contains(&t) } else { t >= from || t < until })
-    }
-
     pub(super) fn is_ready_at_both(&self, now: Instant, path: &Path) -> bool {
         self.is_ready(now, path) && (path.observer || path.remote_ready)
     }

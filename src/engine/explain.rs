@@ -7,12 +7,12 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::decide::has_gone;
-use super::notice::{Evidence, Hold, Notice};
+use super::notice::{Evidence, Notice};
 use super::path::{Path, PathKey};
 use super::peer::Peer;
 use super::peer_address::{PeerAddress, Position};
 use super::{Engine, NextHop, Subject, Verdict};
-use crate::config::Failback;
+use crate::failback::Hold;
 use crate::time::Instant;
 use crate::wire::{Level, NodeId};
 
@@ -83,19 +83,8 @@ pub enum Obstacle {
     PeerSaysDown,
     /// The peer has not said yet what it hears there.
     PeerSaysNothing,
-    /// Failback policy: the administrator has to say so.
-    Held,
-    /// Failback policy: up for so much longer.
-    Delay(Duration),
-    /// Failback policy: at that time of day, in seconds since midnight.
-    Window {
-        /// Start.
-        from: u32,
-        /// End.
-        until: u32,
-    },
-    /// It has failed too often lately.
-    Damped,
+    /// The failback policy, or damping.
+    Held(Hold),
     /// The peer would not go home yet.
     PeerNotReady,
     /// This very address has not answered since home is up.
@@ -182,52 +171,17 @@ impl Engine {
 
     /// What keeps a path from being READY, as it is reported: up, not damped, and the policy agrees.
     pub(super) fn unready(&self, now: Instant, path: &Path) -> impl Iterator<Item = Obstacle> + use<> {
-        let policy = match self.config.failback {
-            Failback::Auto => None,
-            Failback::Manual => path.held.then_some(Obstacle::Held),
-            Failback::Delay(delay) => {
-                let left = path.up_since.map_or(delay, |since| delay.saturating_sub(now.since(since)));
-                let waits = path.has_failed || path.up_since.is_none();
-                (waits && !left.is_zero()).then_some(Obstacle::Delay(left))
-            }
-            Failback::Window { from, until } => {
-                let waits = path.has_failed && !self.is_in_window(from, until);
-                waits.then_some(Obstacle::Window { from, until })
-            }
-        };
-        let damped = path.penalty.is_suppressed(now, &self.config.damping);
         let obstacles = [
             path.is_drained().then_some(Obstacle::Offline),
             (path.local != Level::Up).then_some(Obstacle::NotUp),
-            policy,
-            damped.then_some(Obstacle::Damped),
         ];
-        obstacles.into_iter().flatten()
+        let holds = path.failback.holds(now, &self.config, self.time_of_day);
+        obstacles.into_iter().flatten().chain(holds.map(Obstacle::Held))
     }
 
     /// What holds failback to a path that is up, as far as it is for this end alone to say.
     fn hold(&self, now: Instant, path: &Path) -> Option<Hold> {
-        self.unready(now, path).find_map(|obstacle| match obstacle {
-            Obstacle::Held => Some(Hold::Manual),
-            Obstacle::Delay(left) => Some(Hold::Delay(left)),
-            Obstacle::Window { from, until } => Some(Hold::Window { from, until }),
-            Obstacle::Damped => {
-                let (penalty, damping) = (&path.penalty, &self.config.damping);
-                let wait = penalty.free_in(now, damping).unwrap_or_default();
-                #[expect(clippy::cast_possible_truncation, reason = "it saturates, and people need no more")]
-                let penalty = penalty.value(now, damping).round() as u32;
-                Some(Hold::Damped { penalty, wait })
-            }
-            Obstacle::PeerAbsent
-            | Obstacle::PeerCloned
-            | Obstacle::NotRunning
-            | Obstacle::Offline
-            | Obstacle::NotUp
-            | Obstacle::PeerSaysDown
-            | Obstacle::PeerSaysNothing
-            | Obstacle::PeerNotReady
-            | Obstacle::Unanswered => None,
-        })
+        path.failback.holds(now, &self.config, self.time_of_day).next()
     }
 
     /// Says of each path with traffic away that has come up what failback waits for, once for each such thing.
@@ -271,7 +225,7 @@ impl Engine {
         };
         let peer_is_home = !(path.observer || path.remote_moved);
         let peer_ready = path.observer || path.remote_ready;
-        let answered = a.answered.zip(path.up_since).is_some_and(|(answered, up)| answered >= up);
+        let answered = a.answered.zip(path.failback.up_since()).is_some_and(|(answered, up)| answered >= up);
         let unready = self.unready(now, path).chain((!peer_ready).then_some(Obstacle::PeerNotReady));
         let unready = unready.filter(move |_| !peer_is_home);
         up.into_iter().chain(unready).chain((!answered).then_some(Obstacle::Unanswered))
@@ -362,9 +316,9 @@ impl Engine {
             good_limit: self.clean_slots_wanted(peer, key.family, path),
             round_trip: path.round_trip,
             heard: path.heard.map(|heard| now.since(heard)),
-            penalty: path.penalty.value(now, damping),
+            penalty: path.failback.penalty(now, damping),
             penalty_reuse: damping.reuse,
-            damped: path.penalty.free_in(now, damping),
+            damped: path.failback.damped_for(now, damping),
             obstacles: not_running.into_iter().chain(self.unready(now, path)).collect(),
             peer_ready: path.observer || path.remote_ready,
         }

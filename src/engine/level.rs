@@ -53,13 +53,12 @@ impl Engine {
         }
         if level == Level::Down {
             if path.local == Level::Up {
-                path.penalty.on_failure(now, &damping);
-                path.has_failed = true;
-                path.held |= manual;
+                path.failback.on_failure(now, &damping);
+                path.failback.set_held(path.failback.is_held() || manual);
             }
             path.unanswered_since.get_or_insert(now);
         }
-        path.up_since = (level == Level::Up).then_some(now);
+        path.failback.set_up((level == Level::Up).then_some(now));
         path.good = 0;
         path.local = level;
         path.evidence = evidence;
@@ -207,7 +206,7 @@ impl Engine {
     /// Failback policy `manual`: the administrator says when.
     pub(super) fn on_fail_back(&mut self, now: Instant) {
         for path in self.peers.values_mut().flat_map(|peer| peer.paths.values_mut()) {
-            path.held = false;
+            path.failback.set_held(false);
         }
         for node in self.peers.keys().copied().collect::<Vec<_>>() {
             self.settle(now, node);

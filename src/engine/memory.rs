@@ -96,8 +96,8 @@ impl Engine {
         }
         let key = PathKey { lan: *lan, family: known.family, peer_lan: known.lan };
         let mut path = Path::new(now, &mut self.random, known.penalty, &self.config.damping);
-        path.held = known.held;
-        path.has_failed |= known.held;
+        path.failback.set_held(known.held);
+        path.failback.set_failed(path.failback.has_failed() || known.held);
         for address in &known.addresses {
             path.note(*address, Known::Trusted);
         }
@@ -138,7 +138,7 @@ impl Engine {
             family: key.family,
             addresses: proven_addresses(path).collect(),
             penalty: self.penalty(now, path),
-            held: path.held,
+            held: path.failback.is_held(),
         });
         let paths = proven.chain(self.aside.iter().cloned()).take(MAX_REMEMBERED).collect();
         Memory { node: Some(self.node), lans: self.indices.clone(), paths }
@@ -172,7 +172,7 @@ impl Engine {
                 return false;
             }
             let interface = self.lans.get(&key.lan).map_or("", |lan| lan.name());
-            digest.add(interface, peer.node, (key.peer_lan, key.family), path.held);
+            digest.add(interface, peer.node, (key.peer_lan, key.family), path.failback.is_held());
             proven_addresses(path).for_each(|address| digest.add_address(address));
         }
         let aside = self.aside.iter().take(MAX_REMEMBERED - count);
@@ -181,7 +181,7 @@ impl Engine {
     }
 
     fn penalty(&self, now: Instant, path: &Path) -> f64 {
-        path.penalty.value(now, &self.config.damping).round()
+        path.failback.penalty(now, &self.config.damping).round()
     }
 }
 

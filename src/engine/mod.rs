@@ -83,7 +83,7 @@ use timers::Timers;
 pub use counters::Dropped;
 pub use explain::{Explanation, Ground, Obstacle, PathAccount};
 pub use input::{Input, Memory, Output, RememberedPath};
-pub use notice::{Evidence, Hold, InterfaceFault, Notice, Unclaimed};
+pub use notice::{Evidence, InterfaceFault, Notice, Unclaimed};
 pub use offline::CutOff;
 pub use path::PathKey;
 pub use plan::{NextHop, Outcome, Plan, Subject, Verdict};

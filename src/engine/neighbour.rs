@@ -16,7 +16,7 @@ pub(super) const YOUNG: u32 = 4;
 /// Whether our kernel may still hold back what we send to an address of a path that is heard. One that counts begin again on
 /// was silent too: its peer was absent. A path that is met for the first time was not, for its peer has just had an answer.
 fn was_silent(path: &Path, address: &IpAddr, now: Instant, young: Duration) -> bool {
-    let is_young = || path.up_since.is_some_and(|up| now.since(up) < young);
+    let is_young = || path.failback.up_since().is_some_and(|up| now.since(up) < young);
     path.missed > 0
         || match path.local {
             Level::Down => true,
@@ -148,7 +148,8 @@ mod tests {
         ];
         for (reached, requestor, remote, is_silent) in cases {
             let mut path = Path::new(begun, &mut Random::new([1; 32]), 0.0, &Damping::default());
-            (path.local, path.up_since) = (Level::Up, Some(up));
+            path.local = Level::Up;
+            path.failback.set_up(Some(up));
             (path.reached, path.requestor, path.remote) = (reached, requestor, remote);
             assert_eq!(
                 was_silent(&path, &address, now, young),

@@ -9,6 +9,7 @@ use log::Level as Loudness;
 use super::path::is_link_local;
 use super::{LeftOut, NextHop};
 use crate::event::EventName;
+use crate::failback::Hold;
 use crate::interface::{Family, InterfaceIndex, MacAddress};
 use crate::wire::{Level, NodeId};
 use crate::words::shell_word;
@@ -86,29 +87,6 @@ impl fmt::Display for InterfaceFault {
             InterfaceFault::Renamed(name) => write!(f, "cause=renamed now={name}"),
         }
     }
-}
-
-/// Why a path that is up may not be gone home to yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Hold {
-    /// Failback policy: the administrator has to say so.
-    Manual,
-    /// Failback policy: up for so much longer.
-    Delay(Duration),
-    /// Failback policy: at that time of day, in seconds since midnight.
-    Window {
-        /// Start.
-        from: u32,
-        /// End.
-        until: u32,
-    },
-    /// It has failed too often lately.
-    Damped {
-        /// The penalty by now.
-        penalty: u32,
-        /// How long until it is low enough.
-        wait: Duration,
-    },
 }
 
 impl fmt::Display for Hold {

@@ -19,14 +19,14 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::freshness::Freshness;
-use super::notice::{Evidence, Hold};
+use super::notice::Evidence;
 use super::offline::Duty;
 use super::pace::Pace;
 use super::peer_address::{Known, PeerAddress, PeerAddresses, Position};
 use super::port::PortCheck;
 use super::report::{Word, is_older};
 use crate::config::Damping;
-use crate::damping::Penalty;
+use crate::failback::{Hold, Record};
 use crate::interface::Family;
 use crate::random::Random;
 use crate::time::Instant;
@@ -124,8 +124,6 @@ pub(super) struct Path {
     /// When the peer was last heard here at all.
     pub(super) heard: Option<Instant>,
     pub(super) round_trip: Option<Duration>,
-    /// Since when the path is up without a break.
-    pub(super) up_since: Option<Instant>,
 
     /// How often the peer sends INQs here, and whether it does so of its own accord, as said here.
     pub(super) pace: Pace,
@@ -150,11 +148,7 @@ pub(super) struct Path {
 
     /// What our own count rests on.
     pub(super) evidence: Evidence,
-    pub(super) penalty: Penalty,
-    /// It was up and went down in this run, or before.
-    pub(super) has_failed: bool,
-    /// Failback waits for the administrator.
-    pub(super) held: bool,
+    pub(super) failback: Record,
     /// What people were told that failback waits for; none if it does not wait.
     pub(super) told_hold: Option<Discriminant<Hold>>,
     pub(super) addresses: PeerAddresses,
@@ -209,7 +203,6 @@ impl Path {
             reached: None,
             heard: None,
             round_trip: None,
-            up_since: None,
             freshness: Freshness::new(now),
             token_given: token,
             token_given_before: token,
@@ -219,9 +212,7 @@ impl Path {
             unsolicited: 0,
             port: PortCheck::default(),
             evidence: Evidence::Answer,
-            penalty: Penalty::new(now, penalty, damping),
-            has_failed: penalty > 0.0,
-            held: false,
+            failback: Record::new(now, penalty, damping),
             told_hold: None,
             addresses: PeerAddresses::default(),
             offered_generation: 0,
@@ -251,7 +242,7 @@ impl Path {
         self.peer_left = false;
         self.answered = Answered::No;
         self.fresh_slots();
-        self.up_since = None;
+        self.failback.set_up(None);
         self.doubt = None;
         // The peer does not know that it would have to say it again.
         self.is_word_doubtful = true;
@@ -365,7 +356,7 @@ impl Path {
     /// Whether what we sent to an address alone has arrived since the path came up: it was answered, or a peer that asks
     /// hears our answers. One that only answers says that it hears us when our broadcasts arrive.
     pub(super) fn is_reached(&self, address: &IpAddr) -> bool {
-        let is_answered = self.reached.is_some_and(|(by, at)| by == *address && Some(at) >= self.up_since);
+        let is_answered = self.reached.is_some_and(|(by, at)| by == *address && Some(at) >= self.failback.up_since());
         is_answered || (self.requestor && self.remote == Level::Up)
     }
 
@@ -494,9 +485,7 @@ impl Path {
             own.applied = own.applied.take().or_else(|| record.applied.clone());
         }
         if let Some(left) = left {
-            self.penalty = left.penalty;
-            self.has_failed |= left.has_failed;
-            self.held |= left.held;
+            self.failback.succeed(&left.failback);
         }
     }
 
@@ -560,7 +549,7 @@ impl Path {
         }
         let main = self.main_address();
         choices.set(&mut self.reached, |choices| main.zip(choices.moment(now)));
-        for moment in [&mut self.heard, &mut self.proof, &mut self.up_since, &mut self.unanswered_since] {
+        for moment in [&mut self.heard, &mut self.proof, &mut self.unanswered_since] {
             choices.set(moment, |choices| choices.moment(now));
         }
         let counts = [0, 1, missed, missed + 1, 1000];
@@ -604,7 +593,9 @@ impl Path {
         // What the peer said is forgotten in one place only, which has it asked for again.
         self.is_word_doubtful |= self.remote == Level::Unknown;
         // Since when it is up is known of a path that is, and of no other.
-        self.up_since = (self.local == Level::Up).then(|| self.up_since.unwrap_or(now));
+        let mut since = self.failback.up_since();
+        choices.set(&mut since, |choices| choices.moment(now));
+        self.failback.set_up((self.local == Level::Up).then(|| since.unwrap_or(now)));
         let counts = [0, 1, 1000, i32::MAX.cast_unsigned(), 1 << 31, u32::MAX];
         choices.set(&mut self.word.generation, |choices| choices.among(&counts));
         choices.set(&mut self.word.since, |choices| now - choices.age());

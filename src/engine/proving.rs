@@ -59,10 +59,10 @@ impl Engine {
     fn ask_known(&mut self, now: Instant, node: NodeId, key: PathKey, pace: Duration) {
         let Some(path) = self.path(node, key) else { return };
         let waits = |a: &PeerAddress| {
-            let is_stale = path.up_since.is_some_and(|up| a.answered < Some(up));
+            let is_stale = path.failback.up_since().is_some_and(|up| a.answered < Some(up));
             let goes_home = is_stale && a.is_detoured();
             // What has answered before is asked at once when its path comes up, whenever that was last.
-            let comes_up = goes_home && a.answered.is_some() && a.asked < path.up_since;
+            let comes_up = goes_home && a.answered.is_some() && a.asked < path.failback.up_since();
             comes_up || ((goes_home || a.answered.is_none()) && is_due(now, path, a, pace, goes_home))
         };
         let named = path.addresses.iter().filter(|a| a.withdrawn.is_none() && !is_guessed(a));
@@ -168,7 +168,7 @@ fn is_guessed(a: &PeerAddress) -> bool {
 /// pace allows.
 fn is_due(now: Instant, path: &Path, a: &PeerAddress, pace: Duration, hurries: bool) -> bool {
     // What was asked while nothing could pass proves nothing, and one question may be lost.
-    let is_young = path.up_since.is_some_and(|up| now.since(up) < pace * YOUNG);
+    let is_young = path.failback.up_since().is_some_and(|up| now.since(up) < pace * YOUNG);
     let wait = if hurries || is_young { pace * 3 / 4 } else { pace * 8 };
     a.asked.is_none_or(|asked| now.since(asked) >= wait)
 }

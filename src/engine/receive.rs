@@ -438,7 +438,7 @@ impl Engine {
             return;
         };
         path.verdict = if placeholder.is_moved() { placeholder.verdict } else { wire::Level::Unknown };
-        path.has_failed = path.verdict == wire::Level::Down;
+        path.failback.set_failed(path.verdict == wire::Level::Down);
         path.addresses = placeholder.addresses;
     }
 

@@ -163,10 +163,11 @@ impl Engine {
         let (old, new) = (before.damping, self.config.damping);
         for path in self.peers.values_mut().flat_map(|peer| peer.paths.values_mut()) {
             if is_manual != was_manual {
-                path.held = is_manual && (path.is_moved() || (path.local == Level::Down && path.has_failed));
+                let has_left = path.is_moved() || (path.local == Level::Down && path.failback.has_failed());
+                path.failback.set_held(is_manual && has_left);
             }
             if old != new {
-                path.penalty.fit(now, &old, &new);
+                path.failback.fit(now, &old, &new);
             }
         }
     }

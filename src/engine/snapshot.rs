@@ -247,7 +247,7 @@ impl Engine {
             moved: path.is_moved(),
             peer_moved: path.remote_moved,
             round_trip: path.round_trip,
-            penalty: path.penalty.value(now, &self.config.damping),
+            penalty: path.failback.penalty(now, &self.config.damping),
             heard: path.heard.map(|heard| now.since(heard)),
             addresses: path.addresses.iter().map(address).collect(),
         }

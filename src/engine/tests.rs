@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::event::EventName;
+use crate::failback::Hold;
 use crate::interface::Family;
 pub(super) use states::Choices;
 use world::{Arp, OF_PATHS, OF_PEERS, World, address};

@@ -11,6 +11,7 @@ use crate::control::{
 };
 use crate::daemon::edges::Edges;
 use crate::engine::{self, Explanation, Ground, Obstacle, Verdict};
+use crate::failback::Hold;
 use crate::kernel::{Error, Hop};
 use crate::reconcile::Serving;
 use crate::route::RouteType;
@@ -176,13 +177,17 @@ fn need(obstacle: Obstacle, path: Option<&engine::PathAccount>, reuse: f64) -> R
         Obstacle::PeerSaysNothing => {
             ("peer-says-nothing", "the peer has not yet reported this path".to_owned())
         }
-        Obstacle::Held => ("policy-manual", "failback is manual: run faildctl failback".to_owned()),
-        Obstacle::Delay(left) => ("policy-delay", format!("failback is delayed: {} left", seconds(left))),
-        Obstacle::Window { from, until } => (
+        Obstacle::Held(Hold::Manual) => {
+            ("policy-manual", "failback is manual: run faildctl failback".to_owned())
+        }
+        Obstacle::Held(Hold::Delay(left)) => {
+            ("policy-delay", format!("failback is delayed: {} left", seconds(left)))
+        }
+        Obstacle::Held(Hold::Window { from, until }) => (
             "policy-window",
             format!("failback is allowed from {} to {}", clock_text(from), clock_text(until)),
         ),
-        Obstacle::Damped => ("damped", damped(path, reuse)),
+        Obstacle::Held(Hold::Damped { .. }) => ("damped", damped(path, reuse)),
         Obstacle::PeerNotReady => ("peer-not-ready", "the peer is not ready".to_owned()),
         Obstacle::Unanswered => ("unanswered", "this address must answer over the home path".to_owned()),
     };

@@ -3,6 +3,7 @@
 use super::world::{World, address};
 use super::*;
 use crate::config::Failback;
+use crate::failback::Hold;
 use crate::wire::Level;
 
 fn settled(config: &Config) -> World {
@@ -87,12 +88,12 @@ fn the_policy_is_named_and_it_is_the_last_in_the_way() {
     world.run(ms(5000));
     let told = explain(&world);
     assert_eq!(told.ground, Ground::HeldBack);
-    assert_eq!(told.obstacles, [Obstacle::Held, Obstacle::PeerNotReady]);
+    assert_eq!(told.obstacles, [Obstacle::Held(Hold::Manual), Obstacle::PeerNotReady]);
     let delay = Config { failback: Failback::Delay(ms(3000)), ..requestor() };
     let mut world = settled(&delay);
     cut_for(&mut world, 1000);
     let seen = assert_obstacles_decide(&mut world, 9000);
-    let is_delay = |o: &Obstacle| matches!(o, Obstacle::Delay(left) if *left <= ms(3000));
+    let is_delay = |o: &Obstacle| matches!(o, Obstacle::Held(Hold::Delay(left)) if *left <= ms(3000));
     assert!(seen.iter().any(|list| list.iter().any(is_delay)), "{seen:?}");
 }
 
@@ -104,7 +105,7 @@ fn a_path_that_flaps_says_how_long_it_waits() {
         world.run(ms(4000));
     }
     let told = explain(&world);
-    assert!(told.obstacles.contains(&Obstacle::Damped), "{told:?}");
+    assert!(told.obstacles.iter().any(|o| matches!(o, Obstacle::Held(Hold::Damped { .. }))), "{told:?}");
     let Some(left) = told.paths[0].damped else { panic!("{told:?}") };
     assert!(told.paths[0].penalty > 1000.0 && left > ms(10_000));
     world.run(left + ms(1000));

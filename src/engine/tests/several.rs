@@ -214,7 +214,7 @@ fn an_unproven_address_is_asked_when_its_home_is_up() {
         let (mut world, node) = acquainted(2);
         let (now, unproven) = (world.now, address(0, 77));
         let path_to = path(&mut world, node, 0);
-        path_to.up_since = Some(now - slots * up_for);
+        path_to.failback.set_up(Some(now - slots * up_for));
         path_to.note(unproven, Known::Trusted);
         let record = path_to.addresses.get_mut(&unproven).unwrap();
         record.asked = Some(now - slots);

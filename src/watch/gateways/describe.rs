@@ -5,12 +5,12 @@ use std::time::Duration;
 use super::super::plan::Way;
 use super::super::snapshot::{Health, HopSnapshot, RouteSnapshot};
 use super::condition::Condition;
-use super::history::Obstacle;
 use super::hop::Hop;
 use super::notice::FailureCause;
 use super::route::Route;
 use super::target::{Level, Target};
 use crate::config::{Config, Judging, Method};
+use crate::failback::Hold;
 use crate::interface::{Family, Interface};
 use crate::time::Instant;
 
@@ -87,13 +87,13 @@ impl Route {
     }
 
     fn why_not_used(&self, view: View<'_>, hop: &Hop) -> String {
-        match hop.history.obstacle(view.now, view.config, view.time_of_day) {
-            Some(Obstacle::Damped(left)) => {
-                format!("; failed too often; failback suppressed for {} more", seconds(left))
+        match hop.history.holds(view.now, view.config, view.time_of_day).next() {
+            Some(Hold::Damped { wait, .. }) => {
+                format!("; failed too often; failback suppressed for {} more", seconds(wait))
             }
-            Some(Obstacle::Held) => "; failback is manual; run faildctl failback".to_owned(),
-            Some(Obstacle::Delay(left)) => format!("; failback in {} (failback delay)", seconds(left)),
-            Some(Obstacle::Window { from, until }) => {
+            Some(Hold::Manual) => "; failback is manual; run faildctl failback".to_owned(),
+            Some(Hold::Delay(left)) => format!("; failback in {} (failback delay)", seconds(left)),
+            Some(Hold::Window { from, until }) => {
                 format!("; failback between {} and {} (failback window)", clock(from), clock(until))
             }
             None if self.hops.iter().any(|other| other.in_use && other.rank < hop.rank) => {

@@ -7,12 +7,12 @@ use super::super::plan::{self, Destination, Way};
 use super::super::snapshot::Health;
 use super::choice::{Candidate, Choice, choose};
 use super::condition::Condition;
-use super::history::Obstacle;
 use super::hop::Hop;
 use super::notice::{FailureCause, MoveCause, Notice};
 use super::past::Pasts;
 use super::{HOPS, Numbers};
 use crate::config::{NextHopConfig, NextHops, RouteConfig};
+use crate::failback::Hold;
 use crate::gather::insert_by_key;
 use crate::group::{Finding, Suspicion, arbitrate};
 use crate::packet::Answer;
@@ -282,13 +282,13 @@ impl Route {
     }
 
     fn candidate(&self, context: &Context<'_>, hop: &Hop) -> Candidate {
-        let obstacle = hop.history.obstacle(context.now, context.config, context.time_of_day);
-        let obstacle = obstacle.filter(|_| !self.stopping);
+        let holds = hop.history.holds(context.now, context.config, context.time_of_day);
+        let holds: Vec<Hold> = holds.filter(|_| !self.stopping).collect();
         Candidate {
             rank: hop.rank,
             health: hop.verdict,
-            damped: matches!(obstacle, Some(Obstacle::Damped(_))),
-            held: obstacle.is_some(),
+            damped: holds.iter().any(|hold| matches!(hold, Hold::Damped { .. })),
+            held: !holds.is_empty(),
             offline: hop.offline,
             vanished: hop.vanished.is_some(),
             in_use: hop.in_use,
@@ -376,13 +376,12 @@ impl Route {
     fn next_moment(&self, context: &Context<'_>) -> Option<Instant> {
         let now = context.now;
         let moments = self.hops.iter().flat_map(|hop| {
-            let wait = match hop.history.obstacle(now, context.config, context.time_of_day) {
-                Some(Obstacle::Damped(left) | Obstacle::Delay(left)) if hop.verdict == Health::Works => {
-                    Some(now + left.max(SOON))
-                }
-                Some(Obstacle::Damped(_) | Obstacle::Delay(_) | Obstacle::Held | Obstacle::Window { .. })
-                | None => None,
-            };
+            let holds = hop.history.holds(now, context.config, context.time_of_day);
+            let waits = holds.filter_map(|hold| match hold {
+                Hold::Damped { wait, .. } | Hold::Delay(wait) => Some(now + wait.max(SOON)),
+                Hold::Manual | Hold::Window { .. } => None,
+            });
+            let wait = waits.min().filter(|_| hop.verdict == Health::Works);
             let waits = !hop.is_probed() && hop.link.is_some() && hop.verdict == Health::Failed;
             let proven = waits.then(|| hop.proven_at(&self.config.judging).max(now + SOON));
             [wait, proven, hop.vanished.map(|since| (since + GRACE).max(now + SOON))]
