@@ -17,9 +17,9 @@ use super::table::{Group, host_of};
 use super::trouble::Blocked;
 use super::{Reconciler, Urgency};
 use crate::config::Exit;
-use crate::interface::{InterfaceIndex, is_link_local};
+use crate::interface::is_link_local;
 use crate::operation::{Operation, Place};
-use crate::route::{MAIN_TABLE, PROTOCOL, Route, RouteKey};
+use crate::route::{PROTOCOL, Route, RouteKey};
 use crate::time::Instant;
 
 /// Most operations in one go: the loop must get back to the wire in time (64 take less than a millisecond).
@@ -476,43 +476,6 @@ impl Reconciler {
         self.end_journal(now);
         self.dirty.clear();
         self.mark_all();
-    }
-
-    /// A route as `ip route` writes it, shortened.
-    pub(super) fn text_of(&self, route: &Route) -> String {
-        let key = &route.key;
-        let mut text = route.kind.word().map(|word| format!("{word} ")).unwrap_or_default();
-        text += &if key.destination.prefix_len() == 0 {
-            if key.destination.addr().is_ipv4() { "default" } else { "default6" }.to_owned()
-        } else {
-            key.destination.to_string()
-        };
-        if key.tos != 0 {
-            text.push_str(&format!(" tos {:#04x}", key.tos));
-        }
-        for leg in &route.legs {
-            if let Some(gateway) = leg.gateway {
-                text.push_str(&format!(" via {gateway}"));
-            }
-            text.push_str(&format!(" dev {}", self.interface_name(leg.interface)));
-            if leg.weight != 1 {
-                text.push_str(&format!(" weight {}", leg.weight));
-            }
-        }
-        if key.table != MAIN_TABLE {
-            text.push_str(&format!(" table {}", key.table));
-        }
-        if key.metric != 0 {
-            text.push_str(&format!(" metric {}", key.metric));
-        }
-        if let Some(source) = route.source {
-            text.push_str(&format!(" src {source}"));
-        }
-        text
-    }
-
-    pub(super) fn interface_name(&self, index: InterfaceIndex) -> String {
-        self.mirror.interface(index).map_or_else(|| format!("if{index}"), |i| i.name.clone())
     }
 }
 

@@ -48,6 +48,7 @@ mod table;
 mod test_address;
 #[cfg(test)]
 mod tests;
+mod text;
 mod trouble;
 mod waiting;
 mod wan;
