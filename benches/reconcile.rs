@@ -11,7 +11,6 @@ use ipnet::{IpNet, Ipv4Net};
 use faild::config::Config;
 use faild::engine::{NextHop, Plan, Subject, Verdict};
 use faild::interface::{Interface, InterfaceAddress, InterfaceIndex};
-use faild::operation::Operation;
 use faild::reconcile::{Dump, Input, Mirror, Output, Reconciler, Settings};
 use faild::route::{Leg, MAIN_TABLE, PROTOCOL, Route, RouteKey, RouteType};
 use faild::time::Instant;
@@ -109,10 +108,12 @@ fn carry_out(core: &mut Reconciler, plan: &Plan) -> usize {
     core.handle(NOW, Input::Plan(plan));
     let mut count = 0;
     while let Some(output) = core.next_output() {
-        if let Output::Apply(operations) = output {
-            count += operations.len();
-            let done: Vec<(Operation, _)> = operations.into_iter().map(|o| (o, Ok(()))).collect();
-            core.handle(NOW, Input::Results(done));
+        if let Output::Apply(batch) = output {
+            let results = batch.carry_out(|operations| {
+                count += operations.len();
+                vec![Ok(()); operations.len()]
+            });
+            core.handle(NOW, Input::Results(results));
         }
     }
     count

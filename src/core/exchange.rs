@@ -174,7 +174,7 @@ impl Core {
 
     fn on_reconciler(&mut self, now: Instant, output: reconcile::Output) {
         let output = match output {
-            reconcile::Output::Apply(operations) => Output::Apply(operations),
+            reconcile::Output::Apply(batch) => Output::Apply(batch),
             reconcile::Output::Dump(dump) => Output::Dump(dump),
             reconcile::Output::Ask(question) => Output::Ask(question),
             reconcile::Output::LookUp(key) => Output::LookUp(key),

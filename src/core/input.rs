@@ -10,9 +10,9 @@ use crate::config::Config;
 use crate::engine::{self};
 use crate::event::EventName;
 use crate::interface::{Interface, InterfaceIndex};
-use crate::operation::{Operation, Refusal};
+use crate::operation::Refusal;
 use crate::packet::{Answer, Arrival, Probe, Transmit};
-use crate::reconcile::{self, Dump, JournalWrite, Question};
+use crate::reconcile::{self, Batch, Dump, JournalWrite, Question, Results};
 use crate::route::{Route, RouteKey};
 use crate::watch::{self};
 
@@ -53,8 +53,8 @@ pub enum Input<'a> {
     Backlog(bool),
     /// What became of all [`Output::Journal`] so far.
     Journalled(Result<(), Refusal>),
-    /// What became of the operations of one [`Output::Apply`], in order.
-    Results(Vec<(Operation, Result<(), Refusal>)>),
+    /// What became of an [`Output::Apply`].
+    Results(Results),
     /// Other settings; hand in the interfaces after it. Goodbyes to peers of LANs that are none any more come first: they go
     /// out by the sockets from before.
     Config(&'a Config),
@@ -97,8 +97,8 @@ pub enum Output {
     QueryLinks,
     /// Hand in the neighbours that the kernel knows on this interface.
     ListNeighbours(InterfaceIndex),
-    /// Carry out these, at most 64, in order; hand in [`Input::Results`].
-    Apply(Vec<Operation>),
+    /// Carry this out; hand in [`Input::Results`].
+    Apply(Batch),
     /// Read this from the kernel and hand it in.
     Dump(Dump),
     /// Read all routes with this key.

@@ -30,9 +30,8 @@ pub use rehearsal::Part;
 use crate::config::{Config, Exit};
 use crate::engine::{self, Engine};
 use crate::interface::{Interface, InterfaceIndex};
-use crate::operation::Operation;
 use crate::random::Random;
-use crate::reconcile::{self, LastRun, Reconciler, Settings};
+use crate::reconcile::{self, Batch, LastRun, Reconciler, Settings};
 use crate::time::Instant;
 use crate::watch::{self, Watch};
 use exchange::Pending;
@@ -142,8 +141,8 @@ impl Core {
 
     /// What of a batch is still right by what has been handed in since it was asked for: to be asked before it is carried
     /// out. Results are handed in for the rest; if nothing is left, empty ones.
-    pub fn review(&mut self, operations: Vec<Operation>) -> Vec<Operation> {
-        self.reconciler.review(operations)
+    pub fn review(&mut self, batch: Batch) -> Batch {
+        self.reconciler.review(batch)
     }
 
     /// The interfaces, as they were handed in last.

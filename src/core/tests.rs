@@ -198,10 +198,10 @@ impl World {
                     self.flying.insert((now + TRAVEL, self.sent), (number, transmit));
                 }
                 Output::Probe(_) => self.probes += 1,
-                Output::Apply(operations) => {
+                Output::Apply(batch) => {
                     self.applied.push(self.at_deadline);
-                    let done = operations.into_iter().map(|o| (o.clone(), kernel.apply(&o))).collect();
-                    core.handle(now, Input::Results(done));
+                    let results = batch.carry_out(|all| all.iter().map(|one| kernel.apply(one)).collect());
+                    core.handle(now, Input::Results(results));
                 }
                 Output::Dump(Dump::OwnRoutes) => {
                     let own = routes(&|route| route.protocol == PROTOCOL);

@@ -36,8 +36,8 @@ use crate::engine;
 use crate::interface::{InterfaceIndex, MacAddress};
 use crate::kernel::Kernel;
 use crate::net::{Moment, Probers, Sockets};
-use crate::operation::Operation;
-use crate::reconcile::{Dump, Question, describe};
+use crate::operation::{Operation, Refusal};
+use crate::reconcile::{Batch, Dump, Question, describe};
 use crate::route::RouteKey;
 use crate::time::Instant;
 
@@ -97,7 +97,7 @@ pub(super) struct Edges {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Errand {
     /// Carry out these.
-    Apply(Vec<Operation>),
+    Apply(Batch),
     /// Read this.
     Dump(Dump),
     /// Ask what it would do.
@@ -157,20 +157,16 @@ impl Edges {
                 Errand::LookUp(key) => self.look_up(now, key),
                 Errand::Ask(question) => self.ask(now, question),
                 Errand::Neighbours(interface) => self.list_neighbours(now, interface),
-                Errand::Apply(operations) => {
-                    let operations = self.core.review(operations);
-                    if operations.is_empty() {
-                        // What takes their place is computed from what is known now.
-                        self.tell(now, Input::Results(Vec::new()));
-                        self.write_journal(now);
-                        continue;
-                    }
-                    self.show(&operations);
-                    let results = self.kernel.apply(&operations);
-                    debug_assert_eq!(results.len(), operations.len());
-                    let results = operations.into_iter().zip(results).collect();
+                Errand::Apply(batch) => {
+                    let batch = self.core.review(batch);
+                    let was_empty = batch.is_empty();
+                    let results = batch.carry_out(|operations| self.apply(operations));
                     self.tell(now, Input::Results(results));
-                    return self.write_journal(now);
+                    self.write_journal(now);
+                    // What takes the place of an empty one is computed from what is known now.
+                    if !was_empty {
+                        return;
+                    }
                 }
             }
         }
@@ -243,6 +239,16 @@ impl Edges {
         }
     }
 
+    fn apply(&mut self, operations: &[Operation]) -> Vec<Result<(), Refusal>> {
+        if operations.is_empty() {
+            return Vec::new();
+        }
+        self.show(operations);
+        let results = self.kernel.apply(operations);
+        debug_assert_eq!(results.len(), operations.len());
+        results
+    }
+
     /// What the kernel is about to be asked for, as commands: all that a dry run has to show.
     fn show(&self, operations: &[Operation]) {
         let level = if self.config.dry_run { Level::Info } else { Level::Debug };
@@ -287,7 +293,7 @@ impl Edges {
                         self.errands.push_back(errand);
                     }
                 }
-                Output::Apply(operations) => self.errands.push_back(Errand::Apply(operations)),
+                Output::Apply(batch) => self.errands.push_back(Errand::Apply(batch)),
                 Output::Dump(dump) => self.errands.push_back(Errand::Dump(dump)),
                 Output::Ask(question) => self.errands.push_back(Errand::Ask(question)),
                 Output::LookUp(key) => self.errands.push_back(Errand::LookUp(key)),

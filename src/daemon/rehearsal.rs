@@ -20,7 +20,7 @@ use crate::engine::{Cast, Silence};
 use crate::interface::Interface;
 use crate::operation::Operation;
 use crate::packet::{Answer, Probe};
-use crate::reconcile::{Dump, Mirror};
+use crate::reconcile::{Batch, Dump, Mirror};
 use crate::route::{PROTOCOL, Route, RouteKey};
 use crate::time::Instant;
 use hosts::Hosts;
@@ -117,9 +117,9 @@ impl Stage {
     fn catch_up(&mut self, now: Instant, errands: &VecDeque<Errand>) {
         for errand in errands {
             match errand {
-                Errand::Apply(operations) => {
-                    let operations = self.core.review(operations.clone());
-                    self.apply(now, operations);
+                Errand::Apply(batch) => {
+                    let batch = self.core.review(batch.clone());
+                    self.apply(now, batch);
                 }
                 Errand::Dump(dump) => self.dump(now, *dump),
                 Errand::LookUp(key) => self.look_up(key),
@@ -187,7 +187,7 @@ impl Stage {
         match output {
             Output::Send(transmit) => self.core.answer_as_peers(now, &transmit, &mut self.cast),
             Output::Probe(probe) => self.waiting.extend(self.answer(now, &probe).map(Input::Answer)),
-            Output::Apply(operations) => self.apply(now, operations),
+            Output::Apply(batch) => self.apply(now, batch),
             Output::Dump(dump) => self.dump(now, dump),
             Output::LookUp(key) => self.look_up(&key),
             Output::Journal(_) => self.waiting.push_back(Input::Journalled(Ok(()))),
@@ -210,14 +210,14 @@ impl Stage {
         if interface.is_running() { self.hosts.answer(now, &interface.name, probe) } else { None }
     }
 
-    fn apply(&mut self, now: Instant, operations: Vec<Operation>) {
+    fn apply(&mut self, now: Instant, batch: Batch) {
         let after = now.since(self.began);
-        self.steps.extend(operations.iter().map(|operation| Step { after, operation: operation.clone() }));
-        let results = operations.into_iter().map(|operation| {
-            let result = self.kernel.apply(&operation);
-            (operation, result)
+        let results = batch.carry_out(|operations| {
+            self.steps
+                .extend(operations.iter().map(|operation| Step { after, operation: operation.clone() }));
+            operations.iter().map(|operation| self.kernel.apply(operation)).collect()
         });
-        self.waiting.push_back(Input::Results(results.collect()));
+        self.waiting.push_back(Input::Results(results));
     }
 
     fn look_up(&mut self, key: &RouteKey) {

@@ -1,105 +1,26 @@
-//! From what is wanted to operations: at most [`BATCH`] at a time, addresses before the routes that use them, new
-//! overlays before old ones are lifted, neighbours when the overlay stands.
+//! From what is wanted to steps: one batch at a time, addresses before the routes that use them, new overlays before old
+//! ones are lifted, neighbours when the overlay stands.
 
-use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use nix::errno::Errno;
 
 use super::cause::Cause;
 use super::input::Output;
-use super::lan::{LanId, SubjectId};
+use super::lan::SubjectId;
 use super::notice::Notice;
 use super::order::{foreign, own};
 use super::overlay::{Overlay, Wanted};
 use super::place::Obstacle;
+use super::step::{AddressStep, Batch, RouteStep, Step};
 use super::table::{Group, host_of};
 use super::trouble::Blocked;
 use super::{Reconciler, Urgency};
 use crate::config::Exit;
 use crate::interface::is_link_local;
-use crate::operation::{Operation, Place};
-use crate::route::{PROTOCOL, Route, RouteKey};
+use crate::operation::Place;
+use crate::route::{PROTOCOL, Route};
 use crate::time::Instant;
-
-/// Most operations in one go: the loop must get back to the wire in time (64 take less than a millisecond).
-const BATCH: usize = 64;
-
-/// Why an operation was asked for; kept until its result comes.
-#[derive(Debug, Clone)]
-pub(super) enum Task {
-    /// An overlay is laid.
-    Lay {
-        group: Group,
-        cause: Cause,
-        others: Vec<SubjectId>,
-        /// There are older ones to lift then.
-        again: bool,
-    },
-    /// An overlay that was laid beside its place, while another left that, is laid there.
-    Settle { group: Group, cause: Cause },
-    /// An overlay is lifted. `again`: another is to be laid then.
-    Lift { group: Group, cause: Option<Cause>, again: bool },
-    /// A route that the kernel flushed is put back.
-    PutRoute { key: RouteKey },
-    /// An address is laid on `lo`.
-    Wait { lan: LanId, address: std::net::IpAddr },
-    /// An address is lifted from `lo`.
-    Return { address: std::net::IpAddr },
-    /// An address that the kernel flushed is put back.
-    PutAddress { lan: LanId, address: std::net::IpAddr },
-    /// A test address is made.
-    MakeTest { address: Ipv4Addr },
-    /// A test address is removed.
-    RemoveTest { address: Ipv4Addr },
-    /// An interface is set up.
-    SetUp { lan: LanId },
-    /// The dead neighbour entry of a subject is deleted.
-    Neighbour,
-}
-
-impl Task {
-    /// The group whose overlay it is about.
-    pub(super) const fn group(&self) -> Option<Group> {
-        match self {
-            Self::Lay { group, .. } | Self::Settle { group, .. } | Self::Lift { group, .. } => Some(*group),
-            Self::PutRoute { .. }
-            | Self::Wait { .. }
-            | Self::Return { .. }
-            | Self::PutAddress { .. }
-            | Self::MakeTest { .. }
-            | Self::RemoveTest { .. }
-            | Self::SetUp { .. }
-            | Self::Neighbour => None,
-        }
-    }
-}
-
-/// Operations with their reasons.
-#[derive(Debug, Default)]
-pub(super) struct Batch {
-    operations: Vec<Operation>,
-    tasks: Vec<Task>,
-}
-
-impl Batch {
-    pub(super) fn push(&mut self, task: Task, operation: Operation) {
-        self.tasks.push(task);
-        self.operations.push(operation);
-    }
-
-    pub(super) const fn is_full(&self) -> bool {
-        self.tasks.len() >= BATCH
-    }
-
-    pub(super) const fn room(&self) -> usize {
-        BATCH.saturating_sub(self.tasks.len())
-    }
-
-    pub(super) const fn is_empty(&self) -> bool {
-        self.tasks.is_empty()
-    }
-}
 
 impl Reconciler {
     /// Goes on as far as is possible without hearing from the kernel.
@@ -125,47 +46,44 @@ impl Reconciler {
     /// What of a batch is to be done still when its turn has come: what was read since it was computed may forbid it. Of
     /// groups of routes that are to be looked at again nothing is done; they have their turn in the next batch, and nothing
     /// is put back before all is read.
-    pub fn review(&mut self, operations: Vec<Operation>) -> Vec<Operation> {
-        let Some(tasks) = self.in_flight.take() else { return operations };
-        let mut left = Batch::default();
-        for (task, operation) in tasks.into_iter().zip(operations) {
-            if self.is_outdated(&task) {
-                self.waiting.recheck();
-            } else {
-                left.push(task, operation);
-            }
+    pub fn review(&mut self, mut batch: Batch) -> Batch {
+        if self.in_flight.is_none() {
+            return batch;
         }
-        self.in_flight = Some(left.tasks);
-        left.operations
+        if batch.retain(|step| !self.is_outdated(step)) {
+            self.waiting.recheck();
+        }
+        self.in_flight = Some(batch.groups());
+        batch
     }
 
-    fn is_outdated(&self, task: &Task) -> bool {
+    fn is_outdated(&self, step: &Step) -> bool {
         let is_dirty = |group: Group| {
             [Urgency::Connected, Urgency::First, Urgency::Then]
                 .into_iter()
                 .any(|u| self.dirty.contains(&(u, group)))
         };
-        match task {
-            Task::PutRoute { key } => {
-                self.is_behind || is_dirty(Group::of(key)) || !self.originals.holds(key)
+        match step {
+            Step::Route(step @ RouteStep::PutBack { route, .. }) => {
+                self.is_behind || is_dirty(step.group()) || !self.originals.holds(&route.key)
             }
-            Task::PutAddress { .. } => self.is_behind,
-            Task::Lay { group, .. } | Task::Settle { group, .. } | Task::Lift { group, .. } => {
-                is_dirty(*group)
-            }
-            Task::Wait { .. }
-            | Task::Return { .. }
-            | Task::MakeTest { .. }
-            | Task::RemoveTest { .. }
-            | Task::SetUp { .. }
-            | Task::Neighbour => false,
+            Step::Route(step) => is_dirty(step.group()),
+            Step::Address(AddressStep::PutBack { .. }) => self.is_behind,
+            Step::Address(
+                AddressStep::Park { .. }
+                | AddressStep::Unpark { .. }
+                | AddressStep::MakeTest { .. }
+                | AddressStep::RemoveTest { .. }
+                | AddressStep::SetUp { .. },
+            )
+            | Step::Neighbour { .. } => false,
         }
     }
 
     fn submit(&mut self, batch: Batch) {
         self.dumps.spoil();
-        self.in_flight = Some(batch.tasks);
-        self.outputs.push_back(Output::Apply(batch.operations));
+        self.in_flight = Some(batch.groups());
+        self.outputs.push_back(Output::Apply(batch));
     }
 
     /// What is to be done next; `None` if that depends on the result of the journal's write, which is on its way: an
@@ -301,8 +219,7 @@ impl Reconciler {
             }
             // The others follow in the next batch.
             let again = batch.room() == 1 && routes.peek().is_some();
-            let task = Task::Lift { group, cause, again };
-            batch.push(task, Operation::DeleteRoute(without_attributes(route)));
+            batch.push(lift(route, cause, again));
             if again {
                 return;
             }
@@ -397,13 +314,12 @@ impl Reconciler {
         match (place, has_old, makeshift) {
             (Place::Alone, true, Some(below)) => {
                 route.key.metric = below;
-                let task = Task::Lay { group, cause, others, again: true };
-                return batch.push(task, Operation::AddRoute { route, place });
+                let step = RouteStep::Lay { route, place, cause, others, again: true };
+                return batch.push(Step::Route(step));
             }
             (Place::Alone, true, None) => {
                 for own in old {
-                    let task = Task::Lift { group, cause: None, again: true };
-                    batch.push(task, Operation::DeleteRoute(without_attributes(own)));
+                    batch.push(lift(own, None, true));
                 }
             }
             // The kernel refuses an equal twin of one that is no longer in force because others came before it; and
@@ -411,18 +327,16 @@ impl Reconciler {
             // first.
             (Place::Before | Place::Behind, true, _) => {
                 if let Some(twin) = old.find(|o| o.leads_as(&route) && same_source(o)) {
-                    let task = Task::Lift { group, cause: None, again: true };
-                    return batch.push(task, Operation::DeleteRoute(without_attributes(twin)));
+                    return batch.push(lift(twin, None, true));
                 }
             }
             (_, false, _) => {}
         }
         route.key.metric = metric;
-        let task = match has_makeshift {
-            true => Task::Settle { group, cause },
-            false => Task::Lay { group, cause, others, again: own(routes).next().is_some() },
-        };
-        batch.push(task, Operation::AddRoute { route, place });
+        batch.push(Step::Route(match has_makeshift {
+            true => RouteStep::Settle { route, place, cause },
+            false => RouteStep::Lay { route, place, cause, others, again: own(routes).next().is_some() },
+        }));
     }
 
     fn cannot_lay(&mut self, now: Instant, group: Group, overlay: &Overlay) {
@@ -449,8 +363,7 @@ impl Reconciler {
             if let Some(lan) = self.lans.get(subject.lan).filter(|lan| lan.up)
                 && let Some(interface) = lan.index
             {
-                let operation = Operation::DeleteNeighbour { interface, address: subject.address };
-                batch.push(Task::Neighbour, operation);
+                batch.push(Step::Neighbour { interface, address: subject.address });
             }
         }
     }
@@ -460,10 +373,9 @@ impl Reconciler {
             return;
         }
         for route in self.originals.due(now, &self.lans, &self.mirror, batch.room()) {
-            let key = route.key;
-            let ours = self.mirror.routes().at(&key).iter().any(|r| r.protocol == PROTOCOL);
+            let ours = self.mirror.routes().at(&route.key).iter().any(|r| r.protocol == PROTOCOL);
             let place = if ours { Place::Behind } else { Place::Alone };
-            batch.push(Task::PutRoute { key }, Operation::AddRoute { route, place });
+            batch.push(Step::Route(RouteStep::PutBack { route, place }));
         }
         if batch.is_full() {
             self.waiting.recheck();
@@ -490,6 +402,10 @@ fn is_in_the_way(overlay: &Overlay, own: &Route) -> bool {
     let has_room = overlay.front.as_ref().is_none_or(|front| front.key.metric > 1);
     let is_led = matches!(overlay.cause, Cause::Destination(_));
     is_led && has_room && own.key.metric == 0 && own.key.destination.addr().is_ipv4()
+}
+
+fn lift(route: &Route, cause: Option<Cause>, again: bool) -> Step {
+    Step::Route(RouteStep::Lift { route: without_attributes(route), cause, again })
 }
 
 /// A delete names key, protocol, gateway and interface; it needs nothing else.

@@ -2,10 +2,10 @@
 
 use std::net::IpAddr;
 
-use super::{Notice, Settings};
+use super::{Batch, Notice, Results, Settings};
 use crate::engine::{NextHop, Outcome, Plan, Subject};
 use crate::interface::{Interface, InterfaceIndex};
-use crate::operation::{Operation, Refusal};
+use crate::operation::Refusal;
 use crate::route::Route;
 use crate::watch;
 
@@ -44,8 +44,8 @@ pub enum Input<'a> {
     Backlog(bool),
     /// What became of all [`Output::Journal`] so far. Nothing waits for it but what is to be done to addresses.
     Journalled(Result<(), Refusal>),
-    /// What became of the operations of one [`Output::Apply`], in order.
-    Results(Vec<(Operation, Result<(), Refusal>)>),
+    /// What became of an [`Output::Apply`].
+    Results(Results),
     /// The settings have changed; LANs that are none by the new ones are named.
     Settings {
         /// The new ones.
@@ -92,9 +92,9 @@ impl JournalWrite {
 /// What the reconciler wants done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
-    /// Carry out these, at most 64, in order; hand in [`Input::Results`]. Who takes in other inputs before asks
-    /// [`super::Reconciler::review`] what is left of them.
-    Apply(Vec<Operation>),
+    /// Carry this out; hand in [`Input::Results`]. Who takes in other inputs before asks [`super::Reconciler::review`] what
+    /// is left of it.
+    Apply(Batch),
     /// Read this from the kernel and hand it in.
     Dump(Dump),
     /// Read all routes with this key: one that no dump shows refuses ours the place.

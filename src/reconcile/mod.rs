@@ -44,6 +44,7 @@ mod results;
 mod serving;
 mod source;
 mod state;
+mod step;
 mod table;
 mod test_address;
 #[cfg(test)]
@@ -66,6 +67,7 @@ pub use mirror::{Mirror, Notification};
 pub use notice::Notice;
 pub use serving::Serving;
 pub use state::{Fortune, Trouble, Waiting};
+pub use step::{Batch, Results};
 pub use table::{Group, RouteTable};
 pub use watched::{Watched, WatchedRoute};
 pub use wishes::Scope;
@@ -77,7 +79,6 @@ use crate::route::{MAIN_TABLE, PROTOCOL, Route};
 use crate::time::Instant;
 
 use cause::Cause;
-use diff::Task;
 use dumps::Dumps;
 use found::Findings;
 use lan::{Choice, LanId, SubjectId};
@@ -165,7 +166,8 @@ pub struct Reconciler {
     tests: TestAddresses,
     found: Findings,
     asking: asking::Asking,
-    in_flight: Option<Vec<Task>>,
+    /// A batch is being carried out: the groups whose overlays it is about.
+    in_flight: Option<Vec<Group>>,
     dumps: Dumps,
     reports: Reports,
     waiting: waiting::WaitingAddresses,

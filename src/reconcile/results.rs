@@ -7,37 +7,51 @@ use nix::errno::Errno;
 use super::Reconciler;
 use super::cause::Cause;
 use super::describe::describe;
-use super::diff::Task;
 use super::input::{Dump, Output};
 use super::lan::SubjectId;
 use super::overlay::Wanted;
+use super::step::{Results, RouteStep, Step};
 use super::table::Group;
 use crate::operation::{Operation, Place, Refusal};
 use crate::route::{PROTOCOL, Route, RouteKey};
 use crate::time::Instant;
 
 impl Reconciler {
-    /// What became of the operations in flight.
-    pub(super) fn on_results(&mut self, now: Instant, results: Vec<(Operation, Result<(), Refusal>)>) {
-        let mut tasks = self.in_flight.take().unwrap_or_default().into_iter();
-        for ((operation, result), task) in results.into_iter().zip(tasks.by_ref()) {
-            match result {
-                Ok(()) => self.on_done(now, task, operation),
-                Err(refusal) => self.on_refused(now, task, operation, refusal),
-            }
+    /// What became of the batch in flight.
+    pub(super) fn on_results(&mut self, now: Instant, results: Results) {
+        if self.in_flight.take().is_none() {
+            return;
         }
-        // Results that never came: look at what happened.
-        for task in tasks {
-            self.dumps.want_all();
-            if let Some(group) = task.group() {
-                self.mark(group);
+        for (step, result) in results.into_steps() {
+            match result {
+                Some(Ok(())) => self.on_done(now, step),
+                Some(Err(refusal)) => self.on_refused(now, &step, refusal),
+                // Look at what happened.
+                None => {
+                    self.dumps.want_all();
+                    if let Some(group) = step.group() {
+                        self.mark(group);
+                    }
+                }
             }
         }
     }
 
-    fn on_done(&mut self, now: Instant, task: Task, operation: Operation) {
-        match (task, operation) {
-            (Task::Lay { group, cause, others, again }, Operation::AddRoute { route, place }) => {
+    fn on_done(&mut self, now: Instant, step: Step) {
+        match step {
+            Step::Route(step) => self.on_route_done(now, step),
+            Step::Address(step) => {
+                self.on_addresses_changed();
+                self.on_address_done(step);
+            }
+            Step::Neighbour { .. } => self.on_addresses_changed(),
+        }
+    }
+
+    fn on_route_done(&mut self, now: Instant, step: RouteStep) {
+        let group = step.group();
+        match step {
+            RouteStep::Lay { route, place, cause, others, again } => {
                 self.insert(route, place);
                 self.troubles.succeeded(&group);
                 self.wishes.stands_for(group, cause);
@@ -46,30 +60,27 @@ impl Reconciler {
                     self.mark(group);
                 }
             }
-            (Task::Settle { group, cause }, Operation::AddRoute { route, place }) => {
+            RouteStep::Settle { route, place, cause } => {
                 self.insert(route, place);
                 self.troubles.succeeded(&group);
                 self.wishes.stands_for(group, cause);
                 self.mark(group);
             }
-            (Task::Lift { group, again: true, .. }, Operation::DeleteRoute(route)) => {
+            RouteStep::Lift { route, again: true, .. } => {
                 self.mirror.routes_mut().remove(&route);
                 self.mark(group);
             }
-            (Task::Lift { group, cause, .. }, Operation::DeleteRoute(route)) => {
-                self.on_lifted(group, cause, &route);
-            }
-            (Task::PutRoute { key }, Operation::AddRoute { route, place }) => {
-                self.originals.forget(&key);
+            RouteStep::Lift { route, cause, again: false } => self.on_lifted(cause, &route),
+            RouteStep::PutBack { route, place } => {
+                self.originals.forget(&route.key);
                 self.originals.came(now, &self.lans, &route);
                 let text = self.text_of(&route);
                 self.reports.put_back(text);
                 self.insert(route, place);
                 self.found.touch();
-                self.mark(Group::of(&key));
-                self.keeping.touch(Group::of(&key));
+                self.mark(group);
+                self.keeping.touch(group);
             }
-            (task, operation) => self.on_address_done(task, operation),
         }
     }
 
@@ -103,7 +114,8 @@ impl Reconciler {
         }
     }
 
-    fn on_lifted(&mut self, group: Group, cause: Option<Cause>, route: &Route) {
+    fn on_lifted(&mut self, cause: Option<Cause>, route: &Route) {
+        let group = Group::of(&route.key);
         self.mirror.routes_mut().remove(route);
         self.ask_again();
         let text = if cause.is_none() { self.text_of(route) } else { String::new() };
@@ -119,37 +131,59 @@ impl Reconciler {
         }
     }
 
-    fn on_refused(&mut self, now: Instant, task: Task, operation: Operation, refusal: Refusal) {
-        let errno = Errno::from_raw(refusal.errno);
+    fn on_refused(&mut self, now: Instant, step: &Step, refusal: Refusal) {
         if refusal.is_unknown() {
             self.dumps.want_all();
         }
-        match (task, &operation) {
-            (
-                Task::Lay { group, cause, .. } | Task::Settle { group, cause },
-                Operation::AddRoute { route, place },
-            ) => {
-                self.reports.touch(cause);
+        match step {
+            Step::Route(route) => self.on_route_refused(now, route, refusal),
+            Step::Address(address) => {
+                self.waiting.recheck();
+                self.on_address_refused(now, address, refusal);
+            }
+            Step::Neighbour { .. } => self.waiting.recheck(),
+        }
+    }
+
+    fn on_route_refused(&mut self, now: Instant, step: &RouteStep, refusal: Refusal) {
+        let (group, errno) = (step.group(), Errno::from_raw(refusal.errno));
+        match step {
+            RouteStep::Lay { route, place, cause, .. } | RouteStep::Settle { route, place, cause } => {
+                self.reports.touch(*cause);
                 self.mark(group);
                 if errno == Errno::EEXIST {
-                    self.on_place_taken(now, cause, route, *place);
+                    self.on_place_taken(now, *cause, route, *place);
                 } else {
-                    self.on_lay_refused(now, group, (&operation, route), refusal);
+                    self.dumps.want(Dump::Interfaces);
+                    self.troubles.legs_refused(now, group, refusal.errno, &route.legs);
+                    if !matches!(errno, Errno::ENODEV | Errno::ENETDOWN) {
+                        self.report_refused(&step.operation(), refusal);
+                    }
                 }
             }
-            (Task::Lift { group, cause, again }, Operation::DeleteRoute(route)) => {
-                if again {
+            RouteStep::Lift { route, cause, again } => {
+                if *again {
                     self.mark(group);
                 }
                 if matches!(errno, Errno::ESRCH | Errno::ENOENT | Errno::ENODEV) {
-                    self.on_lifted(group, cause, route);
+                    self.on_lifted(*cause, route);
                 } else {
                     self.troubles.refused(now, group, refusal.errno);
-                    self.report_refused(&operation, refusal);
+                    self.report_refused(&step.operation(), refusal);
                 }
             }
-            (Task::PutRoute { key }, _) => self.on_put_back_refused(now, &key, &operation, refusal),
-            (task, operation) => self.on_address_refused(now, task, operation, refusal),
+            RouteStep::PutBack { route, .. } => {
+                self.waiting.recheck();
+                self.dumps.want(Dump::LanRoutes);
+                if errno == Errno::EEXIST {
+                    // Another program was quicker.
+                    self.originals.forget(&route.key);
+                    self.mark(group);
+                } else {
+                    self.originals.refused(now, &route.key);
+                    self.report_refused(&step.operation(), refusal);
+                }
+            }
         }
     }
 
@@ -180,33 +214,6 @@ impl Reconciler {
         if let Some(by) = by {
             self.troubles.looked_up(&group, by);
             self.mark(group);
-        }
-    }
-
-    fn on_lay_refused(
-        &mut self,
-        now: Instant,
-        group: Group,
-        (operation, route): (&Operation, &Route),
-        refusal: Refusal,
-    ) {
-        self.dumps.want(Dump::Interfaces);
-        self.troubles.legs_refused(now, group, refusal.errno, &route.legs);
-        if !matches!(Errno::from_raw(refusal.errno), Errno::ENODEV | Errno::ENETDOWN) {
-            self.report_refused(operation, refusal);
-        }
-    }
-
-    fn on_put_back_refused(&mut self, now: Instant, key: &RouteKey, operation: &Operation, refusal: Refusal) {
-        self.waiting.recheck();
-        self.dumps.want(Dump::LanRoutes);
-        if Errno::from_raw(refusal.errno) == Errno::EEXIST {
-            // Somebody was quicker.
-            self.originals.forget(key);
-            self.mark(Group::of(key));
-        } else {
-            self.originals.refused(now, key);
-            self.report_refused(operation, refusal);
         }
     }
 

@@ -5,17 +5,15 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::{IpNet, Ipv4Net};
-use nix::errno::Errno;
 
 use super::Reconciler;
 use super::backoff::Backoff;
-use super::diff::{Batch, Task};
 use super::input::Dump;
 use super::lan::LanId;
 use super::notice::Notice;
+use super::step::{AddressStep, Batch, Step};
 use super::trouble::PEACE;
 use crate::interface::{Interface, InterfaceAddress, InterfaceIndex, InterfaceKind, LINK_SCOPE};
-use crate::operation::{Operation, Refusal};
 use crate::route::PROTOCOL;
 use crate::time::Instant;
 
@@ -90,7 +88,8 @@ impl Reconciler {
                 attempt.stands_on = Some(interface.index);
             }
             if attempt.stands_on.is_none() && attempt.attempts.may_try(now) && !batch.is_full() {
-                batch.push(Task::SetUp { lan: *lan }, Operation::SetUp(interface.index));
+                let step = AddressStep::SetUp { interface: interface.index, lan: *lan };
+                batch.push(Step::Address(step));
             }
         }
     }
@@ -117,8 +116,7 @@ impl Reconciler {
             }
             let may_try = self.tests.made.get(&address).is_none_or(|a| a.attempts.may_try(now));
             if may_try && !batch.is_full() {
-                let operation = Operation::AddAddress { interface: index, address: test_address(address) };
-                batch.push(Task::MakeTest { address }, operation);
+                batch.push(Step::Address(AddressStep::MakeTest { interface: index, address }));
             }
         }
     }
@@ -133,8 +131,7 @@ impl Reconciler {
         for (interface, address) in unwanted {
             let may_try = self.tests.made.get(&address).is_none_or(|a| a.attempts.may_try(now));
             if may_try && self.may_lose(interface, address) && !batch.is_full() {
-                let operation = Operation::DeleteAddress { interface, address: test_address(address) };
-                batch.push(Task::RemoveTest { address }, operation);
+                batch.push(Step::Address(AddressStep::RemoveTest { interface, address }));
             }
         }
     }
@@ -173,61 +170,30 @@ impl Reconciler {
         interface.addresses.iter().any(is_other) || (is_seen && !is_used())
     }
 
-    pub(super) fn on_test_done(&mut self, task: Task, operation: Operation) {
-        match (task, operation) {
-            (Task::MakeTest { address }, Operation::AddAddress { interface, address: made }) => {
-                let attempt = self.tests.made.entry(address).or_default();
-                (attempt.stands_on, attempt.is_made) = (Some(interface), true);
-                self.load_address(interface, made);
-            }
-            (Task::RemoveTest { address }, Operation::DeleteAddress { interface, address: removed }) => {
-                self.tests.made.remove(&address);
-                self.mirror.unload_address(interface, &removed.prefix);
-            }
-            (Task::SetUp { lan }, Operation::SetUp(index)) => {
-                self.tests
-                    .raised
-                    .insert(lan, (index, Attempt { stands_on: Some(index), ..Attempt::default() }));
-                self.dumps.want(Dump::Interfaces);
-            }
-            _ => {}
-        }
+    pub(super) fn on_test_made(&mut self, interface: InterfaceIndex, address: Ipv4Addr) {
+        let attempt = self.tests.made.entry(address).or_default();
+        (attempt.stands_on, attempt.is_made) = (Some(interface), true);
+        self.load_address(interface, test_address(address));
     }
 
-    pub(super) fn on_test_refused(
-        &mut self,
-        now: Instant,
-        task: Task,
-        operation: &Operation,
-        refusal: Refusal,
-    ) {
-        let errno = Errno::from_raw(refusal.errno);
-        match task {
-            Task::MakeTest { address } => self.tests.made.entry(address).or_default().refused(now),
-            Task::RemoveTest { address } => {
-                if matches!(errno, Errno::EADDRNOTAVAIL | Errno::ENODEV) {
-                    self.on_test_done(task, operation.clone());
-                } else {
-                    self.tests.made.entry(address).or_default().refused(now);
-                }
-            }
-            Task::SetUp { lan } => {
-                if let Some((_, attempt)) = self.tests.raised.get_mut(&lan) {
-                    attempt.refused(now);
-                }
-            }
-            Task::Lay { .. }
-            | Task::Settle { .. }
-            | Task::Lift { .. }
-            | Task::PutRoute { .. }
-            | Task::Wait { .. }
-            | Task::Return { .. }
-            | Task::PutAddress { .. }
-            | Task::Neighbour => {}
-        }
+    pub(super) fn on_test_removed(&mut self, interface: InterfaceIndex, address: Ipv4Addr) {
+        self.tests.made.remove(&address);
+        self.mirror.unload_address(interface, &test_address(address).prefix);
+    }
+
+    pub(super) fn on_test_refused(&mut self, now: Instant, address: Ipv4Addr) {
+        self.tests.made.entry(address).or_default().refused(now);
+    }
+
+    pub(super) fn on_set_up(&mut self, interface: InterfaceIndex, lan: LanId) {
+        let done = Attempt { stands_on: Some(interface), ..Attempt::default() };
+        self.tests.raised.insert(lan, (interface, done));
         self.dumps.want(Dump::Interfaces);
-        if !matches!(errno, Errno::EEXIST | Errno::ENODEV | Errno::EADDRNOTAVAIL) {
-            self.report_refused(operation, refusal);
+    }
+
+    pub(super) fn on_set_up_refused(&mut self, now: Instant, lan: LanId) {
+        if let Some((_, attempt)) = self.tests.raised.get_mut(&lan) {
+            attempt.refused(now);
         }
     }
 
@@ -237,7 +203,8 @@ impl Reconciler {
     }
 }
 
-fn test_address(address: Ipv4Addr) -> InterfaceAddress {
+/// A test address as it stands on an interface.
+pub(super) fn test_address(address: Ipv4Addr) -> InterfaceAddress {
     InterfaceAddress {
         protocol: PROTOCOL,
         scope: LINK_SCOPE,

@@ -11,15 +11,16 @@ use nix::errno::Errno;
 
 use super::Reconciler;
 use super::backoff::Backoff;
-use super::diff::{Batch, Task, is_routable};
+use super::diff::is_routable;
 use super::input::Dump;
 use super::lan::{Lan, LanId, Stance, is_global};
 use super::lans::Lans;
 use super::mirror::Mirror;
 use super::notice::Notice;
 use super::originals::PUT_BACK_PAUSE;
+use super::step::{AddressStep, Batch, Step};
 use crate::interface::{Family, Interface, InterfaceAddress, InterfaceIndex, InterfaceKind};
-use crate::operation::{Operation, Refusal};
+use crate::operation::Refusal;
 use crate::route::PROTOCOL;
 use crate::time::Instant;
 
@@ -117,8 +118,7 @@ impl Reconciler {
                 let detoured = lan.stance(Family::of(&address)) == Stance::Detoured;
                 let needed = detoured && !self.mirror.is_local(&address) && is_routable(&address);
                 if needed && self.waiting.may_try(now, &address) && !batch.is_full() {
-                    let operation = Operation::AddAddress { interface: lo, address: on_lo(lost) };
-                    batch.push(Task::Wait { lan: id, address }, operation);
+                    batch.push(Step::Address(AddressStep::Park { lo, address: on_lo(lost), lan: id }));
                 }
             }
         }
@@ -144,8 +144,8 @@ impl Reconciler {
                 None => self.waiting.laid.contains_key(&address),
             };
             if (elsewhere || given_up) && self.waiting.may_try(now, &address) && !batch.is_full() {
-                let operation = Operation::DeleteAddress { interface: lo.index, address: waiting.clone() };
-                batch.push(Task::Return { address }, operation);
+                let step = AddressStep::Unpark { lo: lo.index, address: waiting.clone() };
+                batch.push(Step::Address(step));
                 forgotten.extend(owner.filter(|_| !elsewhere).map(|id| (id, address)));
             }
         }
@@ -166,9 +166,8 @@ impl Reconciler {
             for address in lan.absent().filter(|a| is_static_v6(a)) {
                 let is_lost = !self.is_taken_along(interface, address);
                 if is_lost && self.waiting.may_try(now, &address.address()) && !batch.is_full() {
-                    let task = Task::PutAddress { lan: id, address: address.address() };
                     let address = InterfaceAddress { tentative: false, ..address.clone() };
-                    batch.push(task, Operation::AddAddress { interface, address });
+                    batch.push(Step::Address(AddressStep::PutBack { interface, address, lan: id }));
                 }
             }
         }
@@ -188,22 +187,26 @@ impl Reconciler {
         lan.is_seen() && !self.waiting.refused.contains_key(address) && lan.index.is_some_and(is_lost)
     }
 
-    pub(super) fn on_address_done(&mut self, task: Task, operation: Operation) {
+    /// No listing will show as a change what an operation of ours did: it is what a refused overlay may have lacked.
+    pub(super) fn on_addresses_changed(&mut self) {
         self.waiting.recheck();
         self.keeping.touch_interfaces();
-        // No listing will show it as a change: it is what a refused overlay may have lacked.
         self.troubles.links_changed();
-        match (task, operation) {
-            (Task::Wait { lan, address }, Operation::AddAddress { interface, address: on_lo }) => {
-                self.load_address(interface, on_lo);
+    }
+
+    pub(super) fn on_address_done(&mut self, step: AddressStep) {
+        match step {
+            AddressStep::Park { lo, address: on_lo, lan } => {
+                let address = on_lo.address();
+                self.load_address(lo, on_lo);
                 self.waiting.refused.remove(&address);
                 self.waiting.laid.insert(address, lan);
                 let interface = self.lans.name(lan).to_owned();
                 self.notice(Notice::AddressWaits { interface, address });
                 self.mark_all();
             }
-            (Task::PutAddress { lan, address }, Operation::AddAddress { interface, address: added }) => {
-                let prefix = added.prefix;
+            AddressStep::PutBack { interface, address: added, lan } => {
+                let (address, prefix) = (added.address(), added.prefix);
                 self.load_address(interface, added);
                 self.waiting.refused.remove(&address);
                 self.waiting.returned.insert(address, lan);
@@ -214,14 +217,15 @@ impl Reconciler {
                 self.notice(Notice::AddressPutBack { interface, address: prefix });
                 self.mark_all();
             }
-            (Task::Return { address }, Operation::DeleteAddress { interface, address: on_lo }) => {
-                self.on_address_lifted(interface, address, &on_lo);
-            }
-            (task, operation) => self.on_test_done(task, operation),
+            AddressStep::Unpark { lo, address } => self.on_address_lifted(lo, &address),
+            AddressStep::MakeTest { interface, address } => self.on_test_made(interface, address),
+            AddressStep::RemoveTest { interface, address } => self.on_test_removed(interface, address),
+            AddressStep::SetUp { interface, lan } => self.on_set_up(interface, lan),
         }
     }
 
-    fn on_address_lifted(&mut self, lo: InterfaceIndex, address: IpAddr, on_lo: &InterfaceAddress) {
+    fn on_address_lifted(&mut self, lo: InterfaceIndex, on_lo: &InterfaceAddress) {
+        let address = on_lo.address();
         self.mirror.unload_address(lo, &on_lo.prefix);
         self.waiting.refused.remove(&address);
         self.waiting.laid.remove(&address);
@@ -232,37 +236,32 @@ impl Reconciler {
         self.mark_all();
     }
 
-    pub(super) fn on_address_refused(
-        &mut self,
-        now: Instant,
-        task: Task,
-        operation: &Operation,
-        refusal: Refusal,
-    ) {
-        self.waiting.recheck();
+    pub(super) fn on_address_refused(&mut self, now: Instant, step: &AddressStep, refusal: Refusal) {
         let errno = Errno::from_raw(refusal.errno);
-        let address = match task {
-            Task::Wait { address, .. } | Task::PutAddress { address, .. } | Task::Return { address } => {
-                address
-            }
-            Task::MakeTest { .. } | Task::RemoveTest { .. } | Task::SetUp { .. } => {
-                return self.on_test_refused(now, task, operation, refusal);
-            }
-            Task::Neighbour
-            | Task::Lay { .. }
-            | Task::Settle { .. }
-            | Task::Lift { .. }
-            | Task::PutRoute { .. } => return,
-        };
-        self.waiting.refuse(now, address);
         self.dumps.want(Dump::Interfaces);
-        if let Operation::DeleteAddress { interface, address: on_lo } = operation
-            && matches!(errno, Errno::EADDRNOTAVAIL | Errno::ENODEV)
-        {
-            return self.on_address_lifted(*interface, address, on_lo);
+        match step {
+            AddressStep::Park { address, .. } | AddressStep::PutBack { address, .. } => {
+                self.waiting.refuse(now, address.address());
+            }
+            AddressStep::Unpark { lo, address } => {
+                self.waiting.refuse(now, address.address());
+                if matches!(errno, Errno::EADDRNOTAVAIL | Errno::ENODEV) {
+                    return self.on_address_lifted(*lo, address);
+                }
+            }
+            AddressStep::MakeTest { address, .. } => self.on_test_refused(now, *address),
+            AddressStep::RemoveTest { interface, address } => {
+                if matches!(errno, Errno::EADDRNOTAVAIL | Errno::ENODEV) {
+                    return self.on_test_removed(*interface, *address);
+                }
+                self.on_test_refused(now, *address);
+            }
+            AddressStep::SetUp { lan, .. } => self.on_set_up_refused(now, *lan),
         }
-        if !matches!(errno, Errno::EEXIST | Errno::ENODEV) {
-            self.report_refused(operation, refusal);
+        let is_test = matches!(step, AddressStep::MakeTest { .. } | AddressStep::SetUp { .. });
+        let is_unavailable = is_test && errno == Errno::EADDRNOTAVAIL;
+        if !is_unavailable && !matches!(errno, Errno::EEXIST | Errno::ENODEV) {
+            self.report_refused(&step.operation(), refusal);
         }
     }
 

@@ -4,8 +4,7 @@ use std::collections::VecDeque;
 
 use faild::core::{Core, Input, Memory, Output};
 use faild::interface::Interface;
-use faild::operation::Operation;
-use faild::reconcile::Dump;
+use faild::reconcile::{Batch, Dump};
 use faild::route::Route;
 use faild::time::Instant;
 
@@ -33,7 +32,7 @@ pub enum Feedback {
 }
 
 impl Daemon {
-    /// Does what the core wants; returns the operations to carry out.
+    /// Does what the core wants; returns the batches to carry out.
     pub fn drain(
         &mut self,
         kernel: &Kernel,
@@ -41,7 +40,7 @@ impl Daemon {
         memory: &mut Memory,
         journal: &mut Option<String>,
         effects: &mut Vec<Effect>,
-    ) -> Vec<Vec<Operation>> {
+    ) -> Vec<Batch> {
         let mut batches = Vec::new();
         while let Some(output) = self.core.next_output() {
             match output {
@@ -50,7 +49,7 @@ impl Daemon {
                     effects.push(Effect::Solicit { interface, source, target });
                 }
                 Output::QueryLinks => self.feedback.push_back(Feedback::Interfaces),
-                Output::Apply(operations) => batches.push(operations),
+                Output::Apply(batch) => batches.push(batch),
                 Output::Dump(what) => self.dump(what, kernel, shadow),
                 Output::LookUp(key) => {
                     let found = kernel.routes_at(&key);

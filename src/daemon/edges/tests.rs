@@ -108,10 +108,10 @@ fn errands_keep_their_order_and_one_batch_is_a_turn() {
     bench.edges.errands.clear();
     bench.done();
     bench.edges.errands.extend([
-        Errand::Apply(vec![neighbour()]),
+        Errand::Apply(Batch::of_neighbours(1)),
         Errand::Dump(Dump::OwnRoutes),
         Errand::Dump(Dump::LanRoutes),
-        Errand::Apply(vec![neighbour(), neighbour()]),
+        Errand::Apply(Batch::of_neighbours(2)),
     ]);
     bench.edges.run_errands(bench.moment.now);
     assert_eq!(bench.done(), ["apply 1"]);
@@ -124,7 +124,7 @@ fn errands_keep_their_order_and_one_batch_is_a_turn() {
 fn the_end_is_not_put_off_for_ever() {
     needs_root!();
     let mut bench = Bench::new();
-    bench.edges.errands.extend((0..100).map(|_| Errand::Apply(vec![neighbour()])));
+    bench.edges.errands.extend((0..100).map(|_| Errand::Apply(Batch::of_neighbours(1))));
     let mut turns = 0;
     bench.edges.stop(bench.moment.now, false, || {
         turns += 1;
@@ -304,8 +304,4 @@ impl Bench {
 
 fn lan() -> Interface {
     Interface::new(InterfaceIndex(1), "lan-a")
-}
-
-fn neighbour() -> Operation {
-    Operation::DeleteNeighbour { interface: InterfaceIndex(1), address: [10, 0, 0, 1].into() }
 }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::super::Reconciler;
-use super::super::diff::Task;
 use super::super::input::Dump;
 use super::super::lan::Lan;
 use super::super::notice::Notice;
@@ -200,8 +199,7 @@ impl Reconciler {
         let last = groups.end().key(u32::MAX);
         let own = self.mirror.routes().range(first, last).filter(|r| r.protocol == PROTOCOL);
         let standing = own.map(|r| Group::of(&r.key));
-        let under_way = self.in_flight.iter().flatten().filter_map(Task::group);
-        let under_way = under_way.filter(|group| groups.contains(group));
+        let under_way = self.in_flight.iter().flatten().copied().filter(|group| groups.contains(group));
         let kept_out = self.troubles.kept_out_within(groups.clone()).copied();
         for group in standing.chain(under_way).chain(kept_out).collect::<Vec<_>>() {
             self.mark(group);

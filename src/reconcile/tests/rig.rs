@@ -17,8 +17,8 @@ use crate::interface::{Interface, InterfaceAddress, InterfaceIndex, InterfaceKin
 use crate::operation::{Operation, Refusal};
 use crate::reconcile::mirror::Insert;
 use crate::reconcile::{
-    Dump, Group, Input, JournalWrite, LastRun, Mirror, Notice, Notification, Output, Question, Reconciler,
-    Settings,
+    Batch, Dump, Group, Input, JournalWrite, LastRun, Mirror, Notice, Notification, Output, Question,
+    Reconciler, Results, Settings,
 };
 use crate::route::{Answer, Leg, MAIN_TABLE, PROTOCOL, Route, RouteKey, RouteType};
 use crate::time::Instant;
@@ -34,17 +34,15 @@ pub(super) const ETH0: InterfaceIndex = InterfaceIndex(2);
 pub(super) const ETH1: InterfaceIndex = InterfaceIndex(3);
 pub(super) const ETH2: InterfaceIndex = InterfaceIndex(4);
 
-type Done = (Operation, Result<(), Refusal>);
-
 enum Pending {
     Journalled(Result<(), Refusal>),
-    Results(Vec<Done>),
+    Results(Results),
     Dump(Dump),
     LookUp(RouteKey),
     Ask(Question),
     Told(Notification),
     Backlog(bool),
-    Apply(Vec<Operation>),
+    Apply(Batch),
 }
 
 pub(super) struct Rig {
@@ -305,10 +303,8 @@ impl Rig {
 
     fn carry_out(&mut self, output: Output) {
         match output {
-            Output::Apply(operations) if self.waits_its_turn => {
-                self.pending.push_back(Pending::Apply(operations));
-            }
-            Output::Apply(operations) => self.apply(operations),
+            Output::Apply(batch) if self.waits_its_turn => self.pending.push_back(Pending::Apply(batch)),
+            Output::Apply(batch) => self.apply(batch),
             Output::Dump(dump) => self.pending.push_back(Pending::Dump(dump)),
             Output::Ask(question) => self.pending.push_back(Pending::Ask(question)),
             Output::LookUp(key) => self.pending.push_back(Pending::LookUp(key)),
@@ -335,28 +331,30 @@ impl Rig {
         self.pending.push_back(Pending::Journalled(result));
     }
 
-    fn apply(&mut self, operations: Vec<Operation>) {
-        let (results, told) = self.execute_all(operations);
+    fn apply(&mut self, batch: Batch) {
+        let (results, told) = self.execute_all(batch);
         self.pending.push_back(Pending::Results(results));
         if !self.deaf {
             self.pending.extend(told.into_iter().map(Pending::Told));
         }
     }
 
-    fn execute_all(&mut self, operations: Vec<Operation>) -> (Vec<Done>, Vec<Notification>) {
-        assert!(operations.len() <= 64, "a batch has at most 64 operations");
+    fn execute_all(&mut self, batch: Batch) -> (Results, Vec<Notification>) {
         self.batches += 1;
-        let mut results = Vec::new();
         let mut told = Vec::new();
-        for operation in operations {
-            self.operations.push(text_of(&operation));
-            self.asked.push(operation.clone());
-            let result = match &self.refuses {
-                Some(refusal) => Err(refusal.clone()),
-                None => self.execute(&operation),
+        let results = batch.carry_out(|operations| {
+            assert!(operations.len() <= 64, "a batch has at most 64 operations");
+            let execute = |operation: &Operation| {
+                self.operations.push(text_of(operation));
+                self.asked.push(operation.clone());
+                let result = match &self.refuses {
+                    Some(refusal) => Err(refusal.clone()),
+                    None => self.execute(operation),
+                };
+                result.map(|t| told.extend(t))
             };
-            results.push((operation, result.map(|t| told.extend(t))));
-        }
+            operations.iter().map(execute).collect()
+        });
         (results, told)
     }
 
@@ -381,9 +379,9 @@ impl Rig {
         match pending {
             Pending::Journalled(result) => self.core.handle(now, Input::Journalled(result)),
             Pending::Backlog(is_behind) => self.core.handle(now, Input::Backlog(is_behind)),
-            Pending::Apply(operations) => {
-                let operations = self.core.review(operations);
-                let (results, told) = self.execute_all(operations);
+            Pending::Apply(batch) => {
+                let batch = self.core.review(batch);
+                let (results, told) = self.execute_all(batch);
                 self.pending.extend(told.into_iter().map(Pending::Told));
                 self.core.handle(now, Input::Results(results));
             }

@@ -7,9 +7,9 @@ use std::time::Duration;
 use faild::config::{Config, Failback};
 use faild::core::{Core, Input, Memory, Output};
 use faild::interface::Interface;
-use faild::operation::Operation;
+use faild::operation::{Operation, Refusal};
 use faild::packet::{Answer, Probe};
-use faild::reconcile::Dump;
+use faild::reconcile::{Batch, Dump};
 use faild::route::Route;
 use faild::time::Instant;
 
@@ -268,7 +268,7 @@ impl Host {
             Output::ListNeighbours(interface) => {
                 daemon.feedback.push_back(Feedback::Tell(Input::Neighbours { interface, addresses: &[] }));
             }
-            Output::Apply(operations) => self.carry_out(now, operations),
+            Output::Apply(batch) => self.carry_out(now, batch),
             Output::Dump(what) => daemon.dump(what, &self.kernel),
             Output::Ask(question) => {
                 let answer = self.kernel.answer(&question);
@@ -290,14 +290,21 @@ impl Host {
     }
 
     /// The kernel carries out a batch; the daemon may die amid it.
-    fn carry_out(&mut self, now: Instant, operations: Vec<Operation>) {
+    fn carry_out(&mut self, now: Instant, batch: Batch) {
+        let results = batch.carry_out(|operations| self.apply(now, operations));
+        if let Some(daemon) = &mut self.daemon {
+            daemon.feedback.push_back(Feedback::Tell(Input::Results(results)));
+        }
+    }
+
+    fn apply(&mut self, now: Instant, operations: &[Operation]) -> Vec<Result<(), Refusal>> {
         let mut results = Vec::with_capacity(operations.len());
         for operation in operations {
             let had: Vec<IpAddr> =
                 self.destinations.iter().filter(|to| self.kernel.lookup(to).is_some()).copied().collect();
             self.operations += 1;
-            let applied = self.kernel.apply(operation);
-            results.push((applied.operation.clone(), applied.result.clone()));
+            let applied = self.kernel.apply(operation.clone());
+            results.push(applied.result.clone());
             if matches!(&applied.operation, Operation::AddAddress { address, .. } if address.address().is_ipv6())
             {
                 self.address_put_at = Some(now);
@@ -308,13 +315,11 @@ impl Host {
                 *left = left.saturating_sub(1);
                 if *left == 0 {
                     self.kill();
-                    return;
+                    break;
                 }
             }
         }
-        if let Some(daemon) = &mut self.daemon {
-            daemon.feedback.push_back(Feedback::Tell(Input::Results(results)));
-        }
+        results
     }
 }
 
