@@ -19,6 +19,7 @@
 
 mod asking;
 mod backoff;
+mod batches;
 mod cause;
 mod describe;
 mod diff;

@@ -1,0 +1,141 @@
+//! One batch after the other: addresses before the routes that use them, neighbours when the overlay stands.
+
+use super::input::Output;
+use super::step::{AddressStep, Batch, RouteStep, Step};
+use super::table::Group;
+use super::{Reconciler, Urgency};
+use crate::config::Exit;
+use crate::operation::Place;
+use crate::route::PROTOCOL;
+use crate::time::Instant;
+
+impl Reconciler {
+    /// Goes on as far as is possible without hearing from the kernel.
+    pub(super) fn advance(&mut self, now: Instant) {
+        let may_act = self.in_flight.is_none() && self.is_ready();
+        if may_act {
+            self.recall_originals(now);
+        }
+        self.flush_journal(now);
+        if may_act {
+            match self.next_batch(now) {
+                Some(batch) if batch.is_empty() => self.settle(now),
+                Some(batch) => self.submit(batch),
+                None => {}
+            }
+        }
+        let idle = self.in_flight.is_none();
+        while let Some(dump) = self.dumps.next(now, idle, self.has_plan) {
+            self.outputs.push_back(Output::Dump(dump));
+        }
+    }
+
+    /// What of a batch is to be done still when its turn has come: what was read since it was computed may forbid it. Of
+    /// groups of routes that are to be looked at again nothing is done; they have their turn in the next batch, and nothing
+    /// is put back before all is read.
+    pub fn review(&mut self, mut batch: Batch) -> Batch {
+        if self.in_flight.is_none() {
+            return batch;
+        }
+        if batch.retain(|step| !self.is_outdated(step)) {
+            self.waiting.recheck();
+        }
+        self.in_flight = Some(batch.groups());
+        batch
+    }
+
+    fn is_outdated(&self, step: &Step) -> bool {
+        let is_dirty = |group: Group| {
+            [Urgency::Connected, Urgency::First, Urgency::Then]
+                .into_iter()
+                .any(|u| self.dirty.contains(&(u, group)))
+        };
+        match step {
+            Step::Route(step @ RouteStep::PutBack { route, .. }) => {
+                self.is_behind || is_dirty(step.group()) || !self.originals.holds(&route.key)
+            }
+            Step::Route(step) => is_dirty(step.group()),
+            Step::Address(AddressStep::PutBack { .. }) => self.is_behind,
+            Step::Address(
+                AddressStep::Park { .. }
+                | AddressStep::Unpark { .. }
+                | AddressStep::MakeTest { .. }
+                | AddressStep::RemoveTest { .. }
+                | AddressStep::SetUp { .. },
+            )
+            | Step::Neighbour { .. } => false,
+        }
+    }
+
+    fn submit(&mut self, batch: Batch) {
+        self.dumps.spoil();
+        self.in_flight = Some(batch.groups());
+        self.outputs.push_back(Output::Apply(batch));
+    }
+
+    /// What is to be done next; `None` if that depends on the result of the journal's write, which is on its way: an
+    /// overlay is not laid without the source that is to be parked the moment after. A failed write ends the wait.
+    fn next_batch(&mut self, now: Instant) -> Option<Batch> {
+        let mut batch = Batch::default();
+        if !self.stopping && self.waiting.is_due(now) {
+            self.address_tasks(now, &mut batch);
+            if !batch.is_empty() {
+                return Some(batch);
+            }
+            if self.waiting.is_held() {
+                return None;
+            }
+        }
+        if !self.stopping {
+            self.neighbour_tasks(&mut batch);
+        }
+        while !batch.is_full()
+            && let Some((_, group)) = self.dirty.pop_first()
+        {
+            self.plan_group(now, group, &mut batch);
+        }
+        // Where they stand depends on whether an overlay is there already: not in one go with laying it.
+        if !self.stopping && batch.is_empty() {
+            self.put_back_tasks(now, &mut batch);
+        }
+        if self.stopping && self.settings.exit == Exit::Lift && batch.is_empty() {
+            self.remove_tests(now, &mut batch);
+        }
+        Some(batch)
+    }
+
+    fn neighbour_tasks(&mut self, batch: &mut Batch) {
+        while !batch.is_full()
+            && let Some(subject) = self.neighbours.pop_first()
+        {
+            // When an interface goes down the kernel drops its neighbours itself.
+            if let Some(lan) = self.lans.get(subject.lan).filter(|lan| lan.up)
+                && let Some(interface) = lan.index
+            {
+                batch.push(Step::Neighbour { interface, address: subject.address });
+            }
+        }
+    }
+
+    fn put_back_tasks(&mut self, now: Instant, batch: &mut Batch) {
+        if self.is_behind || !self.waiting.takes_routes() {
+            return;
+        }
+        for route in self.originals.due(now, &self.lans, &self.mirror, batch.room()) {
+            let ours = self.mirror.routes().at(&route.key).iter().any(|r| r.protocol == PROTOCOL);
+            let place = if ours { Place::Behind } else { Place::Alone };
+            batch.push(Step::Route(RouteStep::PutBack { route, place }));
+        }
+        if batch.is_full() {
+            self.waiting.recheck();
+        }
+    }
+
+    /// faild ends. Overlays whose home works go, the others stay.
+    pub(super) fn on_stop(&mut self, now: Instant) {
+        self.stopping = true;
+        self.end_journal(now);
+        self.dirty.clear();
+        self.mark_all();
+    }
+}
