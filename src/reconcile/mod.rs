@@ -17,6 +17,7 @@
 //!
 //! Calling contract: as the engine's; after [`Reconciler::new`] drain the outputs as well.
 
+mod addresses;
 mod asking;
 mod backoff;
 mod batches;
@@ -47,12 +48,10 @@ mod source;
 mod state;
 mod step;
 mod table;
-mod test_address;
 #[cfg(test)]
 mod tests;
 mod text;
 mod trouble;
-mod waiting;
 mod wan;
 mod watched;
 mod wishes;
@@ -79,6 +78,8 @@ use crate::interface::InterfaceIndex;
 use crate::route::{MAIN_TABLE, PROTOCOL, Route};
 use crate::time::Instant;
 
+use addresses::parking::WaitingAddresses;
+use addresses::test_address::TestAddresses;
 use cause::Cause;
 use dumps::Dumps;
 use found::Findings;
@@ -87,7 +88,6 @@ use lans::Lans;
 use originals::Originals;
 use overlay::View;
 use report::Reports;
-use test_address::TestAddresses;
 use trouble::Troubles;
 use wishes::{Stand, Wishes};
 
@@ -171,7 +171,7 @@ pub struct Reconciler {
     in_flight: Option<Vec<Group>>,
     dumps: Dumps,
     reports: Reports,
-    waiting: waiting::WaitingAddresses,
+    waiting: WaitingAddresses,
     outputs: VecDeque<Output>,
     has_plan: bool,
     /// Notifications wait to be read.
@@ -220,7 +220,7 @@ impl Reconciler {
             in_flight: None,
             dumps: Dumps::default(),
             reports: Reports::default(),
-            waiting: waiting::WaitingAddresses::default(),
+            waiting: WaitingAddresses::default(),
             outputs: VecDeque::new(),
             has_plan: false,
             is_behind: false,

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::Reconciler;
+use super::addresses::parking;
 use super::cause::{Cause, Owner};
 use super::input::Output;
 use super::lan::{Choice, SubjectId};
@@ -9,7 +11,6 @@ use super::notice::Notice;
 use super::table::Group;
 use super::trouble::{Blocked, CONTESTED};
 use super::wishes::Stand;
-use super::{Reconciler, waiting};
 use crate::engine::{NextHop, Outcome, Subject};
 use crate::gather::Gather;
 use crate::interface::is_link_local;
@@ -306,7 +307,7 @@ impl Reconciler {
         }
         let ipv4 = self.own_routes().filter(|r| r.key.destination.addr().is_ipv4()).count();
         let ipv6 = self.own_routes().count() - ipv4;
-        let lo = waiting::loopback(&self.mirror);
+        let lo = parking::loopback(&self.mirror);
         let waiting = lo.into_iter().flat_map(|lo| &lo.addresses).filter(|a| self.is_waiting(a));
         let addresses: Vec<_> = waiting.map(|a| a.prefix).collect();
         let tests = self.standing_tests();

@@ -3,9 +3,10 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::addresses::parking;
 use super::overlay::Wanted;
 use super::table::Group;
-use super::{Mirror, Reconciler, waiting};
+use super::{Mirror, Reconciler};
 use crate::route::Route;
 
 /// An address that waits on `lo`.
@@ -67,10 +68,10 @@ impl Reconciler {
 
     /// Addresses that wait on `lo`.
     pub fn waiting_addresses(&self) -> Vec<Waiting> {
-        let lo = waiting::loopback(&self.mirror);
+        let lo = parking::loopback(&self.mirror);
         let waiting = lo.into_iter().flat_map(|lo| &lo.addresses).filter(|a| self.is_waiting(a));
         let owner =
-            |address: &IpAddr| waiting::owner(&self.lans, address).map(|id| self.lans.name(id).to_owned());
+            |address: &IpAddr| parking::owner(&self.lans, address).map(|id| self.lans.name(id).to_owned());
         waiting.map(|a| Waiting { interface: owner(&a.address()), address: a.address() }).collect()
     }
 

@@ -10,10 +10,10 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use super::addresses::test_address::test_address;
 use super::cause::Cause;
 use super::lan::{LanId, SubjectId};
 use super::table::Group;
-use super::test_address::test_address;
 use crate::interface::{InterfaceAddress, InterfaceIndex};
 use crate::operation::{Operation, Place, Refusal};
 use crate::route::Route;

@@ -9,16 +9,16 @@ use std::time::Duration;
 use ipnet::IpNet;
 use nix::errno::Errno;
 
-use super::Reconciler;
-use super::backoff::Backoff;
-use super::diff::is_routable;
-use super::input::Dump;
-use super::lan::{Lan, LanId, Stance, is_global};
-use super::lans::Lans;
-use super::mirror::Mirror;
-use super::notice::Notice;
-use super::originals::PUT_BACK_PAUSE;
-use super::step::{AddressStep, Batch, Step};
+use super::super::Reconciler;
+use super::super::backoff::Backoff;
+use super::super::diff::is_routable;
+use super::super::input::Dump;
+use super::super::lan::{Lan, LanId, Stance, is_global};
+use super::super::lans::Lans;
+use super::super::mirror::Mirror;
+use super::super::notice::Notice;
+use super::super::originals::PUT_BACK_PAUSE;
+use super::super::step::{AddressStep, Batch, Step};
 use crate::interface::{Family, Interface, InterfaceAddress, InterfaceIndex, InterfaceKind};
 use crate::operation::Refusal;
 use crate::route::PROTOCOL;
@@ -29,7 +29,7 @@ const REVIEW: Duration = Duration::from_secs(60);
 
 /// When there is something to do about addresses, and what was refused.
 #[derive(Debug, Clone, Default)]
-pub(super) struct WaitingAddresses {
+pub(in crate::reconcile) struct WaitingAddresses {
     due: bool,
     routes_due: bool,
     next: Option<Instant>,
@@ -42,38 +42,38 @@ pub(super) struct WaitingAddresses {
 
 impl WaitingAddresses {
     /// Something changed that addresses or routes to be put back may depend on.
-    pub(super) fn recheck(&mut self) {
+    pub(in crate::reconcile) fn recheck(&mut self) {
         self.due = true;
         self.routes_due = true;
     }
 
-    pub(super) fn is_due(&mut self, now: Instant) -> bool {
+    pub(in crate::reconcile) fn is_due(&mut self, now: Instant) -> bool {
         if self.next.is_some_and(|at| at <= now) {
             self.recheck();
         }
         std::mem::take(&mut self.due)
     }
 
-    pub(super) fn takes_routes(&mut self) -> bool {
+    pub(in crate::reconcile) fn takes_routes(&mut self) -> bool {
         std::mem::take(&mut self.routes_due)
     }
 
     /// Whether addresses are to be parked as soon as the journal is written.
-    pub(super) const fn is_held(&self) -> bool {
+    pub(in crate::reconcile) const fn is_held(&self) -> bool {
         self.due
     }
 
     /// When time alone will give something to do.
-    pub(super) fn next(&self) -> Option<Instant> {
+    pub(in crate::reconcile) fn next(&self) -> Option<Instant> {
         self.next
     }
 
-    pub(super) fn returned(&mut self, lan: LanId, address: IpAddr) {
+    pub(in crate::reconcile) fn returned(&mut self, lan: LanId, address: IpAddr) {
         self.returned.insert(address, lan);
     }
 
     /// The LANs that are remembered here.
-    pub(super) fn lans(&self) -> impl Iterator<Item = LanId> {
+    pub(in crate::reconcile) fn lans(&self) -> impl Iterator<Item = LanId> {
         self.returned.values().chain(self.laid.values()).copied()
     }
 
@@ -88,7 +88,7 @@ impl WaitingAddresses {
 
 impl Reconciler {
     /// What is to be done about addresses.
-    pub(super) fn address_tasks(&mut self, now: Instant, batch: &mut Batch) {
+    pub(in crate::reconcile) fn address_tasks(&mut self, now: Instant, batch: &mut Batch) {
         if !self.is_behind {
             self.put_back_addresses(now, batch);
         }
@@ -188,13 +188,13 @@ impl Reconciler {
     }
 
     /// No listing will show as a change what an operation of ours did: it is what a refused overlay may have lacked.
-    pub(super) fn on_addresses_changed(&mut self) {
+    pub(in crate::reconcile) fn on_addresses_changed(&mut self) {
         self.waiting.recheck();
         self.keeping.touch_interfaces();
         self.troubles.links_changed();
     }
 
-    pub(super) fn on_address_done(&mut self, step: AddressStep) {
+    pub(in crate::reconcile) fn on_address_done(&mut self, step: AddressStep) {
         match step {
             AddressStep::Park { lo, address: on_lo, lan } => {
                 let address = on_lo.address();
@@ -236,7 +236,12 @@ impl Reconciler {
         self.mark_all();
     }
 
-    pub(super) fn on_address_refused(&mut self, now: Instant, step: &AddressStep, refusal: Refusal) {
+    pub(in crate::reconcile) fn on_address_refused(
+        &mut self,
+        now: Instant,
+        step: &AddressStep,
+        refusal: Refusal,
+    ) {
         let errno = Errno::from_raw(refusal.errno);
         self.dumps.want(Dump::Interfaces);
         match step {
@@ -265,12 +270,16 @@ impl Reconciler {
         }
     }
 
-    pub(super) fn load_address(&mut self, interface: InterfaceIndex, address: InterfaceAddress) {
+    pub(in crate::reconcile) fn load_address(
+        &mut self,
+        interface: InterfaceIndex,
+        address: InterfaceAddress,
+    ) {
         self.mirror.load_address(interface, address);
     }
 
     /// Nobody waits for an address any more: if it waits on `lo` it is lifted from there.
-    pub(super) fn give_up_address(&mut self, lan: LanId, address: IpAddr) {
+    pub(in crate::reconcile) fn give_up_address(&mut self, lan: LanId, address: IpAddr) {
         let is_ours = |a: &&InterfaceAddress| a.address() == address && self.is_waiting(a);
         let waits = loopback(&self.mirror).is_some_and(|lo| lo.addresses.iter().any(|a| is_ours(&a)));
         if let Some(state) = self.lans.get_mut(lan) {
@@ -283,7 +292,7 @@ impl Reconciler {
     }
 
     /// Whether an address of `lo` is one that faild laid there.
-    pub(super) fn is_waiting(&self, address: &InterfaceAddress) -> bool {
+    pub(in crate::reconcile) fn is_waiting(&self, address: &InterfaceAddress) -> bool {
         address.protocol == PROTOCOL || self.waiting.laid.contains_key(&address.address())
     }
 
@@ -316,7 +325,7 @@ fn is_static_v6(address: &InterfaceAddress) -> bool {
     address.address().is_ipv6() && address.permanent && is_global(address) && !by_kernel
 }
 
-pub(super) fn loopback(mirror: &Mirror) -> Option<&Interface> {
+pub(in crate::reconcile) fn loopback(mirror: &Mirror) -> Option<&Interface> {
     mirror.interfaces().find(|i| i.kind == InterfaceKind::Loopback)
 }
 
@@ -326,7 +335,7 @@ fn is_elsewhere(mirror: &Mirror, lo: InterfaceIndex, address: &IpAddr) -> bool {
 }
 
 /// The LAN whose interface lost the address.
-pub(super) fn owner(lans: &Lans, address: &IpAddr) -> Option<LanId> {
+pub(in crate::reconcile) fn owner(lans: &Lans, address: &IpAddr) -> Option<LanId> {
     lans.iter().find(|(_, lan)| lan.absent().any(|a| a.address() == *address)).map(|(id, _)| id)
 }
 

@@ -6,20 +6,20 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::{IpNet, Ipv4Net};
 
-use super::Reconciler;
-use super::backoff::Backoff;
-use super::input::Dump;
-use super::lan::LanId;
-use super::notice::Notice;
-use super::step::{AddressStep, Batch, Step};
-use super::trouble::PEACE;
+use super::super::Reconciler;
+use super::super::backoff::Backoff;
+use super::super::input::Dump;
+use super::super::lan::LanId;
+use super::super::notice::Notice;
+use super::super::step::{AddressStep, Batch, Step};
+use super::super::trouble::PEACE;
 use crate::interface::{Interface, InterfaceAddress, InterfaceIndex, InterfaceKind, LINK_SCOPE};
 use crate::route::PROTOCOL;
 use crate::time::Instant;
 
 /// What was done about test addresses and interfaces that shall be up. Bounded by the plan, and by what stands.
 #[derive(Debug, Clone, Default)]
-pub(super) struct TestAddresses {
+pub(in crate::reconcile) struct TestAddresses {
     made: BTreeMap<Ipv4Addr, Attempt>,
     raised: BTreeMap<LanId, (InterfaceIndex, Attempt)>,
 }
@@ -59,12 +59,12 @@ impl Attempt {
 
 impl TestAddresses {
     /// An interface's number is forgotten.
-    pub(super) fn forget(&mut self, lan: LanId) {
+    pub(in crate::reconcile) fn forget(&mut self, lan: LanId) {
         self.raised.remove(&lan);
     }
 
     /// When the next attempt may be made.
-    pub(super) fn next(&self) -> impl Iterator<Item = Instant> {
+    pub(in crate::reconcile) fn next(&self) -> impl Iterator<Item = Instant> {
         let made = self.made.values().map(|attempt| attempt.attempts.not_before());
         made.chain(self.raised.values().map(|(_, attempt)| attempt.attempts.not_before()))
     }
@@ -72,7 +72,7 @@ impl TestAddresses {
 
 impl Reconciler {
     /// Interfaces that shall be up are set up once: who sets one down later means it.
-    pub(super) fn raise_interfaces(&mut self, now: Instant, batch: &mut Batch) {
+    pub(in crate::reconcile) fn raise_interfaces(&mut self, now: Instant, batch: &mut Batch) {
         let up = self.wishes.up();
         self.tests.raised.retain(|lan, _| up.contains(lan));
         for lan in up {
@@ -95,7 +95,7 @@ impl Reconciler {
     }
 
     /// Test addresses that are wanted and lacking.
-    pub(super) fn make_tests(&mut self, now: Instant, batch: &mut Batch) {
+    pub(in crate::reconcile) fn make_tests(&mut self, now: Instant, batch: &mut Batch) {
         for (lan, address) in self.wishes.tests().clone() {
             let Some(interface) =
                 self.lans.get(lan).filter(|l| l.up).and_then(|l| self.mirror.interface(l.index?))
@@ -122,7 +122,7 @@ impl Reconciler {
     }
 
     /// Test addresses that nobody wants; at the end, all of them.
-    pub(super) fn remove_tests(&mut self, now: Instant, batch: &mut Batch) {
+    pub(in crate::reconcile) fn remove_tests(&mut self, now: Instant, batch: &mut Batch) {
         let unwanted = self.unwanted_tests();
         let wishes = &self.wishes;
         self.tests.made.retain(|address, _| {
@@ -170,41 +170,41 @@ impl Reconciler {
         interface.addresses.iter().any(is_other) || (is_seen && !is_used())
     }
 
-    pub(super) fn on_test_made(&mut self, interface: InterfaceIndex, address: Ipv4Addr) {
+    pub(in crate::reconcile) fn on_test_made(&mut self, interface: InterfaceIndex, address: Ipv4Addr) {
         let attempt = self.tests.made.entry(address).or_default();
         (attempt.stands_on, attempt.is_made) = (Some(interface), true);
         self.load_address(interface, test_address(address));
     }
 
-    pub(super) fn on_test_removed(&mut self, interface: InterfaceIndex, address: Ipv4Addr) {
+    pub(in crate::reconcile) fn on_test_removed(&mut self, interface: InterfaceIndex, address: Ipv4Addr) {
         self.tests.made.remove(&address);
         self.mirror.unload_address(interface, &test_address(address).prefix);
     }
 
-    pub(super) fn on_test_refused(&mut self, now: Instant, address: Ipv4Addr) {
+    pub(in crate::reconcile) fn on_test_refused(&mut self, now: Instant, address: Ipv4Addr) {
         self.tests.made.entry(address).or_default().refused(now);
     }
 
-    pub(super) fn on_set_up(&mut self, interface: InterfaceIndex, lan: LanId) {
+    pub(in crate::reconcile) fn on_set_up(&mut self, interface: InterfaceIndex, lan: LanId) {
         let done = Attempt { stands_on: Some(interface), ..Attempt::default() };
         self.tests.raised.insert(lan, (interface, done));
         self.dumps.want(Dump::Interfaces);
     }
 
-    pub(super) fn on_set_up_refused(&mut self, now: Instant, lan: LanId) {
+    pub(in crate::reconcile) fn on_set_up_refused(&mut self, now: Instant, lan: LanId) {
         if let Some((_, attempt)) = self.tests.raised.get_mut(&lan) {
             attempt.refused(now);
         }
     }
 
     /// The test addresses that stand, with the names of their interfaces.
-    pub(super) fn standing_tests(&self) -> Vec<(Ipv4Addr, String)> {
+    pub(in crate::reconcile) fn standing_tests(&self) -> Vec<(Ipv4Addr, String)> {
         self.tests_on_interfaces().map(|(interface, address)| (address, interface.name.clone())).collect()
     }
 }
 
 /// A test address as it stands on an interface.
-pub(super) fn test_address(address: Ipv4Addr) -> InterfaceAddress {
+pub(in crate::reconcile) fn test_address(address: Ipv4Addr) -> InterfaceAddress {
     InterfaceAddress {
         protocol: PROTOCOL,
         scope: LINK_SCOPE,
