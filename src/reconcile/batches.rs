@@ -1,7 +1,10 @@
 //! One batch after the other: addresses before the routes that use them, neighbours when the overlay stands.
 
+use super::addresses::{AddressStep, Scene};
 use super::input::Output;
-use super::step::{AddressStep, Batch, RouteStep, Step};
+use super::originals::PUT_BACK_PAUSE;
+use super::restoring::REVIEW;
+use super::step::{Batch, RouteStep, Step};
 use super::table::Group;
 use super::{Reconciler, Urgency};
 use crate::config::Exit;
@@ -38,7 +41,7 @@ impl Reconciler {
             return batch;
         }
         if batch.retain(|step| !self.is_outdated(step)) {
-            self.waiting.recheck();
+            self.restoring.recheck();
         }
         self.in_flight = Some(batch.groups());
         batch
@@ -77,12 +80,12 @@ impl Reconciler {
     /// overlay is not laid without the source that is to be parked the moment after. A failed write ends the wait.
     fn next_batch(&mut self, now: Instant) -> Option<Batch> {
         let mut batch = Batch::default();
-        if !self.stopping && self.waiting.is_due(now) {
+        if !self.stopping && self.restoring.takes_addresses(now) {
             self.address_tasks(now, &mut batch);
             if !batch.is_empty() {
                 return Some(batch);
             }
-            if self.waiting.is_held() {
+            if self.restoring.is_held() {
                 return None;
             }
         }
@@ -99,9 +102,40 @@ impl Reconciler {
             self.put_back_tasks(now, &mut batch);
         }
         if self.stopping && self.settings.exit == Exit::Lift && batch.is_empty() {
-            self.remove_tests(now, &mut batch);
+            let Self { mirror, lans, wishes, addresses, .. } = self;
+            addresses.remove_tests(&Scene { now, mirror, lans, wishes, stopping: true }, &mut batch);
         }
         Some(batch)
+    }
+
+    fn address_tasks(&mut self, now: Instant, batch: &mut Batch) {
+        let Self { mirror, lans, wishes, addresses, keeping, .. } = self;
+        let scene = Scene { now, mirror, lans, wishes, stopping: self.stopping };
+        let decision = addresses.decide(&scene, !self.is_behind, || keeping.record(), batch);
+        for notice in decision.notices {
+            self.notice(notice);
+        }
+        for (lan, address) in decision.forgotten {
+            if let Some(lan) = self.lans.get_mut(lan) {
+                lan.forget(&address);
+                self.keeping.touch_interfaces();
+            }
+        }
+        if decision.is_held {
+            self.restoring.hold();
+        }
+        self.restoring.set_next(self.next_review(now));
+    }
+
+    fn next_review(&self, now: Instant) -> Option<Instant> {
+        let lans = || self.lans.iter().filter(|(_, lan)| lan.up && lan.absent().next().is_some());
+        let pauses = [PUT_BACK_PAUSE, 2 * PUT_BACK_PAUSE, REVIEW];
+        let settled = lans().flat_map(|(_, lan)| pauses.map(|pause| lan.settled_since + pause));
+        let routes = self.originals.next_due(now, &self.lans);
+        let review =
+            (lans().next().is_some() || self.originals.groups().next().is_some()).then(|| now + REVIEW);
+        let all = settled.chain(self.addresses.retries()).chain(routes).chain(review);
+        all.filter(|at| *at > now).min()
     }
 
     fn neighbour_tasks(&mut self, batch: &mut Batch) {
@@ -118,16 +152,16 @@ impl Reconciler {
     }
 
     fn put_back_tasks(&mut self, now: Instant, batch: &mut Batch) {
-        if self.is_behind || !self.waiting.takes_routes() {
+        if self.is_behind || !self.restoring.takes_routes() {
             return;
         }
         for route in self.originals.due(now, &self.lans, &self.mirror, batch.room()) {
             let ours = self.mirror.routes().at(&route.key).iter().any(|r| r.protocol == PROTOCOL);
             let place = if ours { Place::Behind } else { Place::Alone };
-            batch.push(Step::Route(RouteStep::PutBack { route, place }));
+            batch.push(RouteStep::PutBack { route, place });
         }
         if batch.is_full() {
-            self.waiting.recheck();
+            self.restoring.recheck();
         }
     }
 

@@ -11,11 +11,10 @@ use super::notice::Notice;
 use super::order::{foreign, own};
 use super::overlay::{Overlay, Wanted};
 use super::place::Obstacle;
-use super::step::{Batch, RouteStep, Step};
+use super::step::{Batch, RouteStep};
 use super::table::{Group, host_of};
 use super::trouble::Blocked;
 use crate::config::Exit;
-use crate::interface::is_link_local;
 use crate::operation::Place;
 use crate::route::Route;
 use crate::time::Instant;
@@ -219,7 +218,7 @@ impl Reconciler {
             (Place::Alone, true, Some(below)) => {
                 route.key.metric = below;
                 let step = RouteStep::Lay { route, place, cause, others, again: true };
-                return batch.push(Step::Route(step));
+                return batch.push(step);
             }
             (Place::Alone, true, None) => {
                 for own in old {
@@ -237,10 +236,10 @@ impl Reconciler {
             (_, false, _) => {}
         }
         route.key.metric = metric;
-        batch.push(Step::Route(match has_makeshift {
+        batch.push(match has_makeshift {
             true => RouteStep::Settle { route, place, cause },
             false => RouteStep::Lay { route, place, cause, others, again: own(routes).next().is_some() },
-        }));
+        });
     }
 
     fn cannot_lay(&mut self, now: Instant, group: Group, overlay: &Overlay) {
@@ -273,8 +272,8 @@ fn is_in_the_way(overlay: &Overlay, own: &Route) -> bool {
     is_led && has_room && own.key.metric == 0 && own.key.destination.addr().is_ipv4()
 }
 
-fn lift(route: &Route, cause: Option<Cause>, again: bool) -> Step {
-    Step::Route(RouteStep::Lift { route: without_attributes(route), cause, again })
+fn lift(route: &Route, cause: Option<Cause>, again: bool) -> RouteStep {
+    RouteStep::Lift { route: without_attributes(route), cause, again }
 }
 
 /// A delete names key, protocol, gateway and interface; it needs nothing else.
@@ -292,9 +291,4 @@ fn without_attributes(route: &Route) -> Route {
         attributes: Vec::new(),
         flags: route.flags,
     }
-}
-
-/// Whether it is about an address that only has a meaning on its link.
-pub(super) fn is_routable(address: &std::net::IpAddr) -> bool {
-    !is_link_local(address) && !address.is_loopback()
 }

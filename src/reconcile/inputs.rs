@@ -31,7 +31,7 @@ impl Reconciler {
         self.keeping.touch_interfaces();
         self.adopt();
         // Test addresses are no homes: no change tells of them.
-        self.waiting.recheck();
+        self.restoring.recheck();
         self.found.touch();
         if changes.is_empty() && !lo_changed {
             return;
@@ -41,14 +41,14 @@ impl Reconciler {
             self.dumps.on_link_event(now);
         }
         self.troubles.links_changed();
-        self.waiting.recheck();
+        self.restoring.recheck();
         self.mark_all();
     }
 
     fn note_returned(&mut self, changes: &[(LanId, Change)]) {
         for (lan, change) in changes {
             for address in &change.returned {
-                self.waiting.returned(*lan, *address);
+                self.addresses.on_returned(*lan, *address);
             }
         }
     }
@@ -66,7 +66,7 @@ impl Reconciler {
 
     pub(super) fn on_backlog(&mut self, is_behind: bool) {
         if std::mem::replace(&mut self.is_behind, is_behind) && !is_behind {
-            self.waiting.recheck();
+            self.restoring.recheck();
         }
     }
 
@@ -86,16 +86,16 @@ impl Reconciler {
                 self.on_original_gone(group);
                 self.mark_covered(group);
             }
-            self.waiting.recheck();
+            self.restoring.recheck();
         }
         self.give_up_places(now);
-        if self.waiting.next().is_some_and(|at| at <= now) {
+        if self.restoring.is_over(now) {
             for group in self.originals.give_up(now, &self.lans) {
                 self.on_original_gone(group);
                 self.mark_covered(group);
             }
             self.troubles.expire(now);
-            self.waiting.recheck();
+            self.restoring.recheck();
         }
     }
 

@@ -17,6 +17,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use super::Reconciler;
+use super::addresses::Record;
 use super::backoff::Backoff;
 use super::input::{JournalWrite, Output};
 use super::journal::{HEADER, InterfaceRecord, Journal, KEPT, ROUTES, render_group, render_route};
@@ -124,20 +125,20 @@ impl Keeping {
         self.are_interfaces_changed = true;
     }
 
-    /// Whether all that is to be in the journal is known to be in it. If not, its result is awaited.
-    pub(super) fn is_current(&mut self) -> bool {
+    /// Whether all that is to be in the journal is known to be in it. If not, its result is awaited; it will come at once,
+    /// after a failure it is a matter of seconds.
+    pub(super) fn record(&mut self) -> Record {
         let is_current = self.is_recalled
             && !self.in_flight
             && self.failure.is_none()
             && self.changed.is_empty()
             && !self.are_interfaces_changed;
         self.is_awaited |= !is_current;
-        is_current
-    }
-
-    /// Whether the result of a write will come at once; after a failure it is a matter of seconds.
-    pub(super) const fn is_pending(&self) -> bool {
-        self.in_flight && self.failure.is_none()
+        match is_current {
+            true => Record::Written,
+            false if self.in_flight && self.failure.is_none() => Record::Pending,
+            false => Record::Missing,
+        }
     }
 
     /// What became of all writes so far. Returns whether something may go on that waited for it.
@@ -192,7 +193,7 @@ impl Reconciler {
 
     pub(super) fn on_journalled(&mut self, now: Instant, result: Result<(), Refusal>) {
         if self.keeping.on_result(now, result) {
-            self.waiting.recheck();
+            self.restoring.recheck();
         }
     }
 

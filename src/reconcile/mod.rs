@@ -42,6 +42,7 @@ mod overlay;
 mod place;
 mod reconfigure;
 mod report;
+mod restoring;
 mod results;
 mod serving;
 mod source;
@@ -78,8 +79,7 @@ use crate::interface::InterfaceIndex;
 use crate::route::{MAIN_TABLE, PROTOCOL, Route};
 use crate::time::Instant;
 
-use addresses::parking::WaitingAddresses;
-use addresses::test_address::TestAddresses;
+use addresses::Addresses;
 use cause::Cause;
 use dumps::Dumps;
 use found::Findings;
@@ -88,6 +88,7 @@ use lans::Lans;
 use originals::Originals;
 use overlay::View;
 use report::Reports;
+use restoring::Restoring;
 use trouble::Troubles;
 use wishes::{Stand, Wishes};
 
@@ -164,14 +165,14 @@ pub struct Reconciler {
     wishes: Wishes,
     /// Interfaces that the watch does not look at any more, since then.
     lapsed: BTreeMap<LanId, Instant>,
-    tests: TestAddresses,
     found: Findings,
     asking: asking::Asking,
     /// A batch is being carried out: the groups whose overlays it is about.
     in_flight: Option<Vec<Group>>,
     dumps: Dumps,
     reports: Reports,
-    waiting: WaitingAddresses,
+    addresses: Addresses,
+    restoring: Restoring,
     outputs: VecDeque<Output>,
     has_plan: bool,
     /// Notifications wait to be read.
@@ -214,13 +215,13 @@ impl Reconciler {
             moved: BTreeSet::new(),
             wishes: Wishes::default(),
             lapsed: BTreeMap::new(),
-            tests: TestAddresses::default(),
             found: Findings::default(),
             asking: asking::Asking::default(),
             in_flight: None,
             dumps: Dumps::default(),
             reports: Reports::default(),
-            waiting: WaitingAddresses::default(),
+            addresses: Addresses::default(),
+            restoring: Restoring::default(),
             outputs: VecDeque::new(),
             has_plan: false,
             is_behind: false,
@@ -281,7 +282,7 @@ impl Reconciler {
         let journal = self.keeping.due().map(|at| (at, Reason::Journal));
         let retry = self.troubles.next_retry().map(|at| (at, Reason::Retry));
         let judgement = self.originals.next_judgement().map(|at| (at, Reason::PutBack));
-        let put_back = self.waiting.next().map(|at| (at, Reason::PutBack));
+        let put_back = self.restoring.next().map(|at| (at, Reason::PutBack));
         let expiry = self.homes.next_expiry(&self.lans).map(|at| (at, Reason::PutBack));
         let vacated = self.originals.next_vacated(&self.lans).map(|at| (at, Reason::PutBack));
         let found = self.found_deadline();

@@ -31,9 +31,12 @@ impl Reconciler {
         self.stood_in(groups);
         let absent = self.lans.get(lan).into_iter().flat_map(|state| state.absent());
         for address in absent.map(InterfaceAddress::address).collect::<Vec<_>>() {
-            self.give_up_address(lan, address);
+            if let Some(state) = self.lans.get_mut(lan) {
+                state.forget(&address);
+            }
+            self.addresses.disown(&self.mirror, lan, address);
         }
-        self.waiting.recheck();
+        self.restoring.recheck();
         self.keeping.touch_interfaces();
     }
 
@@ -50,7 +53,7 @@ impl Reconciler {
         let groups: Vec<Group> = overlaid.chain(groups).collect();
         self.stood_in(groups);
         self.mark_all();
-        self.waiting.recheck();
+        self.restoring.recheck();
         for route in self.mirror.routes().iter() {
             self.keeping.touch(Group::of(&route.key));
         }

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Reconciler;
-use super::addresses::parking;
 use super::cause::{Cause, Owner};
 use super::input::Output;
 use super::lan::{Choice, SubjectId};
@@ -307,10 +306,9 @@ impl Reconciler {
         }
         let ipv4 = self.own_routes().filter(|r| r.key.destination.addr().is_ipv4()).count();
         let ipv6 = self.own_routes().count() - ipv4;
-        let lo = parking::loopback(&self.mirror);
-        let waiting = lo.into_iter().flat_map(|lo| &lo.addresses).filter(|a| self.is_waiting(a));
-        let addresses: Vec<_> = waiting.map(|a| a.prefix).collect();
-        let tests = self.standing_tests();
+        let addresses: Vec<_> = self.addresses.parked(&self.mirror).map(|a| a.prefix).collect();
+        let tests = self.addresses.standing_tests(&self.mirror);
+        let tests: Vec<_> = tests.map(|(interface, address)| (address, interface.name.clone())).collect();
         if ipv4 + ipv6 + addresses.len() + tests.len() > 0 {
             self.notice(Notice::LeftBehind { ipv4, ipv6, addresses, tests });
         }

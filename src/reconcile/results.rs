@@ -5,6 +5,7 @@ use std::sync::Arc;
 use nix::errno::Errno;
 
 use super::Reconciler;
+use super::addresses::AddressStep;
 use super::cause::Cause;
 use super::describe::describe;
 use super::input::{Dump, Output};
@@ -45,6 +46,36 @@ impl Reconciler {
                 self.on_address_done(step);
             }
             Step::Neighbour { .. } => self.on_addresses_changed(),
+        }
+    }
+
+    /// No listing will show as a change what an operation of ours did: it is what a refused overlay may have lacked.
+    fn on_addresses_changed(&mut self) {
+        self.restoring.recheck();
+        self.keeping.touch_interfaces();
+        self.troubles.links_changed();
+    }
+
+    fn on_address_done(&mut self, step: AddressStep) {
+        if matches!(step, AddressStep::SetUp { .. }) {
+            self.dumps.want(Dump::Interfaces);
+        }
+        if let Some(notice) = self.addresses.on_done(&mut self.mirror, &mut self.lans, step) {
+            self.notice(notice);
+            self.mark_all();
+        }
+    }
+
+    fn on_address_refused(&mut self, now: Instant, step: &AddressStep, refusal: Refusal) {
+        let errno = Errno::from_raw(refusal.errno);
+        self.restoring.recheck();
+        self.dumps.want(Dump::Interfaces);
+        if step.is_done_already(errno) {
+            return self.on_address_done(step.clone());
+        }
+        self.addresses.on_refused(now, step);
+        if step.is_news(errno) {
+            self.report_refused(&step.operation(), refusal);
         }
     }
 
@@ -137,11 +168,8 @@ impl Reconciler {
         }
         match step {
             Step::Route(route) => self.on_route_refused(now, route, refusal),
-            Step::Address(address) => {
-                self.waiting.recheck();
-                self.on_address_refused(now, address, refusal);
-            }
-            Step::Neighbour { .. } => self.waiting.recheck(),
+            Step::Address(address) => self.on_address_refused(now, address, refusal),
+            Step::Neighbour { .. } => self.restoring.recheck(),
         }
     }
 
@@ -173,7 +201,7 @@ impl Reconciler {
                 }
             }
             RouteStep::PutBack { route, .. } => {
-                self.waiting.recheck();
+                self.restoring.recheck();
                 self.dumps.want(Dump::LanRoutes);
                 if errno == Errno::EEXIST {
                     // Another program was quicker.

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::addresses::parking;
+use super::addresses;
 use super::overlay::Wanted;
 use super::table::Group;
 use super::{Mirror, Reconciler};
@@ -68,11 +68,10 @@ impl Reconciler {
 
     /// Addresses that wait on `lo`.
     pub fn waiting_addresses(&self) -> Vec<Waiting> {
-        let lo = parking::loopback(&self.mirror);
-        let waiting = lo.into_iter().flat_map(|lo| &lo.addresses).filter(|a| self.is_waiting(a));
         let owner =
-            |address: &IpAddr| parking::owner(&self.lans, address).map(|id| self.lans.name(id).to_owned());
-        waiting.map(|a| Waiting { interface: owner(&a.address()), address: a.address() }).collect()
+            |address: &IpAddr| addresses::owner(&self.lans, address).map(|id| self.lans.name(id).to_owned());
+        let parked = self.addresses.parked(&self.mirror);
+        parked.map(|a| Waiting { interface: owner(&a.address()), address: a.address() }).collect()
     }
 
     /// What does not go smoothly. That others removed what is not wanted by now concerns nobody.

@@ -8,13 +8,13 @@
 //!    +------------ Results <-----------+
 //! ```
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
-use super::addresses::test_address::test_address;
+use super::addresses::AddressStep;
 use super::cause::Cause;
-use super::lan::{LanId, SubjectId};
+use super::lan::SubjectId;
 use super::table::Group;
-use crate::interface::{InterfaceAddress, InterfaceIndex};
+use crate::interface::InterfaceIndex;
 use crate::operation::{Operation, Place, Refusal};
 use crate::route::Route;
 
@@ -52,23 +52,6 @@ pub(super) enum RouteStep {
     PutBack { route: Route, place: Place },
 }
 
-/// One thing to do about an address.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum AddressStep {
-    /// An address that its interface lost is parked on `lo`.
-    Park { lo: InterfaceIndex, address: InterfaceAddress, lan: LanId },
-    /// A parked address is removed from `lo`.
-    Unpark { lo: InterfaceIndex, address: InterfaceAddress },
-    /// An address that the kernel flushed is put back.
-    PutBack { interface: InterfaceIndex, address: InterfaceAddress, lan: LanId },
-    /// A test address is made.
-    MakeTest { interface: InterfaceIndex, address: Ipv4Addr },
-    /// A test address is removed.
-    RemoveTest { interface: InterfaceIndex, address: Ipv4Addr },
-    /// An interface is set up.
-    SetUp { interface: InterfaceIndex, lan: LanId },
-}
-
 /// Steps that are carried out in one go, in their order. At most 64.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Batch {
@@ -104,6 +87,18 @@ impl Step {
     }
 }
 
+impl From<RouteStep> for Step {
+    fn from(step: RouteStep) -> Self {
+        Self::Route(step)
+    }
+}
+
+impl From<AddressStep> for Step {
+    fn from(step: AddressStep) -> Self {
+        Self::Address(step)
+    }
+}
+
 impl RouteStep {
     /// The group of its route.
     pub(super) const fn group(&self) -> Group {
@@ -125,29 +120,9 @@ impl RouteStep {
     }
 }
 
-impl AddressStep {
-    pub(super) fn operation(&self) -> Operation {
-        match self {
-            Self::Park { lo: interface, address, .. } | Self::PutBack { interface, address, .. } => {
-                Operation::AddAddress { interface: *interface, address: address.clone() }
-            }
-            Self::Unpark { lo: interface, address } => {
-                Operation::DeleteAddress { interface: *interface, address: address.clone() }
-            }
-            Self::MakeTest { interface, address } => {
-                Operation::AddAddress { interface: *interface, address: test_address(*address) }
-            }
-            Self::RemoveTest { interface, address } => {
-                Operation::DeleteAddress { interface: *interface, address: test_address(*address) }
-            }
-            Self::SetUp { interface, .. } => Operation::SetUp(*interface),
-        }
-    }
-}
-
 impl Batch {
-    pub(super) fn push(&mut self, step: Step) {
-        self.steps.push(step);
+    pub(super) fn push(&mut self, step: impl Into<Step>) {
+        self.steps.push(step.into());
     }
 
     pub(super) const fn is_full(&self) -> bool {
@@ -199,5 +174,10 @@ impl Batch {
     pub(crate) fn of_neighbours(count: usize) -> Self {
         let neighbour = Step::Neighbour { interface: InterfaceIndex(1), address: [10, 0, 0, 1].into() };
         Self { steps: vec![neighbour; count] }
+    }
+
+    pub(super) fn into_address_steps(self) -> Vec<AddressStep> {
+        let address = |step| if let Step::Address(step) = step { Some(step) } else { None };
+        self.steps.into_iter().filter_map(address).collect()
     }
 }

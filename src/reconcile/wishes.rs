@@ -221,7 +221,7 @@ impl Reconciler {
         self.lans.set_test_addresses(&self.wishes.tests);
         self.mark_leads(&last);
         self.mark_members(&last);
-        self.waiting.recheck();
+        self.restoring.recheck();
         self.found.touch();
         self.ask_again();
         self.keeping.touch_interfaces();
@@ -283,12 +283,12 @@ impl Reconciler {
         });
         let missing = self.originals.iter().flat_map(|m| m.lans.iter().flatten().copied());
         let subjects = self.subjects.keys().map(|subject| subject.lan);
-        let others = self.wishes.lans().chain(self.waiting.lans());
+        let others = self.wishes.lans().chain(self.addresses.lans());
         let used: BTreeSet<LanId> = subjects.chain(ways).chain(missing).chain(others).gather();
         for lan in self.lans.recycle(&used) {
             self.wans_told.remove(&lan);
             self.lapsed.remove(&lan);
-            self.tests.forget(lan);
+            self.addresses.forget(lan);
             self.homes.forget(lan);
         }
     }

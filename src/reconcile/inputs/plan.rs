@@ -82,7 +82,7 @@ impl Reconciler {
                 && lan.set_stances(v4, v6)
             {
                 self.keeping.touch_interfaces();
-                self.waiting.recheck();
+                self.restoring.recheck();
             }
         }
     }

@@ -63,7 +63,7 @@ impl Reconciler {
             self.keeping.touch(group);
             self.mark(group);
         }
-        self.waiting.recheck();
+        self.restoring.recheck();
     }
 
     fn is_standing(&self, route: &Route) -> bool {
