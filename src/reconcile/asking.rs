@@ -90,7 +90,7 @@ impl Reconciler {
     /// When the kernel is to be asked next.
     pub(super) fn question_deadline(&self) -> Option<(Instant, Reason)> {
         // Until then no time that passes brings a question nearer.
-        if !self.is_ready() || self.in_flight.is_some() {
+        if !self.is_ready() || self.work.is_in_flight() {
             return None;
         }
         let due = (!self.asking.due.is_empty()).then_some(self.asking.not_before);

@@ -1,12 +1,11 @@
 //! One batch after the other: addresses before the routes that use them, neighbours when the overlay stands.
 
+use super::Reconciler;
 use super::addresses::{AddressStep, Scene};
 use super::input::Output;
 use super::originals::PUT_BACK_PAUSE;
 use super::restoring::REVIEW;
 use super::step::{Batch, RouteStep, Step};
-use super::table::Group;
-use super::{Reconciler, Urgency};
 use crate::config::Exit;
 use crate::operation::Place;
 use crate::route::PROTOCOL;
@@ -15,7 +14,7 @@ use crate::time::Instant;
 impl Reconciler {
     /// Goes on as far as is possible without hearing from the kernel.
     pub(super) fn advance(&mut self, now: Instant) {
-        let may_act = self.in_flight.is_none() && self.is_ready();
+        let may_act = !self.work.is_in_flight() && self.is_ready();
         if may_act {
             self.recall_originals(now);
         }
@@ -27,7 +26,7 @@ impl Reconciler {
                 None => {}
             }
         }
-        let idle = self.in_flight.is_none();
+        let idle = !self.work.is_in_flight();
         while let Some(dump) = self.dumps.next(now, idle, self.has_plan) {
             self.outputs.push_back(Output::Dump(dump));
         }
@@ -37,27 +36,22 @@ impl Reconciler {
     /// groups of routes that are to be looked at again nothing is done; they have their turn in the next batch, and nothing
     /// is put back before all is read.
     pub fn review(&mut self, mut batch: Batch) -> Batch {
-        if self.in_flight.is_none() {
+        if !self.work.is_in_flight() {
             return batch;
         }
         if batch.retain(|step| !self.is_outdated(step)) {
             self.restoring.recheck();
         }
-        self.in_flight = Some(batch.groups());
+        self.work.on_submitted(&batch);
         batch
     }
 
     fn is_outdated(&self, step: &Step) -> bool {
-        let is_dirty = |group: Group| {
-            [Urgency::Connected, Urgency::First, Urgency::Then]
-                .into_iter()
-                .any(|u| self.dirty.contains(&(u, group)))
-        };
         match step {
             Step::Route(step @ RouteStep::PutBack { route, .. }) => {
-                self.is_behind || is_dirty(step.group()) || !self.originals.holds(&route.key)
+                self.is_behind || self.work.is_marked(step.group()) || !self.originals.holds(&route.key)
             }
-            Step::Route(step) => is_dirty(step.group()),
+            Step::Route(step) => self.work.is_marked(step.group()),
             Step::Address(AddressStep::PutBack { .. }) => self.is_behind,
             Step::Address(
                 AddressStep::Park { .. }
@@ -72,7 +66,7 @@ impl Reconciler {
 
     fn submit(&mut self, batch: Batch) {
         self.dumps.spoil();
-        self.in_flight = Some(batch.groups());
+        self.work.on_submitted(&batch);
         self.outputs.push_back(Output::Apply(batch));
     }
 
@@ -93,7 +87,7 @@ impl Reconciler {
             self.neighbour_tasks(&mut batch);
         }
         while !batch.is_full()
-            && let Some((_, group)) = self.dirty.pop_first()
+            && let Some(group) = self.work.next_group()
         {
             self.plan_group(now, group, &mut batch);
         }
@@ -140,7 +134,7 @@ impl Reconciler {
 
     fn neighbour_tasks(&mut self, batch: &mut Batch) {
         while !batch.is_full()
-            && let Some(subject) = self.neighbours.pop_first()
+            && let Some(subject) = self.work.next_neighbour()
         {
             // When an interface goes down the kernel drops its neighbours itself.
             if let Some(lan) = self.lans.get(subject.lan).filter(|lan| lan.up)
@@ -169,7 +163,7 @@ impl Reconciler {
     pub(super) fn on_stop(&mut self, now: Instant) {
         self.stopping = true;
         self.end_journal(now);
-        self.dirty.clear();
+        self.work.clear();
         self.mark_all();
     }
 }

@@ -56,6 +56,7 @@ mod trouble;
 mod wan;
 mod watched;
 mod wishes;
+mod work;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -91,6 +92,7 @@ use report::Reports;
 use restoring::Restoring;
 use trouble::Troubles;
 use wishes::{Stand, Wishes};
+use work::Work;
 
 /// What of the configuration concerns routes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -156,19 +158,12 @@ pub struct Reconciler {
     kept: BTreeSet<Group>,
     troubles: Troubles,
     keeping: keeping::Keeping,
-    /// Groups to look at, those that matter most first.
-    dirty: BTreeSet<(Urgency, Group)>,
-    /// Subjects whose dead neighbour entry is to be deleted.
-    neighbours: BTreeSet<SubjectId>,
-    /// Neighbours on failed interfaces whose entry is to be deleted once more when all routes have left.
-    moved: BTreeSet<SubjectId>,
+    work: Work,
     wishes: Wishes,
     /// Interfaces that the watch does not look at any more, since then.
     lapsed: BTreeMap<LanId, Instant>,
     found: Findings,
     asking: asking::Asking,
-    /// A batch is being carried out: the groups whose overlays it is about.
-    in_flight: Option<Vec<Group>>,
     dumps: Dumps,
     reports: Reports,
     addresses: Addresses,
@@ -182,15 +177,6 @@ pub struct Reconciler {
     left_behind_told: bool,
     /// LANs that people were told a default route leaves by.
     wans_told: BTreeSet<lan::LanId>,
-}
-
-/// In what order groups are looked at: hosts and default routes carry most of the traffic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Urgency {
-    /// Subnets: gateways are reached by them.
-    Connected,
-    First,
-    Then,
 }
 
 impl Reconciler {
@@ -210,14 +196,11 @@ impl Reconciler {
             kept: BTreeSet::new(),
             troubles: Troubles::default(),
             keeping,
-            dirty: BTreeSet::new(),
-            neighbours: BTreeSet::new(),
-            moved: BTreeSet::new(),
+            work: Work::default(),
             wishes: Wishes::default(),
             lapsed: BTreeMap::new(),
             found: Findings::default(),
             asking: asking::Asking::default(),
-            in_flight: None,
             dumps: Dumps::default(),
             reports: Reports::default(),
             addresses: Addresses::default(),
@@ -313,9 +296,7 @@ impl Reconciler {
     }
 
     fn mark(&mut self, group: Group) {
-        let host = group.destination.prefix_len() == group.destination.max_prefix_len();
-        let first = host || group.destination.prefix_len() == 0;
-        self.dirty.insert((if first { Urgency::First } else { Urgency::Then }, group));
+        self.work.mark(group);
     }
 
     /// All groups that a subject's verdict bears upon are to be looked at.

@@ -9,7 +9,6 @@ use super::addresses::AddressStep;
 use super::cause::Cause;
 use super::describe::describe;
 use super::input::{Dump, Output};
-use super::lan::SubjectId;
 use super::overlay::Wanted;
 use super::step::{Results, RouteStep, Step};
 use super::table::Group;
@@ -20,7 +19,7 @@ use crate::time::Instant;
 impl Reconciler {
     /// What became of the batch in flight.
     pub(super) fn on_results(&mut self, now: Instant, results: Results) {
-        if self.in_flight.take().is_none() {
+        if !self.work.on_results() {
             return;
         }
         for (step, result) in results.into_steps() {
@@ -86,7 +85,8 @@ impl Reconciler {
                 self.insert(route, place);
                 self.troubles.succeeded(&group);
                 self.wishes.stands_for(group, cause);
-                self.forget_neighbours(cause, others);
+                let is_first = self.reports.laid(cause) == 1;
+                self.work.forget_neighbours(cause, others, is_first);
                 if again {
                     self.mark(group);
                 }
@@ -121,27 +121,6 @@ impl Reconciler {
         match place {
             Place::Alone | Place::Before => table.prepend(Arc::new(route)),
             Place::Behind => table.append(Arc::new(route)),
-        }
-    }
-
-    /// At once for the host or the first route, and when the last one has left: until then the entry may be made anew.
-    fn forget_neighbours(&mut self, cause: Cause, others: Vec<SubjectId>) {
-        let first = self.reports.laid(cause) == 1;
-        let last = self.dirty.is_empty();
-        if cause.subject().is_some() {
-            if first || last {
-                self.neighbours.extend(others.into_iter().chain(cause.subject()));
-            }
-            return;
-        }
-        // Routes over one interface lead to many a gateway.
-        for neighbour in others {
-            if self.moved.insert(neighbour) {
-                self.neighbours.insert(neighbour);
-            }
-        }
-        if last {
-            self.neighbours.extend(std::mem::take(&mut self.moved));
         }
     }
 

@@ -92,7 +92,7 @@ impl Reconciler {
 
     /// Whether operations are being carried out, or wait to be. After [`super::Input::Stop`]: whether to wait still.
     pub fn is_busy(&self) -> bool {
-        self.in_flight.is_some() || !self.dirty.is_empty() || !self.outputs.is_empty()
+        self.work.is_busy() || !self.outputs.is_empty()
     }
 
     /// Everything in lines of key=value, for the log.

@@ -339,7 +339,7 @@ impl Reconciler {
             standing.chain(missing).map(|r| (on_link(r), Group::of(&r.key))).collect();
         for (is_on_link, group) in &all {
             if *is_on_link {
-                self.dirty.insert((super::Urgency::Connected, *group));
+                self.work.mark_connected(*group);
             } else {
                 self.mark(*group);
             }

@@ -199,7 +199,7 @@ impl Reconciler {
         let last = groups.end().key(u32::MAX);
         let own = self.mirror.routes().range(first, last).filter(|r| r.protocol == PROTOCOL);
         let standing = own.map(|r| Group::of(&r.key));
-        let under_way = self.in_flight.iter().flatten().copied().filter(|group| groups.contains(group));
+        let under_way = self.work.under_way().filter(|group| groups.contains(group));
         let kept_out = self.troubles.kept_out_within(groups.clone()).copied();
         for group in standing.chain(under_way).chain(kept_out).collect::<Vec<_>>() {
             self.mark(group);
@@ -276,7 +276,7 @@ impl Reconciler {
         self.ask_again();
         let known = self.mirror.routes().at(&route.key).iter().any(|r| r.is_same(route));
         if route.protocol == PROTOCOL {
-            if known && self.in_flight.is_none() {
+            if known && !self.work.is_in_flight() {
                 self.dumps.want(Dump::OwnRoutes);
             }
             return;

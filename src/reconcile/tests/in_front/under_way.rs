@@ -170,9 +170,9 @@ fn more_routes_of_ours_in_one_group_than_a_batch_holds_are_lifted_in_turn() {
 /// The destinations that are looked at again because of a route of others, told while a batch is under way.
 fn looked_at_again(rig: &Rig, route: Route) -> BTreeSet<IpNet> {
     let mut core = rig.core.clone();
-    core.in_flight = Some(Vec::new());
+    core.work.on_submitted(&crate::reconcile::Batch::default());
     core.handle(rig.now, Input::RouteAdded(route));
-    core.dirty.iter().map(|(_, group)| group.destination).collect()
+    std::iter::from_fn(|| core.work.next_group()).map(|group| group.destination).collect()
 }
 
 #[test]
