@@ -5,10 +5,11 @@
 //!
 //! ```text
 //! Plan ----------> subjects --+
-//! Interfaces ----> lans ------+--> groups of routes  --> wanted  --diff--> Apply (64 at most, one at a time)
-//! dumps, hints --> mirror ----+    that may differ       (overlay)              |
-//!                  originals -+                                                 |
-//!        mirror, troubles, outcomes for the engine <--------- Results ----------+
+//! Interfaces ----> lans ------+--> groups of routes  --> wanted  --diff--> steps --> Apply (a batch at a time)
+//! dumps, hints --> mirror ----+    that may differ       (overlay)           ^         |
+//!                  originals -+    (work)                                    |         |
+//!                  restoring ----> addresses: parked, put back, tests -------+         |
+//!        mirror, troubles, outcomes for the engine <------------- Results -------------+
 //! ```
 //!
 //! Work is kept as a set of groups to look at, never as a queue of operations: what is to be done is computed when it
