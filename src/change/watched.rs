@@ -115,7 +115,7 @@ const fn rank(state: GroupState) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::watch::{Destination, Health, Hop, HopSnapshot, Link, MemberSnapshot, Probing, Way};
+    use crate::watch::{Destination, Hop, HopSnapshot, HopState, Link, MemberSnapshot, Probing, Way};
 
     use GroupState::{Degraded, Failed, Ok as AllOk};
 
@@ -136,7 +136,7 @@ mod tests {
             state: *state,
             link: Link::Up,
             probing: Probing::Ok,
-            stand_in: None,
+            taken_over_by: None,
             instances: Vec::new(),
         };
         let members = members.iter().map(member).collect();
@@ -150,7 +150,7 @@ mod tests {
             via: None,
             rank,
             weight: 1,
-            health: Health::Works,
+            state: HopState::Up,
             in_use: in_use == Some(rank),
             reason: String::new(),
             penalty: 0.0,

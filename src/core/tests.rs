@@ -12,7 +12,7 @@ use crate::packet::{Arrival, Datagram, Transmit};
 use crate::reconcile::mirror::Insert;
 use crate::reconcile::{Dump, Mirror};
 use crate::route::{Leg, MAIN_TABLE, PROTOCOL, Route, RouteKey, RouteType};
-use crate::watch::Health;
+use crate::watch::HopState;
 use crate::wire::NodeId;
 
 const TRAVEL: Duration = Duration::from_micros(100);
@@ -24,18 +24,18 @@ const BEHIND: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 1);
 fn a_next_hop_that_runs_faild_is_judged_by_its_answers_to_inquiries() {
     let mut world = World::new([Config { routes: vec![route()], ..config() }, config()]);
     world.pass(Duration::from_secs(2));
-    assert_eq!((world.health(), world.hop(0, BEHIND)), (vec![Health::Works; 2], Some(gateway(1))));
+    assert_eq!((world.health(), world.hop(0, BEHIND)), (vec![HopState::Up; 2], Some(gateway(1))));
     assert_eq!(world.probes, 0);
 
     // Two missed slots, that of the other end, and the one in which the other next hop would have been found dead as well.
     world.silent = Some(1);
     world.pass(INTERVAL * 5);
-    assert_eq!(world.health(), [Health::Failed, Health::Works]);
+    assert_eq!(world.health(), [HopState::Down, HopState::Up]);
     assert_eq!(world.hop(0, BEHIND), Some(gateway(2)));
 
     world.silent = None;
     world.pass(Duration::from_secs(2));
-    assert_eq!((world.health(), world.hop(0, BEHIND)), (vec![Health::Works; 2], Some(gateway(1))));
+    assert_eq!((world.health(), world.hop(0, BEHIND)), (vec![HopState::Up; 2], Some(gateway(1))));
 }
 
 /// Each packet of a swarm may change a verdict; operations follow at the deadline that is due at once.
@@ -231,9 +231,9 @@ impl World {
     }
 
     /// What host 1 thinks of its next hops.
-    fn health(&self) -> Vec<Health> {
+    fn health(&self) -> Vec<HopState> {
         let shown = self.hosts[0].core.watch().snapshot(self.now);
-        shown.routes[0].hops.iter().map(|hop| hop.health).collect()
+        shown.routes[0].hops.iter().map(|hop| hop.state).collect()
     }
 
     fn hop(&self, number: usize, to: Ipv4Addr) -> Option<IpAddr> {

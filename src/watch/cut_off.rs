@@ -1,7 +1,7 @@
 //! What would be without a way if an interface were taken out of service: the counterpart of what the engine says of peers.
 
 use super::plan::Destination;
-use super::snapshot::{GroupSnapshot, GroupState, Health, HopSnapshot, MemberSnapshot, MemberState};
+use super::snapshot::{GroupSnapshot, GroupState, HopSnapshot, HopState, MemberSnapshot, MemberState};
 use super::snapshot::{RouteSnapshot, Snapshot};
 
 /// Something that an interface is the last of.
@@ -35,9 +35,9 @@ fn is_last_of(group: &GroupSnapshot, interface: &str) -> bool {
 }
 
 fn hangs_on(route: &RouteSnapshot, interface: &str, is_offline: &impl Fn(&str) -> bool) -> bool {
-    let works = |hop: &HopSnapshot| match hop.health {
-        Health::Works | Health::Poor => true,
-        Health::Unknown | Health::Failed => false,
+    let works = |hop: &HopSnapshot| match hop.state {
+        HopState::Up | HopState::Degraded => true,
+        HopState::Unknown | HopState::Down => false,
     };
     let (here, elsewhere): (Vec<_>, Vec<_>) =
         route.hops.iter().filter(|hop| works(hop)).partition(|hop| hop.interface == interface);

@@ -31,7 +31,7 @@ pub use input::{Found, Input, Memory, Output};
 pub use notice::Notice;
 pub use plan::{Destination, Hop, Member, Plan, Way};
 pub use snapshot::{
-    GroupSnapshot, GroupState, Health, HopSnapshot, InstanceSnapshot, Link, MemberSnapshot, MemberState,
+    GroupSnapshot, GroupState, HopSnapshot, HopState, InstanceSnapshot, Link, MemberSnapshot, MemberState,
     Mode, ProbeRecord, Probing, RouteSnapshot, Snapshot, TargetSnapshot,
 };
 

@@ -23,7 +23,7 @@ fn write_route(f: &mut fmt::Formatter<'_>, route: &RouteSnapshot) -> fmt::Result
         writeln!(
             f,
             " rank={} weight={} health={:?} in-use={} penalty={:.0} reason=\"{}\"",
-            hop.rank, hop.weight, hop.health, hop.in_use, hop.penalty, hop.reason
+            hop.rank, hop.weight, hop.state, hop.in_use, hop.penalty, hop.reason
         )?;
         for target in &hop.targets {
             write_target(f, &hop.interface, target)?;
@@ -51,7 +51,7 @@ fn write_member(f: &mut fmt::Formatter<'_>, group: &str, member: &MemberSnapshot
         member.standby,
         member.inactive
     )?;
-    member.stand_in.iter().try_for_each(|name| write!(f, " stand-in={name}"))?;
+    member.taken_over_by.iter().try_for_each(|name| write!(f, " stand-in={name}"))?;
     writeln!(f)?;
     for instance in &member.instances {
         write!(
@@ -75,7 +75,7 @@ fn write_target(f: &mut fmt::Formatter<'_>, interface: &str, target: &TargetSnap
         "state-target interface={interface} address={} method={} health={:?} missed={missed} good={good}",
         target.address,
         method(target.method),
-        target.health
+        target.state
     )?;
     target.loss_percent.iter().try_for_each(|loss| write!(f, " loss={loss}%"))?;
     target.round_trip.iter().try_for_each(|time| write!(f, " rtt={}", Seconds(*time)))?;

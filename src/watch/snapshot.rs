@@ -21,15 +21,15 @@ pub struct Snapshot {
 
 /// What is thought of a next hop or target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Health {
+pub enum HopState {
     /// Not decided yet.
     Unknown,
     /// It answers.
-    Works,
+    Up,
     /// It answers, with too much loss or too slowly.
-    Poor,
+    Degraded,
     /// It does not.
-    Failed,
+    Down,
 }
 
 /// One destination.
@@ -66,7 +66,7 @@ pub struct HopSnapshot {
     /// Its share among equals.
     pub weight: u8,
     /// The verdict.
-    pub health: Health,
+    pub state: HopState,
     /// Carries traffic.
     pub in_use: bool,
     /// Why it does not serve although it works, or why it is as it is, in words.
@@ -87,7 +87,7 @@ pub struct TargetSnapshot {
     /// How it is asked.
     pub method: Method,
     /// The verdict.
-    pub health: Health,
+    pub state: HopState,
     /// Probes missed in a row.
     pub missed: u32,
     /// Probes answered in a row.
@@ -183,7 +183,7 @@ pub struct MemberSnapshot {
     /// Its probes.
     pub probing: Probing,
     /// Who stands in for it.
-    pub stand_in: Option<String>,
+    pub taken_over_by: Option<String>,
     /// The families that are probed.
     pub instances: Vec<InstanceSnapshot>,
 }
@@ -211,7 +211,7 @@ pub struct InstanceSnapshot {
     /// The targets in the order in which they are asked.
     pub targets: Vec<TargetSnapshot>,
     /// Answers that were none: from somebody else, by another interface, or a second time.
-    pub bogus: u64,
+    pub invalid: u64,
 }
 
 /// A probe that was answered or given up.

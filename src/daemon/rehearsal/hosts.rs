@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::config::{Config, Method};
 use crate::packet::{Answer, Probe};
 use crate::time::Instant;
-use crate::watch::{GroupState, Health, MemberState, RouteSnapshot, Snapshot, TargetSnapshot};
+use crate::watch::{GroupState, HopState, MemberState, RouteSnapshot, Snapshot, TargetSnapshot};
 
 /// Who answers, by the interface and the way in which it is asked.
 #[derive(Debug, Clone)]
@@ -32,9 +32,9 @@ impl Hosts {
     }
 
     fn note(&mut self, interface: &str, target: &TargetSnapshot) {
-        let answers = match target.health {
-            Health::Works | Health::Poor | Health::Unknown => target.missed == 0,
-            Health::Failed => target.good > 0,
+        let answers = match target.state {
+            HopState::Up | HopState::Degraded | HopState::Unknown => target.missed == 0,
+            HopState::Down => target.good > 0,
         };
         let known = self.answers.entry((interface.to_owned(), target.address, target.method));
         *known.or_insert(false) |= answers;
@@ -70,7 +70,7 @@ pub(super) fn is_unsettled(watch: &Snapshot) -> bool {
     let members = || watch.groups.iter().flat_map(|group| &group.members);
     let is_moved = |route: &RouteSnapshot| route.goes_by_first_choice() != Some(true);
     watch.groups.iter().any(|group| group.state != GroupState::Ok)
-        || members().any(|member| member.state == MemberState::Failed || member.stand_in.is_some())
+        || members().any(|member| member.state == MemberState::Failed || member.taken_over_by.is_some())
         || members().flat_map(|member| &member.instances).any(|i| i.targets.iter().any(is_missing))
         || watch.routes.iter().any(is_moved)
         || watch.routes.iter().flat_map(|route| &route.hops).any(|hop| hop.targets.iter().any(is_missing))
@@ -95,13 +95,13 @@ mod tests {
     const ROUTER: [u8; 4] = [10, 1, 0, 1];
     const BEYOND: [u8; 4] = [203, 0, 113, 9];
 
-    fn target(address: [u8; 4], health: Health, counts: (u32, u32)) -> TargetSnapshot {
+    fn target(address: [u8; 4], state: HopState, counts: (u32, u32)) -> TargetSnapshot {
         let address = IpAddr::from(address);
         TargetSnapshot {
             name: address.to_string(),
             address,
             method: Method::Echo,
-            health,
+            state,
             missed: counts.0,
             good: counts.1,
             loss_percent: None,
@@ -116,7 +116,7 @@ mod tests {
             via: Some(ROUTER.into()),
             rank: 1,
             weight: 1,
-            health: Health::Works,
+            state: HopState::Up,
             in_use: true,
             reason: String::new(),
             penalty: 0.0,
@@ -146,25 +146,25 @@ mod tests {
 
     #[test]
     fn who_answers_now_goes_on_and_who_is_silent_stays_so() {
-        for (health, counts, answers) in [
-            (Health::Works, (0, 3), true),
-            (Health::Works, (1, 0), false),
-            (Health::Poor, (0, 1), true),
-            (Health::Unknown, (0, 0), true),
-            (Health::Unknown, (2, 0), false),
-            (Health::Failed, (3, 0), false),
-            (Health::Failed, (0, 4), true),
+        for (state, counts, answers) in [
+            (HopState::Up, (0, 3), true),
+            (HopState::Up, (1, 0), false),
+            (HopState::Degraded, (0, 1), true),
+            (HopState::Unknown, (0, 0), true),
+            (HopState::Unknown, (2, 0), false),
+            (HopState::Down, (3, 0), false),
+            (HopState::Down, (0, 4), true),
         ] {
-            let hosts = Hosts::new(&watch(vec![target(ROUTER, health, counts)]), None);
+            let hosts = Hosts::new(&watch(vec![target(ROUTER, state, counts)]), None);
             let answer = hosts.answer(Instant::default(), "eth0", &probe(ROUTER, None));
-            assert_eq!(answer.is_some(), answers, "{health:?} {counts:?}");
+            assert_eq!(answer.is_some(), answers, "{state:?} {counts:?}");
             assert_eq!(hosts.answer(Instant::default(), "eth1", &probe(ROUTER, None)), None);
         }
     }
 
     #[test]
     fn a_dead_gateway_takes_all_beyond_it_along() {
-        let works = |address| target(address, Health::Works, (0, 9));
+        let works = |address| target(address, HopState::Up, (0, 9));
         let watch = watch(vec![works(ROUTER), works(BEYOND)]);
         let answers = |dead: Option<[u8; 4]>, probe: &Probe| {
             let hosts = Hosts::new(&watch, dead.map(IpAddr::from));

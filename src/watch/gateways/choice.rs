@@ -1,12 +1,12 @@
 //! Which next hops serve: the verdicts of all in, those that carry the traffic out. Nothing is remembered here.
 
-use super::super::snapshot::Health;
+use super::super::snapshot::HopState;
 
 /// A next hop as the choice sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Candidate {
     pub(super) rank: u8,
-    pub(super) health: Health,
+    pub(super) state: HopState,
     /// It failed too often lately: others before it.
     pub(super) damped: bool,
     /// The failback policy keeps traffic from leaving for it a way that works.
@@ -31,13 +31,13 @@ pub(super) enum Choice {
 }
 
 /// What serves before what.
-const CLASSES: [(Health, bool); 4] =
-    [(Health::Works, false), (Health::Poor, false), (Health::Works, true), (Health::Poor, true)];
+const CLASSES: [(HopState, bool); 4] =
+    [(HopState::Up, false), (HopState::Degraded, false), (HopState::Up, true), (HopState::Degraded, true)];
 
 /// Chooses. `decided`: a choice was made before.
 pub(super) fn choose(candidates: &[Candidate], decided: bool) -> Choice {
     for class in CLASSES {
-        let is_member = |c: &Candidate| (c.health, c.offline) == class && (c.in_use || !c.vanished);
+        let is_member = |c: &Candidate| (c.state, c.offline) == class && (c.in_use || !c.vanished);
         if !candidates.iter().any(is_member) {
             continue;
         }
@@ -98,11 +98,11 @@ impl Members<'_> {
 fn must_wait(candidates: &[Candidate], decided: bool, by: &Choice) -> bool {
     let Choice::By(places) = by else { return false };
     let chosen: Vec<&Candidate> = places.iter().filter_map(|place| candidates.get(*place)).collect();
-    let mut open = candidates.iter().filter(|c| c.health == Health::Unknown && !c.offline && !c.vanished);
+    let mut open = candidates.iter().filter(|c| c.state == HopState::Unknown && !c.offline && !c.vanished);
     if decided {
         return open.any(|c| c.in_use) && !chosen.iter().any(|c| c.in_use);
     }
-    let is_good = |c: &&&Candidate| c.health == Health::Works && !c.offline && !c.damped && !c.held;
+    let is_good = |c: &&&Candidate| c.state == HopState::Up && !c.offline && !c.damped && !c.held;
     let good = chosen.iter().filter(is_good).map(|c| c.rank).min();
     open.any(|c| good.is_none_or(|rank| c.rank <= rank))
 }
@@ -113,7 +113,7 @@ fn wait(decided: bool) -> Choice {
 
 /// Nothing works and what served is gone: what the kernel itself would take, one that has not failed before the others.
 fn last_resort(candidates: &[Candidate]) -> Choice {
-    let order = |c: &Candidate| (c.vanished, c.health == Health::Failed, c.rank);
+    let order = |c: &Candidate| (c.vanished, c.state == HopState::Down, c.rank);
     let best = candidates.iter().map(order).min();
     Choice::By(places(candidates, |c| Some(order(c)) == best))
 }
@@ -132,16 +132,16 @@ mod tests {
 
     const WORKS: Candidate = Candidate {
         rank: 1,
-        health: Health::Works,
+        state: HopState::Up,
         damped: false,
         held: false,
         offline: false,
         vanished: false,
         in_use: false,
     };
-    const POOR: Candidate = Candidate { health: Health::Poor, ..WORKS };
-    const FAILED: Candidate = Candidate { health: Health::Failed, ..WORKS };
-    const UNKNOWN: Candidate = Candidate { health: Health::Unknown, ..WORKS };
+    const POOR: Candidate = Candidate { state: HopState::Degraded, ..WORKS };
+    const FAILED: Candidate = Candidate { state: HopState::Down, ..WORKS };
+    const UNKNOWN: Candidate = Candidate { state: HopState::Unknown, ..WORKS };
     const DAMPED: Candidate = Candidate { damped: true, held: true, ..WORKS };
     const HELD: Candidate = Candidate { held: true, ..WORKS };
     const OFFLINE: Candidate = Candidate { offline: true, ..WORKS };

@@ -1,6 +1,6 @@
 //! What the link of a next hop and its probes say of it, and what they say of the others.
 
-use super::super::snapshot::Health;
+use super::super::snapshot::HopState;
 use super::hop::Hop;
 use super::notice::FailureCause;
 use super::target::{Level, Target};
@@ -41,7 +41,7 @@ impl Hop {
             return Condition::Link;
         }
         if !self.is_probed() {
-            let proven = self.verdict != Health::Failed || alone || now >= self.proven_at(judging);
+            let proven = self.verdict != HopState::Down || alone || now >= self.proven_at(judging);
             return if proven { Condition::Works } else { Condition::Unknown };
         }
         match (self.gateway_condition(now), self.targets_condition(now, judging)) {
@@ -131,7 +131,7 @@ impl Hop {
         };
         Witness {
             has_link: self.link.is_some(),
-            serves: self.verdict != Health::Failed,
+            serves: self.verdict != HopState::Down,
             is_probed: self.is_probed(),
             answered,
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::plan::Way;
-use super::super::snapshot::{Health, HopSnapshot, RouteSnapshot};
+use super::super::snapshot::{HopSnapshot, HopState, RouteSnapshot};
 use super::condition::Condition;
 use super::hop::Hop;
 use super::notice::FailureCause;
@@ -40,7 +40,7 @@ impl Route {
             via: hop.via,
             rank: hop.rank,
             weight: hop.weight,
-            health: hop.verdict,
+            state: hop.verdict,
             in_use: hop.in_use,
             reason: self.reason(view, hop),
             penalty: hop.history.penalty(view.now, view.config),
@@ -59,9 +59,9 @@ impl Route {
             if hop.in_use {
                 reason.push_str(", but nothing else works");
             }
-        } else if hop.verdict == Health::Works && !hop.in_use {
+        } else if hop.verdict == HopState::Up && !hop.in_use {
             reason.push_str(&self.why_not_used(view, hop));
-        } else if hop.in_use && matches!(hop.verdict, Health::Failed | Health::Poor) {
+        } else if hop.in_use && matches!(hop.verdict, HopState::Down | HopState::Degraded) {
             reason.push_str("; kept in use because no other is better");
         }
         reason
@@ -75,7 +75,7 @@ impl Route {
         match hop.condition(view.now, judging, false) {
             Condition::Link => "its link is down".to_owned(),
             Condition::Silent { cause, .. } => {
-                let shared = hop.verdict != Health::Failed;
+                let shared = hop.verdict != HopState::Down;
                 let others = if shared { "; no other next hop answers either; nothing moves" } else { "" };
                 format!("{}{others}", silence(hop, judging, cause))
             }
@@ -149,7 +149,7 @@ fn unknown(hop: &Hop, judging: &Judging) -> String {
         return "its gateway is not known as a peer".to_owned();
     }
     let late = hop.gateway.iter().chain(&hop.targets).find_map(|target| target.lateness(judging));
-    if let Some(mean) = late.filter(|_| hop.verdict == Health::Failed) {
+    if let Some(mean) = late.filter(|_| hop.verdict == HopState::Down) {
         let patience = judging.interval.saturating_mul(judging.missed.get());
         return format!(
             "answers take {} ms, later than the {} ms limit",
@@ -157,7 +157,7 @@ fn unknown(hop: &Hop, judging: &Judging) -> String {
             patience.as_millis()
         );
     }
-    if hop.verdict == Health::Failed {
+    if hop.verdict == HopState::Down {
         return format!("answers again; {} consecutive answers needed", judging.good);
     }
     "not yet decided".to_owned()

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use super::super::Context;
 use super::super::input::Found;
-use super::super::snapshot::Health;
+use super::super::snapshot::HopState;
 use super::hop::Hop;
 use super::past::Pasts;
 use super::route::Route;
@@ -74,7 +74,7 @@ impl Route {
     /// better ones does not push out what works for what nobody has asked yet.
     fn best(&self, legs: Legs) -> Legs {
         let is_proven = |interface: &str, via| {
-            let is_good = |hop: &Hop| hop.in_use || matches!(hop.verdict, Health::Works | Health::Poor);
+            let is_good = |hop: &Hop| hop.in_use || matches!(hop.verdict, HopState::Up | HopState::Degraded);
             self.hops.iter().any(|hop| hop.key() == (interface, via) && is_good(hop))
         };
         let mut best: Vec<_> = legs.into_iter().collect();

@@ -2,7 +2,7 @@
 //! allows.
 
 use super::super::Context;
-use super::super::snapshot::Health;
+use super::super::snapshot::HopState;
 use crate::config::{Config, Damping, Failback};
 use crate::failback::{Hold, Record};
 use crate::time::Instant;
@@ -67,9 +67,14 @@ impl History {
     }
 
     /// The verdict has changed.
-    pub(super) fn on_verdict(&mut self, now: Instant, config: &Config, (before, after): (Health, Health)) {
-        self.record.set_up((after == Health::Works).then_some(now));
-        if before == Health::Works {
+    pub(super) fn on_verdict(
+        &mut self,
+        now: Instant,
+        config: &Config,
+        (before, after): (HopState, HopState),
+    ) {
+        self.record.set_up((after == HopState::Up).then_some(now));
+        if before == HopState::Up {
             self.record.on_failure(now, &config.damping);
         }
     }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::super::Context;
 use super::super::plan;
-use super::super::snapshot::Health;
+use super::super::snapshot::HopState;
 use super::history::{History, Past};
 use super::notice::FailureCause;
 use super::target::{Line, Target, Terms};
@@ -34,7 +34,7 @@ pub(super) struct Hop {
     /// It has broadcasts, so that ARP and ND mean something.
     pub(super) is_ethernet: bool,
     pub(super) running_since: Instant,
-    pub(super) verdict: Health,
+    pub(super) verdict: HopState,
     pub(super) cause: FailureCause,
     pub(super) history: History,
     pub(super) offline: bool,
@@ -71,7 +71,7 @@ impl Hop {
             link: None,
             is_ethernet: true,
             running_since: context.now,
-            verdict: if past.failed { Health::Failed } else { Health::Unknown },
+            verdict: if past.failed { HopState::Down } else { HopState::Unknown },
             cause: FailureCause::NoAnswer,
             history: History::new(context, past),
             offline: false,
@@ -106,7 +106,7 @@ impl Hop {
     /// What is to be known of it when it comes again.
     pub(super) fn past(&self, now: Instant, config: &Config) -> Past {
         let penalty = self.history.penalty(now, config);
-        Past { penalty, at: Some(now), failed: self.verdict == Health::Failed, left: self.history.is_left() }
+        Past { penalty, at: Some(now), failed: self.verdict == HopState::Down, left: self.history.is_left() }
     }
 
     /// Traffic goes by hops of this rank. True if that is news for this one.
@@ -154,7 +154,7 @@ impl Hop {
 
     /// Judges and asks, as far as it is time. `alone`: no other next hop is answered.
     pub(super) fn on_deadline(&mut self, context: &mut Context<'_>, judging: &Judging, alone: bool) {
-        let terms = Terms { judging, alone, failed: self.verdict == Health::Failed };
+        let terms = Terms { judging, alone, failed: self.verdict == HopState::Down };
         let now = context.now;
         self.each(
             context,
@@ -173,7 +173,7 @@ impl Hop {
         alone: bool,
         (number, answer): (u64, &Answer),
     ) {
-        let terms = Terms { judging, alone, failed: self.verdict == Health::Failed };
+        let terms = Terms { judging, alone, failed: self.verdict == HopState::Down };
         self.each(
             context,
             |target| target.number == number,
@@ -218,7 +218,7 @@ impl Hop {
         &mut self,
         now: Instant,
         config: &Config,
-        verdict: Health,
+        verdict: HopState,
         cause: Option<FailureCause>,
     ) -> bool {
         if let Some(cause) = cause {

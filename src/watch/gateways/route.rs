@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::super::Context;
 use super::super::plan::{self, Destination, Way};
-use super::super::snapshot::Health;
+use super::super::snapshot::HopState;
 use super::choice::{Candidate, Choice, choose};
 use super::condition::Condition;
 use super::hop::Hop;
@@ -200,17 +200,17 @@ impl Route {
         now: Instant,
         place: usize,
         condition: Condition,
-    ) -> Option<(Health, Option<FailureCause>)> {
+    ) -> Option<(HopState, Option<FailureCause>)> {
         match condition {
             Condition::Unknown => None,
-            Condition::Works => Some((Health::Works, None)),
-            Condition::Poor(cause) => Some((Health::Poor, Some(cause))),
-            Condition::Link => Some((Health::Failed, Some(FailureCause::Link))),
+            Condition::Works => Some((HopState::Up, None)),
+            Condition::Poor(cause) => Some((HopState::Degraded, Some(cause))),
+            Condition::Link => Some((HopState::Down, Some(FailureCause::Link))),
             Condition::Silent { cause, since, until } => {
                 let others = self.hops.iter().enumerate().filter(|(other, _)| *other != place);
                 let witnesses = others.map(|(_, hop)| hop.witness(now, &self.config.judging, cause, until));
                 match arbitrate(Suspicion::Silent { since }, self.all_silent, witnesses) {
-                    Finding::Member => Some((Health::Failed, Some(cause))),
+                    Finding::Member => Some((HopState::Down, Some(cause))),
                     Finding::Group => None,
                 }
             }
@@ -221,7 +221,7 @@ impl Route {
         &mut self,
         context: &mut Context<'_>,
         place: usize,
-        verdict: Health,
+        verdict: HopState,
         cause: Option<FailureCause>,
     ) {
         let destination = self.destination();
@@ -231,13 +231,13 @@ impl Route {
         let named = hop.named();
         self.news += u64::from(changed);
         match (verdict, cause) {
-            (Health::Works, _) if changed => {
+            (HopState::Up, _) if changed => {
                 context.notice(Notice::NextHopWorks { destination, hop: named });
             }
             (_, Some(cause)) if changed || (cause == FailureCause::Link && news != cause) => {
                 context.notice(Notice::NextHopFailed { destination, hop: named, cause });
             }
-            (Health::Unknown | Health::Works | Health::Poor | Health::Failed, _) => {}
+            (HopState::Unknown | HopState::Up | HopState::Degraded | HopState::Down, _) => {}
         }
     }
 
@@ -251,7 +251,7 @@ impl Route {
         self.all_silent = false;
         context.notice(Notice::NextHopsHeard { destination: self.destination() });
         for (hop, condition) in self.hops.iter_mut().zip(conditions) {
-            if hop.verdict != Health::Failed && matches!(condition, Condition::Silent { .. }) {
+            if hop.verdict != HopState::Down && matches!(condition, Condition::Silent { .. }) {
                 hop.forget_silence(context);
             }
         }
@@ -286,7 +286,7 @@ impl Route {
         let holds: Vec<Hold> = holds.filter(|_| !self.stopping).collect();
         Candidate {
             rank: hop.rank,
-            health: hop.verdict,
+            state: hop.verdict,
             damped: holds.iter().any(|hold| matches!(hold, Hold::Damped { .. })),
             held: !holds.is_empty(),
             offline: hop.offline,
@@ -327,7 +327,7 @@ impl Route {
         };
         let why = |hop: &Option<&Hop>| match hop {
             None => Some(MoveCause::Gone),
-            Some(hop) if matches!(hop.verdict, Health::Failed | Health::Poor) => {
+            Some(hop) if matches!(hop.verdict, HopState::Down | HopState::Degraded) => {
                 Some(MoveCause::Failed(hop.cause))
             }
             Some(hop) if hop.offline => Some(MoveCause::Offline),
@@ -381,8 +381,8 @@ impl Route {
                 Hold::Damped { wait, .. } | Hold::Delay(wait) => Some(now + wait.max(SOON)),
                 Hold::Manual | Hold::Window { .. } => None,
             });
-            let wait = waits.min().filter(|_| hop.verdict == Health::Works);
-            let waits = !hop.is_probed() && hop.link.is_some() && hop.verdict == Health::Failed;
+            let wait = waits.min().filter(|_| hop.verdict == HopState::Up);
+            let waits = !hop.is_probed() && hop.link.is_some() && hop.verdict == HopState::Down;
             let proven = waits.then(|| hop.proven_at(&self.config.judging).max(now + SOON));
             [wait, proven, hop.vanished.map(|since| (since + GRACE).max(now + SOON))]
         });
@@ -391,7 +391,7 @@ impl Route {
         let slot = self.config.judging.interval.min(context.config.interval);
         let is_held = |hop: &Hop| {
             let condition = hop.condition(now, &self.config.judging, false);
-            hop.verdict != Health::Failed && matches!(condition, Condition::Silent { .. })
+            hop.verdict != HopState::Down && matches!(condition, Condition::Silent { .. })
         };
         let doubt = (!self.all_silent && self.hops.iter().any(is_held)).then(|| now + slot);
         moments.flatten().chain(doubt).min()

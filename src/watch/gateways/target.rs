@@ -18,7 +18,7 @@ use std::time::Duration;
 use super::super::Context;
 use super::super::input::Output;
 use super::super::probes::Owner;
-use super::super::snapshot::{Health, ProbeRecord, TargetSnapshot};
+use super::super::snapshot::{HopState, ProbeRecord, TargetSnapshot};
 use super::quality::Quality;
 use super::round_trip::RoundTrip;
 use super::rounds::{Answered, Judged, Reply, Rounds};
@@ -385,17 +385,17 @@ impl Target {
     }
 
     pub(super) fn snapshot(&self, now: Instant) -> TargetSnapshot {
-        let health = match self.level {
-            Level::Unknown => Health::Unknown,
-            Level::Works if self.quality.fault().is_some() => Health::Poor,
-            Level::Works => Health::Works,
-            Level::Silent => Health::Failed,
+        let state = match self.level {
+            Level::Unknown => HopState::Unknown,
+            Level::Works if self.quality.fault().is_some() => HopState::Degraded,
+            Level::Works => HopState::Up,
+            Level::Silent => HopState::Down,
         };
         TargetSnapshot {
             name: self.name.clone(),
             address: self.address,
             method: self.method,
-            health,
+            state,
             missed: self.missed,
             good: self.good,
             loss_percent: self.quality.loss(),

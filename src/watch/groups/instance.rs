@@ -46,7 +46,7 @@ pub(super) struct Instance {
     /// When the latest probe that was answered was sent.
     pub(super) proven: Option<Instant>,
     /// Answers that were none.
-    pub(super) bogus: u64,
+    pub(super) invalid: u64,
     pub(super) timing: Option<Timing>,
     pub(super) searched: Option<Instant>,
     quiet_until: Option<Instant>,
@@ -82,7 +82,7 @@ impl Instance {
             ring: Ring::default(),
             schedule: Schedule::default(),
             proven: None,
-            bogus: 0,
+            invalid: 0,
             timing: None,
             searched: None,
             quiet_until: Some(now + QUIET),

@@ -119,7 +119,7 @@ impl Group {
             false
         };
         if !is_good && let Some(instance) = self.members[place].instances.get_mut(&family) {
-            instance.bogus += 1;
+            instance.invalid += 1;
         }
     }
 

@@ -9,7 +9,7 @@ use super::ring::{Fate, Sent};
 use super::targets::{Kind, Status, Target};
 use crate::time::Instant;
 use crate::watch::snapshot::{
-    GroupSnapshot, GroupState, Health, InstanceSnapshot, Link, MemberSnapshot, MemberState, Mode, Probing,
+    GroupSnapshot, GroupState, HopState, InstanceSnapshot, Link, MemberSnapshot, MemberState, Mode, Probing,
     TargetSnapshot,
 };
 
@@ -49,7 +49,7 @@ impl Member {
             state: self.state(),
             link: self.link(),
             probing: self.probing(),
-            stand_in: self.stand_in().map(str::to_owned),
+            taken_over_by: self.stand_in().map(str::to_owned),
             instances: self.instances.values().map(|instance| instance.snapshot(now)).collect(),
         }
     }
@@ -92,7 +92,7 @@ impl Instance {
             test_address: Some(self.address),
             mode: self.mode(),
             targets: self.targets.in_order().map(|target| self.target_snapshot(now, target)).collect(),
-            bogus: self.bogus,
+            invalid: self.invalid,
         }
     }
 
@@ -113,7 +113,7 @@ impl Instance {
             name: target.name.clone(),
             address: target.address,
             method: METHOD,
-            health: health(target, missed),
+            state: target_state(target, missed),
             missed,
             good: answers.map_or(0, |run| run.count),
             loss_percent,
@@ -141,12 +141,12 @@ impl Instance {
     }
 }
 
-fn health(target: &Target, missed: u32) -> Health {
+fn target_state(target: &Target, missed: u32) -> HopState {
     match target.status {
-        Status::Dead { .. } => Health::Failed,
-        Status::Slow { .. } => Health::Poor,
-        Status::Active | Status::Unused if missed >= LOSSES => Health::Failed,
-        Status::Active | Status::Unused if target.answered.is_some() => Health::Works,
-        Status::Active | Status::Unused => Health::Unknown,
+        Status::Dead { .. } => HopState::Down,
+        Status::Slow { .. } => HopState::Degraded,
+        Status::Active | Status::Unused if missed >= LOSSES => HopState::Down,
+        Status::Active | Status::Unused if target.answered.is_some() => HopState::Up,
+        Status::Active | Status::Unused => HopState::Unknown,
     }
 }

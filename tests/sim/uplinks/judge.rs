@@ -9,7 +9,7 @@ use faild::interface::{Family, InterfaceIndex};
 use faild::operation::Operation;
 use faild::route::{Leg, PROTOCOL, Route};
 use faild::time::Instant;
-use faild::watch::{GroupState, Health, HopSnapshot};
+use faild::watch::{GroupState, HopSnapshot, HopState};
 
 use super::host::{DAY, Done, MINUTE, time_of_day};
 use super::losses::Thing;
@@ -240,8 +240,8 @@ impl Judge {
 pub fn is_home(world: &World) -> Verdict {
     let shown =
         world.host.daemon.as_ref().map(|daemon| daemon.core.watch().snapshot(world.now)).unwrap_or_default();
-    if let Some(hop) = shown.routes.iter().flat_map(|r| &r.hops).find(|hop| hop.health != Health::Works) {
-        return Err(format!("{} is {:?}", hop.interface, hop.health));
+    if let Some(hop) = shown.routes.iter().flat_map(|r| &r.hops).find(|hop| hop.state != HopState::Up) {
+        return Err(format!("{} is {:?}", hop.interface, hop.state));
     }
     if let Some(route) = shown.routes.iter().find(|route| route.goes_by_first_choice() != Some(true)) {
         return Err(format!("{} does not go by its first choice", route.destination));
@@ -332,7 +332,7 @@ fn check_choice(world: &mut World) -> Verdict {
         world.host.daemon.as_ref().map(|daemon| daemon.core.watch().snapshot(world.now)).unwrap_or_default();
     for route in &shown.routes {
         let chosen: Vec<_> = route.hops.iter().filter(|hop| hop.in_use).collect();
-        let fits = |hop: &&HopSnapshot| hop.health == Health::Works && world.takes(&hop.interface, hop.via);
+        let fits = |hop: &&HopSnapshot| hop.state == HopState::Up && world.takes(&hop.interface, hop.via);
         let is_of_family =
             |d: &&Destination| d.address.is_ipv6() == route.destination.prefix.addr().is_ipv6();
         let Some(destination) =

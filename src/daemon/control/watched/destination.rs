@@ -6,7 +6,7 @@ use super::Picture;
 use super::target::{health, target};
 use crate::control::{self, Reason};
 use crate::route::MAIN_TABLE;
-use crate::watch::{Destination, Health, HopSnapshot, RouteSnapshot, Way};
+use crate::watch::{Destination, HopSnapshot, HopState, RouteSnapshot, Way};
 
 impl Picture<'_> {
     /// The destination that applies to an address or prefix in the main table: the longest match.
@@ -27,7 +27,7 @@ pub(in crate::daemon::control) fn destination(
         via: hop.via,
         rank: hop.rank,
         weight: hop.weight,
-        state: health(hop.health),
+        state: health(hop.state),
         in_use: hop.in_use,
         reason: hop.reason.clone(),
         penalty: hop.penalty.round(),
@@ -61,19 +61,19 @@ pub(super) fn route_reasons(route: &RouteSnapshot) -> Vec<String> {
 }
 
 pub(super) const fn is_broken(hop: &HopSnapshot) -> bool {
-    match hop.health {
-        Health::Failed | Health::Poor => true,
-        Health::Works | Health::Unknown => false,
+    match hop.state {
+        HopState::Down | HopState::Degraded => true,
+        HopState::Up | HopState::Unknown => false,
     }
 }
 
 /// What is wrong with a next hop that does not work, or is not in use.
 fn hop_state(hop: &HopSnapshot) -> &str {
-    match hop.health {
+    match hop.state {
         _ if !hop.reason.is_empty() => &hop.reason,
-        Health::Failed => "has failed",
-        Health::Poor => "is degraded",
-        Health::Works | Health::Unknown => "is not in use",
+        HopState::Down => "has failed",
+        HopState::Degraded => "is degraded",
+        HopState::Up | HopState::Unknown => "is not in use",
     }
 }
 

@@ -62,7 +62,7 @@ impl Picture<'_> {
                 Probing::Unknown => control::Probing::Unknown,
                 Probing::Disabled => control::Probing::Disabled,
             },
-            stand_in: member.stand_in.clone(),
+            stand_in: member.taken_over_by.clone(),
             offline: self.offline.get(&member.interface).map(offline_view),
             addresses: interface.map(|interface| data_addresses(interface, member)).unwrap_or_default(),
         }
@@ -100,7 +100,7 @@ impl Picture<'_> {
 /// Why traffic of a member takes the path it takes.
 fn member_reason(group: &GroupSnapshot, member: &MemberSnapshot) -> Reason {
     let name = &member.interface;
-    let (word, text) = match (member.state, &member.stand_in) {
+    let (word, text) = match (member.state, &member.taken_over_by) {
         (MemberState::Offline, Some(other)) => {
             ("member-offline", format!("{name} is offline; {other} has taken over"))
         }

@@ -7,7 +7,7 @@ use super::Picture;
 use crate::config::Method;
 use crate::control;
 use crate::time::Instant;
-use crate::watch::{GroupSnapshot, Health, MemberSnapshot, Mode, ProbeRecord, TargetSnapshot};
+use crate::watch::{GroupSnapshot, HopState, MemberSnapshot, Mode, ProbeRecord, TargetSnapshot};
 
 impl Picture<'_> {
     /// The hosts that are probed, through this interface or through all.
@@ -57,7 +57,7 @@ pub(super) fn member_targets<'a>(
         },
         test_address: instance.test_address,
         targets: instance.targets.iter().map(target).collect(),
-        bogus: instance.bogus,
+        bogus: instance.invalid,
     })
 }
 
@@ -66,7 +66,7 @@ pub(super) fn target(target: &TargetSnapshot) -> control::Target {
         name: target.name.clone(),
         address: target.address,
         method: method(target.method),
-        state: health(target.health),
+        state: health(target.state),
         missed: target.missed,
         good: target.good,
         loss_percent: target.loss_percent,
@@ -83,12 +83,12 @@ const fn method(method: Method) -> control::Method {
     }
 }
 
-pub(super) const fn health(health: Health) -> control::HopState {
-    match health {
-        Health::Unknown => control::HopState::Unknown,
-        Health::Works => control::HopState::Works,
-        Health::Poor => control::HopState::Poor,
-        Health::Failed => control::HopState::Failed,
+pub(super) const fn health(state: HopState) -> control::HopState {
+    match state {
+        HopState::Unknown => control::HopState::Unknown,
+        HopState::Up => control::HopState::Works,
+        HopState::Degraded => control::HopState::Poor,
+        HopState::Down => control::HopState::Failed,
     }
 }
 

@@ -8,7 +8,7 @@ use crate::interface::{Family, InterfaceAddress, InterfaceIndex};
 use crate::route::MAIN_TABLE;
 use crate::time::Instant;
 use crate::watch::{
-    Destination, GroupSnapshot, Health, Hop, HopSnapshot, InstanceSnapshot, Link, MemberSnapshot,
+    Destination, GroupSnapshot, Hop, HopSnapshot, HopState, InstanceSnapshot, Link, MemberSnapshot,
     MemberState, Mode, ProbeRecord, Probing, RouteSnapshot, TargetSnapshot, Way,
 };
 
@@ -51,8 +51,8 @@ fn member(interface: &str, state: MemberState) -> MemberSnapshot {
         family: Family::V4,
         test_address: Some([192, 0, 2, 11].into()),
         mode: Mode::Routes,
-        targets: vec![target("192.0.2.1", Health::Works)],
-        bogus: 0,
+        targets: vec![target("192.0.2.1", HopState::Up)],
+        invalid: 0,
     };
     MemberSnapshot {
         interface: interface.to_owned(),
@@ -64,17 +64,17 @@ fn member(interface: &str, state: MemberState) -> MemberSnapshot {
         state,
         link: Link::Up,
         probing: Probing::Ok,
-        stand_in: None,
+        taken_over_by: None,
         instances: vec![instance],
     }
 }
 
-fn target(address: &str, health: Health) -> TargetSnapshot {
+fn target(address: &str, state: HopState) -> TargetSnapshot {
     TargetSnapshot {
         name: address.to_owned(),
         address: address.parse().unwrap(),
         method: Method::Echo,
-        health,
+        state,
         missed: 3,
         good: 0,
         loss_percent: Some(7),
@@ -83,17 +83,17 @@ fn target(address: &str, health: Health) -> TargetSnapshot {
     }
 }
 
-fn hop(interface: &str, rank: u8, health: Health, in_use: bool) -> HopSnapshot {
+fn hop(interface: &str, rank: u8, state: HopState, in_use: bool) -> HopSnapshot {
     HopSnapshot {
         interface: interface.to_owned(),
         via: Some([10, 0, 0, rank].into()),
         rank,
         weight: 1,
-        health,
+        state,
         in_use,
         reason: String::new(),
         penalty: 0.0,
-        targets: vec![target("203.0.113.9", health)],
+        targets: vec![target("203.0.113.9", state)],
     }
 }
 
@@ -112,7 +112,7 @@ fn route(prefix: &str, hops: Vec<HopSnapshot>) -> RouteSnapshot {
 #[test]
 fn what_works_gives_no_reason() {
     let members = vec![member("eth0", MemberState::Ok), member("eth1", MemberState::Unknown)];
-    let hops = vec![hop("eth0", 1, Health::Works, true), hop("eth1", 2, Health::Unknown, false)];
+    let hops = vec![hop("eth0", 1, HopState::Up, true), hop("eth1", 2, HopState::Unknown, false)];
     let scene = Scene::new(vec![group("lan0", AllOk, members)], vec![route("0.0.0.0/0", hops)]);
     assert_eq!(scene.reasons(), [""; 0]);
     let (groups, destinations) = scene.picture().counts();
@@ -149,26 +149,26 @@ fn a_group_says_which_interfaces_are_wrong_and_how() {
 fn a_destination_says_which_next_hops_are_wrong() {
     let held = HopSnapshot {
         reason: "works; failed too often; failback suppressed for 9 s more".to_owned(),
-        ..hop("eth0", 1, Health::Works, false)
+        ..hop("eth0", 1, HopState::Up, false)
     };
     for (hops, expected, moved) in [
         (
-            vec![hop("eth0", 1, Health::Failed, false), hop("eth1", 2, Health::Works, true)],
+            vec![hop("eth0", 1, HopState::Down, false), hop("eth1", 2, HopState::Up, true)],
             "10.9.0.0/16: eth0 via 10.0.0.1: has failed",
             1,
         ),
         (
-            vec![held, hop("eth1", 2, Health::Works, true)],
+            vec![held, hop("eth1", 2, HopState::Up, true)],
             "10.9.0.0/16: eth0 via 10.0.0.1: works; failed too often; failback suppressed for 9 s more",
             1,
         ),
         (
-            vec![hop("eth0", 1, Health::Works, true), hop("eth1", 2, Health::Poor, false)],
+            vec![hop("eth0", 1, HopState::Up, true), hop("eth1", 2, HopState::Degraded, false)],
             "10.9.0.0/16: eth1 via 10.0.0.2: is degraded",
             0,
         ),
         (
-            vec![hop("eth0", 1, Health::Works, true), hop("eth1", 1, Health::Failed, false)],
+            vec![hop("eth0", 1, HopState::Up, true), hop("eth1", 1, HopState::Down, false)],
             "10.9.0.0/16: eth1 via 10.0.0.1: has failed",
             1,
         ),
@@ -177,7 +177,7 @@ fn a_destination_says_which_next_hops_are_wrong() {
         assert_eq!(scene.reasons(), [expected]);
         assert_eq!(scene.picture().counts().1.moved, moved, "{expected}");
     }
-    let dead = vec![hop("eth0", 1, Health::Failed, true), hop("eth1", 2, Health::Failed, false)];
+    let dead = vec![hop("eth0", 1, HopState::Down, true), hop("eth1", 2, HopState::Down, false)];
     let silent = RouteSnapshot { all_silent: true, ..route("::/0", dead) };
     let scene = Scene::new(Vec::new(), vec![silent]);
     assert_eq!(
@@ -193,7 +193,7 @@ fn a_destination_says_which_next_hops_are_wrong() {
 
 #[test]
 fn an_undecided_destination_is_not_a_fault() {
-    let hops = vec![hop("eth0", 1, Health::Unknown, false), hop("eth1", 2, Health::Unknown, false)];
+    let hops = vec![hop("eth0", 1, HopState::Unknown, false), hop("eth1", 2, HopState::Unknown, false)];
     let scene = Scene::new(Vec::new(), vec![route("10.0.0.0/8", hops)]);
     assert_eq!(scene.reasons(), [""; 0]);
     let view = destination(&scene.watch.routes[0], false);
@@ -228,25 +228,25 @@ fn an_interface_may_go_unless_only_it_has_a_next_hop_that_works() {
         vec![hop("eth0", 1, one, true), hop("eth0", 2, one, false), hop("eth1", 3, other, false)]
     };
     for (one, other, is_last) in [
-        (Health::Works, Health::Works, false),
-        (Health::Works, Health::Poor, false),
-        (Health::Works, Health::Failed, true),
-        (Health::Works, Health::Unknown, true),
-        (Health::Failed, Health::Failed, false),
+        (HopState::Up, HopState::Up, false),
+        (HopState::Up, HopState::Degraded, false),
+        (HopState::Up, HopState::Down, true),
+        (HopState::Up, HopState::Unknown, true),
+        (HopState::Down, HopState::Down, false),
     ] {
         let scene = Scene::new(Vec::new(), vec![route("10.9.0.0/16", pair(one, other))]);
         let expected: &[&str] =
             if is_last { &["it has the only working next hop of 10.9.0.0/16"] } else { &[] };
         assert_eq!(scene.picture().last_of("eth0"), expected, "{one:?} {other:?}");
     }
-    let mut scene = Scene::new(Vec::new(), vec![route("10.9.0.0/16", pair(Health::Works, Health::Works))]);
+    let mut scene = Scene::new(Vec::new(), vec![route("10.9.0.0/16", pair(HopState::Up, HopState::Up))]);
     scene.take_offline("eth1");
     assert_eq!(scene.picture().last_of("eth0").len(), 1, "the other is offline");
 }
 
 #[test]
 fn the_longest_prefix_of_the_main_table_governs() {
-    let hops = || vec![hop("eth0", 1, Health::Works, true)];
+    let hops = || vec![hop("eth0", 1, HopState::Up, true)];
     let mut other_table = route("10.9.8.0/24", hops());
     other_table.destination.table = 100;
     let routes = vec![route("0.0.0.0/0", hops()), route("10.9.0.0/16", hops()), other_table];
@@ -263,7 +263,7 @@ fn the_longest_prefix_of_the_main_table_governs() {
 #[test]
 fn targets_are_those_of_an_interface_or_all() {
     let members = vec![member("eth0", MemberState::Ok), member("eth1", MemberState::Ok)];
-    let hops = vec![hop("eth1", 1, Health::Works, true), hop("eth2", 2, Health::Works, false)];
+    let hops = vec![hop("eth1", 1, HopState::Up, true), hop("eth2", 2, HopState::Up, false)];
     let scene = Scene::new(vec![group("lan0", AllOk, members)], vec![route("::/0", hops)]);
     let counts = |interface| {
         let targets = scene.picture().targets(interface);
@@ -298,7 +298,8 @@ fn data_addresses_are_neither_test_addresses_nor_of_the_link_alone() {
 
 #[test]
 fn a_member_that_is_stood_in_for_says_by_whom() {
-    let failed = MemberSnapshot { stand_in: Some("eth1".to_owned()), ..member("eth0", MemberState::Failed) };
+    let failed =
+        MemberSnapshot { taken_over_by: Some("eth1".to_owned()), ..member("eth0", MemberState::Failed) };
     let members = vec![failed, member("eth1", MemberState::Ok)];
     let scene = Scene::new(vec![group("lan0", Degraded, members)], Vec::new());
     let account = scene.picture().account("eth0").unwrap();

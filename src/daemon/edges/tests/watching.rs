@@ -6,7 +6,7 @@ use super::*;
 use crate::config::{Judging, NextHopConfig, NextHops, RouteConfig};
 use crate::interface::InterfaceAddress;
 use crate::scratch::needs_root;
-use crate::watch::{Health, Way};
+use crate::watch::{HopState, Way};
 
 const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 88, 0, 254);
 
@@ -38,7 +38,7 @@ fn an_interface_of_next_hops_is_no_lan_and_its_carrier_is_asked_for_all_the_same
     bench.pass(Duration::from_millis(250));
     assert_eq!(bench.done(), ["links"]);
     let shown = bench.edges.core.watch().snapshot(bench.moment.now);
-    assert_eq!(shown.routes[0].hops[0].health, Health::Failed);
+    assert_eq!(shown.routes[0].hops[0].state, HopState::Down);
 }
 
 #[test]

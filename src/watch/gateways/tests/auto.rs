@@ -4,7 +4,7 @@ use super::world::{DEFAULT, World, causes, ip, judging, moved, ms, route};
 use crate::config::{Config, Judging, NextHops};
 use crate::interface::InterfaceIndex;
 use crate::watch::gateways::MoveCause;
-use crate::watch::{Found, Health, Input, Memory, Way};
+use crate::watch::{Found, HopState, Input, Memory, Way};
 
 const ONE: &str = "10.0.1.1%up1";
 const TWO: &str = "10.0.2.1%up2";
@@ -166,7 +166,7 @@ fn a_link_that_takes_its_route_along_has_to_prove_itself_when_both_are_back() {
     world.carrier(1, true);
     world.show_routes(&BOTH);
     world.run(ms(4000));
-    assert_eq!(world.hop(1).health, Health::Failed);
+    assert_eq!(world.hop(1).state, HopState::Down);
     assert_eq!(world.serving(), [TWO]);
     world.run(ms(2000));
     assert_eq!(world.serving(), [ONE]);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::world::{World, by, gateway, ip, judging, listed, ms};
 use crate::config::{Judging, Method};
 use crate::packet::Answer;
-use crate::watch::{Health, Input};
+use crate::watch::{HopState, Input};
 
 #[test]
 fn probes_go_by_the_interface_and_next_hop_that_they_are_to_prove() {
@@ -90,7 +90,7 @@ fn an_answer_that_comes_late_takes_the_miss_back_and_counts_for_nothing_else() {
     let answer = Answer { id: probe.id, interface: probe.interface, from: probe.target, arrived: world.now };
     world.input(Input::Answer(answer));
     let target = world.hop(1).targets[0].clone();
-    assert_eq!((target.health, target.missed, target.good), (Health::Works, 0, 0));
+    assert_eq!((target.state, target.missed, target.good), (HopState::Up, 0, 0));
     assert!(target.round_trip > Some(ms(20)), "{:?} {sent}", target.round_trip);
     world.input(Input::Answer(answer));
     assert_eq!(world.hop(1).targets[0], target, "each is taken once");
@@ -168,7 +168,7 @@ fn an_interface_without_an_address_gets_time_to_get_one() {
     let addresses = std::mem::take(&mut world.interfaces[0].addresses);
     world.show_interfaces();
     world.run(ms(4000));
-    assert_eq!(world.hop(1).health, Health::Unknown);
+    assert_eq!(world.hop(1).state, HopState::Unknown);
     assert_eq!(world.hop(1).reason, "its interface has no ipv4 source address for probes");
     world.interfaces[0].addresses = addresses;
     world.show_interfaces();

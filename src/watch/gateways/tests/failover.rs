@@ -4,7 +4,7 @@ use super::world::{World, by, gateway, hop, judging, leg, listed, moved, ms, rou
 use crate::config::{Judging, Method, Need, NextHopConfig, NextHops};
 use crate::interface::InterfaceKind;
 use crate::watch::gateways::{FailureCause, MoveCause, Notice};
-use crate::watch::{Health, Way};
+use crate::watch::{HopState, Way};
 
 const ONE: &str = "10.0.1.1%up1";
 const TWO: &str = "10.0.2.1%up2";
@@ -33,7 +33,7 @@ fn at_the_start_a_better_one_that_is_not_decided_about_is_waited_for() {
     let mut world = World::new(2, vec![listed(2, Judging::default())], 1);
     world.uplink(1).gateway = false;
     world.run(ms(1000));
-    assert_eq!(world.hop(2).health, Health::Works);
+    assert_eq!(world.hop(2).state, HopState::Up);
     assert_eq!(world.way(), Way::Undecided, "what is there stays");
     world.run(ms(1500));
     assert_eq!(world.serving(), [TWO]);
@@ -60,7 +60,7 @@ fn a_gateway_that_dies_is_left_in_time() {
                 ]
             );
             let lost = world.hop(1);
-            assert_eq!(lost.health, Health::Failed);
+            assert_eq!(lost.state, HopState::Down);
             let name = if method == Method::Echo { "ping" } else { "ARP" };
             assert!(
                 lost.reason.starts_with(&format!("its gateway does not answer {name} (")),
@@ -80,7 +80,7 @@ fn it_comes_home_when_it_has_answered_often_enough() {
     world.uplink(1).gateway = true;
     world.run(ms(4000));
     assert_eq!(world.serving(), [TWO], "{:?} {:?}", world.said(), world.hop(1));
-    assert_eq!(world.hop(1).health, Health::Failed);
+    assert_eq!(world.hop(1).state, HopState::Down);
     world.run(ms(2000));
     assert_eq!(world.serving(), [ONE], "{:?} {:?}", world.said(), world.hop(1));
     let back =
@@ -214,7 +214,7 @@ fn the_last_one_stays() {
     world.carrier(1, true);
     world.uplink(1).gateway = true;
     world.run(ms(1500));
-    assert_eq!(world.hop(1).health, Health::Works, "alone one answer will do");
+    assert_eq!(world.hop(1).state, HopState::Up, "alone one answer will do");
 }
 
 #[test]

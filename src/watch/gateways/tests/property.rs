@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::world::{World, hop, judging, listed, ms, route};
 use crate::config::{Judging, Limits, NextHops};
-use crate::watch::{Health, Way};
+use crate::watch::{HopState, Way};
 
 /// Something that befalls the host.
 #[derive(Debug, Clone)]
@@ -137,7 +137,7 @@ proptest! {
         world.run(Duration::from_secs(600));
         prop_assert!(world.ways.is_empty());
         prop_assert!(!world.snapshot().all_silent);
-        prop_assert!(world.snapshot().hops.iter().all(|hop| hop.health == Health::Works));
+        prop_assert!(world.snapshot().hops.iter().all(|hop| hop.state == HopState::Up));
     }
 
     #[test]

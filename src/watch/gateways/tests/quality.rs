@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::world::{World, causes, judging, ms};
 use crate::config::{Judging, Limits};
-use crate::watch::Health;
+use crate::watch::HopState;
 use crate::watch::gateways::{FailureCause, MoveCause};
 
 const ONE: &str = "10.0.1.1%up1";
@@ -27,7 +27,7 @@ fn one_fifth_lost_moves_once_and_stays() {
         world.run(Duration::from_secs(3600));
         assert_eq!(world.serving(), [TWO]);
         assert_eq!(world.ways.len(), 1, "seed {seed}: {:?}", world.said());
-        assert_eq!(world.hop(1).health, Health::Poor);
+        assert_eq!(world.hop(1).state, HopState::Degraded);
         assert_eq!(causes(&world.said()), [MoveCause::Failed(FailureCause::Loss)]);
         assert!(world.hop(1).reason.ends_with(" % of probes lost"), "{}", world.hop(1).reason);
     }
@@ -54,7 +54,7 @@ fn poor_serves_before_dead() {
     world.uplink(2).gateway = false;
     world.run(ms(2000));
     assert_eq!(world.serving(), [ONE]);
-    assert_eq!(world.hop(1).health, Health::Poor);
+    assert_eq!(world.hop(1).state, HopState::Degraded);
     world.uplink(2).gateway = true;
     world.run(ms(6000));
     assert_eq!(world.serving(), [TWO], "and is left for one that works");
@@ -77,5 +77,5 @@ fn one_good_target_of_those_that_are_needed_is_enough() {
     let mut world = World::settled(2, judging, 1);
     world.dead.insert(super::world::ip("192.0.2.1"));
     world.run(ms(120_000));
-    assert_eq!((world.ways.len(), world.hop(1).health), (0, Health::Works));
+    assert_eq!((world.ways.len(), world.hop(1).state), (0, HopState::Up));
 }

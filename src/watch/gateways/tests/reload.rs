@@ -3,7 +3,7 @@
 use super::world::{World, hop, judging, listed, moved, ms, route};
 use crate::config::{Judging, NextHops};
 use crate::watch::gateways::MoveCause;
-use crate::watch::{Destination, Health, Way};
+use crate::watch::{Destination, HopState, Way};
 
 const ONE: &str = "10.0.1.1%up1";
 const TWO: &str = "10.0.2.1%up2";
@@ -25,11 +25,11 @@ fn a_changed_destination_goes_on_with_what_is_known_of_its_gateways() {
     world.ways.clear();
     world.reload(vec![listed(3, judging(&["192.0.2.1"]))]);
     assert_eq!(world.serving(), [TWO]);
-    assert_eq!((world.hop(1).health, world.hop(2).health), (Health::Failed, Health::Works));
+    assert_eq!((world.hop(1).state, world.hop(2).state), (HopState::Down, HopState::Up));
     world.run(ms(5000));
     assert_eq!((world.serving(), world.ways.len()), (vec![TWO.to_owned()], 0));
     assert_eq!(world.hop(2).targets.len(), 2);
-    assert_eq!(world.hop(2).targets[1].health, Health::Works);
+    assert_eq!(world.hop(2).targets[1].state, HopState::Up);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::world::*;
 use crate::time::Instant;
 use crate::watch::groups::detection::{Detection, RoundTrip, Sample};
-use crate::watch::{Health, MemberState};
+use crate::watch::{HopState, MemberState};
 
 const INTERVAL: Duration = Duration::from_millis(1428);
 
@@ -147,8 +147,8 @@ fn one_slow_target_among_quick_ones_is_left_out() {
     setup.hosts.get_mut(&v4(203)).unwrap().delay = s(3);
     let mut world = setup.start();
     world.run(s(55));
-    assert_eq!(world.target("a", v4(203)).health, Health::Poor, "{}", world.text());
-    assert_eq!(world.targets("a").iter().filter(|target| target.health == Health::Works).count(), 4);
+    assert_eq!(world.target("a", v4(203)).state, HopState::Degraded, "{}", world.text());
+    assert_eq!(world.targets("a").iter().filter(|target| target.state == HopState::Up).count(), 4);
     assert_eq!(detection_time(&world), s(10));
     assert_eq!(world.state("a"), MemberState::Ok);
     let since = world.now;

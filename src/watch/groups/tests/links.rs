@@ -29,7 +29,7 @@ fn standby_takes_over_at_once_when_carrier_is_lost() {
     assert!(world.is_active("s") && world.is_active("b") && !world.member("s").inactive);
     assert_eq!(world.group_state(), GroupState::Degraded);
     assert_eq!(world.moved(), "a>s");
-    assert_eq!(world.member("a").stand_in.as_deref(), Some("s"));
+    assert_eq!(world.member("a").taken_over_by.as_deref(), Some("s"));
     let told: Vec<_> = world.notices.iter().map(|(_, notice)| notice.clone()).collect();
     let (interface, standby, group) = ("a".to_owned(), "s".to_owned(), "lan0".to_owned());
     let expected = [

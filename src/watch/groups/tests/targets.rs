@@ -294,10 +294,10 @@ fn answers_that_are_none_are_counted_and_change_nothing() {
     world.forge(Answer { from: v4(77), ..good });
     world.forge(Answer { interface: InterfaceIndex(3), ..good });
     world.forge(Answer { id: ProbeId(1), ..good });
-    assert_eq!((world.instance("a", Family::V4).bogus, world.target("a", ROUTER).good), (2, 0));
+    assert_eq!((world.instance("a", Family::V4).invalid, world.target("a", ROUTER).good), (2, 0));
     world.forge(good);
     world.forge(good);
-    assert_eq!((world.instance("a", Family::V4).bogus, world.target("a", ROUTER).good), (3, 1));
+    assert_eq!((world.instance("a", Family::V4).invalid, world.target("a", ROUTER).good), (3, 1));
 }
 
 #[test]

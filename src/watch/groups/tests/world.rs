@@ -414,7 +414,7 @@ fn in_short(member: &MemberSnapshot) -> String {
     let MemberSnapshot { interface, state, active, link, probing, .. } = member;
     let targets = member.instances.iter().flat_map(|instance| &instance.targets);
     let targets: Vec<String> = targets
-        .map(|target| format!("{} {:?} {} {}", target.address, target.health, target.missed, target.good))
+        .map(|target| format!("{} {:?} {} {}", target.address, target.state, target.missed, target.good))
         .collect();
     format!("{interface}: {state:?} active={active} link={link:?} probing={probing:?} {targets:?}")
 }
