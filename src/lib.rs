@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! cli         the command line of faild           config   TOML text -> checked Config
-//! faildctl    the control command                 control  what faildctl and the daemon say to each other
+//! faildctl    the control command                 control  what faildctl and the daemon say: requests, snapshots
 //! daemon      the loop: one thread, one mio poll; signals, timers, log, state files
 //!   change      what the core shows, from moment to moment -> what was lost and regained
 //!     core        engine, watch and reconcile, wired together: all that decides
@@ -18,7 +18,7 @@
 //!           group       how a silent member of a group is judged
 //!   net         UDP, ICMP, ARP and ND sockets     kernel   netlink: dump, monitor, apply; sysctls
 //!             interface, route, operation, packet     what edges and core hand to each other
-//!             time, damping, failback, random, gather, words, event     what all of them share
+//!             time, units, damping, failback, random, gather, words, event     what all of them share
 //!
 //! plain_file, trusted     opening files that others may have put something in the place of; for daemon and config
 //! ```
@@ -53,6 +53,7 @@ pub mod route;
 mod scratch;
 pub mod time;
 mod trusted;
+mod units;
 pub mod watch;
 pub mod wire;
 mod words;

@@ -32,6 +32,19 @@ pub(crate) fn shell_word(word: &str) -> Cow<'_, str> {
     Cow::Owned(quoted)
 }
 
+/// Shows values of these types as the word by which JSON has them: one word for one thing, everywhere.
+macro_rules! display_as_in_json {
+    ($($name:ty),*) => { $(
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                serde::Serialize::serialize(self, f)
+            }
+        }
+    )* };
+}
+
+pub(crate) use display_as_in_json;
+
 /// Text within the quotes of a log line.
 pub(crate) struct Unquoted<'a>(pub(crate) &'a str);
 

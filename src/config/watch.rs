@@ -5,6 +5,9 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use crate::words::display_as_in_json;
 
 /// A destination that follows a working next hop.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,7 +94,8 @@ impl Default for Judging {
 }
 
 /// How a gateway or target is probed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Method {
     /// ARP request or neighbour solicitation (RFC 826, RFC 4861).
     Neighbour,
@@ -100,6 +104,8 @@ pub enum Method {
     /// INQ and ACK: it runs faild, on one of our LANs.
     Peer,
 }
+
+display_as_in_json!(Method);
 
 /// A host that is probed, as written and with the address that its name had when the configuration was loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]

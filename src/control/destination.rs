@@ -1,11 +1,9 @@
 //! Destinations with their next hops, as they are shown.
 
-use std::net::IpAddr;
-
 use serde::{Deserialize, Serialize};
 
-use super::target::{HopState, Target};
 use super::why::Reason;
+use crate::watch::HopSnapshot;
 
 /// A destination that follows the next hop that works.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,34 +22,9 @@ pub struct Destination {
     pub original: Option<String>,
     /// What does not go as wanted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub trouble: Option<String>,
-    /// By rank.
-    pub next_hops: Vec<DestinationHop>,
-}
-
-/// A next hop of a destination.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct DestinationHop {
-    /// The interface.
-    pub interface: String,
-    /// The gateway; absent on a link with only one other end.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub via: Option<IpAddr>,
-    /// The lowest that works is used.
-    pub rank: u8,
-    /// Its share among equals.
-    pub weight: u8,
-    /// What is thought of it.
-    pub state: HopState,
-    /// Carries traffic.
-    pub in_use: bool,
-    /// Why it is not used, or why it is as it is, in words; may be empty.
-    pub reason: String,
-    /// Damping penalty by now.
-    pub penalty: f64,
-    /// What that rests on; only in the answer to `why`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub targets: Vec<Target>,
+    pub problem: Option<String>,
+    /// By rank; with their targets only in the answer to `why`.
+    pub next_hops: Vec<HopSnapshot>,
 }
 
 /// How many destinations there are.

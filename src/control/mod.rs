@@ -1,5 +1,6 @@
-//! The protocol of the control socket (faild-control(7)): what the daemon can be asked, and what it answers. It knows
-//! nobody; the daemon and faildctl know it.
+//! The protocol of the control socket (faild-control(7)): what the daemon can be asked, and what it answers. What the
+//! core shows is sent as the core shows it: its snapshots are part of the protocol, and faildctl knows them from here.
+//! Only what comes from several rooms, or is put into words, has types of its own.
 //!
 //! ```text
 //! client                                   daemon
@@ -17,16 +18,21 @@ mod target;
 mod view;
 mod why;
 
-pub use destination::{Destination, DestinationCounts, DestinationHop};
+pub use crate::config::Method;
+pub use crate::engine::{
+    AddressSnapshot, LanSnapshot, LanState, Levels, NextHop, PathFigures, PathSnapshot, PeerCounts,
+    PeerSnapshot,
+};
+pub use crate::watch::{
+    GroupState, HopSnapshot, HopState, InstanceSnapshot, Link, MemberSnapshot, MemberState, Mode,
+    ProbeRecord, Probing, TargetSnapshot,
+};
+pub use crate::wire::Level;
+pub use destination::{Destination, DestinationCounts};
 pub use event::Event;
-pub use group::{
-    DataAddress, Group, GroupAccount, GroupCounts, GroupState, Link, Member, MemberState, Probing,
-};
-pub use target::{HopState, MemberTargets, Method, Mode, NextHopTargets, Probe, Probes, Target, Targets};
-pub use view::{
-    Address, Health, Lan, LanState, NextHop, Offline, Page, Path, PathState, Peer, PeerCounts, Realtime,
-    Route, RouteKind, Routes, Status,
-};
+pub use group::{DataAddress, Group, GroupAccount, GroupCounts, Member};
+pub use target::{MemberTargets, NextHopTargets, Probe, Probes, Targets};
+pub use view::{Health, Lan, OfflineEntry, Page, Realtime, Route, RouteKind, Routes, Status};
 pub use why::{Decision, KernelWay, PathAccount, Reason, Rehearsal, ServingRoute, Step, Why};
 
 use std::ops::RangeInclusive;
@@ -36,7 +42,7 @@ use serde::{Deserialize, Serialize};
 
 /// Version of requests and answers. It grows when a client that does not know the change would misread something;
 /// new fields do not count.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Name of the socket in the runtime directory.
 pub const SOCKET: &str = "control.sock";
@@ -196,7 +202,7 @@ pub enum Reply {
     /// To [`Request::Lans`].
     Lans(Vec<Lan>),
     /// To [`Request::Peers`].
-    Peers(Page<Peer, String>),
+    Peers(Page<PeerSnapshot, String>),
     /// To [`Request::Routes`].
     Routes(Routes),
     /// To [`Request::Groups`].
@@ -227,10 +233,24 @@ impl Reply {
     ///
     /// # Errors
     ///
-    /// What is wrong with the line.
-    pub fn from_line(line: &str) -> Result<Self, serde_json::Error> {
-        serde_json::from_str::<Versioned<Reply>>(line).map(|answer| answer.content)
+    /// It is in another version of the protocol, whatever it says, or cannot be read.
+    pub fn from_line(line: &str) -> Result<Self, Unreadable> {
+        match serde_json::from_str::<Envelope>(line)?.version {
+            VERSION => Ok(serde_json::from_str::<Versioned<Reply>>(line)?.content),
+            other => Err(Unreadable::Version(other)),
+        }
     }
+}
+
+/// Why an answer cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Unreadable {
+    /// It is in this version of the protocol.
+    #[error("protocol version {0} is not supported, only {VERSION}")]
+    Version(u32),
+    /// It is not an answer of this version.
+    #[error(transparent)]
+    Content(#[from] serde_json::Error),
 }
 
 /// Why something was not done.
@@ -267,6 +287,12 @@ struct Versioned<T> {
     version: u32,
     #[serde(flatten)]
     content: T,
+}
+
+/// What is read first: the rest may be in another version.
+#[derive(Deserialize)]
+struct Envelope {
+    version: u32,
 }
 
 /// These types have text as keys and no number that JSON lacks, so that writing them cannot fail.

@@ -1,12 +1,14 @@
 //! What can be seen from outside. Durations and times bear their unit in the name.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::destination::{Destination, DestinationCounts};
 use super::group::GroupCounts;
+use crate::engine::{LanSnapshot, Levels, PeerCounts};
+use crate::units::millis;
 
 /// How things are, in short.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -53,12 +55,12 @@ pub struct Status {
     pub destinations: DestinationCounts,
     /// Overlays that stand.
     pub overlays: usize,
-    /// Routes that are gone and remembered.
-    pub remembered: usize,
-    /// Addresses that wait on `lo`.
-    pub waiting: usize,
-    /// Routes of which something does not go smoothly.
-    pub troubles: usize,
+    /// Routes that went with their interface and are saved.
+    pub saved: usize,
+    /// Addresses that are parked on `lo`.
+    pub parked: usize,
+    /// Routes with problems.
+    pub problems: usize,
     /// Datagrams received.
     pub received: u64,
     /// Datagrams sent.
@@ -97,69 +99,28 @@ pub enum Health {
 /// One LAN.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lan {
-    /// Its interface.
-    pub interface: String,
-    /// Our number for it on the wire.
-    pub index: u8,
     /// How it is.
-    pub state: LanState,
-    /// The name that its interface has by now, if the state is `renamed`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub renamed_to: Option<String>,
+    #[serde(flatten)]
+    pub snapshot: LanSnapshot,
     /// The administrator has taken it out of service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub offline: Option<Offline>,
-    /// Our addresses there, as far as the interface has them just now.
-    pub addresses: Vec<IpAddr>,
+    pub offline: Option<OfflineEntry>,
     /// Paths there that are up, down and unknown; those to absent peers are not counted.
-    pub up: usize,
-    /// See `up`.
-    pub down: usize,
-    /// See `up`.
-    pub unknown: usize,
+    #[serde(flatten)]
+    pub paths: Levels,
 }
 
-/// Why a LAN is out of service, and for how long. Times since 1970 in UTC.
+/// Why an interface is out of service, and for how long. Times are since 1970, UTC.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Offline {
+pub struct OfflineEntry {
     /// What the administrator said.
     pub reason: String,
     /// Since then.
-    pub since_ms: u64,
+    #[serde(rename = "since_ms", with = "millis")]
+    pub since: Duration,
     /// Until then; absent: until it is put back.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub until_ms: Option<u64>,
-}
-
-/// How a LAN is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum LanState {
-    /// It works.
-    Up,
-    /// Everybody is silent there who is heard elsewhere.
-    Silent,
-    /// Its interface has no carrier.
-    NoCarrier,
-    /// Somebody set its interface down.
-    SetDown,
-    /// There is no interface of that name.
-    Gone,
-    /// Its interface has another name by now, and the settings want the old one.
-    Renamed,
-}
-
-/// How many peers there are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct PeerCounts {
-    /// All that are known.
-    pub known: usize,
-    /// Those that are heard on some path.
-    pub present: usize,
-    /// Those of them with a path that is down.
-    pub degraded: usize,
-    /// Those with traffic away from home.
-    pub moved: usize,
+    #[serde(rename = "until_ms", with = "millis", default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Duration>,
 }
 
 /// A part of a long list.
@@ -183,100 +144,7 @@ pub struct Routes {
     pub page: Page<Route, usize>,
 }
 
-/// One peer.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Peer {
-    /// Its id.
-    pub node: String,
-    /// Its name in the configuration.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// Heard on some path.
-    pub present: bool,
-    /// Asks of its own accord.
-    pub requestor: bool,
-    /// Only watches.
-    pub observer: bool,
-    /// The interval that it announces.
-    pub interval_us: u64,
-    /// The paths to it.
-    pub paths: Vec<Path>,
-}
-
-/// One path.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Path {
-    /// Our interface.
-    pub interface: String,
-    /// `ipv4` or `ipv6`.
-    pub family: String,
-    /// The verdict.
-    pub state: PathState,
-    /// We have taken its LAN out of service, and something else serves.
-    #[serde(default)]
-    pub drained: bool,
-    /// What we count.
-    pub counted: PathState,
-    /// What the peer reports.
-    pub reported: PathState,
-    /// Slots missed in a row.
-    pub missed: u32,
-    /// Clean slots in a row.
-    pub good: u32,
-    /// We would go home to it.
-    pub ready: bool,
-    /// The peer would.
-    pub peer_ready: bool,
-    /// We have moved traffic away from it.
-    pub moved: bool,
-    /// The peer has.
-    pub peer_moved: bool,
-    /// Smoothed round trip.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub round_trip_us: Option<u64>,
-    /// How long ago it was heard.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub heard_ms: Option<u64>,
-    /// Damping penalty by now.
-    pub penalty: f64,
-    /// The peer's addresses there.
-    pub addresses: Vec<Address>,
-}
-
-/// The verdict on a path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum PathState {
-    /// Not decided.
-    Unknown,
-    /// It works.
-    Up,
-    /// It does not.
-    Down,
-}
-
-/// An address of a peer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Address {
-    /// The address.
-    pub address: IpAddr,
-    /// It has answered.
-    pub proven: bool,
-    /// What its traffic goes by if not home.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub way: Option<NextHop>,
-}
-
-/// A way.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NextHop {
-    /// Our interface.
-    pub interface: String,
-    /// The address behind it.
-    pub via: IpAddr,
-}
-
-/// A route of ours, or one that we remember.
+/// A route of ours, or one that is saved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Route {
     /// What it is.
@@ -293,10 +161,10 @@ pub struct Route {
 pub enum RouteKind {
     /// Stands in the kernel in front of another.
     Overlay,
-    /// Somebody else's, gone with its interface; put back when that returns.
-    Remembered,
-    /// An address of an interface that is down, which waits on `lo`.
-    Waiting,
+    /// Of another program, gone with its interface; restored when that returns.
+    Saved,
+    /// An address of an interface that is down, parked on `lo`.
+    Parked,
     /// An overlay that the kernel refused, that others remove, or that cannot stand.
-    Trouble,
+    Problem,
 }

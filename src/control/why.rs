@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::destination::Destination;
 use super::group::GroupAccount;
-use super::view::{NextHop, PathState};
+use crate::engine::{NextHop, PathFigures};
+use crate::wire::NodeId;
 
 /// Why traffic goes where it goes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -65,7 +66,7 @@ pub struct ServingRoute {
     pub original_gone: bool,
     /// What does not go smoothly.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub trouble: Option<String>,
+    pub problem: Option<String>,
 }
 
 /// What was decided about a peer's address.
@@ -76,7 +77,7 @@ pub struct Decision {
     /// The interface of its home LAN.
     pub home: String,
     /// The peer.
-    pub node: String,
+    pub node: NodeId,
     /// Its name in the configuration.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
@@ -85,8 +86,8 @@ pub struct Decision {
     pub detour: Option<NextHop>,
     /// Why.
     pub reason: Reason,
-    /// What has to happen before it goes home; empty if it is there.
-    pub needs: Vec<Reason>,
+    /// What must happen before failback; empty if it is home.
+    pub waiting_for: Vec<Reason>,
     /// The paths to the peer, home first.
     pub paths: Vec<PathAccount>,
 }
@@ -100,52 +101,16 @@ pub struct Reason {
     pub text: String,
 }
 
-/// A path, its counters against their thresholds.
+/// A path of a decision.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PathAccount {
-    /// Our interface.
-    pub interface: String,
-    /// An address of the peer there.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub address: Option<IpAddr>,
-    /// The address's home.
-    pub is_home: bool,
-    /// Its traffic goes here.
-    pub serves: bool,
-    /// The verdict.
-    pub state: PathState,
-    /// What we count.
-    pub counted: PathState,
-    /// What the peer reports.
-    pub reported: PathState,
-    /// What the verdict rests on.
+    /// Its counters against their thresholds.
+    #[serde(flatten)]
+    pub figures: PathFigures,
+    /// What the verdict rests on, a word.
     pub evidence: String,
-    /// Slots missed in a row.
-    pub missed: u32,
-    /// So many make it down.
-    pub missed_limit: u32,
-    /// Clean slots in a row.
-    pub good: u32,
-    /// So many make it up; absent if it is.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub good_limit: Option<u32>,
-    /// Smoothed round trip.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub round_trip_us: Option<u64>,
-    /// How long ago it was heard.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub heard_ms: Option<u64>,
-    /// Damping penalty by now.
-    pub penalty: f64,
-    /// Below this it may be gone home to again.
-    pub penalty_reuse: f64,
-    /// In so long; absent if it is not damped.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub damped_ms: Option<u64>,
-    /// What keeps us from going home to it.
+    /// What keeps us from failing back to it.
     pub unready: Vec<Reason>,
-    /// The peer would.
-    pub peer_ready: bool,
 }
 
 /// What would be done if something failed.

@@ -14,6 +14,7 @@ use log::warn;
 use serde::{Deserialize, Serialize};
 
 use super::files::{self, Durability};
+use crate::control::OfflineEntry;
 use crate::gather::Gather;
 use crate::time::Stamp;
 
@@ -22,15 +23,7 @@ use crate::time::Stamp;
 pub(super) struct Offline {
     /// `None` in a dry run: nothing is written.
     path: Option<PathBuf>,
-    entries: BTreeMap<String, Entry>,
-}
-
-/// Why, since when and until when an interface is offline. Times are since 1970.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Entry {
-    pub(super) reason: String,
-    pub(super) since: Duration,
-    pub(super) until: Option<Duration>,
+    entries: BTreeMap<String, OfflineEntry>,
 }
 
 impl Offline {
@@ -51,11 +44,11 @@ impl Offline {
         self.entries.keys().cloned().gather()
     }
 
-    pub(super) fn get(&self, interface: &str) -> Option<&Entry> {
+    pub(super) fn get(&self, interface: &str) -> Option<&OfflineEntry> {
         self.entries.get(interface)
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&String, &Entry)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&String, &OfflineEntry)> {
         self.entries.iter()
     }
 
@@ -64,7 +57,7 @@ impl Offline {
     /// # Errors
     ///
     /// The file cannot be written; then nothing has changed.
-    pub(super) fn add(&mut self, interface: &str, entry: Entry) -> io::Result<()> {
+    pub(super) fn add(&mut self, interface: &str, entry: OfflineEntry) -> io::Result<()> {
         let mut entries = self.entries.clone();
         entries.insert(interface.to_owned(), entry);
         self.replace(entries)
@@ -82,8 +75,8 @@ impl Offline {
     }
 
     /// Puts back interfaces whose time is over, even if the file cannot be written: the next start does the same.
-    pub(super) fn expire(&mut self, wall: Duration) -> Vec<(String, Entry)> {
-        let is_over = |entry: &Entry| entry.until.is_some_and(|until| until <= wall);
+    pub(super) fn expire(&mut self, wall: Duration) -> Vec<(String, OfflineEntry)> {
+        let is_over = |entry: &OfflineEntry| entry.until.is_some_and(|until| until <= wall);
         let over: Vec<_> = self.entries.extract_if(.., |_, entry| is_over(entry)).collect();
         if !over.is_empty()
             && let Err(error) = self.write(&self.entries)
@@ -98,13 +91,13 @@ impl Offline {
         self.entries.values().filter_map(|entry| entry.until).min()
     }
 
-    fn replace(&mut self, entries: BTreeMap<String, Entry>) -> io::Result<()> {
+    fn replace(&mut self, entries: BTreeMap<String, OfflineEntry>) -> io::Result<()> {
         self.write(&entries)?;
         self.entries = entries;
         Ok(())
     }
 
-    fn write(&self, entries: &BTreeMap<String, Entry>) -> io::Result<()> {
+    fn write(&self, entries: &BTreeMap<String, OfflineEntry>) -> io::Result<()> {
         let Some(path) = &self.path else { return Ok(()) };
         files::replace(path, &text(entries), Durability::Process)?;
         files::sync_later(path);
@@ -112,7 +105,7 @@ impl Offline {
     }
 }
 
-impl fmt::Display for Entry {
+impl fmt::Display for OfflineEntry {
     /// In the form of the log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "since={}", Stamp(self.since))?;
@@ -156,8 +149,8 @@ struct Line {
     until: Option<u64>,
 }
 
-fn text(entries: &BTreeMap<String, Entry>) -> String {
-    let line = |(interface, entry): (&String, &Entry)| Line {
+fn text(entries: &BTreeMap<String, OfflineEntry>) -> String {
+    let line = |(interface, entry): (&String, &OfflineEntry)| Line {
         interface: interface.clone(),
         reason: entry.reason.clone(),
         since: entry.since.as_secs(),
@@ -170,7 +163,7 @@ fn text(entries: &BTreeMap<String, Entry>) -> String {
     format!("{HEADER}{}", body.unwrap_or_default())
 }
 
-fn parse(text: &str) -> Result<BTreeMap<String, Entry>, String> {
+fn parse(text: &str) -> Result<BTreeMap<String, OfflineEntry>, String> {
     let document: Document = toml::from_str(text).map_err(|error| error.message().replace('\n', " "))?;
     if document.version != VERSION {
         return Err(format!("version {} is not {VERSION}", document.version));
@@ -179,12 +172,12 @@ fn parse(text: &str) -> Result<BTreeMap<String, Entry>, String> {
     for line in document.entries {
         check_reason(&line.reason)?;
         let (since, until) = (Duration::from_secs(line.since), line.until.map(Duration::from_secs));
-        entries.insert(line.interface, Entry { reason: line.reason, since, until });
+        entries.insert(line.interface, OfflineEntry { reason: line.reason, since, until });
     }
     Ok(entries)
 }
 
-fn set_aside(path: &Path, problem: &str, is_dry_run: bool) -> BTreeMap<String, Entry> {
+fn set_aside(path: &Path, problem: &str, is_dry_run: bool) -> BTreeMap<String, OfflineEntry> {
     let kept = if is_dry_run { "nothing".to_owned() } else { files::set_aside(path) };
     warn!(
         "offline-file-unreadable file={} saved-as={kept} action=\"treating all interfaces as online\" error=\"{problem}\"",
@@ -235,8 +228,8 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    fn entry(until: Option<Duration>) -> Entry {
-        Entry { reason: "switch gets new firmware".to_owned(), since: at(1000), until }
+    fn entry(until: Option<Duration>) -> OfflineEntry {
+        OfflineEntry { reason: "switch gets new firmware".to_owned(), since: at(1000), until }
     }
 
     #[test]

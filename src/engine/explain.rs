@@ -6,6 +6,8 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::decide::has_gone;
 use super::notice::{Evidence, Notice};
 use super::path::{Path, PathKey};
@@ -14,6 +16,7 @@ use super::peer_address::{PeerAddress, Position};
 use super::{Engine, NextHop, Subject, Verdict};
 use crate::failback::Hold;
 use crate::time::Instant;
+use crate::units::{micros, millis};
 use crate::wire::{Level, NodeId};
 
 /// All about one subject.
@@ -34,7 +37,7 @@ pub struct Explanation {
     /// What keeps it from home; empty if it is there.
     pub obstacles: Vec<Obstacle>,
     /// The paths to the peer of the subject's family, home among them.
-    pub paths: Vec<PathAccount>,
+    pub paths: Vec<PathExplanation>,
 }
 
 /// Why an address goes where it goes.
@@ -91,12 +94,24 @@ pub enum Obstacle {
     Unanswered,
 }
 
-/// One path, its counters against their thresholds.
+/// One path of an explanation.
 #[derive(Debug, Clone, PartialEq)]
-pub struct PathAccount {
+pub struct PathExplanation {
+    /// Its counters against their thresholds.
+    pub figures: PathFigures,
+    /// What the verdict rests on.
+    pub evidence: Evidence,
+    /// What keeps us from calling it READY.
+    pub obstacles: Vec<Obstacle>,
+}
+
+/// One path, its counters against their thresholds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PathFigures {
     /// Our interface.
     pub interface: String,
     /// An address of the peer there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<IpAddr>,
     /// The subject's home.
     pub is_home: bool,
@@ -108,8 +123,6 @@ pub struct PathAccount {
     pub counted: Level,
     /// What the peer reports.
     pub reported: Level,
-    /// What the verdict rests on.
-    pub evidence: Evidence,
     /// Slots missed in a row.
     pub missed: u32,
     /// How many make it down.
@@ -117,19 +130,21 @@ pub struct PathAccount {
     /// Clean slots in a row.
     pub good: u32,
     /// How many make it up; none if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub good_limit: Option<u32>,
     /// Smoothed round trip.
+    #[serde(rename = "round_trip_us", with = "micros", default, skip_serializing_if = "Option::is_none")]
     pub round_trip: Option<Duration>,
     /// How long ago it was heard.
+    #[serde(rename = "heard_ms", with = "millis", default, skip_serializing_if = "Option::is_none")]
     pub heard: Option<Duration>,
-    /// The damping penalty by now.
+    /// The damping penalty by now, rounded.
     pub penalty: f64,
     /// Below this, failback to it is no longer suppressed.
     pub penalty_reuse: f64,
     /// How long until then; none if it is not suppressed.
+    #[serde(rename = "damped_ms", with = "millis", default, skip_serializing_if = "Option::is_none")]
     pub damped: Option<Duration>,
-    /// What keeps us from calling it READY.
-    pub obstacles: Vec<Obstacle>,
     /// The peer calls it READY.
     pub peer_ready: bool,
 }
@@ -298,10 +313,10 @@ impl Engine {
         (key, path): (PathKey, &Path),
         home: PathKey,
         way: Option<(PathKey, IpAddr)>,
-    ) -> PathAccount {
+    ) -> PathExplanation {
         let damping = &self.config.damping;
         let not_running = (!self.is_running(key.lan)).then_some(Obstacle::NotRunning);
-        PathAccount {
+        let figures = PathFigures {
             interface: self.lan_name(key.lan),
             address: path.shown_address(),
             is_home: key == home,
@@ -309,18 +324,18 @@ impl Engine {
             state: path.verdict,
             counted: path.local,
             reported: path.remote,
-            evidence: path.grounds(),
             missed: path.missed,
             missed_limit: self.config.missed.get(),
             good: path.good,
             good_limit: self.clean_slots_wanted(peer, key.family, path),
             round_trip: path.round_trip,
             heard: path.heard.map(|heard| now.since(heard)),
-            penalty: path.failback.penalty(now, damping),
+            penalty: path.failback.penalty(now, damping).round(),
             penalty_reuse: damping.reuse,
             damped: path.failback.damped_for(now, damping),
-            obstacles: not_running.into_iter().chain(self.unready(now, path)).collect(),
             peer_ready: path.observer || path.remote_ready,
-        }
+        };
+        let obstacles = not_running.into_iter().chain(self.unready(now, path)).collect();
+        PathExplanation { figures, evidence: path.grounds(), obstacles }
     }
 }

@@ -81,7 +81,7 @@ use send::HeldAnswer;
 use timers::Timers;
 
 pub use counters::Dropped;
-pub use explain::{Explanation, Ground, Obstacle, PathAccount};
+pub use explain::{Explanation, Ground, Obstacle, PathExplanation, PathFigures};
 pub use input::{Input, Memory, Output, RememberedPath};
 pub use notice::{Evidence, InterfaceFault, Notice, Unclaimed};
 pub use offline::CutOff;
@@ -90,7 +90,7 @@ pub use plan::{NextHop, Outcome, Plan, Subject, Verdict};
 pub use rehearsal::{Cast, Silence};
 pub use selection::Reason as LeftOut;
 pub use snapshot::{AddressSnapshot, LanSnapshot, LanState, PathSnapshot, PeerSnapshot, Snapshot};
-pub use tally::{Levels, Tally};
+pub use tally::{Levels, PeerCounts, Tally};
 pub use timers::Reason;
 
 /// Peers that are known at once: four times what the design is measured with; see admission for who gives way.

@@ -18,6 +18,8 @@ use std::mem::Discriminant;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::freshness::Freshness;
 use super::notice::Evidence;
 use super::offline::Duty;
@@ -40,13 +42,13 @@ pub(super) const UNHEARD: LanIndex = LanIndex(u8::MAX);
 const OUTSTANDING: usize = 64;
 
 /// Tells a path from the others of its peer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct PathKey {
     /// Our LAN.
     pub lan: LanIndex,
     /// IPv4 or IPv6.
     pub family: Family,
-    /// The peer's index of the LAN.
+    /// The peer's index of the LAN; 255 if the peer was never heard there.
     pub peer_lan: LanIndex,
 }
 

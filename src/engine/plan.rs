@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 /// What a verdict is about: an address of a peer on one of our LANs. Routes to it, and routes by it as a gateway,
 /// follow the verdict. Link-local addresses are subjects too: they serve as gateways.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,7 +28,7 @@ pub enum Verdict {
 }
 
 /// A way to a peer.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct NextHop {
     /// Name of our interface.
     pub interface: String,

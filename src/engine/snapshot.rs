@@ -6,11 +6,14 @@ use std::net::IpAddr;
 use std::ops::Bound;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::counters::Dropped;
 use super::notice::InterfaceFault;
 use super::peer_address::Position;
 use super::{Engine, NextHop, PathKey, PeerAddress};
 use crate::time::Instant;
+use crate::units::{micros, millis};
 use crate::wire::{LanIndex, Level, NodeId};
 
 /// The engine's state at one moment.
@@ -33,22 +36,25 @@ pub struct Snapshot {
 }
 
 /// One LAN.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LanSnapshot {
-    /// Our number for it.
-    pub index: LanIndex,
     /// Its interface.
     pub interface: String,
+    /// Our number for it.
+    pub index: LanIndex,
     /// Whether it can be used, and why not.
+    #[serde(flatten)]
     pub state: LanState,
     /// The administrator has taken it out of service.
+    #[serde(skip)]
     pub offline: bool,
     /// Our addresses there, as far as the interface has them just now.
     pub addresses: Vec<IpAddr>,
 }
 
 /// Whether a LAN can be used.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", content = "renamed_to", rename_all = "kebab-case")]
 pub enum LanState {
     /// Packets can pass.
     Up,
@@ -86,11 +92,12 @@ impl LanState {
 }
 
 /// One peer.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PeerSnapshot {
     /// Its id.
     pub node: NodeId,
     /// Its name in the configuration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Heard on some path.
     pub present: bool,
@@ -99,18 +106,20 @@ pub struct PeerSnapshot {
     /// Only watches.
     pub observer: bool,
     /// What it announces.
+    #[serde(rename = "interval_us", with = "micros")]
     pub interval: Duration,
     /// The paths to it.
     pub paths: Vec<PathSnapshot>,
 }
 
 /// One path.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PathSnapshot {
-    /// Which.
-    pub key: PathKey,
     /// Our interface.
     pub interface: String,
+    /// Which.
+    #[serde(flatten)]
+    pub key: PathKey,
     /// The verdict.
     pub state: Level,
     /// We have taken its LAN out of service, and something else serves.
@@ -132,23 +141,26 @@ pub struct PathSnapshot {
     /// The peer has.
     pub peer_moved: bool,
     /// Smoothed round trip.
+    #[serde(rename = "round_trip_us", with = "micros", default, skip_serializing_if = "Option::is_none")]
     pub round_trip: Option<Duration>,
-    /// Damping penalty by now.
+    /// Damping penalty by now, rounded.
     pub penalty: f64,
     /// How long ago it was heard.
+    #[serde(rename = "heard_ms", with = "millis", default, skip_serializing_if = "Option::is_none")]
     pub heard: Option<Duration>,
     /// The peer's addresses there.
     pub addresses: Vec<AddressSnapshot>,
 }
 
 /// One address of a peer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AddressSnapshot {
     /// The address.
     pub address: IpAddr,
     /// It has answered.
     pub proven: bool,
     /// What its traffic uses if it is not home.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detour: Option<NextHop>,
 }
 
@@ -247,7 +259,7 @@ impl Engine {
             moved: path.is_moved(),
             peer_moved: path.remote_moved,
             round_trip: path.round_trip,
-            penalty: path.failback.penalty(now, &self.config.damping),
+            penalty: path.failback.penalty(now, &self.config.damping).round(),
             heard: path.heard.map(|heard| now.since(heard)),
             addresses: path.addresses.iter().map(address).collect(),
         }

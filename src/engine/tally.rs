@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::Engine;
 use super::path::Path;
 use super::peer::Peer;
@@ -14,22 +16,29 @@ use super::snapshot::LanSnapshot;
 /// How many of each there are.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Tally {
-    /// Peers that are known.
-    pub peers: usize,
-    /// Those that are heard on some path.
-    pub present: usize,
-    /// Those of them with a path that is down.
-    pub degraded: usize,
-    /// Those with traffic away from home.
-    pub moved: usize,
+    /// How many peers there are.
+    pub peers: PeerCounts,
     /// Those of the configuration that are not present, by name.
     pub missing: Vec<String>,
     /// The LANs, and the paths there to peers that are present: up, down, unknown.
     pub lans: Vec<(LanSnapshot, Levels)>,
 }
 
+/// How many peers there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct PeerCounts {
+    /// All that are known.
+    pub known: usize,
+    /// Those that are heard on some path.
+    pub present: usize,
+    /// Those of them with a path that is down.
+    pub degraded: usize,
+    /// Those with traffic away from home.
+    pub moved: usize,
+}
+
 /// How many paths are on which level.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Levels {
     /// They work.
     pub up: usize,
@@ -45,10 +54,11 @@ impl Engine {
         let mut tally = Tally::default();
         let mut lans: BTreeMap<LanIndex, Levels> = BTreeMap::new();
         for peer in self.peers.values() {
-            tally.peers += 1;
-            tally.present += usize::from(!peer.absent);
-            tally.degraded += usize::from(!peer.absent && paths(peer).any(|p| p.verdict == Level::Down));
-            tally.moved += usize::from(paths(peer).any(is_away));
+            let counts = &mut tally.peers;
+            counts.known += 1;
+            counts.present += usize::from(!peer.absent);
+            counts.degraded += usize::from(!peer.absent && paths(peer).any(|p| p.verdict == Level::Down));
+            counts.moved += usize::from(paths(peer).any(is_away));
             for (key, path) in peer.paths.iter().filter(|_| !peer.absent) {
                 lans.entry(key.lan).or_default().count(path.verdict);
             }

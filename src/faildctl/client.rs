@@ -11,7 +11,7 @@ use nix::sys::socket::{
     AddressFamily, SockFlag, SockType, UnixAddr, getsockopt, socket, sockopt::PeerCredentials,
 };
 
-use crate::control::{Reply, Request};
+use crate::control::{Reply, Request, Unreadable, VERSION};
 
 /// See the module.
 #[derive(Debug)]
@@ -33,8 +33,21 @@ pub(super) enum ClientError {
     Silent(PathBuf),
     #[error("faild (pid {pid}) has not exited within {}s; see its log", .limit.as_secs())]
     StillRunning { pid: i32, limit: Duration },
+    #[error(
+        "faild speaks version {0} of the control protocol and this faildctl version {VERSION}; use the faildctl of the same version, or restart faild"
+    )]
+    OtherVersion(u32),
     #[error("cannot parse faild's answer ({0}); use the faildctl of the same version")]
-    Nonsense(#[from] serde_json::Error),
+    Nonsense(serde_json::Error),
+}
+
+impl From<Unreadable> for ClientError {
+    fn from(error: Unreadable) -> Self {
+        match error {
+            Unreadable::Version(version) => ClientError::OtherVersion(version),
+            Unreadable::Content(error) => ClientError::Nonsense(error),
+        }
+    }
 }
 
 impl Client {

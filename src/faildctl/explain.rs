@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use super::show::{Screen, short};
 use super::table::{Cell, Colour, Table};
-use crate::control::{
-    Decision, GroupAccount, KernelWay, PathAccount, PathState, Rehearsal, ServingRoute, Why,
-};
+use crate::control::{Decision, GroupAccount, KernelWay, Level, PathAccount, Rehearsal, ServingRoute, Why};
 
 impl Screen {
     pub(super) fn why(self, why: &Why) -> String {
@@ -20,10 +18,10 @@ impl Screen {
             head.row(["rule:".into(), format!("[[route]] {}", rule.destination).into()]);
             head.row(["why:".into(), rule.reason.text.as_str().into()]);
             let is_said = |text: &&String| {
-                why.route.as_ref().is_some_and(|route| route.trouble.as_ref() == Some(*text))
+                why.route.as_ref().is_some_and(|route| route.problem.as_ref() == Some(*text))
             };
-            if let Some(trouble) = rule.trouble.as_ref().filter(|text| !is_said(text)) {
-                head.row(["problem:".into(), trouble.as_str().into()]);
+            if let Some(problem) = rule.problem.as_ref().filter(|text| !is_said(text)) {
+                head.row(["problem:".into(), problem.as_str().into()]);
             }
         }
         if let Some(account) = &why.group {
@@ -76,20 +74,21 @@ impl Screen {
     }
 
     fn account(self, path: &PathAccount) -> String {
-        let state = match path.state {
-            PathState::Up => Cell::coloured("up", Colour::Good),
-            PathState::Down => Cell::coloured("down", Colour::Bad),
-            PathState::Unknown => Cell::coloured("unknown", Colour::Doubtful),
+        let figures = &path.figures;
+        let state = match figures.state {
+            Level::Up => Cell::coloured("up", Colour::Good),
+            Level::Down => Cell::coloured("down", Colour::Bad),
+            Level::Unknown => Cell::coloured("unknown", Colour::Doubtful),
         };
-        let role = match (path.is_home, path.serves) {
+        let role = match (figures.is_home, figures.serves) {
             (true, true) => "home, in use",
             (true, false) => "home",
             (false, true) => "detour, in use",
             (false, false) => "",
         };
-        let address = path.address.map(|address| address.to_string()).unwrap_or_default();
+        let address = figures.address.map(|address| address.to_string()).unwrap_or_default();
         let mut table = Table::headless();
-        table.row([path.interface.as_str().into(), state, address.into(), role.into()]);
+        table.row([figures.interface.as_str().into(), state, address.into(), role.into()]);
         let mut text = table.text(self.is_coloured);
         for line in facts(path) {
             let _ = writeln!(text, "  {line}");
@@ -121,46 +120,40 @@ fn routes(route: &ServingRoute) -> Vec<(&'static str, String)> {
         None => ("route:", format!("{text}{gone}")),
     });
     let overlay = route.overlay.as_ref().map(|text| ("overlay:", text.clone()));
-    let trouble = route.trouble.as_ref().map(|text| ("problem:", text.clone()));
-    overlay.into_iter().chain(original).chain(trouble).collect()
+    let problem = route.problem.as_ref().map(|text| ("problem:", text.clone()));
+    overlay.into_iter().chain(original).chain(problem).collect()
 }
 
 /// What must happen before failback; empty without a detour.
 fn needs(decision: &Decision) -> String {
     let Some(detour) = &decision.detour else { return String::new() };
-    if decision.needs.is_empty() {
+    if decision.waiting_for.is_empty() {
         return "fails back with the next probe: nothing is in the way\n".to_owned();
     }
     let mut text = format!("stays on {} via {} until:\n", detour.interface, detour.via);
-    for need in &decision.needs {
+    for need in &decision.waiting_for {
         let _ = writeln!(text, "  - {}", need.text);
     }
     text
 }
 
 fn facts(path: &PathAccount) -> Vec<String> {
-    let said = |state| match state {
-        PathState::Up => "up",
-        PathState::Down => "down",
-        PathState::Unknown => "unknown",
-    };
-    let good = path.good_limit.map_or_else(String::new, |limit| format!(" of {limit}"));
-    let mut times = format!("missed {} of {}, good {}{good}", path.missed, path.missed_limit, path.good);
-    if let Some(round_trip) = path.round_trip_us {
-        let _ = write!(times, ", rtt {}", short(Duration::from_micros(round_trip)));
+    let figures = &path.figures;
+    let good = figures.good_limit.map_or_else(String::new, |limit| format!(" of {limit}"));
+    let mut times =
+        format!("missed {} of {}, good {}{good}", figures.missed, figures.missed_limit, figures.good);
+    if let Some(round_trip) = figures.round_trip {
+        let _ = write!(times, ", rtt {}", short(round_trip));
     }
-    if let Some(heard) = path.heard_ms {
-        let _ = write!(times, ", heard {} ago", short(Duration::from_millis(heard)));
+    if let Some(heard) = figures.heard {
+        let _ = write!(times, ", heard {} ago", short(heard));
     }
     let judged = format!(
         "local count {}, peer reports {}; evidence {}",
-        said(path.counted),
-        said(path.reported),
-        path.evidence
+        figures.counted, figures.reported, path.evidence
     );
-    let damped =
-        path.damped_ms.map(|ms| format!(", failback suppressed for {}", short(Duration::from_millis(ms))));
-    let penalty = format!("penalty {:.0}{}", path.penalty, damped.unwrap_or_default());
+    let damped = figures.damped.map(|left| format!(", failback suppressed for {}", short(left)));
+    let penalty = format!("penalty {:.0}{}", figures.penalty, damped.unwrap_or_default());
     let unready = match path.unready.as_slice() {
         [] => "ready".to_owned(),
         reasons => {
@@ -168,6 +161,6 @@ fn facts(path: &PathAccount) -> Vec<String> {
             format!("not ready: {}", texts.join("; "))
         }
     };
-    let peer = if path.peer_ready { "the peer is ready" } else { "the peer is not ready" };
+    let peer = if figures.peer_ready { "the peer is ready" } else { "the peer is not ready" };
     vec![judged, times, format!("{penalty}; {unready}; {peer}")]
 }

@@ -127,7 +127,7 @@ fn answer(arguments: &Arguments, client: &mut Client, screen: Screen) -> Result<
                 request = Request::Routes { after: *more };
             }
             (Reply::Probes(probes), Request::Probes { after }) if arguments.command.follows_probes() => {
-                let last = probes.items.last().map_or(after.unwrap_or(0), |probe| probe.number);
+                let last = probes.items.last().map_or(after.unwrap_or(0), |probe| probe.record.number);
                 return follow_probes(arguments, client, screen, last);
             }
             (reply @ Reply::Events(_), Request::Events { follow, after }) => {
@@ -196,7 +196,7 @@ fn follow_probes(
         }
         let Reply::Probes(probes) = &reply else { continue };
         if let Some(probe) = probes.items.last() {
-            last = probe.number;
+            last = probe.record.number;
             print(arguments, &reply, screen, false)?;
         }
     }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::table::{Cell, Colour, Table};
 use crate::control::{
-    Event, Health, Lan, LanState, Page, Path, PathState, Peer, Reply, Route, RouteKind, Routes, Status,
+    Event, Health, Lan, LanState, Level, Page, PathSnapshot, PeerSnapshot, Reply, Route, RouteKind, Routes,
+    Status,
 };
 use crate::time::Stamp;
 
@@ -65,9 +66,9 @@ impl Screen {
             peers.degraded,
             peers.moved,
             status.overlays,
-            status.remembered,
-            status.waiting,
-            status.troubles,
+            status.saved,
+            status.parked,
+            status.problems,
             short(Duration::from_micros(status.interval_us)),
             status.missed,
             status.good,
@@ -99,25 +100,25 @@ impl Screen {
     fn lans(self, lans: &[Lan]) -> Table {
         let mut table = Table::new(&["LAN", "STATE", "UP", "DOWN", "UNKNOWN", "ADDRESSES"]);
         for lan in lans {
-            let state = match lan.state {
+            let state = match &lan.snapshot.state {
                 LanState::Up | LanState::Silent if lan.offline.is_some() => {
                     Cell::coloured("offline", Colour::Doubtful)
                 }
                 LanState::Up => Cell::coloured("up", Colour::Good),
                 LanState::Silent => Cell::coloured("silent", Colour::Bad),
                 LanState::NoCarrier => Cell::coloured("no carrier", Colour::Bad),
-                LanState::SetDown => Cell::coloured("admin down", Colour::Bad),
-                LanState::Gone => Cell::coloured("gone", Colour::Bad),
-                LanState::Renamed => Cell::coloured("renamed", Colour::Bad),
+                LanState::AdminDown => Cell::coloured("admin down", Colour::Bad),
+                LanState::Absent => Cell::coloured("absent", Colour::Bad),
+                LanState::Renamed(_) => Cell::coloured("renamed", Colour::Bad),
             };
-            let addresses: Vec<String> = lan.addresses.iter().map(ToString::to_string).collect();
+            let addresses: Vec<String> = lan.snapshot.addresses.iter().map(ToString::to_string).collect();
             let count = |n: usize| Cell::from(n.to_string());
             table.row([
-                lan.interface.as_str().into(),
+                lan.snapshot.interface.as_str().into(),
                 state,
-                count(lan.up),
-                count(lan.down),
-                count(lan.unknown),
+                count(lan.paths.up),
+                count(lan.paths.down),
+                count(lan.paths.unknown),
                 addresses.join(" ").into(),
             ]);
         }
@@ -125,7 +126,7 @@ impl Screen {
     }
 
     /// One block per peer: people search a list of a thousand peers.
-    fn peers(self, peers: &[Peer], is_first: bool) -> String {
+    fn peers(self, peers: &[PeerSnapshot], is_first: bool) -> String {
         let mut text = String::new();
         for (n, peer) in peers.iter().enumerate() {
             let gap = if is_first && n == 0 { "" } else { "\n" };
@@ -147,7 +148,7 @@ impl Screen {
         text
     }
 
-    fn peer_head(self, peer: &Peer) -> String {
+    fn peer_head(self, peer: &PeerSnapshot) -> String {
         let address = peer.paths.iter().flat_map(|path| &path.addresses).find(|a| a.proven);
         let label = match (&peer.name, address) {
             (Some(name), _) => name.clone(),
@@ -164,7 +165,7 @@ impl Screen {
             (false, false) => "responder",
         };
         let mut table = Table::headless();
-        let interval = short(Duration::from_micros(peer.interval_us));
+        let interval = short(peer.interval);
         table.row([
             label.into(),
             state,
@@ -189,12 +190,12 @@ impl Screen {
         for route in routes {
             let (kind, text) = match route.kind {
                 RouteKind::Overlay => (Cell::coloured("overlay", Colour::Doubtful), route.text.clone()),
-                RouteKind::Remembered => (Cell::coloured("saved", Colour::Doubtful), route.text.clone()),
-                RouteKind::Waiting => (
+                RouteKind::Saved => (Cell::coloured("saved", Colour::Doubtful), route.text.clone()),
+                RouteKind::Parked => (
                     Cell::coloured("parked", Colour::Doubtful),
                     format!("{} {}", route.destination, route.text),
                 ),
-                RouteKind::Trouble => {
+                RouteKind::Problem => {
                     (Cell::coloured("problem", Colour::Bad), format!("{}: {}", route.destination, route.text))
                 }
             };
@@ -240,17 +241,12 @@ fn watched(status: &Status) -> String {
     text
 }
 
-fn path_cells(path: &Path) -> [Cell; 8] {
+fn path_cells(path: &PathSnapshot) -> [Cell; 8] {
     let state = match path.state {
-        PathState::Up => Cell::coloured("up", Colour::Good),
-        PathState::Down if path.drained => Cell::coloured("offline", Colour::Doubtful),
-        PathState::Down => Cell::coloured("down", Colour::Bad),
-        PathState::Unknown => Cell::coloured("unknown", Colour::Doubtful),
-    };
-    let report = match path.reported {
-        PathState::Up => "peer: up",
-        PathState::Down => "peer: down",
-        PathState::Unknown => "peer: unknown",
+        Level::Up => Cell::coloured("up", Colour::Good),
+        Level::Down if path.draining => Cell::coloured("offline", Colour::Doubtful),
+        Level::Down => Cell::coloured("down", Colour::Bad),
+        Level::Unknown => Cell::coloured("unknown", Colour::Doubtful),
     };
     let moved = match (path.moved, path.peer_moved) {
         (true, true) => "both moved",
@@ -263,21 +259,21 @@ fn path_cells(path: &Path) -> [Cell; 8] {
     };
     [
         path.interface.as_str().into(),
-        path.family.as_str().into(),
+        path.key.family.to_string().into(),
         state,
-        report.into(),
+        format!("peer: {}", path.reported).into(),
         format!("missed {} good {}", path.missed, path.good).into(),
-        duration("rtt", path.round_trip_us.map(Duration::from_micros)).into(),
-        duration("heard", path.heard_ms.map(Duration::from_millis)).into(),
+        duration("rtt", path.round_trip).into(),
+        duration("heard", path.heard).into(),
         moved.into(),
     ]
 }
 
 /// One line per address that is reached over a detour.
-fn detours(path: &Path) -> impl Iterator<Item = String> {
+fn detours(path: &PathSnapshot) -> impl Iterator<Item = String> {
     path.addresses.iter().filter_map(|a| {
-        let way = a.way.as_ref()?;
-        Some(format!("{} uses {} via {}", a.address, way.interface, way.via))
+        let hop = a.detour.as_ref()?;
+        Some(format!("{} uses {} via {}", a.address, hop.interface, hop.via))
     })
 }
 

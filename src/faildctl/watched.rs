@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::show::{Screen, short};
 use super::table::{Cell, Colour, Table};
 use crate::control::{
-    Destination, DestinationHop, Group, GroupAccount, GroupState, HopState, Link, Member, MemberState,
-    MemberTargets, Method, Mode, NextHopTargets, Probe, Probing, Target, Targets,
+    Destination, Group, GroupAccount, GroupState, HopSnapshot, HopState, InstanceSnapshot, Link,
+    MemberSnapshot, MemberState, MemberTargets, NextHopTargets, Probe, TargetSnapshot, Targets,
 };
 use crate::route::MAIN_TABLE;
 use crate::time::Stamp;
@@ -36,14 +36,15 @@ impl Screen {
     fn members(self, groups: &[Group]) -> String {
         let mut table = Table::new(&["INTERFACE", "GROUP", "STATE", "LINK", "PROBE", "USE", "TAKEN OVER BY"]);
         for (group, member) in groups.iter().flat_map(|group| group.members.iter().map(move |m| (group, m))) {
+            let member = &member.snapshot;
             table.row([
                 member.interface.as_str().into(),
                 name(group).into(),
                 member_state(member.state),
                 link(member.link),
-                probing(member.probe).into(),
+                member.probing.to_string().into(),
                 usage(member).into(),
-                member.stand_in.as_deref().unwrap_or("-").into(),
+                member.taken_over_by.as_deref().unwrap_or("-").into(),
             ]);
         }
         table.text(self.is_coloured)
@@ -67,23 +68,24 @@ impl Screen {
     fn member_targets(self, members: &[MemberTargets]) -> String {
         let mut table = Table::new(&["INTERFACE", "MODE", "FROM", "TARGET", "STATE", "RTT"]);
         for member in members {
-            let from = member.test_address.map_or_else(|| "-".to_owned(), |address| address.to_string());
-            let head = || [member.interface.as_str().into(), mode(member.mode).into(), from.as_str().into()];
-            for target in &member.targets {
+            let InstanceSnapshot { mode, test_address, targets, .. } = &member.instance;
+            let from = test_address.map_or_else(|| "-".to_owned(), |address| address.to_string());
+            let head = || [member.interface.as_str().into(), mode.to_string().into(), from.as_str().into()];
+            for target in targets {
                 let [interface, mode, from] = head();
                 table.row([interface, mode, from, host(target).into(), hop_state(target.state), rtt(target)]);
             }
-            if member.targets.is_empty() {
+            if targets.is_empty() {
                 let [interface, mode, from] = head();
                 table.row([interface, mode, from, "-".into(), "-".into(), "-".into()]);
             }
         }
         let mut text = table.text(self.is_coloured);
-        for member in members.iter().filter(|member| member.bogus > 0) {
-            let MemberTargets { interface, family, bogus, .. } = member;
+        for MemberTargets { interface, instance, .. } in members.iter().filter(|m| m.instance.invalid > 0) {
+            let InstanceSnapshot { family, invalid, .. } = instance;
             let why = "from another host, through another interface (check arp_ignore), or duplicated";
             // Writing to a string cannot fail.
-            let _ = writeln!(text, "{interface} {family}: {bogus} invalid answers: {why}");
+            let _ = writeln!(text, "{interface} {family}: {invalid} invalid answers: {why}");
         }
         text
     }
@@ -107,7 +109,7 @@ impl Screen {
                     prefix(&hop.destination, hop.table).into(),
                     next_hop(&hop.interface, hop.via).into(),
                     host(target).into(),
-                    method(target.method).into(),
+                    target.method.to_string().into(),
                     hop_state(target.state),
                     target.missed.to_string().into(),
                     target.good.to_string().into(),
@@ -135,10 +137,12 @@ impl Screen {
         }
         for probe in probes {
             let time = Stamp(Duration::from_millis(probe.time_ms)).to_string();
-            let (target, sequence) = (probe.target.to_string(), probe.sequence.to_string());
-            let rtt = probe.round_trip_us.map_or_else(|| "lost".to_owned(), micros);
-            let average = probe.average_us.map_or_else(|| "-".to_owned(), micros);
-            line([&time, &probe.interface, &target, method(probe.method), &sequence, &rtt, &average]);
+            let record = &probe.record;
+            let (target, sequence) = (record.target.to_string(), record.sequence.to_string());
+            let how = record.method.to_string();
+            let rtt = record.round_trip.map_or_else(|| "lost".to_owned(), short);
+            let average = record.average.map_or_else(|| "-".to_owned(), short);
+            line([&time, &record.interface, &target, &how, &sequence, &rtt, &average]);
         }
         text
     }
@@ -154,7 +158,7 @@ impl Screen {
             let standing = [
                 ("overlay", &destination.overlay),
                 ("route", &destination.original),
-                ("problem", &destination.trouble),
+                ("problem", &destination.problem),
             ];
             for (label, words) in standing {
                 if let Some(words) = words {
@@ -167,7 +171,7 @@ impl Screen {
     }
 
     /// The next hops of a destination, each with the evidence.
-    pub(super) fn hops(self, hops: &[DestinationHop]) -> String {
+    pub(super) fn hops(self, hops: &[HopSnapshot]) -> String {
         let mut table = Table::headless();
         for hop in hops {
             let used = if hop.in_use { Cell::coloured("in use", Colour::Good) } else { "-".into() };
@@ -191,20 +195,20 @@ impl Screen {
         text
     }
 
-    fn evidence(self, targets: &[Target]) -> String {
+    fn evidence(self, targets: &[TargetSnapshot]) -> String {
         let mut table = Table::headless();
         for target in targets {
-            let answered = target.answered_ms.map(Duration::from_millis);
-            let answered = answered.map_or_else(|| "never".to_owned(), |time| format!("{} ago", short(time)));
+            let answered =
+                target.answered.map_or_else(|| "never".to_owned(), |time| format!("{} ago", short(time)));
             let loss = target.loss_percent.map(|loss| format!("loss {loss}%")).unwrap_or_default();
             table.row([
                 format!("    {}", host(target)).into(),
-                method(target.method).into(),
+                target.method.to_string().into(),
                 hop_state(target.state),
                 format!("missed {} good {}", target.missed, target.good).into(),
                 format!("answered {answered}").into(),
                 loss.into(),
-                target.round_trip_us.map(|time| format!("rtt {}", micros(time))).unwrap_or_default().into(),
+                target.round_trip.map(|time| format!("rtt {}", short(time))).unwrap_or_default().into(),
             ]);
         }
         table.text(self.is_coloured)
@@ -223,8 +227,8 @@ impl Screen {
 
 /// Its members as ipmpstat(8) lists them: active ones, (those in reserve), [unusable ones].
 pub(super) fn members(group: &Group) -> String {
-    let names = |is_wanted: &dyn Fn(&Member) -> bool| {
-        let names = group.members.iter().filter(|member| is_wanted(member));
+    let names = |is_wanted: &dyn Fn(&MemberSnapshot) -> bool| {
+        let names = group.members.iter().map(|member| &member.snapshot).filter(|member| is_wanted(member));
         names.map(|member| member.interface.as_str()).collect::<Vec<_>>().join(" ")
     };
     let active = names(&|member| member.active);
@@ -239,7 +243,7 @@ pub(super) fn members(group: &Group) -> String {
 }
 
 /// Whether it works, and carries no traffic only because it is in reserve.
-fn is_usable(member: &Member) -> bool {
+fn is_usable(member: &MemberSnapshot) -> bool {
     match member.state {
         MemberState::Ok | MemberState::Unknown => member.inactive,
         MemberState::Failed | MemberState::Offline => false,
@@ -259,7 +263,7 @@ fn group_state(group: &Group) -> Cell {
 }
 
 fn detection(group: &Group) -> String {
-    group.detection_ms.map_or_else(|| "-".to_owned(), |ms| short(Duration::from_millis(ms)))
+    group.detection.map_or_else(|| "-".to_owned(), short)
 }
 
 fn member_state(state: MemberState) -> Cell {
@@ -279,17 +283,8 @@ fn link(link: Link) -> Cell {
     }
 }
 
-const fn probing(probing: Probing) -> &'static str {
-    match probing {
-        Probing::Ok => "ok",
-        Probing::Failed => "failed",
-        Probing::Unknown => "unknown",
-        Probing::Disabled => "disabled",
-    }
-}
-
 /// Its role, and what keeps it from being used.
-fn usage(member: &Member) -> String {
+fn usage(member: &MemberSnapshot) -> String {
     let words = [
         (member.active, "active"),
         (member.standby, "standby"),
@@ -301,32 +296,16 @@ fn usage(member: &Member) -> String {
     if words.is_empty() { "-".to_owned() } else { words.join(", ") }
 }
 
-const fn mode(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Routes => "routes",
-        Mode::Multicast => "multicast",
-        Mode::Disabled => "disabled",
-    }
-}
-
-const fn method(method: Method) -> &'static str {
-    match method {
-        Method::Neighbour => "neighbour",
-        Method::Echo => "echo",
-        Method::Peer => "peer",
-    }
-}
-
 fn hop_state(state: HopState) -> Cell {
     match state {
-        HopState::Works => Cell::coloured("works", Colour::Good),
-        HopState::Poor => Cell::coloured("poor", Colour::Doubtful),
-        HopState::Failed => Cell::coloured("failed", Colour::Bad),
+        HopState::Up => Cell::coloured("up", Colour::Good),
+        HopState::Degraded => Cell::coloured("degraded", Colour::Doubtful),
+        HopState::Down => Cell::coloured("down", Colour::Bad),
         HopState::Unknown => Cell::coloured("unknown", Colour::Doubtful),
     }
 }
 
-fn host(target: &Target) -> String {
+fn host(target: &TargetSnapshot) -> String {
     let address = target.address.to_string();
     if target.name == address { address } else { format!("{} ({address})", target.name) }
 }
@@ -339,12 +318,8 @@ fn next_hop(interface: &str, via: Option<std::net::IpAddr>) -> String {
     via.map_or_else(|| interface.to_owned(), |via| format!("{interface} via {via}"))
 }
 
-fn rtt(target: &Target) -> Cell {
-    target.round_trip_us.map_or_else(|| "-".to_owned(), micros).into()
-}
-
-fn micros(us: u64) -> String {
-    short(Duration::from_micros(us))
+fn rtt(target: &TargetSnapshot) -> Cell {
+    target.round_trip.map_or_else(|| "-".to_owned(), short).into()
 }
 
 #[cfg(test)]

@@ -3,10 +3,14 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::plan::{Destination, Way};
 use crate::config::Method;
 use crate::interface::Family;
 use crate::time::Instant;
+use crate::units::{micros, millis};
+use crate::words::display_as_in_json;
 
 /// The state at one moment.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -20,7 +24,8 @@ pub struct Snapshot {
 }
 
 /// What is thought of a next hop or target.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum HopState {
     /// Not decided yet.
     Unknown,
@@ -55,11 +60,12 @@ impl RouteSnapshot {
 }
 
 /// One next hop.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HopSnapshot {
     /// Name of the interface.
     pub interface: String,
     /// The gateway.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub via: Option<IpAddr>,
     /// The lowest that works is used.
     pub rank: u8,
@@ -71,14 +77,15 @@ pub struct HopSnapshot {
     pub in_use: bool,
     /// Why it does not serve although it works, or why it is as it is, in words.
     pub reason: String,
-    /// Damping penalty by now.
+    /// Damping penalty by now, rounded.
     pub penalty: f64,
     /// The gateway itself and the targets beyond it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub targets: Vec<TargetSnapshot>,
 }
 
 /// One probed host.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TargetSnapshot {
     /// Its name as it was written, or its address.
     pub name: String,
@@ -93,15 +100,19 @@ pub struct TargetSnapshot {
     /// Probes answered in a row.
     pub good: u32,
     /// Percent of probes lost within the window.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loss_percent: Option<u8>,
     /// Mean round trip within the window.
+    #[serde(rename = "round_trip_us", with = "micros", default, skip_serializing_if = "Option::is_none")]
     pub round_trip: Option<Duration>,
     /// How long ago it answered.
+    #[serde(rename = "answered_ms", with = "millis", default, skip_serializing_if = "Option::is_none")]
     pub answered: Option<Duration>,
 }
 
 /// What a group is worth (ipmpstat(8)).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum GroupState {
     /// All members are usable.
     Ok,
@@ -125,7 +136,8 @@ pub struct GroupSnapshot {
 }
 
 /// State of an interface (ipmpstat(8)).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum MemberState {
     /// Works.
     Ok,
@@ -138,7 +150,8 @@ pub enum MemberState {
 }
 
 /// State of its link.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Link {
     /// Up.
     Up,
@@ -149,7 +162,8 @@ pub enum Link {
 }
 
 /// What its probes say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Probing {
     /// Answered.
     Ok,
@@ -162,7 +176,7 @@ pub enum Probing {
 }
 
 /// One interface of a group.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MemberSnapshot {
     /// Its name.
     pub interface: String,
@@ -181,15 +195,19 @@ pub struct MemberSnapshot {
     /// Its link.
     pub link: Link,
     /// Its probes.
+    #[serde(rename = "probe")]
     pub probing: Probing,
     /// Who stands in for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub taken_over_by: Option<String>,
     /// The families that are probed.
+    #[serde(skip)]
     pub instances: Vec<InstanceSnapshot>,
 }
 
 /// Where targets come from (ipmpstat(8), MODE).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Mode {
     /// Routers of the routing table, or configured ones.
     Routes,
@@ -200,11 +218,12 @@ pub enum Mode {
 }
 
 /// One family of an interface.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct InstanceSnapshot {
     /// The family.
     pub family: Family,
     /// Where probes come from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test_address: Option<IpAddr>,
     /// Where targets come from.
     pub mode: Mode,
@@ -215,7 +234,7 @@ pub struct InstanceSnapshot {
 }
 
 /// A probe that was answered or given up.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProbeRecord {
     /// Counts all records since the start, from 1: a follower asks for what comes after the last it saw.
     pub number: u64,
@@ -228,11 +247,17 @@ pub struct ProbeRecord {
     /// How.
     pub method: Method,
     /// When.
+    #[serde(skip)]
     pub sent: Instant,
     /// From sending to the kernel's stamp of the answer; none: lost.
+    #[serde(rename = "round_trip_us", with = "micros", default, skip_serializing_if = "Option::is_none")]
     pub round_trip: Option<Duration>,
     /// Smoothed round trip of the target.
+    #[serde(rename = "average_us", with = "micros", default, skip_serializing_if = "Option::is_none")]
     pub average: Option<Duration>,
     /// Smoothed deviation of that.
+    #[serde(rename = "deviation_us", with = "micros", default, skip_serializing_if = "Option::is_none")]
     pub deviation: Option<Duration>,
 }
+
+display_as_in_json!(HopState, GroupState, MemberState, Link, Probing, Mode);

@@ -5,6 +5,7 @@ use std::fmt;
 use super::{
     BootId, Cookie, Directed, Kind, LanIndex, Level, NodeId, Nonce, Packet, PathReport, Sender, Token,
 };
+use crate::words::display_as_in_json;
 
 macro_rules! display_as_hex {
     ($($id:ident),*) => { $(
@@ -24,13 +25,19 @@ impl fmt::Display for LanIndex {
     }
 }
 
-impl fmt::Display for Level {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Level::Unknown => "unknown",
-            Level::Up => "up",
-            Level::Down => "down",
-        })
+display_as_in_json!(Level);
+
+impl From<NodeId> for String {
+    fn from(node: NodeId) -> Self {
+        node.to_string()
+    }
+}
+
+impl TryFrom<String> for NodeId {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        u64::from_str_radix(&text, 16).map(NodeId).map_err(|_| format!("{text:?} is not a node id"))
     }
 }
 

@@ -35,6 +35,7 @@ pub use keys::Keys;
 
 /// Identifies a host that runs faild; drawn at random once, kept in the state directory. Never 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct NodeId(pub u64);
 
 /// Identifies one run of the daemon; drawn at random at each start. Never 0.
@@ -134,7 +135,8 @@ pub struct Directed {
 }
 
 /// What one end of a path has counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Level {
     /// Not yet decided.
     #[default]

@@ -26,7 +26,7 @@ fn the_status_follows_a_failover_and_the_exit_status_tells_monitoring() {
     h1.wait_faildctl("routes", &["overlay", "10.77.1.2", "lanB"]);
     h1.wait_faildctl("peers", &["lanA", "down", "both moved", "uses lanB via"]);
     let json = h1.faildctl("--json lans");
-    assert!(json.text.starts_with(r#"{"version":1,"lans":[{"interface":"lanA""#), "{}", json.text);
+    assert!(json.text.starts_with(r#"{"version":2,"lans":[{"interface":"lanA""#), "{}", json.text);
     let events = h1.faildctl("events");
     assert!(events.text.contains(EventName::PeerFailover.as_str()), "{}", events.text);
 
@@ -93,7 +93,7 @@ fn a_hundred_ask_at_once_while_others_misbehave_and_nothing_moves() {
             let mut stream = h1.connect_control();
             stream.set_nonblocking(true).expect("a socket can be nonblocking");
             let bytes: Vec<u8> = match n % 4 {
-                0 => b"{\"version\":1,\"command\":\"peers\"}\n".repeat(2000),
+                0 => b"{\"version\":2,\"command\":\"peers\"}\n".repeat(2000),
                 1 => vec![b'x'; 100_000],
                 2 => b"\0\xff{}\n".repeat(1000),
                 _ => Vec::new(),
@@ -104,7 +104,7 @@ fn a_hundred_ask_at_once_while_others_misbehave_and_nothing_moves() {
         .collect();
     let mut clients: Vec<_> = (0..100).map(|_| h1.connect_control()).collect();
     for client in &mut clients {
-        client.write_all(b"{\"version\":1,\"command\":\"status\"}\n").expect("the daemon listens");
+        client.write_all(b"{\"version\":2,\"command\":\"status\"}\n").expect("the daemon listens");
     }
     for client in &mut clients {
         let mut answer = String::new();

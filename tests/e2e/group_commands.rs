@@ -107,7 +107,7 @@ fn probes_are_followed_and_a_dead_interface_is_explained() {
     wait_group(h1, "lan0        lan0        degraded  1.00s     eth1 eth2 [eth0]\n");
     let groups = h1.faildctl("groups --json").text;
     let groups: serde_json::Value = serde_json::from_str(&groups).expect("no JSON");
-    assert_eq!(groups["groups"][0]["members"][0]["stand_in"], "eth2", "{groups}");
+    assert_eq!(groups["groups"][0]["members"][0]["taken_over_by"], "eth2", "{groups}");
 }
 
 #[test]

@@ -4,18 +4,18 @@ use std::time::Duration;
 
 use super::watched::{Picture, destination, until};
 use crate::control::{
-    Address, Destination, Health, Lan, LanState, NextHop, Offline, Page, Path, PathState, Peer, PeerCounts,
-    Refusal, RefusalKind, Reply, Request, Route, RouteKind, Routes, Status, TRIAL,
+    Destination, Health, Lan, LanSnapshot, LanState, Page, Refusal, RefusalKind, Reply, Request, Route,
+    RouteKind, Routes, Status, TRIAL,
 };
 use crate::daemon::clock;
 use crate::daemon::edges::{By, Edges, End};
-use crate::daemon::offline::Entry;
-use crate::engine::{self, AddressSnapshot, LanSnapshot, Levels, PathSnapshot, PeerSnapshot, Tally};
+use crate::engine::{Levels, Tally};
 use crate::gather::Gather;
 use crate::reconcile::{self, Fortune, Override, Trouble, WatchedRoute};
 use crate::time::Instant;
+use crate::units::{micros, millis};
 use crate::watch::{GroupState, RouteSnapshot, Snapshot};
-use crate::wire::{Level, NodeId};
+use crate::wire::NodeId;
 
 impl Edges {
     /// Carries out a request and returns the answer.
@@ -71,28 +71,23 @@ impl Edges {
             node: self.core.peers().node().to_string(),
             program: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
-            uptime_ms: millis(now.since(self.started)),
+            uptime_ms: millis::of(now.since(self.started)),
             requestor: self.config.requestor,
             dry_run: self.config.dry_run,
-            unconfirmed_ms: self.unconfirmed(now).map(millis),
+            unconfirmed_ms: self.unconfirmed(now).map(millis::of),
             realtime: Some(self.realtime.view()),
             keyed: !self.config.keys.keys.is_empty(),
-            interval_us: micros(self.core.peers().interval()),
+            interval_us: micros::of(self.core.peers().interval()),
             missed: self.config.missed.get(),
             good: self.config.good.get(),
             lans,
-            peers: PeerCounts {
-                known: tally.peers,
-                present: tally.present,
-                degraded: tally.degraded,
-                moved: tally.moved,
-            },
+            peers: tally.peers,
             groups,
             destinations,
             overlays: self.core.reconciler().overlays().count(),
-            remembered: self.core.reconciler().remembered().count(),
-            waiting: self.core.reconciler().waiting_addresses().len(),
-            troubles: troubles.len(),
+            saved: self.core.reconciler().remembered().count(),
+            parked: self.core.reconciler().waiting_addresses().len(),
+            problems: troubles.len(),
             received,
             sent,
             dropped: dropped.iter().map(|(reason, count)| (reason.to_string(), *count)).gather(),
@@ -119,8 +114,11 @@ impl Edges {
     }
 
     fn lan_views(&self, tally: &Tally) -> Vec<Lan> {
-        let offline = |lan: &LanSnapshot| self.offline.get(&lan.interface).map(offline_view);
-        let view = |counted: &(LanSnapshot, Levels)| Lan { offline: offline(&counted.0), ..lan(counted) };
+        let view = |(lan, paths): &(LanSnapshot, Levels)| Lan {
+            snapshot: lan.clone(),
+            offline: self.offline.get(&lan.interface).cloned(),
+            paths: *paths,
+        };
         tally.lans.iter().map(view).collect()
     }
 
@@ -136,7 +134,7 @@ impl Edges {
         };
         let peers = self.core.peers().peers_after(now, after, PEERS);
         let more = peers.last().filter(|_| peers.len() == PEERS).map(|peer| peer.node.to_string());
-        Reply::Peers(Page { items: peers.iter().map(peer).collect(), more })
+        Reply::Peers(Page { items: peers, more })
     }
 
     /// The data behind all views of the watch.
@@ -182,8 +180,8 @@ impl Edges {
         };
         let left_alone = found.is_left_alone.then(|| LEFT_ALONE.to_owned());
         let overridden = || found.overridden.as_ref().map(overridden_text);
-        let trouble = found.trouble.as_ref().map(trouble_text).or(left_alone).or_else(overridden);
-        Destination { overlay: text(&found.overlay), original: text(&found.foreign), trouble, ..view }
+        let problem = found.trouble.as_ref().map(trouble_text).or(left_alone).or_else(overridden);
+        Destination { overlay: text(&found.overlay), original: text(&found.foreign), problem, ..view }
     }
 
     /// Everything that the reconciler has to show, in its order.
@@ -196,13 +194,13 @@ impl Edges {
             }
         };
         let waiting = |w: reconcile::Waiting| Route {
-            kind: RouteKind::Waiting,
+            kind: RouteKind::Parked,
             destination: w.address.to_string(),
             text: format!("dev lo, for {}", w.interface.as_deref().unwrap_or("an unknown interface")),
         };
         let overlays = self.core.reconciler().overlays().map(of(RouteKind::Overlay));
         let remembered = self.core.reconciler().remembered().map(move |(route, fortune)| {
-            let route = of(RouteKind::Remembered)(route);
+            let route = of(RouteKind::Saved)(route);
             match fortune {
                 Fortune::Kept => Route { text: format!("{}, {KEPT}", route.text), ..route },
                 Fortune::PutBack | Fortune::Awaited => route,
@@ -244,7 +242,7 @@ fn judge(
     if !troubles.is_empty() {
         reasons.push(format!("routes with problems: {}; run faildctl routes", troubles.len()));
     }
-    let works = tally.lans.iter().any(|(lan, _)| state(lan) == LanState::Up);
+    let works = tally.lans.iter().any(|(lan, _)| lan.state == LanState::Up);
     let watch = picture.watch;
     let is_lost = watch.groups.iter().any(|group| group.state == GroupState::Failed)
         || watch.routes.iter().any(|route| route.all_silent);
@@ -254,8 +252,8 @@ fn judge(
             Health::Failed
         }
         _ if is_lost || (!works && !tally.lans.is_empty()) => Health::Failed,
-        _ if tally.present == 0 && tally.peers > 0 => {
-            reasons.push(format!("no peer answers ({} known)", tally.peers));
+        _ if tally.peers.present == 0 && tally.peers.known > 0 => {
+            reasons.push(format!("no peer answers ({} known)", tally.peers.known));
             Health::Failed
         }
         true => Health::Ok,
@@ -273,109 +271,30 @@ fn journal_reason(refusal: &crate::operation::Refusal) -> String {
 
 /// What is wrong with a LAN, if anything.
 fn lan_reason(lan: &Lan) -> Option<String> {
-    let name = &lan.interface;
+    let name = &lan.snapshot.interface;
     if let Some(offline) = &lan.offline {
-        let until = until(offline.until_ms.map(Duration::from_millis));
+        let until = until(offline.until);
         let reason = if offline.reason.is_empty() { String::new() } else { format!(": {}", offline.reason) };
         return Some(format!("{name}: offline {until}{reason}"));
     }
-    match lan.state {
-        LanState::Up if lan.down > 0 => Some(format!("{name}: paths down: {}", lan.down)),
+    match &lan.snapshot.state {
+        LanState::Up if lan.paths.down > 0 => Some(format!("{name}: paths down: {}", lan.paths.down)),
         LanState::Up => None,
         LanState::Silent => Some(format!("{name}: no peer answers")),
         LanState::NoCarrier => Some(format!("{name}: no carrier")),
-        LanState::SetDown => Some(format!("{name}: administratively down")),
-        LanState::Gone => Some(format!("{name}: no such interface")),
-        LanState::Renamed => {
-            Some(format!("{name}: renamed to {}", lan.renamed_to.as_deref().unwrap_or_default()))
-        }
+        LanState::AdminDown => Some(format!("{name}: administratively down")),
+        LanState::Absent => Some(format!("{name}: no such interface")),
+        LanState::Renamed(other) => Some(format!("{name}: renamed to {other}")),
     }
-}
-
-pub(super) fn offline_view(entry: &Entry) -> Offline {
-    let (since_ms, until_ms) = (millis(entry.since), entry.until.map(millis));
-    Offline { reason: entry.reason.clone(), since_ms, until_ms }
 }
 
 fn told(outcome: Result<Reply, Refusal>) -> Reply {
     outcome.unwrap_or_else(Reply::Error)
 }
 
-const fn state(lan: &LanSnapshot) -> LanState {
-    match &lan.state {
-        engine::LanState::NoCarrier => LanState::NoCarrier,
-        engine::LanState::AdminDown => LanState::SetDown,
-        engine::LanState::Absent => LanState::Gone,
-        engine::LanState::Renamed(_) => LanState::Renamed,
-        engine::LanState::Silent => LanState::Silent,
-        engine::LanState::Up => LanState::Up,
-    }
-}
-
-fn lan((lan, levels): &(LanSnapshot, Levels)) -> Lan {
-    Lan {
-        interface: lan.interface.clone(),
-        index: lan.index.0,
-        state: state(lan),
-        renamed_to: if let engine::LanState::Renamed(name) = &lan.state { Some(name.clone()) } else { None },
-        offline: None,
-        addresses: lan.addresses.clone(),
-        up: levels.up,
-        down: levels.down,
-        unknown: levels.unknown,
-    }
-}
-
-fn peer(peer: &PeerSnapshot) -> Peer {
-    Peer {
-        node: peer.node.to_string(),
-        name: peer.name.clone(),
-        present: peer.present,
-        requestor: peer.requestor,
-        observer: peer.observer,
-        interval_us: micros(peer.interval),
-        paths: peer.paths.iter().map(path).collect(),
-    }
-}
-
-fn path(path: &PathSnapshot) -> Path {
-    let hop = |way: &engine::NextHop| NextHop { interface: way.interface.clone(), via: way.via };
-    let address = |a: &AddressSnapshot| Address {
-        address: a.address,
-        proven: a.proven,
-        way: a.detour.as_ref().map(hop),
-    };
-    Path {
-        interface: path.interface.clone(),
-        family: path.key.family.to_string(),
-        state: level(path.state),
-        drained: path.draining,
-        counted: level(path.counted),
-        reported: level(path.reported),
-        missed: path.missed,
-        good: path.good,
-        ready: path.ready,
-        peer_ready: path.peer_ready,
-        moved: path.moved,
-        peer_moved: path.peer_moved,
-        round_trip_us: path.round_trip.map(micros),
-        heard_ms: path.heard.map(millis),
-        penalty: path.penalty.round(),
-        addresses: path.addresses.iter().map(address).collect(),
-    }
-}
-
-pub(super) const fn level(level: Level) -> PathState {
-    match level {
-        Level::Unknown => PathState::Unknown,
-        Level::Up => PathState::Up,
-        Level::Down => PathState::Down,
-    }
-}
-
 fn trouble(trouble: Trouble) -> Route {
     let destination = trouble.group.destination.to_string();
-    Route { kind: RouteKind::Trouble, destination, text: trouble_text(&trouble) }
+    Route { kind: RouteKind::Problem, destination, text: trouble_text(&trouble) }
 }
 
 /// That the kernel decides otherwise, and the likely cause.
@@ -405,14 +324,6 @@ fn page(routes: impl Iterator<Item = Route>, after: usize) -> Page<Route, usize>
     Page { items, more }
 }
 
-pub(super) fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-pub(super) fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
-}
-
 /// Why a deleted route is still saved.
 const KEPT: &str = "deleted while its interface had no carrier";
 
@@ -437,15 +348,15 @@ mod tests {
 
     #[test]
     fn a_lan_whose_interface_is_down_is_shown_with_the_reason() {
-        let reason = |state: engine::LanState| {
+        let reason = |state: LanState| {
             let (interface, index) = ("lanA".to_owned(), crate::wire::LanIndex(0));
             let (offline, addresses) = (false, Vec::new());
-            let seen = LanSnapshot { index, interface, state, offline, addresses };
-            lan_reason(&lan(&(seen, Levels::default()))).unwrap()
+            let snapshot = LanSnapshot { index, interface, state, offline, addresses };
+            lan_reason(&Lan { snapshot, offline: None, paths: Levels::default() }).unwrap()
         };
-        assert_eq!(reason(engine::LanState::NoCarrier), "lanA: no carrier");
-        assert_eq!(reason(engine::LanState::AdminDown), "lanA: administratively down");
-        assert_eq!(reason(engine::LanState::Absent), "lanA: no such interface");
-        assert_eq!(reason(engine::LanState::Renamed("eth7".to_owned())), "lanA: renamed to eth7");
+        assert_eq!(reason(LanState::NoCarrier), "lanA: no carrier");
+        assert_eq!(reason(LanState::AdminDown), "lanA: administratively down");
+        assert_eq!(reason(LanState::Absent), "lanA: no such interface");
+        assert_eq!(reason(LanState::Renamed("eth7".to_owned())), "lanA: renamed to eth7");
     }
 }

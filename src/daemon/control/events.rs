@@ -6,6 +6,7 @@ use std::time::Duration;
 use log::Level;
 
 use crate::control::Event;
+use crate::units::millis;
 
 /// The last events, as in the log.
 #[derive(Debug, Default)]
@@ -51,8 +52,12 @@ impl Events {
 
 impl Kept {
     fn event(&self) -> Event {
-        let time_ms = u64::try_from(self.time.as_millis()).unwrap_or(u64::MAX);
-        Event::from_line(self.sequence, time_ms, &self.level.as_str().to_ascii_lowercase(), &self.line)
+        Event::from_line(
+            self.sequence,
+            millis::of(self.time),
+            &self.level.as_str().to_ascii_lowercase(),
+            &self.line,
+        )
     }
 }
 

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use log::{Level, info};
 
-use crate::control::{Refusal, RefusalKind, Reply};
+use crate::control::{OfflineEntry, Refusal, RefusalKind, Reply};
 use crate::core::Input;
 use crate::daemon::agenda::Task;
 use crate::daemon::clock;
 use crate::daemon::edges::Edges;
-use crate::daemon::offline::{Entry, check_reason};
+use crate::daemon::offline::check_reason;
 use crate::engine::CutOff;
 use crate::gather::Gather;
 use crate::net::Moment;
@@ -39,7 +39,7 @@ impl Edges {
         }
         let since = clock::wall();
         let until = for_s.map(|seconds| since.saturating_add(Duration::from_secs(seconds.min(LONGEST))));
-        let entry = Entry { reason: reason.to_owned(), since, until };
+        let entry = OfflineEntry { reason: reason.to_owned(), since, until };
         self.offline.add(interface, entry.clone()).map_err(|error| unkept(interface, &error))?;
         let is_lan = self.is_lan_alone(interface);
         self.say(Level::Info, &format!("interface-offline interface={interface} {entry} forced={force}"));

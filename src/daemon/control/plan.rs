@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 
-use super::answer::millis;
 use super::operate::refusal;
 use crate::control::{Refusal, RefusalKind, Rehearsal, Reply, Step};
 use crate::daemon::edges::Edges;
@@ -10,6 +9,7 @@ use crate::daemon::rehearsal::{self, Fault};
 use crate::engine::Silence;
 use crate::reconcile::describe;
 use crate::time::Instant;
+use crate::units::millis;
 
 impl Edges {
     /// What faild would do if an interface, gateway or peer failed; nothing is changed.
@@ -17,7 +17,7 @@ impl Edges {
         let (fault, words) = self.fault(now, what)?;
         let steps = rehearsal::rehearse(self, now, &fault);
         let step = |step: &rehearsal::Step| Step {
-            after_ms: millis(step.after),
+            after_ms: millis::of(step.after),
             command: describe(&step.operation, &|index| self.core.name(index)),
         };
         Ok(Reply::Plan(Rehearsal {

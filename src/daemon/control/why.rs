@@ -4,13 +4,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::answer::{level, micros, millis, trouble_text};
+use super::answer::trouble_text;
 use super::operate::refusal;
 use crate::control::{
-    Decision, KernelWay, NextHop, PathAccount, Reason, Refusal, RefusalKind, Reply, ServingRoute, Why,
+    Decision, KernelWay, PathAccount, PathFigures, Reason, Refusal, RefusalKind, Reply, ServingRoute, Why,
 };
 use crate::daemon::edges::Edges;
-use crate::engine::{self, Explanation, Ground, Obstacle, Verdict};
+use crate::engine::{Explanation, Ground, Obstacle, PathExplanation, Verdict};
 use crate::failback::Hold;
 use crate::kernel::{Error, Hop};
 use crate::reconcile::Serving;
@@ -45,7 +45,7 @@ impl Edges {
             group,
             kernel,
             route: serving.map(|serving| self.serving_route(&serving)),
-            decision: told.map(|told| self.decision(&told)),
+            decision: told.map(|told| Self::decision(&told)),
         })))
     }
 
@@ -72,7 +72,7 @@ impl Edges {
             overlay: serving.overlay.as_ref().map(text),
             original: serving.original.as_ref().map(text),
             original_gone: serving.is_gone,
-            trouble: serving.trouble.as_ref().map(trouble_text),
+            problem: serving.trouble.as_ref().map(trouble_text),
         }
     }
 
@@ -90,22 +90,22 @@ impl Edges {
         original.map(|leg| self.core.name(leg.interface)).into_iter().chain(now)
     }
 
-    fn decision(&self, told: &Explanation) -> Decision {
+    fn decision(told: &Explanation) -> Decision {
         let detour = match &told.verdict {
             Verdict::Detour(way) => Some(way.clone()),
             Verdict::Undecided => told.standing.clone(),
             Verdict::Home => None,
         };
-        let reuse = self.config.damping.reuse;
+        let home = told.paths.first().map(|path| &path.figures);
         Decision {
             address: told.subject.address,
             home: told.subject.home.to_string(),
-            node: told.node.to_string(),
+            node: told.node,
             name: told.name.clone(),
-            detour: detour.map(|way| NextHop { interface: way.interface, via: way.via }),
+            detour,
             reason: because(told),
-            needs: told.obstacles.iter().map(|obstacle| need(*obstacle, told.paths.first(), reuse)).collect(),
-            paths: told.paths.iter().map(|path| account(path, reuse)).collect(),
+            waiting_for: told.obstacles.iter().map(|obstacle| need(*obstacle, home)).collect(),
+            paths: told.paths.iter().map(account).collect(),
         }
     }
 }
@@ -140,11 +140,11 @@ fn because(told: &Explanation) -> Reason {
             ("peer-cloned", "two hosts use the peer's node id; nothing is moved".to_owned())
         }
         Ground::Withdrawn => ("withdrawn", "the peer reports that it no longer has the address".to_owned()),
-        Ground::Floating => ("floats", "two nodes claim the address; it is left alone".to_owned()),
+        Ground::Floating => ("floating", "two nodes claim the address; it is left alone".to_owned()),
         Ground::NeverAnswered => {
             ("never-answered", "the address has never answered; nothing is moved".to_owned())
         }
-        Ground::HomeWorks => ("home-works", format!("the home path {home} is up")),
+        Ground::HomeWorks => ("home-up", format!("the home path {home} is up")),
         Ground::HomeUnknown => {
             ("home-unknown", format!("the state of {home} is unknown; existing routes stay in place"))
         }
@@ -153,7 +153,7 @@ fn because(told: &Explanation) -> Reason {
         }
         Ground::HomeDead => ("home-down", format!("{home} is down ({evidence}), and the detour is up")),
         Ground::HomeOffline => ("home-offline", format!("{home} is offline, and the detour is up")),
-        Ground::HeldBack => ("held-back", format!("{home} is up, but failback is still held")),
+        Ground::HeldBack => ("failback-held", format!("{home} is up, but failback is still held")),
         Ground::DetourDead => {
             ("detour-down", "the detour is down as well, and no other path is proven".to_owned())
         }
@@ -162,7 +162,7 @@ fn because(told: &Explanation) -> Reason {
 }
 
 /// What must still happen on a path.
-fn need(obstacle: Obstacle, path: Option<&engine::PathAccount>, reuse: f64) -> Reason {
+fn need(obstacle: Obstacle, path: Option<&PathFigures>) -> Reason {
     let (word, text) = match obstacle {
         Obstacle::PeerAbsent => ("peer-absent", "the peer must answer again".to_owned()),
         Obstacle::PeerCloned => ("peer-cloned", "only one host may use the peer's node id".to_owned()),
@@ -173,10 +173,8 @@ fn need(obstacle: Obstacle, path: Option<&engine::PathAccount>, reuse: f64) -> R
             ("offline", format!("it is offline: run faildctl online {}", shell_word(name(path))))
         }
         Obstacle::NotUp => ("good-slots", slots(path)),
-        Obstacle::PeerSaysDown => ("peer-says-down", "the peer reports this path down".to_owned()),
-        Obstacle::PeerSaysNothing => {
-            ("peer-says-nothing", "the peer has not yet reported this path".to_owned())
-        }
+        Obstacle::PeerSaysDown => ("peer-reports-down", "the peer reports this path down".to_owned()),
+        Obstacle::PeerSaysNothing => ("no-peer-report", "the peer has not yet reported this path".to_owned()),
         Obstacle::Held(Hold::Manual) => {
             ("policy-manual", "failback is manual: run faildctl failback".to_owned())
         }
@@ -187,30 +185,31 @@ fn need(obstacle: Obstacle, path: Option<&engine::PathAccount>, reuse: f64) -> R
             "policy-window",
             format!("failback is allowed from {} to {}", clock_text(from), clock_text(until)),
         ),
-        Obstacle::Held(Hold::Damped { .. }) => ("damped", damped(path, reuse)),
+        Obstacle::Held(Hold::Damped { .. }) => ("damped", damped(path)),
         Obstacle::PeerNotReady => ("peer-not-ready", "the peer is not ready".to_owned()),
         Obstacle::Unanswered => ("unanswered", "this address must answer over the home path".to_owned()),
     };
     Reason { word: word.to_owned(), text }
 }
 
-fn name(path: Option<&engine::PathAccount>) -> &str {
+fn name(path: Option<&PathFigures>) -> &str {
     path.map_or("", |path| path.interface.as_str())
 }
 
-fn slots(path: Option<&engine::PathAccount>) -> String {
+fn slots(path: Option<&PathFigures>) -> String {
     match path.map(|path| (path.good, path.good_limit)) {
         Some((good, Some(wanted))) => format!("{wanted} clean slots ({good} so far)"),
         Some((_, None)) | None => "the path must be up".to_owned(),
     }
 }
 
-fn damped(path: Option<&engine::PathAccount>, reuse: f64) -> String {
-    match path.map(|path| (path.penalty, path.damped)) {
-        Some((penalty, Some(left))) => {
-            format!("penalty {penalty:.0}, falls below {reuse:.0} in {}", seconds(left))
-        }
-        Some((_, None)) | None => format!("the penalty must fall below {reuse:.0}"),
+fn damped(path: Option<&PathFigures>) -> String {
+    let Some(PathFigures { penalty, penalty_reuse: reuse, damped, .. }) = path else {
+        return "the penalty must fall below reuse".to_owned();
+    };
+    match damped {
+        Some(left) => format!("penalty {penalty:.0}, falls below {reuse:.0} in {}", seconds(*left)),
+        None => format!("the penalty must fall below {reuse:.0}"),
     }
 }
 
@@ -223,29 +222,10 @@ fn clock_text(seconds: u32) -> String {
     format!("{:02}:{:02}", seconds / 3600, seconds / 60 % 60)
 }
 
-fn account(path: &engine::PathAccount, reuse: f64) -> PathAccount {
-    let unready = path.obstacles.iter().map(|obstacle| need(*obstacle, Some(path), reuse));
-    PathAccount {
-        interface: path.interface.clone(),
-        address: path.address,
-        is_home: path.is_home,
-        serves: path.serves,
-        state: level(path.state),
-        counted: level(path.counted),
-        reported: level(path.reported),
-        evidence: path.evidence.to_string(),
-        missed: path.missed,
-        missed_limit: path.missed_limit,
-        good: path.good,
-        good_limit: path.good_limit,
-        round_trip_us: path.round_trip.map(micros),
-        heard_ms: path.heard.map(millis),
-        penalty: path.penalty.round(),
-        penalty_reuse: reuse,
-        damped_ms: path.damped.map(millis),
-        unready: unready.collect(),
-        peer_ready: path.peer_ready,
-    }
+fn account(path: &PathExplanation) -> PathAccount {
+    let PathExplanation { figures, evidence, obstacles } = path;
+    let unready = obstacles.iter().map(|obstacle| need(*obstacle, Some(figures))).collect();
+    PathAccount { figures: figures.clone(), evidence: evidence.to_string(), unready }
 }
 
 #[cfg(test)]

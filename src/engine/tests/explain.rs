@@ -58,8 +58,8 @@ fn who_is_home_is_told_so() {
     let told = explain(&world);
     assert_eq!((told.verdict, told.ground, told.obstacles), (Verdict::Home, Ground::HomeWorks, vec![]));
     assert_eq!(told.paths.len(), 2);
-    assert!(told.paths[0].is_home && told.paths[0].serves && !told.paths[1].serves);
-    assert_eq!(told.paths[0].good_limit, None);
+    assert!(told.paths[0].figures.is_home && told.paths[0].figures.serves && !told.paths[1].figures.serves);
+    assert_eq!(told.paths[0].figures.good_limit, None);
     let engine = world.hosts[0].engine.as_ref().unwrap();
     assert_eq!(engine.subjects_at(&address(1, 1)).len(), 1);
     assert_eq!(engine.subjects_at(&"192.0.2.1".parse().unwrap()), []);
@@ -73,9 +73,9 @@ fn a_dead_home_needs_clean_slots_at_both_ends() {
     cut_for(&mut world, 1000);
     let told = explain(&world);
     assert_eq!(told.ground, Ground::HomeDead);
-    assert_eq!(told.paths[0].state, Level::Down);
-    assert!(told.paths[0].missed >= 2 && told.paths[1].serves, "{told:?}");
-    assert_eq!(told.paths[0].good_limit, Some(10));
+    assert_eq!(told.paths[0].figures.state, Level::Down);
+    assert!(told.paths[0].figures.missed >= 2 && told.paths[1].figures.serves, "{told:?}");
+    assert_eq!(told.paths[0].figures.good_limit, Some(10));
     let seen = assert_obstacles_decide(&mut world, 5000);
     assert!(seen[0].contains(&Obstacle::NotUp) && seen[0].contains(&Obstacle::PeerSaysDown), "{seen:?}");
 }
@@ -106,8 +106,8 @@ fn a_path_that_flaps_says_how_long_it_waits() {
     }
     let told = explain(&world);
     assert!(told.obstacles.iter().any(|o| matches!(o, Obstacle::Held(Hold::Damped { .. }))), "{told:?}");
-    let Some(left) = told.paths[0].damped else { panic!("{told:?}") };
-    assert!(told.paths[0].penalty > 1000.0 && left > ms(10_000));
+    let Some(left) = told.paths[0].figures.damped else { panic!("{told:?}") };
+    assert!(told.paths[0].figures.penalty > 1000.0 && left > ms(10_000));
     world.run(left + ms(1000));
     assert_eq!(explain(&world).verdict, Verdict::Home, "{:?}", explain(&world));
 }

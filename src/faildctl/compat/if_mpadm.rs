@@ -59,33 +59,36 @@ fn run(socket: &Path, what: What, interface: &str) -> Result<(), Fatal> {
 fn check(groups: &[Group], what: What, interface: &str) -> Result<(), &'static str> {
     let of_group = |group| move |member| (group, member);
     let mut members = groups.iter().flat_map(|group| group.members.iter().map(of_group(group)));
-    let Some((group, member)) = members.find(|(_, member): &(_, &Member)| member.interface == interface)
+    let Some((group, member)) =
+        members.find(|(_, member): &(_, &Member)| member.snapshot.interface == interface)
     else {
         return Err("not an interface of a group");
     };
-    let is_offline = member.state == MemberState::Offline || member.offline.is_some();
+    let is_offline = member.snapshot.state == MemberState::Offline || member.offline.is_some();
     match what {
         What::Offline if is_offline => Err("already offline"),
         What::Offline if !has_other(group, member) => Err("no other functioning interface in its group"),
         What::Online if !is_offline => Err("not offline"),
-        What::Online if member.duplicate_mac => Err("duplicate hardware address"),
+        What::Online if member.snapshot.duplicate_mac => Err("duplicate hardware address"),
         What::Offline | What::Online => Ok(()),
     }
 }
 
 /// Whether another member is usable or, if the whole group has failed, not offline.
 fn has_other(group: &Group, member: &Member) -> bool {
-    let is_spare = |other: &Member| match (other.state, group.state) {
+    let is_spare = |other: &Member| match (other.snapshot.state, group.state) {
         (MemberState::Ok | MemberState::Unknown, _) | (MemberState::Failed, GroupState::Failed) => true,
         (MemberState::Failed | MemberState::Offline, _) => false,
     };
-    let mut others = group.members.iter().filter(|other| other.interface != member.interface);
+    let mut others =
+        group.members.iter().filter(|other| other.snapshot.interface != member.snapshot.interface);
     !group.name.is_empty() && others.any(is_spare)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::control::MemberSnapshot;
     use crate::faildctl::compat::rows::tests::{group, member};
     use GroupState::{Degraded, Failed, Ok as AllOk};
 
@@ -96,7 +99,7 @@ mod tests {
     }
 
     fn with(state: GroupState, members: [(&str, MemberState); 2]) -> Group {
-        let members = members.map(|(name, state)| Member { state, ..member(name) });
+        let members = members.map(|(name, state)| MemberSnapshot { state, ..member(name) });
         group("lan0", state, None, &members)
     }
 
@@ -113,7 +116,7 @@ mod tests {
         assert_eq!(refusal(&rest, What::Offline, "a"), NO_OTHER);
         let untold = with(AllOk, [("a", M::Ok), ("b", M::Unknown)]);
         assert_eq!(refusal(&untold, What::Offline, "a"), "", "without a target it counts as working");
-        let bare = Member { no_data_address: true, ..member("b") };
+        let bare = MemberSnapshot { no_data_address: true, ..member("b") };
         let spare = group("g", AllOk, None, &[member("a"), bare]);
         assert_eq!(refusal(&spare, What::Offline, "a"), "", "a standby needs no address of its own");
     }
@@ -124,7 +127,7 @@ mod tests {
         assert_eq!(refusal(&away, What::Offline, "a"), "already offline", "case 29");
         assert_eq!(refusal(&away, What::Online, "b"), "not offline", "case 29");
         assert_eq!(refusal(&away, What::Online, "a"), "");
-        let twin = Member { state: MemberState::Offline, duplicate_mac: true, ..member("b") };
+        let twin = MemberSnapshot { state: MemberState::Offline, duplicate_mac: true, ..member("b") };
         let twins = group("lan0", Degraded, None, &[member("a"), twin]);
         assert_eq!(refusal(&twins, What::Online, "b"), "duplicate hardware address", "case 33");
     }

@@ -57,12 +57,12 @@ fn follow(client: &mut Client, mut layout: Layout, names: &mut Names) -> Result<
         return Err(Fatal::new("no group interface is probed"));
     }
     let first = probes(client, None)?;
-    let (began, mut last) = (first.time_ms, first.items.last().map_or(0, |probe| probe.number));
+    let (began, mut last) = (first.time_ms, first.items.last().map_or(0, |probe| probe.record.number));
     loop {
         // If interrupted, the pause is shorter.
         let _ = poll(&mut [], PAUSE_MS);
         let fresh = probes(client, Some(last))?.items;
-        last = fresh.last().map_or(last, |probe| probe.number);
+        last = fresh.last().map_or(last, |probe| probe.record.number);
         layout = print(layout, &rows::probes(&fresh, |name| members.contains(name), began, names))?;
     }
 }

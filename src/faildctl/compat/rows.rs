@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::net::IpAddr;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use nix::poll::poll;
 
 use super::columns::Column;
 use crate::control::{
-    Group, GroupState, Link, Member, MemberState, MemberTargets, Method, Mode, Probe, Probing, Targets,
+    Group, Member, MemberSnapshot, MemberState, MemberTargets, Method, Mode, Probe, Probing, Targets,
 };
 use crate::faildctl::watched::members;
 
@@ -58,10 +59,15 @@ pub(super) const ADDRESSES: &[Column] = &[
 pub(super) fn addresses(groups: &[Group], names: &mut Names) -> Vec<Row> {
     let mut rows = Vec::new();
     for group in groups {
-        let active: Vec<&str> =
-            group.members.iter().filter(|m| m.active).map(|m| m.interface.as_str()).collect();
-        for member in &group.members {
-            for address in &member.addresses {
+        let active: Vec<&str> = group
+            .members
+            .iter()
+            .map(|m| &m.snapshot)
+            .filter(|m| m.active)
+            .map(|m| m.interface.as_str())
+            .collect();
+        for Member { snapshot: member, addresses, .. } in &group.members {
+            for address in addresses {
                 let serves = address.up && !active.is_empty();
                 let inbound = if serves && member.active { member.interface.clone() } else { String::new() };
                 let outbound = if serves { active.join(" ") } else { String::new() };
@@ -84,14 +90,10 @@ pub(super) const GROUPS: &[Column] = &[
 
 pub(super) fn groups(groups: &[Group]) -> Vec<Row> {
     let row = |group: &Group| {
-        let state = match group.state {
-            GroupState::Ok => "ok",
-            GroupState::Degraded => "degraded",
-            GroupState::Failed => "failed",
-        };
-        let detection = group.detection_ms.map(|ms| format!("{}.{:02}s", ms / 1000, ms % 1000 / 10));
+        let detection =
+            group.detection.map(|time| format!("{}.{:02}s", time.as_secs(), time.subsec_millis() / 10));
         let name = || group.name.clone();
-        vec![name(), name(), state.to_owned(), detection.unwrap_or_default(), members(group)]
+        vec![name(), name(), group.state.to_string(), detection.unwrap_or_default(), members(group)]
     };
     groups.iter().map(row).collect()
 }
@@ -107,12 +109,12 @@ pub(super) const INTERFACES: &[Column] = &[
 ];
 
 pub(super) fn interfaces(groups: &[Group]) -> Vec<Row> {
-    let members = groups.iter().flat_map(|group| group.members.iter().map(move |m| (group, m)));
-    let row = |(group, member): (&Group, &Member)| {
+    let members = groups.iter().flat_map(|group| group.members.iter().map(move |m| (group, &m.snapshot)));
+    let row = |(group, member): (&Group, &MemberSnapshot)| {
         let active = if member.active { "yes" } else { "no" };
-        let texts = [&member.interface, active, &group.name, &flags(member), link(member.link)];
+        let texts = [&member.interface, active, &group.name, &flags(member), &member.link.to_string()];
         let mut row: Row = texts.map(str::to_owned).to_vec();
-        row.extend([probe(member), state(member.state)].map(str::to_owned));
+        row.extend([probe(member).to_string(), member.state.to_string()]);
         row
     };
     members.map(row).collect()
@@ -120,7 +122,7 @@ pub(super) fn interfaces(groups: &[Group]) -> Vec<Row> {
 
 /// i inactive, s standby, d no address, h duplicate MAC. Linux does not nominate an interface for multicast (m, M) or
 /// broadcast (b): each route has its own.
-fn flags(member: &Member) -> String {
+fn flags(member: &MemberSnapshot) -> String {
     let flag = |is_set: bool, letter: char| if is_set { letter } else { '-' };
     [
         flag(member.inactive, 'i'),
@@ -135,30 +137,11 @@ fn flags(member: &Member) -> String {
     .collect()
 }
 
-const fn link(link: Link) -> &'static str {
-    match link {
-        Link::Up => "up",
-        Link::Down => "down",
-        Link::Unknown => "unknown",
-    }
-}
-
 /// An interface that is probed and has failed has failed probes, even if only its link is down.
-const fn probe(member: &Member) -> &'static str {
-    match (member.probe, member.state) {
-        (Probing::Disabled, _) => "disabled",
-        (Probing::Unknown, _) => "unknown",
-        (Probing::Failed, _) | (Probing::Ok, MemberState::Failed) => "failed",
-        (Probing::Ok, MemberState::Ok | MemberState::Offline | MemberState::Unknown) => "ok",
-    }
-}
-
-const fn state(state: MemberState) -> &'static str {
-    match state {
-        MemberState::Ok => "ok",
-        MemberState::Failed => "failed",
-        MemberState::Offline => "offline",
-        MemberState::Unknown => "unknown",
+const fn probe(member: &MemberSnapshot) -> Probing {
+    match (member.probing, member.state) {
+        (Probing::Ok, MemberState::Failed) => Probing::Failed,
+        (probing, _) => probing,
     }
 }
 
@@ -172,18 +155,23 @@ pub(super) const TARGETS: &[Column] = &[
 /// A row for each family that is probed, or one with `disabled` if none is.
 pub(super) fn targets(groups: &[Group], targets: &Targets, names: &mut Names) -> Vec<Row> {
     let mut rows = Vec::new();
-    for member in groups.iter().flat_map(|group| &group.members) {
+    for member in groups.iter().flat_map(|group| &group.members).map(|member| &member.snapshot) {
         let families = targets.members.iter().filter(|family| family.interface == member.interface);
         let probed: Vec<&MemberTargets> = families.filter(|family| is_probed(family)).collect();
         if probed.is_empty() {
             rows.push(vec![member.interface.clone(), "disabled".to_owned(), String::new(), String::new()]);
         }
         for family in probed {
-            let mode = if family.mode == Mode::Multicast { "multicast" } else { "routes" };
-            let address = family.test_address.map(|address| names.of(address));
-            let hosts: Vec<String> = family.targets.iter().map(|target| names.of(target.address)).collect();
+            let address = family.instance.test_address.map(|address| names.of(address));
+            let hosts: Vec<String> =
+                family.instance.targets.iter().map(|target| names.of(target.address)).collect();
             let interface = family.interface.clone();
-            rows.push(vec![interface, mode.to_owned(), address.unwrap_or_default(), hosts.join(" ")]);
+            rows.push(vec![
+                interface,
+                family.instance.mode.to_string(),
+                address.unwrap_or_default(),
+                hosts.join(" "),
+            ]);
         }
     }
     rows
@@ -191,7 +179,7 @@ pub(super) fn targets(groups: &[Group], targets: &Targets, names: &mut Names) ->
 
 /// Whether an interface is probed in a family.
 pub(super) fn is_probed(family: &MemberTargets) -> bool {
-    family.mode != Mode::Disabled
+    family.instance.mode != Mode::Disabled
 }
 
 pub(super) const PROBES: &[Column] = &[
@@ -213,19 +201,20 @@ pub(super) fn probes(
     began_ms: u64,
     names: &mut Names,
 ) -> Vec<Row> {
-    let wanted = probes.iter().filter(|probe| probe.method == Method::Echo && is_member(&probe.interface));
+    let wanted = probes.iter().filter(|p| p.record.method == Method::Echo && is_member(&p.record.interface));
     let mut row = |probe: &Probe| {
         let sent = since(began_ms, probe.time_ms);
-        let round_trip = probe.round_trip_us.map(millis).unwrap_or_default();
+        let record = &probe.record;
+        let round_trip = record.round_trip.map(millis).unwrap_or_default();
         vec![
             sent,
-            probe.interface.clone(),
-            probe.sequence.to_string(),
+            record.interface.clone(),
+            record.sequence.to_string(),
             round_trip.clone(),
             round_trip,
-            probe.average_us.map(millis).unwrap_or_default(),
-            names.of(probe.target),
-            probe.deviation_us.map(millis).unwrap_or_default(),
+            record.average.map(millis).unwrap_or_default(),
+            names.of(record.target),
+            record.deviation.map(millis).unwrap_or_default(),
         ]
     };
     wanted.map(&mut row).collect()
@@ -238,8 +227,8 @@ fn since(began_ms: u64, at_ms: u64) -> String {
     format!("{sign}{}.{:02}s", ms / 1000, ms % 1000 / 10)
 }
 
-fn millis(us: u64) -> String {
-    format!("{}.{:02}ms", us / 1000, us % 1000 / 10)
+fn millis(time: Duration) -> String {
+    format!("{}.{:02}ms", time.as_millis(), time.subsec_micros() % 1000 / 10)
 }
 
 /// By getent(1), which asks whatever the host is configured to ask; `None` if that takes too long.

@@ -1,34 +1,31 @@
 use super::*;
 use crate::control::{
-    Address, Decision, Destination, DestinationCounts, DestinationHop, GroupCounts, HopState, KernelWay,
-    NextHop, PathAccount, PeerCounts, Reason, Rehearsal, ServingRoute, Step, Why,
+    AddressSnapshot, Decision, Destination, DestinationCounts, GroupCounts, HopSnapshot, HopState, KernelWay,
+    LanSnapshot, Levels, NextHop, PathAccount, PathFigures, PeerCounts, Reason, Rehearsal, ServingRoute,
+    Step, Why,
 };
+use crate::engine::PathKey;
+use crate::interface::Family;
+use crate::wire::{LanIndex, NodeId};
 
 const PLAIN: Screen = Screen { is_coloured: false };
 
 #[test]
 fn a_lan_that_does_not_work_shows_why() {
-    let states = [LanState::NoCarrier, LanState::SetDown, LanState::Gone, LanState::Renamed];
+    let renamed = LanState::Renamed("eth7".to_owned());
+    let states = [LanState::NoCarrier, LanState::AdminDown, LanState::Absent, renamed];
     let lans: Vec<Lan> = states.into_iter().map(|state| lan("lanA", state, 0, 0)).collect();
     let shown = PLAIN.text(&Reply::Lans(lans), true);
-    for word in ["no carrier", "admin down", "gone", "renamed"] {
+    for word in ["no carrier", "admin down", "absent", "renamed"] {
         assert!(shown.contains(word), "{shown}");
     }
 }
 
 fn lan(interface: &str, state: LanState, up: usize, down: usize) -> Lan {
     let addresses = vec!["10.1.0.1".parse().unwrap()];
-    Lan {
-        interface: interface.to_owned(),
-        index: 0,
-        state,
-        renamed_to: None,
-        offline: None,
-        addresses,
-        up,
-        down,
-        unknown: 0,
-    }
+    let (interface, index) = (interface.to_owned(), LanIndex(0));
+    let snapshot = LanSnapshot { index, interface, state, offline: false, addresses };
+    Lan { snapshot, offline: None, paths: Levels { up, down, unknown: 0 } }
 }
 
 fn status() -> Status {
@@ -52,45 +49,49 @@ fn status() -> Status {
         groups: GroupCounts::default(),
         destinations: DestinationCounts::default(),
         overlays: 2,
-        remembered: 1,
-        waiting: 0,
-        troubles: 0,
+        saved: 1,
+        parked: 0,
+        problems: 0,
         received: 7,
         sent: 8,
         dropped: std::collections::BTreeMap::new(),
     }
 }
 
-fn path() -> Path {
-    let way = NextHop { interface: "lanB".to_owned(), via: "10.2.0.2".parse().unwrap() };
-    Path {
+fn path() -> PathSnapshot {
+    let detour = NextHop { interface: "lanB".to_owned(), via: "10.2.0.2".parse().unwrap() };
+    PathSnapshot {
+        key: PathKey { lan: LanIndex(0), family: Family::V4, peer_lan: LanIndex(0) },
         interface: "lanA".to_owned(),
-        family: "ipv4".to_owned(),
-        state: PathState::Down,
-        drained: false,
-        counted: PathState::Down,
-        reported: PathState::Up,
+        state: Level::Down,
+        draining: false,
+        counted: Level::Down,
+        reported: Level::Up,
         missed: 7,
         good: 0,
         ready: false,
         peer_ready: false,
         moved: true,
         peer_moved: false,
-        round_trip_us: Some(1234),
-        heard_ms: None,
+        round_trip: Some(Duration::from_micros(1234)),
+        heard: None,
         penalty: 0.0,
-        addresses: vec![Address { address: "10.1.0.2".parse().unwrap(), proven: true, way: Some(way) }],
+        addresses: vec![AddressSnapshot {
+            address: "10.1.0.2".parse().unwrap(),
+            proven: true,
+            detour: Some(detour),
+        }],
     }
 }
 
-fn peer() -> Peer {
-    Peer {
-        node: "5cf8967ba08bf691".to_owned(),
+fn peer() -> PeerSnapshot {
+    PeerSnapshot {
+        node: NodeId(0x5cf8_967b_a08b_f691),
         name: None,
         present: true,
         requestor: false,
         observer: false,
-        interval_us: 1_000_000,
+        interval: Duration::from_secs(1),
         paths: vec![path()],
     }
 }
@@ -176,27 +177,27 @@ fn durations_have_the_digits_that_matter() {
 
 fn why() -> Why {
     let reason = |word: &str, text: &str| Reason { word: word.to_owned(), text: text.to_owned() };
-    let account = PathAccount {
+    let figures = PathFigures {
         interface: "lanA".to_owned(),
         address: Some("10.1.0.2".parse().unwrap()),
         is_home: true,
         serves: false,
-        state: PathState::Down,
-        counted: PathState::Down,
-        reported: PathState::Up,
-        evidence: "missed:2".to_owned(),
+        state: Level::Down,
+        counted: Level::Down,
+        reported: Level::Up,
         missed: 7,
         missed_limit: 2,
         good: 3,
         good_limit: Some(10),
-        round_trip_us: Some(1234),
-        heard_ms: Some(2100),
+        round_trip: Some(Duration::from_micros(1234)),
+        heard: Some(Duration::from_millis(2100)),
         penalty: 2750.0,
         penalty_reuse: 1000.0,
-        damped_ms: Some(75_000),
-        unready: vec![reason("good-slots", "10 clean slots (3 so far)")],
+        damped: Some(Duration::from_secs(75)),
         peer_ready: false,
     };
+    let unready = vec![reason("good-slots", "10 clean slots (3 so far)")];
+    let account = PathAccount { figures, evidence: "missed".to_owned(), unready };
     Why {
         destination: "10.9.0.0/24".to_owned(),
         kernel: KernelWay::Leaves {
@@ -209,18 +210,18 @@ fn why() -> Why {
             overlay: Some("10.9.0.0/24 via 10.2.0.2 dev lanB".to_owned()),
             original: Some("10.9.0.0/24 via 10.1.0.2 dev lanA".to_owned()),
             original_gone: true,
-            trouble: None,
+            problem: None,
         }),
         rule: None,
         group: None,
         decision: Some(Decision {
             address: "10.1.0.2".parse().unwrap(),
             home: "lanA".to_owned(),
-            node: "5cf8967ba08bf691".to_owned(),
+            node: NodeId(0x5cf8_967b_a08b_f691),
             name: Some("storage".to_owned()),
             detour: Some(NextHop { interface: "lanB".to_owned(), via: "10.2.0.2".parse().unwrap() }),
-            reason: reason("home-down", "lanA is down (missed:2), and the detour is up"),
-            needs: vec![reason("good-slots", "10 clean slots (3 so far)")],
+            reason: reason("home-down", "lanA is down (missed), and the detour is up"),
+            waiting_for: vec![reason("good-slots", "10 clean slots (3 so far)")],
             paths: vec![account],
         }),
     }
@@ -235,22 +236,22 @@ now:      through lanB via 10.2.0.2 from 10.1.0.1
 overlay:  10.9.0.0/24 via 10.2.0.2 dev lanB
 for:      10.9.0.0/24 via 10.1.0.2 dev lanA (lost with its interface, saved)
 peer:     storage, 10.1.0.2 on lanA
-why:      lanA is down (missed:2), and the detour is up
+why:      lanA is down (missed), and the detour is up
 stays on lanB via 10.2.0.2 until:
   - 10 clean slots (3 so far)
 
 lanA  down  10.1.0.2  home
-  local count down, peer reports up; evidence missed:2
+  local count down, peer reports up; evidence missed
   missed 7 of 2, good 3 of 10, rtt 1.2ms, heard 2.1s ago
   penalty 2750, failback suppressed for 75s; not ready: 10 clean slots (3 so far); the peer is not ready
 "
     );
-    let hop = DestinationHop {
+    let hop = HopSnapshot {
         interface: "lanB".to_owned(),
         via: None,
         rank: 1,
         weight: 1,
-        state: HopState::Works,
+        state: HopState::Up,
         in_use: true,
         reason: String::new(),
         penalty: 0.0,
@@ -262,7 +263,7 @@ lanA  down  10.1.0.2  home
         reason: Reason { word: "first-choice".to_owned(), text: "the first choice is in use".to_owned() },
         overlay: None,
         original: None,
-        trouble: None,
+        problem: None,
         next_hops: vec![hop],
     };
     let ruled = Why { route: None, decision: None, rule: Some(rule), ..why() };
@@ -273,7 +274,7 @@ now:   through lanB via 10.2.0.2 from 10.1.0.1
 rule:  [[route]] 10.0.0.0/8
 why:   the first choice is in use
 
-  lanB  rank 1  weight 1  works  in use
+  lanB  rank 1  weight 1  up  in use
 "
     );
     let unknown = Why { route: None, decision: None, kernel: KernelWay::Local {}, ..why() };

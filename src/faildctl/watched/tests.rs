@@ -1,10 +1,13 @@
 use super::*;
-use crate::control::{Page, Reason, Reply, Routes};
+use crate::config::Method;
+use crate::control::{Member, Mode, Page, ProbeRecord, Probing, Reason, Reply, Routes};
+use crate::interface::Family;
+use crate::time::Instant;
 
 const PLAIN: Screen = Screen { is_coloured: false };
 
-fn member(interface: &str, state: MemberState) -> Member {
-    Member {
+fn member(interface: &str, state: MemberState) -> MemberSnapshot {
+    MemberSnapshot {
         interface: interface.to_owned(),
         state,
         active: state == MemberState::Ok,
@@ -13,31 +16,36 @@ fn member(interface: &str, state: MemberState) -> Member {
         duplicate_mac: false,
         no_data_address: false,
         link: Link::Up,
-        probe: Probing::Ok,
-        stand_in: None,
-        offline: None,
-        addresses: Vec::new(),
+        probing: Probing::Ok,
+        taken_over_by: None,
+        instances: Vec::new(),
     }
 }
 
 fn group() -> Group {
-    let failed = Member {
+    let failed = MemberSnapshot {
         link: Link::Down,
-        probe: Probing::Failed,
-        stand_in: Some("eth2".to_owned()),
+        probing: Probing::Failed,
+        taken_over_by: Some("eth2".to_owned()),
         ..member("eth1", MemberState::Failed)
     };
     let members = vec![
         member("eth0", MemberState::Ok),
         failed,
-        Member { standby: true, ..member("eth2", MemberState::Ok) },
-        Member { active: false, standby: true, inactive: true, ..member("eth3", MemberState::Ok) },
+        MemberSnapshot { standby: true, ..member("eth2", MemberState::Ok) },
+        MemberSnapshot { active: false, standby: true, inactive: true, ..member("eth3", MemberState::Ok) },
     ];
-    Group { name: "lan0".to_owned(), state: GroupState::Degraded, detection_ms: Some(10_000), members }
+    let member = |snapshot| Member { snapshot, offline: None, addresses: Vec::new() };
+    Group {
+        name: "lan0".to_owned(),
+        state: GroupState::Degraded,
+        detection: Some(Duration::from_secs(10)),
+        members: members.into_iter().map(member).collect(),
+    }
 }
 
-fn target(name: &str, address: &str, state: HopState) -> Target {
-    Target {
+fn target(name: &str, address: &str, state: HopState) -> TargetSnapshot {
+    TargetSnapshot {
         name: name.to_owned(),
         address: address.parse().unwrap(),
         method: Method::Neighbour,
@@ -45,13 +53,13 @@ fn target(name: &str, address: &str, state: HopState) -> Target {
         missed: 7,
         good: 0,
         loss_percent: Some(20),
-        round_trip_us: Some(420),
-        answered_ms: Some(3500),
+        round_trip: Some(Duration::from_micros(420)),
+        answered: Some(Duration::from_millis(3500)),
     }
 }
 
-fn destination(targets: Vec<Target>) -> Destination {
-    let hop = |interface: &str, rank, state, in_use| DestinationHop {
+fn destination(targets: Vec<TargetSnapshot>) -> Destination {
+    let hop = |interface: &str, rank, state, in_use| HopSnapshot {
         interface: interface.to_owned(),
         via: Some(std::net::Ipv4Addr::new(10, rank, 0, 1).into()),
         rank,
@@ -68,10 +76,10 @@ fn destination(targets: Vec<Target>) -> Destination {
         reason: Reason { word: "moved".to_owned(), text: "the first choice is not in use".to_owned() },
         overlay: Some("default via 10.2.0.1 dev eth1 proto faild".to_owned()),
         original: Some("default via 10.1.0.1 dev eth0".to_owned()),
-        trouble: None,
+        problem: None,
         next_hops: vec![
-            DestinationHop { targets, penalty: 1000.0, ..hop("eth0", 1, HopState::Failed, false) },
-            hop("eth1", 2, HopState::Works, true),
+            HopSnapshot { targets, penalty: 1000.0, ..hop("eth0", 1, HopState::Down, false) },
+            hop("eth1", 2, HopState::Up, true),
         ],
     }
 }
@@ -98,14 +106,16 @@ fn targets_are_those_of_groups_and_those_of_next_hops() {
     let family = |mode, from: Option<&str>, targets| MemberTargets {
         group: "lan0".to_owned(),
         interface: "eth0".to_owned(),
-        family: "ipv4".to_owned(),
-        mode,
-        test_address: from.map(|from| from.parse().unwrap()),
-        targets,
-        bogus: if from.is_some() { 12 } else { 0 },
+        instance: InstanceSnapshot {
+            family: Family::V4,
+            mode,
+            test_address: from.map(|from| from.parse().unwrap()),
+            targets,
+            invalid: if from.is_some() { 12 } else { 0 },
+        },
     };
     let members = vec![
-        family(Mode::Routes, Some("192.0.2.11"), vec![target("gate", "192.0.2.1", HopState::Works)]),
+        family(Mode::Routes, Some("192.0.2.11"), vec![target("gate", "192.0.2.1", HopState::Up)]),
         family(Mode::Disabled, None, vec![]),
     ];
     let hop = NextHopTargets {
@@ -113,16 +123,16 @@ fn targets_are_those_of_groups_and_those_of_next_hops() {
         table: 100,
         interface: "eth1".to_owned(),
         via: None,
-        targets: vec![target("203.0.113.9", "203.0.113.9", HopState::Poor)],
+        targets: vec![target("203.0.113.9", "203.0.113.9", HopState::Degraded)],
     };
     let expected = "\
 INTERFACE  MODE      FROM        TARGET            STATE  RTT
-eth0       routes    192.0.2.11  gate (192.0.2.1)  works  420us
+eth0       routes    192.0.2.11  gate (192.0.2.1)  up     420us
 eth0       disabled  -           -                 -      -
 eth0 ipv4: 12 invalid answers: from another host, through another interface (check arp_ignore), or duplicated
 
-DESTINATION          NEXT HOP  TARGET       HOW        STATE  MISSED  GOOD  LOSS  RTT
-0.0.0.0/0 table 100  eth1      203.0.113.9  neighbour  poor   7       0     20%   420us
+DESTINATION          NEXT HOP  TARGET       HOW        STATE     MISSED  GOOD  LOSS  RTT
+0.0.0.0/0 table 100  eth1      203.0.113.9  neighbour  degraded  7       0     20%   420us
 ";
     let targets = Targets { members, next_hops: vec![hop] };
     assert_eq!(PLAIN.text(&Reply::Targets(targets), true), expected);
@@ -135,8 +145,8 @@ fn routes_begin_with_the_destinations() {
     let routes = Routes { destinations: vec![destination(vec![])], page };
     let expected = "\
 0.0.0.0/0: the first choice is not in use
-  eth0 via 10.1.0.1  rank 1  weight 1  failed  -       penalty 1000
-  eth1 via 10.2.0.1  rank 2  weight 1  works   in use
+  eth0 via 10.1.0.1  rank 1  weight 1  down  -       penalty 1000
+  eth1 via 10.2.0.1  rank 2  weight 1  up    in use
   overlay: default via 10.2.0.1 dev eth1 proto faild
   route: default via 10.1.0.1 dev eth0
 
@@ -147,34 +157,36 @@ no overlays, saved routes or problems
     assert!(line.contains(r#""routes":{"destinations":[{"destination":"0.0.0.0/0""#), "{line}");
     assert!(line.contains(r#""items":[]"#), "{line}");
     assert_eq!(Reply::from_line(&line).unwrap(), Reply::Routes(routes));
-    let older = Reply::from_line(r#"{"version":1,"routes":{"items":[],"more":7}}"#).unwrap();
+    let older = Reply::from_line(r#"{"version":2,"routes":{"items":[],"more":7}}"#).unwrap();
     let page = Page { items: vec![], more: Some(7) };
     assert_eq!(older, Reply::Routes(Routes { destinations: vec![], page }));
 }
 
 #[test]
 fn each_next_hop_shows_its_evidence() {
-    let text = PLAIN.hops(&destination(vec![target("10.1.0.1", "10.1.0.1", HopState::Failed)]).next_hops);
-    let expected = "  eth0 via 10.1.0.1  rank 1  weight 1  failed  -       penalty 1000
-    10.1.0.1  neighbour  failed  missed 7 good 0  answered 3.5s ago  loss 20%  rtt 420us
-  eth1 via 10.2.0.1  rank 2  weight 1  works   in use
+    let text = PLAIN.hops(&destination(vec![target("10.1.0.1", "10.1.0.1", HopState::Down)]).next_hops);
+    let expected = "  eth0 via 10.1.0.1  rank 1  weight 1  down  -       penalty 1000
+    10.1.0.1  neighbour  down  missed 7 good 0  answered 3.5s ago  loss 20%  rtt 420us
+  eth1 via 10.2.0.1  rank 2  weight 1  up    in use
 ";
     assert_eq!(text, expected);
 }
 
 #[test]
 fn probes_stand_in_columns_that_go_on() {
-    let probe = |round_trip_us| Probe {
+    let record = |round_trip| ProbeRecord {
         number: 7,
-        time_ms: 1_700_000_000_123,
+        sent: Instant::default(),
         interface: "eth0".to_owned(),
         sequence: 41,
         target: "192.0.2.1".parse().unwrap(),
         method: Method::Echo,
-        round_trip_us,
-        average_us: None,
-        deviation_us: None,
+        round_trip,
+        average: None,
+        deviation: None,
     };
+    let probe =
+        |us: Option<u64>| Probe { record: record(us.map(Duration::from_micros)), time_ms: 1_700_000_000_123 };
     let expected = "\
 TIME                      INTERFACE        TARGET           HOW        PROBE      RTT  AVERAGE
 2023-11-14T22:13:20.123Z  eth0             192.0.2.1        echo          41    420us        -

@@ -43,7 +43,7 @@ impl Route {
             state: hop.verdict,
             in_use: hop.in_use,
             reason: self.reason(view, hop),
-            penalty: hop.history.penalty(view.now, view.config),
+            penalty: hop.history.penalty(view.now, view.config).round(),
             targets: all.map(|target| target.snapshot(view.now)).collect(),
         }
     }

@@ -40,7 +40,7 @@ fn the_last_way_that_works_is_not_taken_out_of_service() {
     let host = lab.host(1);
     let _daemon = lab.start(&both());
     lab.cut_lan('B', Loss::Silent);
-    host.wait_faildctl("routes", &["failed"]);
+    host.wait_faildctl("routes", &["down"]);
     pause_ms(500);
     let refused = host.faildctl("offline wan0");
     assert_eq!(refused.code, Some(1), "{refused:?}");
@@ -98,10 +98,7 @@ fn why_says_what_serves_and_what_it_waits_for() {
     lab.cut(lab.router(1), 'C', Loss::Silent);
     lab.wait_by("wan1", TARGET);
     for destination in [TARGET, "default", "8.8.8.8"] {
-        host.wait_faildctl(
-            &format!("why {destination}"),
-            &["wan1 via 198.51.100.1", "203.0.113.53", "failed"],
-        );
+        host.wait_faildctl(&format!("why {destination}"), &["wan1 via 198.51.100.1", "203.0.113.53", "down"]);
     }
     lab.heal(lab.router(1), 'C');
     Lab::wait_home(&lab);

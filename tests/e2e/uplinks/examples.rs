@@ -19,7 +19,7 @@ fn two_uplinks_does_what_its_comments_say() {
     lab.revive_router(1);
     pause_ms(3000);
     assert_eq!(lab.source_to(TARGET), "198.51.100.10", "back after a quiet minute only");
-    lab.host(1).wait_faildctl("why default", &["wan0 via 192.0.2.1", "failed"]);
+    lab.host(1).wait_faildctl("why default", &["wan0 via 192.0.2.1", "down"]);
 }
 
 #[test]

@@ -88,8 +88,8 @@ fn of_two_routers_that_advertise_themselves_the_dead_one_is_left() {
     lab.heal(lab.router(number), 'C');
     // Which of two equal ones the kernel takes is its own affair.
     lab.host(1).wait_faildctl("routes", &["works"]);
-    wait_until("none is failed", std::time::Duration::from_secs(20), || {
-        !host.faildctl("routes").text.contains("failed")
+    wait_until("none is down", std::time::Duration::from_secs(20), || {
+        !host.faildctl("routes").text.contains("down")
     });
 }
 

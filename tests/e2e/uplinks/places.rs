@@ -90,7 +90,7 @@ fn a_strict_filter_is_told_and_does_not_blind_the_probes() {
     let watch = lab.host(1).watch();
     pause_ms(1500);
     watch.assert_nothing_moved();
-    assert!(!lab.host(1).faildctl("routes").text.contains("failed"), "the backup works");
+    assert!(!lab.host(1).faildctl("routes").text.contains("down"), "the backup works");
     lab.cut(lab.router(1), 'C', Loss::Silent);
     lab.wait_by("wan1", TARGET);
     lab.heal(lab.router(1), 'C');

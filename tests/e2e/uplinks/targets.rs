@@ -16,7 +16,7 @@ fn a_living_router_that_leads_nowhere_is_left() {
     for target in [TARGET, TARGET_V6] {
         lab.wait_by("wan1", target);
     }
-    lab.host(1).wait_faildctl("routes", &["failed", "in use"]);
+    lab.host(1).wait_faildctl("routes", &["down", "in use"]);
     pause_ms(300);
     for meter in meters {
         meter.finish_after_failover();
@@ -87,6 +87,6 @@ fn both_dying_at_once_moves_nothing() {
     pause_ms(1500);
     watch.assert_nothing_moved();
     wait_until("both work", std::time::Duration::from_secs(10), || {
-        !lab.host(1).faildctl("routes").text.contains("failed")
+        !lab.host(1).faildctl("routes").text.contains("down")
     });
 }

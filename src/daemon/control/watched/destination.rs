@@ -3,7 +3,6 @@
 use ipnet::IpNet;
 
 use super::Picture;
-use super::target::{health, target};
 use crate::control::{self, Reason};
 use crate::route::MAIN_TABLE;
 use crate::watch::{Destination, HopSnapshot, HopState, RouteSnapshot, Way};
@@ -22,16 +21,9 @@ pub(in crate::daemon::control) fn destination(
     route: &RouteSnapshot,
     with_targets: bool,
 ) -> control::Destination {
-    let hop = |hop: &HopSnapshot| control::DestinationHop {
-        interface: hop.interface.clone(),
-        via: hop.via,
-        rank: hop.rank,
-        weight: hop.weight,
-        state: health(hop.state),
-        in_use: hop.in_use,
-        reason: hop.reason.clone(),
-        penalty: hop.penalty.round(),
-        targets: if with_targets { hop.targets.iter().map(target).collect() } else { Vec::new() },
+    let hop = |hop: &HopSnapshot| match with_targets {
+        true => hop.clone(),
+        false => HopSnapshot { targets: Vec::new(), ..hop.clone() },
     };
     control::Destination {
         destination: route.destination.prefix.to_string(),
@@ -39,7 +31,7 @@ pub(in crate::daemon::control) fn destination(
         reason: route_words(route),
         overlay: None,
         original: None,
-        trouble: None,
+        problem: None,
         next_hops: route.hops.iter().map(hop).collect(),
     }
 }

@@ -2,12 +2,11 @@
 
 use std::net::IpAddr;
 
-use super::super::answer::{millis, offline_view};
 use super::target::member_targets;
 use super::{Picture, until};
 use crate::control::{self, DataAddress, GroupAccount, Reason};
 use crate::interface::{Interface, InterfaceAddress};
-use crate::watch::{GroupSnapshot, GroupState, InstanceSnapshot, Link, MemberSnapshot, MemberState, Probing};
+use crate::watch::{GroupSnapshot, GroupState, InstanceSnapshot, Link, MemberSnapshot, MemberState};
 
 impl Picture<'_> {
     pub(in crate::daemon::control) fn groups(&self) -> Vec<control::Group> {
@@ -26,12 +25,8 @@ impl Picture<'_> {
     fn group(&self, group: &GroupSnapshot) -> control::Group {
         control::Group {
             name: group.name.clone(),
-            state: match group.state {
-                GroupState::Ok => control::GroupState::Ok,
-                GroupState::Degraded => control::GroupState::Degraded,
-                GroupState::Failed => control::GroupState::Failed,
-            },
-            detection_ms: group.detection_time.map(millis),
+            state: group.state,
+            detection: group.detection_time,
             members: group.members.iter().map(|member| self.member(member)).collect(),
         }
     }
@@ -39,31 +34,8 @@ impl Picture<'_> {
     fn member(&self, member: &MemberSnapshot) -> control::Member {
         let interface = self.interfaces.iter().find(|interface| interface.name == member.interface);
         control::Member {
-            interface: member.interface.clone(),
-            state: match member.state {
-                MemberState::Ok => control::MemberState::Ok,
-                MemberState::Failed => control::MemberState::Failed,
-                MemberState::Offline => control::MemberState::Offline,
-                MemberState::Unknown => control::MemberState::Unknown,
-            },
-            active: member.active,
-            standby: member.standby,
-            inactive: member.inactive,
-            duplicate_mac: member.duplicate_mac,
-            no_data_address: member.no_data_address,
-            link: match member.link {
-                Link::Up => control::Link::Up,
-                Link::Down => control::Link::Down,
-                Link::Unknown => control::Link::Unknown,
-            },
-            probe: match member.probing {
-                Probing::Ok => control::Probing::Ok,
-                Probing::Failed => control::Probing::Failed,
-                Probing::Unknown => control::Probing::Unknown,
-                Probing::Disabled => control::Probing::Disabled,
-            },
-            stand_in: member.taken_over_by.clone(),
-            offline: self.offline.get(&member.interface).map(offline_view),
+            snapshot: member.clone(),
+            offline: self.offline.get(&member.interface).cloned(),
             addresses: interface.map(|interface| data_addresses(interface, member)).unwrap_or_default(),
         }
     }
@@ -109,9 +81,9 @@ fn member_reason(group: &GroupSnapshot, member: &MemberSnapshot) -> Reason {
             "group-failed",
             format!("no interface of {} is usable; nothing is moved", group_words(&group.name)),
         ),
-        (MemberState::Ok | MemberState::Unknown, None) => ("member-works", format!("{name} works")),
+        (MemberState::Ok | MemberState::Unknown, None) => ("member-up", format!("{name} works")),
         (MemberState::Failed | MemberState::Offline, None) => {
-            ("no-stand-in", format!("{name} has failed, and nothing has taken over"))
+            ("no-takeover", format!("{name} has failed, and nothing has taken over"))
         }
     };
     Reason { word: word.to_owned(), text }

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use super::super::answer::{micros, millis};
 use super::Picture;
-use crate::config::Method;
 use crate::control;
 use crate::time::Instant;
-use crate::watch::{GroupSnapshot, HopState, MemberSnapshot, Mode, ProbeRecord, TargetSnapshot};
+use crate::units::millis;
+use crate::watch::{GroupSnapshot, MemberSnapshot, ProbeRecord};
 
 impl Picture<'_> {
     /// The hosts that are probed, through this interface or through all.
@@ -23,7 +22,7 @@ impl Picture<'_> {
                 table: route.destination.table,
                 interface: hop.interface.clone(),
                 via: hop.via,
-                targets: hop.targets.iter().map(target).collect(),
+                targets: hop.targets.clone(),
             })
         });
         control::Targets { members: members.collect(), next_hops: next_hops.collect() }
@@ -37,8 +36,11 @@ impl Picture<'_> {
         after: u64,
     ) -> control::Probes {
         let later = self.watch.recent.iter().filter(|record| record.number > after);
-        let items = later.map(|record| probe(record, wall.saturating_sub(now.since(record.sent))));
-        control::Probes { time_ms: millis(wall), items: items.collect() }
+        let probe = |record: &ProbeRecord| control::Probe {
+            record: record.clone(),
+            time_ms: millis::of(wall.saturating_sub(now.since(record.sent))),
+        };
+        control::Probes { time_ms: millis::of(wall), items: later.map(probe).collect() }
     }
 }
 
@@ -49,59 +51,6 @@ pub(super) fn member_targets<'a>(
     member.instances.iter().map(|instance| control::MemberTargets {
         group: group.name.clone(),
         interface: member.interface.clone(),
-        family: instance.family.to_string(),
-        mode: match instance.mode {
-            Mode::Routes => control::Mode::Routes,
-            Mode::Multicast => control::Mode::Multicast,
-            Mode::Disabled => control::Mode::Disabled,
-        },
-        test_address: instance.test_address,
-        targets: instance.targets.iter().map(target).collect(),
-        bogus: instance.invalid,
+        instance: instance.clone(),
     })
-}
-
-pub(super) fn target(target: &TargetSnapshot) -> control::Target {
-    control::Target {
-        name: target.name.clone(),
-        address: target.address,
-        method: method(target.method),
-        state: health(target.state),
-        missed: target.missed,
-        good: target.good,
-        loss_percent: target.loss_percent,
-        round_trip_us: target.round_trip.map(micros),
-        answered_ms: target.answered.map(millis),
-    }
-}
-
-const fn method(method: Method) -> control::Method {
-    match method {
-        Method::Neighbour => control::Method::Neighbour,
-        Method::Echo => control::Method::Echo,
-        Method::Peer => control::Method::Peer,
-    }
-}
-
-pub(super) const fn health(state: HopState) -> control::HopState {
-    match state {
-        HopState::Unknown => control::HopState::Unknown,
-        HopState::Up => control::HopState::Works,
-        HopState::Degraded => control::HopState::Poor,
-        HopState::Down => control::HopState::Failed,
-    }
-}
-
-fn probe(record: &ProbeRecord, sent: Duration) -> control::Probe {
-    control::Probe {
-        number: record.number,
-        time_ms: millis(sent),
-        interface: record.interface.clone(),
-        sequence: record.sequence,
-        target: record.target,
-        method: method(record.method),
-        round_trip_us: record.round_trip.map(micros),
-        average_us: record.average.map(micros),
-        deviation_us: record.deviation.map(micros),
-    }
 }

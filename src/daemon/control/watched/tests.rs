@@ -3,7 +3,7 @@ use std::path::Path;
 
 use super::*;
 use crate::config::Method;
-use crate::daemon::offline::Entry;
+use crate::control::OfflineEntry;
 use crate::interface::{Family, InterfaceAddress, InterfaceIndex};
 use crate::route::MAIN_TABLE;
 use crate::time::Instant;
@@ -36,7 +36,7 @@ impl Scene {
     }
 
     fn take_offline(&mut self, interface: &str) {
-        let entry = Entry { reason: String::new(), since: Duration::ZERO, until: None };
+        let entry = OfflineEntry { reason: String::new(), since: Duration::ZERO, until: None };
         self.offline.add(interface, entry).unwrap();
     }
 }
@@ -276,7 +276,10 @@ fn targets_are_those_of_an_interface_or_all() {
     assert_eq!(scene.watch.groups.len(), 1);
     assert!(scene.picture().interfaces_watched().all(|name| names.contains(name)));
     let target = &scene.picture().targets(Some("eth2")).next_hops[0].targets[0];
-    assert_eq!((target.missed, target.loss_percent, target.round_trip_us), (3, Some(7), Some(420)));
+    assert_eq!(
+        (target.missed, target.loss_percent, target.round_trip),
+        (3, Some(7), Some(Duration::from_micros(420)))
+    );
 }
 
 #[test]
@@ -305,7 +308,7 @@ fn a_member_that_is_stood_in_for_says_by_whom() {
     let account = scene.picture().account("eth0").unwrap();
     assert_eq!(account.reason.text, "eth0 has failed; eth1 has taken over");
     assert_eq!((account.group.name.as_str(), account.targets.len()), ("lan0", 2));
-    assert_eq!(scene.picture().account("eth1").unwrap().reason.word, "member-works");
+    assert_eq!(scene.picture().account("eth1").unwrap().reason.word, "member-up");
     assert!(scene.picture().account("eth7").is_none());
 }
 
@@ -327,6 +330,6 @@ fn probes_are_told_by_the_wall_clock_and_after_a_number() {
     let now = Instant::from_nanos(2_500_000_000);
     let told = scene.picture().probes(now, Duration::from_millis(100_500), 6);
     assert_eq!((told.time_ms, told.items.len()), (100_500, 1));
-    assert_eq!((told.items[0].time_ms, told.items[0].round_trip_us), (100_000, Some(550)));
+    assert_eq!((told.items[0].time_ms, told.items[0].record.number), (100_000, 7));
     assert_eq!(scene.picture().probes(now, Duration::ZERO, 0).items.len(), 2);
 }

@@ -1,12 +1,16 @@
 //! The samples of ipmpstat(8), to the letter, but for the nominations (flags m, b, M) that Linux does not know.
 
 use super::*;
-use crate::control::{DataAddress, HopState, Target};
+use crate::control::{
+    DataAddress, GroupState, HopState, InstanceSnapshot, Link, ProbeRecord, TargetSnapshot,
+};
 use crate::faildctl::compat::columns::{Choice, Layout};
+use crate::interface::Family;
+use crate::time::Instant;
 
 /// An interface that works.
-pub(in crate::faildctl::compat) fn member(interface: &str) -> Member {
-    Member {
+pub(in crate::faildctl::compat) fn member(interface: &str) -> MemberSnapshot {
+    MemberSnapshot {
         interface: interface.to_owned(),
         state: MemberState::Ok,
         active: true,
@@ -15,10 +19,9 @@ pub(in crate::faildctl::compat) fn member(interface: &str) -> Member {
         duplicate_mac: false,
         no_data_address: false,
         link: Link::Up,
-        probe: Probing::Ok,
-        stand_in: None,
-        offline: None,
-        addresses: Vec::new(),
+        probing: Probing::Ok,
+        taken_over_by: None,
+        instances: Vec::new(),
     }
 }
 
@@ -26,17 +29,28 @@ pub(in crate::faildctl::compat) fn group(
     name: &str,
     state: GroupState,
     detection_ms: Option<u64>,
-    members: &[Member],
+    members: &[MemberSnapshot],
 ) -> Group {
-    Group { name: name.to_owned(), state, detection_ms, members: members.to_vec() }
+    let members = members.iter().map(|member| Member {
+        snapshot: member.clone(),
+        offline: None,
+        addresses: Vec::new(),
+    });
+    let detection = detection_ms.map(Duration::from_millis);
+    Group { name: name.to_owned(), state, detection, members: members.collect() }
 }
 
-fn inactive(interface: &str) -> Member {
-    Member { active: false, standby: true, inactive: true, ..member(interface) }
+fn inactive(interface: &str) -> MemberSnapshot {
+    MemberSnapshot { active: false, standby: true, inactive: true, ..member(interface) }
 }
 
-fn failed(interface: &str) -> Member {
-    Member { active: false, state: MemberState::Failed, probe: Probing::Failed, ..member(interface) }
+fn failed(interface: &str) -> MemberSnapshot {
+    MemberSnapshot {
+        active: false,
+        state: MemberState::Failed,
+        probing: Probing::Failed,
+        ..member(interface)
+    }
 }
 
 fn sample() -> Vec<Group> {
@@ -78,18 +92,23 @@ fn programs_read_groups_as_case_43_has_them() {
 
 #[test]
 fn interfaces_bear_their_flags_in_fixed_places() {
-    let twin = Member {
+    let twin = MemberSnapshot {
         active: false,
         state: MemberState::Offline,
-        probe: Probing::Disabled,
+        probing: Probing::Disabled,
         no_data_address: true,
         duplicate_mac: true,
         ..member("eth7")
     };
     let groups = [
-        group("lan0", GroupState::Ok, None, &[member("eth0"), Member { active: false, ..inactive("eth2") }]),
+        group(
+            "lan0",
+            GroupState::Ok,
+            None,
+            &[member("eth0"), MemberSnapshot { active: false, ..inactive("eth2") }],
+        ),
         group("san1", GroupState::Failed, None, &[failed("eth3"), twin]),
-        group("", GroupState::Ok, None, &[Member { link: Link::Unknown, ..member("eth9") }]),
+        group("", GroupState::Ok, None, &[MemberSnapshot { link: Link::Unknown, ..member("eth9") }]),
     ];
     let expected = "\
 INTERFACE   ACTIVE  GROUP       FLAGS     LINK      PROBE     STATE
@@ -104,35 +123,29 @@ eth9        yes     --          -------   unknown   ok        ok
 
 #[test]
 fn a_dead_link_is_a_failed_probe_where_one_is_probed() {
-    let down = |probe| Member { state: MemberState::Failed, link: Link::Down, probe, ..failed("e") };
+    let down =
+        |probing| MemberSnapshot { state: MemberState::Failed, link: Link::Down, probing, ..failed("e") };
     for (told, shown) in [
         (Probing::Ok, "failed"),
         (Probing::Failed, "failed"),
         (Probing::Unknown, "unknown"),
         (Probing::Disabled, "disabled"),
     ] {
-        assert_eq!(probe(&down(told)), shown);
+        assert_eq!(probe(&down(told)).to_string(), shown);
     }
 }
 
 #[test]
 fn addresses_come_in_where_they_stand_and_leave_by_all_that_are_active() {
     let address = |text: &str, up| DataAddress { address: text.parse().unwrap(), up };
-    let bearing =
-        |member: Member, addresses: &[DataAddress]| Member { addresses: addresses.to_vec(), ..member };
-    let groups = [
-        group(
-            "lan0",
-            GroupState::Degraded,
-            None,
-            &[
-                bearing(member("eth0"), &[address("192.0.2.20", true), address("192.0.2.99", false)]),
-                member("eth1"),
-                bearing(failed("eth2"), &[address("192.0.2.22", true)]),
-            ],
-        ),
-        group("dmz0", GroupState::Failed, None, &[bearing(failed("eth5"), &[address("2001:db8::5", true)])]),
+    let members = [member("eth0"), member("eth1"), failed("eth2")];
+    let mut groups = [
+        group("lan0", GroupState::Degraded, None, &members),
+        group("dmz0", GroupState::Failed, None, &[failed("eth5")]),
     ];
+    groups[0].members[0].addresses = vec![address("192.0.2.20", true), address("192.0.2.99", false)];
+    groups[0].members[2].addresses = vec![address("192.0.2.22", true)];
+    groups[1].members[0].addresses = vec![address("2001:db8::5", true)];
     let expected = "\
 ADDRESS                   STATE  GROUP       INBOUND     OUTBOUND
 192.0.2.20                up     lan0        eth0        eth0 eth1
@@ -144,25 +157,27 @@ ADDRESS                   STATE  GROUP       INBOUND     OUTBOUND
 }
 
 fn family(interface: &str, mode: Mode, from: Option<&str>, hosts: &[&str]) -> MemberTargets {
-    let target = |host: &&str| Target {
+    let target = |host: &&str| TargetSnapshot {
         name: (*host).to_owned(),
         address: host.parse().unwrap(),
         method: Method::Echo,
-        state: HopState::Works,
+        state: HopState::Up,
         missed: 0,
         good: 1,
         loss_percent: None,
-        round_trip_us: None,
-        answered_ms: None,
+        round_trip: None,
+        answered: None,
     };
     MemberTargets {
         group: "lan0".to_owned(),
         interface: interface.to_owned(),
-        family: "ipv4".to_owned(),
-        mode,
-        test_address: from.map(|from| from.parse().unwrap()),
-        targets: hosts.iter().map(target).collect(),
-        bogus: 0,
+        instance: InstanceSnapshot {
+            family: Family::V4,
+            mode,
+            test_address: from.map(|from| from.parse().unwrap()),
+            targets: hosts.iter().map(target).collect(),
+            invalid: 0,
+        },
     }
 }
 
@@ -193,18 +208,24 @@ eth4        disabled  --                  --
 
 #[test]
 fn probes_count_from_the_start_and_lost_ones_have_no_round_trip() {
-    let probe = |time_ms, interface: &str, sequence, round_trip_us| Probe {
+    let us = Duration::from_micros;
+    let record = |interface: &str, sequence, round_trip: Option<u64>| ProbeRecord {
         number: 1,
-        time_ms,
         interface: interface.to_owned(),
         sequence,
         target: "192.0.2.1".parse().unwrap(),
         method: Method::Echo,
-        round_trip_us,
-        average_us: Some(600 + u64::from(round_trip_us.is_none()) * 10),
-        deviation_us: Some(31),
+        sent: Instant::default(),
+        round_trip: round_trip.map(us),
+        average: Some(us(600 + u64::from(round_trip.is_none()) * 10)),
+        deviation: Some(us(31)),
     };
-    let arp = Probe { method: Method::Neighbour, ..probe(100_000, "eth0", 7, None) };
+    let probe = |time_ms, interface, sequence, round_trip| Probe {
+        record: record(interface, sequence, round_trip),
+        time_ms,
+    };
+    let mut arp = probe(100_000, "eth0", 7, None);
+    arp.record.method = Method::Neighbour;
     let all = [
         probe(99_680, "eth0", 41, Some(550)),
         arp,
