@@ -412,7 +412,7 @@ mod tests {
             used.extend(EventName::ALL.iter().filter(|name| text.contains(&format!("EventName::{name:?}"))));
             for (number, literal) in lines_of_the_log(&text) {
                 let name = literal.split([' ', '"']).next().unwrap_or_default();
-                let is_dump = name == "state" || name.starts_with("state-");
+                let is_dump = name == "dump" || name.starts_with("dump-");
                 if !is_dump && !names.contains(name) {
                     unknown.push(format!("{}:{number}: {literal}", path.display()));
                 }

@@ -222,17 +222,17 @@ impl Edges {
 
     /// Writes the whole state to the log, a line an item.
     pub(super) fn report(&self, now: Instant, loop_words: &str) {
-        info!("state-loop {loop_words} jobs={}", self.errands.len());
-        info!("state-sockets {}", self.sockets.counters());
+        info!("dump-loop {loop_words} jobs={}", self.errands.len());
+        info!("dump-sockets {}", self.sockets.counters());
         if self.core.is_watching() {
-            info!("state-probers sockets={} {}", self.probers.sockets(), self.probers.counters());
+            info!("dump-probe-sockets sockets={} {}", self.probers.sockets(), self.probers.counters());
             self.core.watch().snapshot(now).to_string().lines().for_each(|line| info!("{line}"));
         }
         for line in self.core.peers().snapshot(now).to_string().lines() {
             info!("{line}");
         }
         for (interface, entry) in self.offline.iter() {
-            info!("state-offline interface={interface} {entry}");
+            info!("dump-offline interface={interface} {entry}");
         }
         for line in self.core.reconciler().report() {
             info!("{line}");

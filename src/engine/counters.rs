@@ -44,7 +44,7 @@ impl fmt::Display for Dropped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Dropped::Malformed(error) => return error.fmt(f),
-            Dropped::NoLan => "no-lan",
+            Dropped::NoLan => "not-a-lan",
             Dropped::Routed => "routed",
             Dropped::ForeignSource => "foreign-source",
             Dropped::Own => "own",
@@ -53,11 +53,11 @@ impl fmt::Display for Dropped {
             Dropped::Replayed => "replayed",
             Dropped::UnknownNonce => "unknown-nonce",
             Dropped::TwoResponders => "two-responders",
-            Dropped::TooManyInquiries => "too-many-inquiries",
+            Dropped::TooManyInquiries => "too-many-inqs",
             Dropped::TooManyStrangers => "too-many-strangers",
             Dropped::TableFull => "table-full",
             Dropped::OtherBoot => "other-boot",
-            Dropped::JoinedLan => "joined-lan",
+            Dropped::JoinedLan => "bridged-lan",
         })
     }
 }

@@ -270,20 +270,20 @@ impl fmt::Display for Snapshot {
     /// One line an item, key=value.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { node, interval, received, sent, .. } = self;
-        writeln!(f, "state node={node} interval={interval:?} received={received} sent={sent}")?;
+        writeln!(f, "dump node={node} interval={interval:?} received={received} sent={sent}")?;
         for lan in &self.lans {
             let LanSnapshot { index, interface, state, offline, .. } = lan;
             let (running, down) = (state.is_running(), *state != LanState::Up);
             writeln!(
                 f,
-                "state-lan lan={index} interface={interface} running={running} down={down} offline={offline}"
+                "dump-lan lan={index} interface={interface} running={running} down={down} offline={offline}"
             )?;
         }
         for peer in &self.peers {
             peer.fmt(f)?;
         }
         for (reason, count) in &self.dropped {
-            writeln!(f, "state-dropped reason={reason} count={count}")?;
+            writeln!(f, "dump-dropped reason={reason} count={count}")?;
         }
         Ok(())
     }
@@ -293,7 +293,7 @@ impl fmt::Display for PeerSnapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { node, name, present, requestor, observer, interval, paths } = self;
         let absent = !present;
-        write!(f, "state-peer peer={node} ")?;
+        write!(f, "dump-peer peer={node} ")?;
         if let Some(name) = name {
             write!(f, "name={name} ")?;
         }
@@ -303,7 +303,7 @@ impl fmt::Display for PeerSnapshot {
             let PathSnapshot { ready, peer_ready, moved, peer_moved, penalty, .. } = path;
             write!(
                 f,
-                "state-path peer={node} interface={interface} family={} verdict={state} counted={counted} \
+                "dump-path peer={node} interface={interface} family={} verdict={state} counted={counted} \
                  reported={reported} missed={missed} good={good} ready={ready} peer-ready={peer_ready} \
                  moved={moved} peer-moved={peer_moved} penalty={penalty:.0}",
                 path.key.family
@@ -316,10 +316,13 @@ impl fmt::Display for PeerSnapshot {
             }
             writeln!(f)?;
             for AddressSnapshot { address, proven, detour } in &path.addresses {
-                let way = detour
+                let detour = detour
                     .as_ref()
                     .map_or_else(|| "home".to_owned(), |hop| format!("{} via {}", hop.interface, hop.via));
-                writeln!(f, "state-address peer={node} address={address} proven={proven} way=\"{way}\"")?;
+                writeln!(
+                    f,
+                    "dump-address peer={node} address={address} proven={proven} detour=\"{detour}\""
+                )?;
             }
         }
         Ok(())

@@ -98,25 +98,22 @@ impl Reconciler {
     /// Everything in lines of key=value, for the log.
     pub fn report(&self) -> Vec<String> {
         let mut lines = vec![format!(
-            "state-kernel overlays={} remembered={} waiting={} busy={}",
+            "dump-kernel overlays={} saved={} parked={} busy={}",
             self.overlays().count(),
             self.remembered().count(),
             self.waiting_addresses().len(),
             self.is_busy()
         )];
-        let overlay = |route: &Arc<Route>| format!("state-overlay route=\"{}\"", self.text_of(route));
+        let overlay = |route: &Arc<Route>| format!("dump-overlay route=\"{}\"", self.text_of(route));
         lines.extend(self.overlays().take(REPORTED).map(overlay));
         let remembered = |(route, fortune): (&Arc<Route>, Fortune)| {
             let (is_put_back, is_kept) = (fortune == Fortune::PutBack, fortune == Fortune::Kept);
-            format!(
-                "state-remembered route=\"{}\" put-back={is_put_back} kept={is_kept}",
-                self.text_of(route)
-            )
+            format!("dump-saved-route route=\"{}\" restore={is_put_back} kept={is_kept}", self.text_of(route))
         };
         lines.extend(self.remembered().take(REPORTED).map(remembered));
         for Waiting { interface, address } in self.waiting_addresses() {
             let interface = interface.unwrap_or_else(|| "unknown".to_owned());
-            lines.push(format!("state-waiting address={address} interface={interface} on=lo"));
+            lines.push(format!("dump-parked address={address} interface={interface} on=lo"));
         }
         for Trouble { group, removals, refused, impossible, blocked } in
             self.troubles().into_iter().take(REPORTED)
@@ -124,7 +121,7 @@ impl Reconciler {
             let refused = refused.map_or_else(|| "no".to_owned(), |errno| format!("errno:{errno}"));
             let blocked = blocked.map(|by| format!(" in-the-way=\"{by}\"")).unwrap_or_default();
             lines.push(format!(
-                "state-trouble {} removals={removals} refused={refused} impossible={impossible}{blocked}",
+                "dump-problem {} removals={removals} refused={refused} impossible={impossible}{blocked}",
                 super::Owner::Destination(group.into())
             ));
         }

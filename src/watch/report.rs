@@ -4,7 +4,6 @@ use std::fmt;
 use std::time::Duration;
 
 use super::snapshot::{GroupSnapshot, MemberSnapshot, RouteSnapshot, Snapshot, TargetSnapshot};
-use crate::config::Method;
 
 impl fmt::Display for Snapshot {
     /// key=value.
@@ -16,13 +15,13 @@ impl fmt::Display for Snapshot {
 
 fn write_route(f: &mut fmt::Formatter<'_>, route: &RouteSnapshot) -> fmt::Result {
     let (prefix, table) = (route.destination.prefix, route.destination.table);
-    writeln!(f, "state-route to={prefix} table={table} all-silent={}", route.all_silent)?;
+    writeln!(f, "dump-route to={prefix} table={table} all-silent={}", route.all_silent)?;
     for hop in &route.hops {
-        write!(f, "state-hop to={prefix} table={table} interface={}", hop.interface)?;
+        write!(f, "dump-next-hop to={prefix} table={table} interface={}", hop.interface)?;
         hop.via.iter().try_for_each(|via| write!(f, " via={via}"))?;
         writeln!(
             f,
-            " rank={} weight={} health={:?} in-use={} penalty={:.0} reason=\"{}\"",
+            " rank={} weight={} state={} in-use={} penalty={:.0} reason=\"{}\"",
             hop.rank, hop.weight, hop.state, hop.in_use, hop.penalty, hop.reason
         )?;
         for target in &hop.targets {
@@ -33,7 +32,7 @@ fn write_route(f: &mut fmt::Formatter<'_>, route: &RouteSnapshot) -> fmt::Result
 }
 
 fn write_group(f: &mut fmt::Formatter<'_>, group: &GroupSnapshot) -> fmt::Result {
-    write!(f, "state-group group=\"{}\" state={:?}", group.name, group.state)?;
+    write!(f, "dump-group group=\"{}\" state={}", group.name, group.state)?;
     group.detection_time.iter().try_for_each(|time| write!(f, " detection-time={}", Seconds(*time)))?;
     writeln!(f)?;
     group.members.iter().try_for_each(|member| write_member(f, &group.name, member))
@@ -42,7 +41,7 @@ fn write_group(f: &mut fmt::Formatter<'_>, group: &GroupSnapshot) -> fmt::Result
 fn write_member(f: &mut fmt::Formatter<'_>, group: &str, member: &MemberSnapshot) -> fmt::Result {
     write!(
         f,
-        "state-member group=\"{group}\" interface={} state={:?} link={:?} probes={:?} active={} standby={} inactive={}",
+        "dump-member group=\"{group}\" interface={} state={} link={} probes={} active={} standby={} inactive={}",
         member.interface,
         member.state,
         member.link,
@@ -51,12 +50,12 @@ fn write_member(f: &mut fmt::Formatter<'_>, group: &str, member: &MemberSnapshot
         member.standby,
         member.inactive
     )?;
-    member.taken_over_by.iter().try_for_each(|name| write!(f, " stand-in={name}"))?;
+    member.taken_over_by.iter().try_for_each(|name| write!(f, " taken-over-by={name}"))?;
     writeln!(f)?;
     for instance in &member.instances {
         write!(
             f,
-            "state-probing interface={} family={} targets={:?}",
+            "dump-probing interface={} family={} targets={}",
             member.interface, instance.family, instance.mode
         )?;
         instance.test_address.iter().try_for_each(|address| write!(f, " test-address={address}"))?;
@@ -72,23 +71,13 @@ fn write_target(f: &mut fmt::Formatter<'_>, interface: &str, target: &TargetSnap
     let TargetSnapshot { missed, good, .. } = target;
     write!(
         f,
-        "state-target interface={interface} address={} method={} health={:?} missed={missed} good={good}",
-        target.address,
-        method(target.method),
-        target.state
+        "dump-target interface={interface} address={} method={} state={} missed={missed} good={good}",
+        target.address, target.method, target.state
     )?;
     target.loss_percent.iter().try_for_each(|loss| write!(f, " loss={loss}%"))?;
     target.round_trip.iter().try_for_each(|time| write!(f, " rtt={}", Seconds(*time)))?;
     target.answered.iter().try_for_each(|ago| write!(f, " answered-ago={}", Seconds(*ago)))?;
     writeln!(f)
-}
-
-const fn method(method: Method) -> &'static str {
-    match method {
-        Method::Neighbour => "neighbour",
-        Method::Echo => "echo",
-        Method::Peer => "peer",
-    }
 }
 
 struct Seconds(Duration);

@@ -109,7 +109,7 @@ fn a_hook_that_hangs_and_reads_nothing_is_ended_with_its_children_and_holds_up_n
         !pids.into_iter().any(is_alive)
     });
     wait_until("all changes were told", PATIENCE, || {
-        daemons[0].dump_state().lines().rev().any(|l| l.contains("state-hooks running=0 waiting=0 dropped=0"))
+        daemons[0].dump_state().lines().rev().any(|l| l.contains("dump-hooks running=0 waiting=0 dropped=0"))
     });
     let failures = daemons[0].told(EventName::HookFailed).len();
     assert_eq!(failures, 1, "one line a minute: {}", daemons[0].log());
@@ -276,7 +276,7 @@ fn a_dry_run_runs_no_hook() {
     daemons[0].wait_hears(&[h2]);
     lab.cut_lan('A', Loss::Silent);
     daemons[0].wait_event(EventName::RedundancyLost, &[]);
-    assert!(!daemons[0].dump_state().contains("state-hook"), "{}", daemons[0].log());
+    assert!(!daemons[0].dump_state().contains("dump-hook"), "{}", daemons[0].log());
 }
 
 /// What hooks have written down.

@@ -17,7 +17,7 @@ fn traffic_leaves_before_the_cable_is_pulled_and_returns_when_it_is_back() {
     lab.wait_moved(h1, h2, 'A', 'B');
     h1.wait_faildctl("status", &["lanA: offline until 20", "new-switch"]);
     assert!(h1.faildctl("lans").text.contains("offline"));
-    assert!(daemons[0].dump_state().contains("state-offline interface=lanA"), "the dump says so");
+    assert!(daemons[0].dump_state().contains("dump-offline interface=lanA"), "the dump says so");
     lab.carrier_off(h1, 'A');
     pause_ms(300);
     lab.carrier_on(h1, 'A');

@@ -227,7 +227,7 @@ impl Daemon<'_> {
         let (mut dump, mut length) = (String::new(), 0);
         wait_until(&format!("{} writes its state", self.host.name()), PATIENCE, || {
             dump = self.log().split_off(before);
-            let complete = dump.len() == length && dump.lines().any(words::is_state);
+            let complete = dump.len() == length && dump.lines().any(words::is_dump);
             length = dump.len();
             complete
         });

@@ -33,14 +33,14 @@ fn value<'a>(line: &'a str, key: &str) -> Option<&'a str> {
 /// Whether a state dump shows this address of a peer as one that has answered.
 pub(super) fn is_proven(dump: &str, address: IpAddr) -> bool {
     let (address, proven) = (format!("address={address}"), "proven=true");
-    let mut lines = dump.lines().filter(|line| line.contains("state-address "));
+    let mut lines = dump.lines().filter(|line| line.contains("dump-address "));
     lines
         .any(|line| [address.as_str(), proven].iter().all(|word| line.split_whitespace().any(|w| w == *word)))
 }
 
 /// Paths that a state dump shows as good.
 pub(super) fn paths_up(dump: &str) -> usize {
-    dump.lines().filter(|line| line.contains("state-path ") && value(line, "verdict") == Some("up")).count()
+    dump.lines().filter(|line| line.contains("dump-path ") && value(line, "verdict") == Some("up")).count()
 }
 
 /// Times that a path was found dead.
@@ -54,14 +54,14 @@ pub(super) fn ways_lost(log: &str) -> usize {
 }
 
 /// Whether a line belongs to a state dump (SIGUSR1).
-pub(super) fn is_state(line: &str) -> bool {
-    line.split_whitespace().any(|word| word == "state" || word.starts_with("state-"))
+pub(super) fn is_dump(line: &str) -> bool {
+    line.split_whitespace().any(|word| word == "dump" || word.starts_with("dump-"))
 }
 
 /// Packets dropped, all reasons together, as a state dump counts them.
 pub(super) fn dropped(dump: &str) -> u64 {
     let counts =
-        dump.lines().filter(|line| line.contains("state-dropped ")).filter_map(|line| value(line, "count"));
+        dump.lines().filter(|line| line.contains("dump-dropped ")).filter_map(|line| value(line, "count"));
     counts.filter_map(|count| count.parse::<u64>().ok()).sum()
 }
 

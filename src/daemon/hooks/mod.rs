@@ -162,7 +162,7 @@ impl Hooks {
     pub(super) fn report(&self) {
         for hook in &self.hooks {
             info!(
-                "state-hook command=\"{}\" runs={} failures={}",
+                "dump-hook command=\"{}\" runs={} failures={}",
                 hook.settings.command.join(" "),
                 hook.runs,
                 hook.failures
@@ -170,7 +170,7 @@ impl Hooks {
         }
         if !self.hooks.is_empty() {
             let (running, waiting, dropped) = (self.running.len(), self.queue.len(), self.queue.dropped);
-            info!("state-hooks running={running} waiting={waiting} dropped={dropped}");
+            info!("dump-hooks running={running} waiting={waiting} dropped={dropped}");
         }
     }
 

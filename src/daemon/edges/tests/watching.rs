@@ -89,7 +89,7 @@ fn the_state_names_hops_and_targets() {
     let shown = bench.edges.core.watch().snapshot(bench.moment.now).to_string();
     let starts = |start: &str| shown.lines().filter(|line| line.starts_with(start)).count();
     assert_eq!(
-        (starts("state-route to=0.0.0.0/0 "), starts("state-hop "), starts("state-target ")),
+        (starts("dump-route to=0.0.0.0/0 "), starts("dump-next-hop "), starts("dump-target ")),
         (1, 2, 2)
     );
     assert!(shown.contains("interface=lan-b via=10.88.0.254 rank=2"), "{shown}");
