@@ -52,6 +52,8 @@ pub struct Draft {
     pub(super) groups: Vec<Placed<GroupDraft>>,
     pub(super) names: Names,
     pub(super) faults: Vec<Fault>,
+    /// Former words in the file that are still accepted, each with the one to write instead.
+    pub(super) former: Vec<String>,
     file: Option<PathBuf>,
     text: String,
 }
@@ -122,6 +124,7 @@ impl Draft {
             groups: Vec::new(),
             names: Names::of_resolver(target::ask_system),
             faults: Vec::new(),
+            former: Vec::new(),
             file: None,
             text: String::new(),
         }
@@ -197,7 +200,8 @@ impl Draft {
             groups,
             ..self.settings
         };
-        Ok(Loaded { warnings: warnings(&config), config, file: self.file, text: self.text })
+        let warnings = self.former.into_iter().chain(warnings(&config)).collect();
+        Ok(Loaded { warnings, config, file: self.file, text: self.text })
     }
 }
 

@@ -91,7 +91,7 @@ const TOP: &[Key<Draft>] = &[
         default: "\"faild\"",
         read: |d, v, _| put(&mut d.settings.control_group, value::group_name(v.text("a group in quotes")?)),
     },
-    Key { name: "exit", default: "\"lift\"", read: |d, v, _| put(&mut d.settings.exit, exit(v)) },
+    Key { name: "exit", default: "\"remove\"", read: |d, v, _| read_exit(d, v) },
     Key { name: "user", default: "\"faild\"", read: |d, v, _| put(&mut d.user, placed(v, user(v))) },
 ];
 
@@ -141,13 +141,18 @@ fn verbosity(value: &Value<'_>) -> Result<u8, Complaint> {
     })
 }
 
-fn exit(value: &Value<'_>) -> Result<Exit, Complaint> {
-    const WANTED: &str = "\"lift\" or \"keep\"";
-    match value.text(WANTED)? {
-        "lift" => Ok(Exit::Lift),
-        "keep" => Ok(Exit::Keep),
-        _ => Err(Complaint::Form { wanted: WANTED }),
-    }
+fn read_exit(draft: &mut Draft, value: &Value<'_>) -> Result<(), Complaint> {
+    const WANTED: &str = "\"remove\" or \"keep\"";
+    draft.settings.exit = match value.text(WANTED)? {
+        "remove" => Exit::Remove,
+        "lift" => {
+            draft.former.push("exit: \"lift\" is now named \"remove\"; write that".to_owned());
+            Exit::Remove
+        }
+        "keep" => Exit::Keep,
+        _ => return Err(Complaint::Form { wanted: WANTED }),
+    };
+    Ok(())
 }
 
 fn user(value: &Value<'_>) -> Result<String, Complaint> {

@@ -150,7 +150,7 @@ impl Default for Config {
             route_protocols: vec![3, 4, 9, 16],
             packet_budget: NonZeroU32::MIN.saturating_add(9_999),
             realtime: true,
-            exit: Exit::Lift,
+            exit: Exit::Remove,
             control_group: "faild".to_owned(),
             user: DEFAULT_USER.to_owned(),
             state_dir: PathBuf::from("/var/lib/faild"),
@@ -305,7 +305,7 @@ pub enum Failback {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     /// Those with a working home path are removed, the others stay.
-    Lift,
+    Remove,
     /// All stay.
     Keep,
 }

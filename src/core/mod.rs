@@ -233,7 +233,7 @@ impl Core {
         }
         self.peers.handle(now, engine::Input::Stop);
         if self.is_watching() {
-            let home = !keep && self.config.exit == Exit::Lift;
+            let home = !keep && self.config.exit == Exit::Remove;
             self.watch.handle(now, watch::Input::Stop { home });
         }
         self.settle(now);

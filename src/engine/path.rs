@@ -358,7 +358,8 @@ impl Path {
     /// Whether what we sent to an address alone has arrived since the path came up: it was answered, or a peer that asks
     /// hears our answers. One that only answers says that it hears us when our broadcasts arrive.
     pub(super) fn is_reached(&self, address: &IpAddr) -> bool {
-        let is_answered = self.reached.is_some_and(|(by, at)| by == *address && Some(at) >= self.failback.up_since());
+        let is_answered =
+            self.reached.is_some_and(|(by, at)| by == *address && Some(at) >= self.failback.up_since());
         is_answered || (self.requestor && self.remote == Level::Up)
     }
 

@@ -95,7 +95,7 @@ impl Reconciler {
         if !self.stopping && batch.is_empty() {
             self.put_back_tasks(now, &mut batch);
         }
-        if self.stopping && self.settings.exit == Exit::Lift && batch.is_empty() {
+        if self.stopping && self.settings.exit == Exit::Remove && batch.is_empty() {
             let Self { mirror, lans, wishes, addresses, .. } = self;
             addresses.remove_tests(&Scene { now, mirror, lans, wishes, stopping: true }, &mut batch);
         }

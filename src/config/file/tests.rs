@@ -501,7 +501,7 @@ const BOUNDARIES: &[Boundary] = &[
     ),
     ("", "packet-budget", &["100", "1000000"], &["99", "1000001"]),
     ("", "control-group", &["\"adm\""], &["\"\"", "\"a b\"", "3"]),
-    ("", "exit", &["\"lift\"", "\"keep\""], &["\"\"", "\"Lift\"", "false"]),
+    ("", "exit", &["\"remove\"", "\"lift\"", "\"keep\""], &["\"\"", "\"Remove\"", "false"]),
     ("", "realtime", &["true", "false"], &["1", "\"yes\""]),
     ("", "user", &["\"faild\"", "\"root\""], &["\"\"", "0", "\"-x\"", "\"a b\"", "\"nobody-has-this\""]),
     (
@@ -728,4 +728,12 @@ fn an_event_by_the_name_that_it_had_before_is_taken_with_a_warning() {
         "[[hook]] events: \"failover\" is now named \"peer-failover\"; write that",
     ];
     assert_eq!(loaded.warnings, warnings);
+}
+
+#[test]
+fn the_former_word_for_exit_is_taken_with_a_warning() {
+    let loaded = good("exit = \"lift\"\n");
+    assert_eq!(loaded.config.exit, Exit::Remove);
+    assert_eq!(loaded.warnings, ["exit: \"lift\" is now named \"remove\"; write that"]);
+    assert_eq!(good("exit = \"remove\"\n").warnings, [""; 0]);
 }

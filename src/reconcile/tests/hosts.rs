@@ -167,7 +167,7 @@ fn the_end_leaves_detours_and_names_the_undo_command() {
     let left = Notice::LeftBehind { ipv4: 1, ipv6: 1, addresses: Vec::new(), tests: Vec::new() };
     assert_eq!(rig.take_notices(), [left]);
     assert_eq!(rig.core.deadline(), None);
-    assert_eq!(super::rig::settings().exit, Exit::Lift);
+    assert_eq!(super::rig::settings().exit, Exit::Remove);
 }
 
 #[test]

@@ -474,7 +474,7 @@ impl Rig {
 }
 
 pub(super) fn settings() -> Settings {
-    Settings { exit: Exit::Lift, ..Settings::from(&Config::default()) }
+    Settings { exit: Exit::Remove, ..Settings::from(&Config::default()) }
 }
 
 /// The way by hops of equal weight.
