@@ -1,5 +1,5 @@
-//! Failback: what a path or a next hop that works has to wait for before traffic goes home to it (rule 6 of
-//! faild-protocol(7); `failback` and `[damping]` in faild.toml(5)). Nothing of it keeps traffic on a way that is dead.
+//! Failback policy and damping: when traffic may fail back to a path or next hop that works again (rule 6 of
+//! faild-protocol(7); `failback` and `[damping]` in faild.toml(5)). Neither keeps traffic on a path that is dead.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::config::{Config, Damping, Failback};
 use crate::damping::Penalty;
 use crate::time::Instant;
 
-/// What failback to a way that works waits for.
+/// What failback waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hold {
     /// The policy: the administrator has to say so.
@@ -30,17 +30,17 @@ pub enum Hold {
     },
 }
 
-/// What the failures of one way hold against it.
+/// How a path or next hop has behaved, as far as failback depends on it.
 #[derive(Debug, Clone)]
-pub(crate) struct Record {
+pub(crate) struct TrackRecord {
     up_since: Option<Instant>,
     penalty: Penalty,
     has_failed: bool,
     is_held: bool,
 }
 
-impl Record {
-    /// Of a way that is not known to work, with a penalty from before; 0 for a new one.
+impl TrackRecord {
+    /// Of a path that is not known to work yet. `penalty`: from before a restart, 0 for a new path.
     pub(crate) fn new(now: Instant, penalty: f64, damping: &Damping) -> Self {
         let has_failed = penalty > 0.0;
         Self { up_since: None, penalty: Penalty::new(now, penalty, damping), has_failed, is_held: false }
@@ -66,12 +66,12 @@ impl Record {
         self.penalty.value(now, damping)
     }
 
-    /// How long damping holds failback to it yet; none if it does not.
+    /// How long damping still suppresses failback; none if it does not.
     pub(crate) fn damped_for(&self, now: Instant, damping: &Damping) -> Option<Duration> {
         self.penalty.free_in(now, damping)
     }
 
-    /// It works from now on, or no longer, for a reason that is no failure of its own.
+    /// It has worked since then; `None` if it does not work. That alone is no failure.
     pub(crate) fn set_up(&mut self, since: Option<Instant>) {
         self.up_since = since;
     }
@@ -82,12 +82,12 @@ impl Record {
         self.has_failed = true;
     }
 
-    /// It is known to have failed or not, whatever it did in this run.
+    /// Sets whether it has failed, for what was learned from an earlier run or from another path.
     pub(crate) fn set_failed(&mut self, has_failed: bool) {
         self.has_failed = has_failed;
     }
 
-    /// Traffic has left it, and goes home to it when the administrator says so; or he has.
+    /// Sets whether failback waits for the administrator.
     pub(crate) fn set_held(&mut self, is_held: bool) {
         self.is_held = is_held;
     }
@@ -97,14 +97,14 @@ impl Record {
         self.penalty.fit(now, old, new);
     }
 
-    /// It is the same way as another that is known no more.
+    /// Takes over the record of a path that this one replaces.
     pub(crate) fn succeed(&mut self, other: &Self) {
         self.penalty = other.penalty;
         self.has_failed |= other.has_failed;
         self.is_held |= other.is_held;
     }
 
-    /// What failback to it waits for by these settings: the policy, and damping. `time_of_day`: in seconds since midnight.
+    /// What failback waits for under these settings, the policy first. `time_of_day`: seconds since midnight.
     pub(crate) fn holds(
         &self,
         now: Instant,
@@ -152,13 +152,13 @@ mod tests {
         Config { failback, ..Config::default() }
     }
 
-    fn holds(record: &Record, now: u32, failback: Failback, time_of_day: Option<u32>) -> Vec<Hold> {
+    fn holds(record: &TrackRecord, now: u32, failback: Failback, time_of_day: Option<u32>) -> Vec<Hold> {
         record.holds(at(now), &config(failback), time_of_day).collect()
     }
 
-    /// A way that has failed, and works again since the 10th second; damped no more.
-    fn repaired() -> Record {
-        let mut record = Record::new(at(0), 0.0, &Damping::default());
+    /// A path that has failed once, has worked again since the 10th second, and is not damped.
+    fn repaired() -> TrackRecord {
+        let mut record = TrackRecord::new(at(0), 0.0, &Damping::default());
         record.on_failure(at(0), &Damping::default());
         record.set_up(Some(at(10)));
         record
@@ -171,7 +171,7 @@ mod tests {
         let delay = Failback::Delay(SECOND * 30);
         let in_window = vec![Hold::Window { from: 60, until: 120 }];
         let in_night = vec![Hold::Window { from: 120, until: 60 }];
-        let mut new = Record::new(at(0), 0.0, &Damping::default());
+        let mut new = TrackRecord::new(at(0), 0.0, &Damping::default());
         new.set_up(Some(at(10)));
         for policy in [Failback::Auto, Failback::Manual, delay, window, night] {
             assert_eq!(holds(&new, 11, policy, None), [], "{policy:?}");
@@ -213,7 +213,8 @@ mod tests {
             record.on_failure(at(10), &Damping::default());
         }
         let damped = |hold: &Hold| matches!(hold, Hold::Damped { penalty: 2000.., wait } if !wait.is_zero());
-        assert!(holds(&record, 11, Failback::Auto, None).iter().all(damped));
+        let alone = holds(&record, 11, Failback::Auto, None);
+        assert!(alone.len() == 1 && damped(&alone[0]), "{alone:?}");
         record.set_held(true);
         let both = holds(&record, 11, Failback::Manual, None);
         assert!(both.len() == 2 && both[0] == Hold::Manual && damped(&both[1]), "{both:?}");

@@ -28,7 +28,7 @@ impl Drop for Scratch {
     }
 }
 
-/// Ends a test where it has no root, and says so: it makes namespaces, or files of other users.
+/// Skips a test that makes namespaces, or files of other users, if it does not run as root, and says so.
 macro_rules! needs_root {
     () => {
         if !nix::unistd::geteuid().is_root() {
@@ -38,8 +38,8 @@ macro_rules! needs_root {
 }
 pub(crate) use needs_root;
 
-/// Past the capture of what a test prints, which is shown for tests that fail only.
+/// Writes to the real standard error: what a test prints is captured, and shown only if it fails.
 pub(crate) fn tell_skipped() {
     let name = std::thread::current().name().unwrap_or_default().to_owned();
-    let _ = writeln!(std::io::stderr(), "skipped, for it needs root: {name}");
+    let _ = writeln!(std::io::stderr(), "skipped (needs root): {name}");
 }

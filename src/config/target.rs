@@ -74,7 +74,7 @@ impl Names {
         let addresses = match resolver(&name.value) {
             Ok(addresses) => addresses,
             Err(e) => {
-                let text = format!("cannot be resolved: {e}; fix that, or give its address");
+                let text = format!("cannot be resolved: {e}; correct the name, or give its address");
                 return fault(Fault::environment, text);
             }
         };

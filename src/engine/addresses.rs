@@ -247,7 +247,7 @@ impl Engine {
     }
 
     /// The same for all that have no place yet, after [`Engine::mark_withdrawn`] may have made some. What was withdrawn has
-    /// no detour, even if nothing is ever heard of its node again.
+    /// no detour, even if its node is never heard again.
     pub(super) fn renew_claimed(&mut self, now: Instant, node: NodeId) {
         if self.mark_withdrawn(now, node) {
             self.note_claimed(now, node);

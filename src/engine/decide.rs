@@ -16,7 +16,8 @@ pub(super) fn has_gone(peer: &Peer, way: PathKey, via: &IpAddr) -> bool {
     record.is_none_or(|record| record.withdrawn.is_some())
 }
 
-/// Whether anything is known of a peer that is one host. If not, only what it no longer has leaves its place.
+/// Whether verdicts on a peer may change: it is heard, and its id is that of one host. If not, only the detours of addresses
+/// that it no longer has are removed.
 fn is_judged(now: Instant, peer: &Peer) -> bool {
     !peer.absent && !peer.is_cloned(now)
 }

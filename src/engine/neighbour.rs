@@ -13,6 +13,36 @@ use crate::wire::{LanIndex, Level, NodeId};
 /// known to arrive, and its other addresses are asked more often.
 pub(super) const YOUNG: u32 = 4;
 
+/// What is known of whether our packets reach the addresses of one path.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Reach {
+    /// The address that last answered an INQ sent to it alone, and when.
+    answered: Option<(IpAddr, Instant)>,
+    /// The last slot in which ARP or ND asked for an address on behalf of the kernel.
+    asked_in: Option<u32>,
+}
+
+impl Reach {
+    pub(super) fn on_unicast_answered(&mut self, by: IpAddr, now: Instant) {
+        self.answered = Some((by, now));
+    }
+
+    /// Whether the last answer came from this very address, and not before `since`.
+    pub(super) fn has_answered(&self, address: &IpAddr, since: Option<Instant>) -> bool {
+        self.answered.is_some_and(|(by, at)| by == *address && Some(at) >= since)
+    }
+
+    #[cfg(test)]
+    pub(super) fn disturb(
+        &mut self,
+        answered: Option<(IpAddr, Instant)>,
+        choices: &mut super::tests::Choices,
+    ) {
+        choices.set(&mut self.answered, |_| answered);
+        choices.set(&mut self.asked_in, |choices| Some(choices.below(1000)));
+    }
+}
+
 /// Whether our kernel may still hold back what we send to an address of a path that is heard. One that counts begin again on
 /// was silent too: its peer was absent. A path that is met for the first time was not, for its peer has just had an answer.
 fn was_silent(path: &Path, address: &IpAddr, now: Instant, young: Duration) -> bool {
@@ -41,8 +71,8 @@ impl Engine {
         let Some(lan) = self.lans.get_mut(&key.lan) else { return };
         let path = self.peers.get_mut(&node).and_then(|peer| peer.paths.get_mut(&key));
         let Some(path) = path.filter(|path| was_silent(path, &target, now, young)) else { return };
-        if path.solicit_turn != turn && lan.solicitations.spend(now) {
-            path.solicit_turn = turn;
+        if path.reach.asked_in != turn && lan.solicitations.spend(now) {
+            path.reach.asked_in = turn;
             path.port.ask(now);
             self.solicit(key.lan, target);
         }
@@ -150,7 +180,8 @@ mod tests {
             let mut path = Path::new(begun, &mut Random::new([1; 32]), 0.0, &Damping::default());
             path.local = Level::Up;
             path.failback.set_up(Some(up));
-            (path.reached, path.requestor, path.remote) = (reached, requestor, remote);
+            path.reach.answered = reached;
+            (path.requestor, path.remote) = (requestor, remote);
             assert_eq!(
                 was_silent(&path, &address, now, young),
                 is_silent,

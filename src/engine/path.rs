@@ -21,6 +21,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::freshness::Freshness;
+use super::neighbour::Reach;
 use super::notice::Evidence;
 use super::offline::Duty;
 use super::pace::Pace;
@@ -28,7 +29,7 @@ use super::peer_address::{Known, PeerAddress, PeerAddresses, Position};
 use super::port::PortCheck;
 use super::report::{Word, is_older};
 use crate::config::Damping;
-use crate::failback::{Hold, Record};
+use crate::failback::{Hold, TrackRecord};
 use crate::interface::Family;
 use crate::random::Random;
 use crate::time::Instant;
@@ -121,8 +122,8 @@ pub(super) struct Path {
     pub(super) unanswered_since: Option<Instant>,
     /// When the newest INQ was sent that has been answered: proof that both ways worked since then.
     pub(super) proof: Option<Instant>,
-    /// The address that last answered an INQ of ours by unicast, and when: what our kernel sends to it leaves.
-    pub(super) reached: Option<(IpAddr, Instant)>,
+    /// Whether what our kernel sends arrives, or waits for ARP or ND.
+    pub(super) reach: Reach,
     /// When the peer was last heard here at all.
     pub(super) heard: Option<Instant>,
     pub(super) round_trip: Option<Duration>,
@@ -150,7 +151,7 @@ pub(super) struct Path {
 
     /// What our own count rests on.
     pub(super) evidence: Evidence,
-    pub(super) failback: Record,
+    pub(super) failback: TrackRecord,
     /// What people were told that failback waits for; none if it does not wait.
     pub(super) told_hold: Option<Discriminant<Hold>>,
     pub(super) addresses: PeerAddresses,
@@ -167,8 +168,6 @@ pub(super) struct Path {
     pub(super) gone: bool,
     /// The last slot in which a cookie was returned over it, so that one slot sends one.
     pub(super) cookie_turn: Option<u32>,
-    /// The last slot in which its neighbour was asked for on behalf of the kernel.
-    pub(super) solicit_turn: Option<u32>,
     /// The last slot in which another run of the peer was asked to show itself.
     pub(super) challenge_turn: Option<u32>,
     /// The generation of our address list that the peer holds from this path.
@@ -202,7 +201,7 @@ impl Path {
             outstanding: VecDeque::new(),
             unanswered_since: None,
             proof: None,
-            reached: None,
+            reach: Reach::default(),
             heard: None,
             round_trip: None,
             freshness: Freshness::new(now),
@@ -214,7 +213,7 @@ impl Path {
             unsolicited: 0,
             port: PortCheck::default(),
             evidence: Evidence::Answer,
-            failback: Record::new(now, penalty, damping),
+            failback: TrackRecord::new(now, penalty, damping),
             told_hold: None,
             addresses: PeerAddresses::default(),
             offered_generation: 0,
@@ -223,7 +222,6 @@ impl Path {
             claims: Vec::new(),
             gone: false,
             cookie_turn: None,
-            solicit_turn: None,
             challenge_turn: None,
             pace: Pace::default(),
             requestor: false,
@@ -355,12 +353,11 @@ impl Path {
         }
     }
 
-    /// Whether what we sent to an address alone has arrived since the path came up: it was answered, or a peer that asks
-    /// hears our answers. One that only answers says that it hears us when our broadcasts arrive.
+    /// Whether what we sent to an address alone has arrived since the path came up: it was answered, or a peer that sends
+    /// INQs receives our answers. One that only answers reports that it hears us as soon as our broadcasts arrive.
     pub(super) fn is_reached(&self, address: &IpAddr) -> bool {
-        let is_answered =
-            self.reached.is_some_and(|(by, at)| by == *address && Some(at) >= self.failback.up_since());
-        is_answered || (self.requestor && self.remote == Level::Up)
+        self.reach.has_answered(address, self.failback.up_since())
+            || (self.requestor && self.remote == Level::Up)
     }
 
     /// Smooths the round trip as RFC 6298 does, by an eighth.
@@ -551,7 +548,7 @@ impl Path {
             choices.set(level, |choices| choices.among(&levels));
         }
         let main = self.main_address();
-        choices.set(&mut self.reached, |choices| main.zip(choices.moment(now)));
+        self.reach.disturb(main.zip(choices.moment(now)), choices);
         for moment in [&mut self.heard, &mut self.proof, &mut self.unanswered_since] {
             choices.set(moment, |choices| choices.moment(now));
         }
@@ -570,8 +567,8 @@ impl Path {
         for token in [&mut self.token_given, &mut self.token_held, &mut self.token_given_before] {
             choices.set(token, |choices| Token(choices.below(1000).into()));
         }
-        let marks = [&mut self.cookie_turn, &mut self.solicit_turn, &mut self.challenge_turn];
-        for mark in marks.into_iter().chain([&mut self.list_turn, &mut self.exchange_turn]) {
+        let marks = [&mut self.cookie_turn, &mut self.challenge_turn, &mut self.list_turn];
+        for mark in marks.into_iter().chain([&mut self.exchange_turn]) {
             choices.set(mark, |choices| Some(choices.below(1000)));
         }
         let forgets_list = choices.is_so();

@@ -63,7 +63,7 @@ pub(super) struct Peer {
     former_interval: Duration,
     /// The `[[peer]]` that it was configured as.
     pub(super) configured: Option<usize>,
-    /// Where its addresses are in the plan, and as what; none if the plan has to be brought in line with them anew.
+    /// The positions of its addresses that were last put into the plan; `None` if they must be put there again.
     pub(super) planned: Option<Box<[(LanIndex, IpAddr, Position)]>>,
     /// What it has in the plan.
     pub(super) subjects: Vec<Subject>,
@@ -212,10 +212,10 @@ impl Peer {
         key.peer_lan != UNHEARD && is_old && is_elsewhere()
     }
 
-    /// Its paths in the order in which it is told of them. An answer leaves out the last ones that its question has no room
-    /// for, and it has room for one on each LAN of the peer and family. So those come first that were heard last, each LAN
-    /// of either end once: what is left out is of LANs that the peer has no more, or had by another number or on another
-    /// LAN of ours.
+    /// Its paths in the order of the reports to it. An answer is no longer than its question, which has room for one path
+    /// for each of the peer's LANs and each family. So the paths heard last come first, one for each LAN of either end. What
+    /// does not fit belongs to LANs that the peer no longer has, or that had another number or were connected to another LAN
+    /// of ours.
     pub(super) fn paths_to_tell(&self) -> Vec<(PathKey, &Path)> {
         let mut rest: Vec<(PathKey, &Path)> =
             self.paths.iter().map(|(k, path)| (*k, path.as_ref())).collect();

@@ -243,7 +243,7 @@ impl Engine {
         let unfiltered = asked.broadcast && path.on_broadcast_answered();
         path.on_round_trip(datagram.arrived.since(asked.sent).saturating_sub(held));
         if !asked.broadcast {
-            path.reached = Some((datagram.source, now));
+            path.reach.on_unicast_answered(datagram.source, now);
         }
         self.on_address_answered(now, node, *key, datagram.source);
         if !asked.broadcast {

@@ -48,21 +48,21 @@ pub(super) struct Scene<'a> {
     pub(super) stopping: bool,
 }
 
-/// Whether the journal knows of the addresses that are to be parked: a crash at the wrong moment would lose one that it
-/// does not know of.
+/// Whether the addresses that are to be parked are in the journal: a crash at the wrong moment would lose one that is
+/// not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Record {
+pub(super) enum InJournal {
     Written,
-    /// It will know at once.
+    /// Their write is under way.
     Pending,
-    /// It does not, and will not at once.
+    /// They are not, and no write is under way.
     Missing,
 }
 
 /// What follows from a decision, besides its steps.
 #[derive(Debug, Default)]
 pub(super) struct Decision {
-    /// Addresses that need not be waited for any more.
+    /// Addresses that no interface waits for any more.
     pub(super) forgotten: Vec<(LanId, IpAddr)>,
     pub(super) notices: Vec<Notice>,
     /// Something is to be parked as soon as the journal is written.
@@ -76,7 +76,7 @@ impl Addresses {
         &mut self,
         scene: &Scene<'_>,
         puts_back: bool,
-        record: impl FnOnce() -> Record,
+        record: impl FnOnce() -> InJournal,
         batch: &mut Batch,
     ) -> Decision {
         if puts_back {
@@ -88,16 +88,16 @@ impl Addresses {
         let decision = Decision { notices, ..Decision::default() };
         let Some(lo) = parking::loopback(scene.mirror) else { return decision };
         match record() {
-            Record::Written => {
+            InJournal::Written => {
                 self.parking.park(scene, lo.index, batch);
                 Decision { forgotten: self.parking.unpark(scene, lo, batch), ..decision }
             }
-            Record::Pending => {
+            InJournal::Pending => {
                 let mut parked = Batch::default();
                 self.parking.park(scene, lo.index, &mut parked);
                 Decision { is_held: !parked.is_empty(), ..decision }
             }
-            Record::Missing => decision,
+            InJournal::Missing => decision,
         }
     }
 

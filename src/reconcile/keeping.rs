@@ -17,7 +17,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use super::Reconciler;
-use super::addresses::Record;
+use super::addresses::InJournal;
 use super::backoff::Backoff;
 use super::input::{JournalWrite, Output};
 use super::journal::{HEADER, InterfaceRecord, Journal, KEPT, ROUTES, render_group, render_route};
@@ -127,7 +127,7 @@ impl Keeping {
 
     /// Whether all that is to be in the journal is known to be in it. If not, its result is awaited; it will come at once,
     /// after a failure it is a matter of seconds.
-    pub(super) fn record(&mut self) -> Record {
+    pub(super) fn record(&mut self) -> InJournal {
         let is_current = self.is_recalled
             && !self.in_flight
             && self.failure.is_none()
@@ -135,9 +135,9 @@ impl Keeping {
             && !self.are_interfaces_changed;
         self.is_awaited |= !is_current;
         match is_current {
-            true => Record::Written,
-            false if self.in_flight && self.failure.is_none() => Record::Pending,
-            false => Record::Missing,
+            true => InJournal::Written,
+            false if self.in_flight && self.failure.is_none() => InJournal::Pending,
+            false => InJournal::Missing,
         }
     }
 

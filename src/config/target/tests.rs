@@ -19,7 +19,7 @@ fn what_a_name_may_not_stand_for_is_told_with_its_line() {
     for (targets, fault) in [
         (
             "\"nobody.example\"",
-            "target nobody.example cannot be resolved: name not known; fix that, or give its address",
+            "target nobody.example cannot be resolved: name not known; correct the name, or give its address",
         ),
         ("\"six.example\"", "target six.example has no IPv4 address; use a host that has one"),
         ("\"here.example\"", "target here.example has an address that is not a host address; use one"),

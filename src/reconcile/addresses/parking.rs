@@ -1,6 +1,6 @@
 //! Addresses of interfaces that fell. An IPv6 address dies with its interface going down, any address with its
-//! deletion; sessions that go by a detour need it still. So it is parked on `lo`, marked as ours, until it is back. Static
-//! IPv6 addresses have nobody to bring them back but the program that set them once: that is done here as well.
+//! deletion; sessions over a detour still need it. So it is parked on `lo`, marked as ours, until it is back. No network
+//! manager restores a static IPv6 address that was set once by hand, so faild does.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -83,7 +83,7 @@ impl Parking {
         }
     }
 
-    /// Those that another interface has again, or that nobody waits for any more. Returns the latter.
+    /// Removes from `lo` what an interface has again, and what is no longer needed. Returns the latter.
     pub(super) fn unpark(
         &self,
         scene: &Scene<'_>,

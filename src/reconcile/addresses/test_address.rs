@@ -29,14 +29,14 @@ pub(super) struct TestAddresses {
 struct Attempt {
     /// Where it is, as far as is known.
     stands_on: Option<InterfaceIndex>,
-    /// This run has made it; else it was there before, and may be somebody else's.
+    /// This run of faild added it. If not, it was there before, and may belong to another program.
     is_made: bool,
     attempts: Backoff,
     last: Instant,
 }
 
 impl Attempt {
-    /// Somebody undid it: it is done again at once the first time, then after longer and longer pauses.
+    /// Another program removed it. It is added again at once the first time, later after increasing pauses.
     fn undone(&mut self, now: Instant) {
         self.is_made = false;
         self.trouble(now);

@@ -15,25 +15,25 @@ const ETH0: InterfaceIndex = InterfaceIndex(2);
 #[test]
 fn an_address_that_sessions_need_is_parked_until_its_interface_has_it_again() {
     let mut bench = Bench::new(Stance::Detoured);
-    assert!(bench.decide(Record::Written).is_empty());
+    assert!(bench.decide(InJournal::Written).is_empty());
     bench.show(false);
-    let parked = bench.decide(Record::Written);
+    let parked = bench.decide(InJournal::Written);
     assert_eq!(bench.words(&parked), ["ip -6 addr add fd00::1/128 dev if1 proto 250 nodad noprefixroute"]);
     assert_eq!(bench.carry_out(parked), [EventName::AddressParked]);
     assert!(bench.parked().iter().all(|address| address.protocol == PROTOCOL));
-    assert!(bench.decide(Record::Written).is_empty());
+    assert!(bench.decide(InJournal::Written).is_empty());
 
     bench.show(true);
     bench.addresses.on_returned(bench.lan, address().address());
-    let unparked = bench.decide(Record::Written);
+    let unparked = bench.decide(InJournal::Written);
     assert_eq!(bench.words(&unparked), ["ip -6 addr del fd00::1/128 dev if1"]);
     assert_eq!(bench.carry_out(unparked), [EventName::AddressUnparked]);
-    assert!(bench.parked().is_empty() && bench.decide(Record::Written).is_empty());
+    assert!(bench.parked().is_empty() && bench.decide(InJournal::Written).is_empty());
 }
 
 #[test]
 fn nothing_is_parked_that_the_journal_does_not_know_of() {
-    for (record, is_held) in [(Record::Pending, true), (Record::Missing, false)] {
+    for (record, is_held) in [(InJournal::Pending, true), (InJournal::Missing, false)] {
         let mut bench = Bench::new(Stance::Detoured);
         bench.show(false);
         assert_eq!((bench.decide(record), bench.is_held), (vec![], is_held));
@@ -44,27 +44,27 @@ fn nothing_is_parked_that_the_journal_does_not_know_of() {
 fn what_was_refused_is_tried_again_after_a_pause() {
     let mut bench = Bench::new(Stance::Detoured);
     bench.show(false);
-    let refused = bench.decide(Record::Written);
+    let refused = bench.decide(InJournal::Written);
     bench.addresses.on_refused(bench.now, &refused[0]);
-    assert!(bench.decide(Record::Written).is_empty());
+    assert!(bench.decide(InJournal::Written).is_empty());
     let retry = bench.addresses.retries().min().unwrap();
     assert!(retry > bench.now);
     bench.now = retry;
-    assert_eq!(bench.decide(Record::Written), refused);
+    assert_eq!(bench.decide(InJournal::Written), refused);
 }
 
 #[test]
 fn an_address_without_a_detour_is_put_back_but_not_parked() {
     let mut bench = Bench::new(Stance::Home);
     bench.show(false);
-    assert!(bench.decide(Record::Written).is_empty());
+    assert!(bench.decide(InJournal::Written).is_empty());
     bench.now = bench.now + Duration::from_secs(1);
     bench.show_without_addresses();
     bench.now = bench.now + Duration::from_secs(10);
-    let back = bench.decide(Record::Written);
+    let back = bench.decide(InJournal::Written);
     assert_eq!(bench.words(&back), ["ip -6 addr add fd00::1/64 dev if2 nodad"]);
     assert_eq!(bench.carry_out(back), [EventName::AddressRestored]);
-    assert!(bench.decide(Record::Written).is_empty());
+    assert!(bench.decide(InJournal::Written).is_empty());
 }
 
 struct Bench {
@@ -109,7 +109,7 @@ impl Bench {
         self.mirror.load_interfaces(&all);
     }
 
-    fn decide(&mut self, record: Record) -> Vec<AddressStep> {
+    fn decide(&mut self, record: InJournal) -> Vec<AddressStep> {
         let (mut batch, wishes) = (Batch::default(), Wishes::default());
         let (mirror, lans) = (&self.mirror, &self.lans);
         let scene = Scene { now: self.now, mirror, lans, wishes: &wishes, stopping: false };

@@ -4,7 +4,7 @@
 use super::super::Context;
 use super::super::snapshot::HopState;
 use crate::config::{Config, Damping, Failback};
-use crate::failback::{Hold, Record};
+use crate::failback::{Hold, TrackRecord};
 use crate::time::Instant;
 
 /// What is known of a next hop from before.
@@ -22,14 +22,15 @@ pub(super) struct Past {
 /// See the module.
 #[derive(Debug, Clone)]
 pub(super) struct History {
-    record: Record,
+    record: TrackRecord,
     /// Traffic has left it and not gone home.
     left: bool,
 }
 
 impl History {
     pub(super) fn new(context: &Context<'_>, past: Past) -> Self {
-        let mut record = Record::new(past.at.unwrap_or(context.now), past.penalty, &context.config.damping);
+        let mut record =
+            TrackRecord::new(past.at.unwrap_or(context.now), past.penalty, &context.config.damping);
         record.set_failed(past.left || past.failed);
         record.set_held(past.left && context.config.failback == Failback::Manual);
         Self { record, left: past.left }
