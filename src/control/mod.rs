@@ -4,8 +4,8 @@
 //!
 //! ```text
 //! client                                   daemon
-//!   {"version":1,"command":"lans"}\n  --->
-//!                                     <--- {"version":1,"lans":[...]}\n
+//!   {"version":2,"command":"lans"}\n  --->
+//!                                     <--- {"version":2,"lans":[...]}\n
 //! ```
 //!
 //! One request, one answer, a line each. What can be long comes in pages, so that no answer grows with the number of
